@@ -1,0 +1,237 @@
+# SPDX-License-Identifier: MIT
+#
+# rtaio - POSIX AIO on io_uring and Linux AIO
+#
+#   make            the library, the librt.so.1 for old binaries, rtaio-status
+#   make check      all tests;  make lint  style;  make help  everything else
+#
+# Settings go on the command line or into config.mak.  VARIANT=asan|ubsan|tsan
+# builds with a sanitizer below build/VARIANT.
+
+-include config.mak
+
+VERSION := 0.1.0
+SOVERSION := 0
+
+prefix ?= /usr/local
+bindir ?= $(prefix)/bin
+libdir ?= $(prefix)/lib
+libexecdir ?= $(prefix)/libexec/rtaio
+includedir ?= $(prefix)/include
+mandir ?= $(prefix)/share/man
+completiondir ?= $(prefix)/share/bash-completion/completions
+
+CC ?= gcc
+CFLAGS ?= -O2 -g
+PKG_CONFIG ?= pkg-config
+ARCH := $(shell $(CC) -dumpmachine | cut -d- -f1)
+
+ifneq ($(V),1)
+Q := @
+say = @printf '  %-7s %s\n'
+else
+say = @:
+endif
+
+# --- variants --------------------------------------------------------------
+
+VARIANT ?=
+B := build$(if $(VARIANT),/$(VARIANT))
+VARIANT_FLAGS_asan := -fsanitize=address -fno-omit-frame-pointer
+VARIANT_FLAGS_ubsan := -fsanitize=undefined -fno-sanitize-recover=undefined
+VARIANT_FLAGS_tsan := -fsanitize=thread
+VARIANT_FLAGS := $(VARIANT_FLAGS_$(VARIANT))
+
+WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wno-missing-field-initializers
+ifeq ($(WERROR),1)
+WARNINGS += -Werror
+endif
+BASE_FLAGS := -std=c11 -D_GNU_SOURCE $(WARNINGS) -MMD -MP $(VARIANT_FLAGS)
+SHIM_FLAGS := $(BASE_FLAGS) -DRTAIO_VERSION='"$(VERSION)"' -Iinclude -fPIC -fvisibility=hidden \
+	-fasynchronous-unwind-tables $(if $(VARIANT),,-DNDEBUG)
+TEST_FLAGS := $(BASE_FLAGS) -Itest/support
+
+# --- the library -----------------------------------------------------------
+
+# Named one by one, by layer: a stray file must not enter the library.
+SHIM := config log stats thread process descriptor \
+	request aiocb \
+	inbox pool perform workers uring_setup backend_uring backend_threads engine \
+	fdqueue group notify waiter \
+	dispatch \
+	forward aio aio_suspend lio_listio close introspect \
+	lifecycle
+SHIM_OBJS := $(SHIM:%=$(B)/shim/%.o)
+
+LIBRARY := $(B)/librtaio.so
+LIBRT := $(B)/librt/librt.so.1
+STATUS := $(B)/rtaio-status
+
+# liburing and libaio go in statically and stay hidden: libc is the only dependency.
+SHIM_LDFLAGS := -shared -Wl,-z,defs -Wl,-z,now -Wl,-z,nodelete -Wl,--exclude-libs,ALL $(VARIANT_FLAGS)
+SHIM_LIBS := -Wl,-Bstatic -luring -laio -Wl,-Bdynamic
+
+.PHONY: all
+all: $(LIBRARY) $(LIBRT) $(STATUS)
+
+$(B)/deps-found:
+	@mkdir -p $(B)
+	@need() { printf '#include <%s>\nint main(void){return 0;}\n' "$$1" | \
+		$(CC) -x c - -o /dev/null $$2 2>/dev/null || \
+		{ echo "rtaio: $$1 or its static library is missing: install $$3" >&2; exit 1; }; }; \
+	need liburing.h "-Wl,-Bstatic -luring -Wl,-Bdynamic" "liburing-dev"; \
+	need libaio.h "-Wl,-Bstatic -laio -Wl,-Bdynamic" "libaio-dev"; \
+	need bsd/sys/tree.h "" "libbsd-dev"
+	@touch $@
+
+$(B)/shim/%.o: shim/%.c | $(B)/deps-found
+	@mkdir -p $(@D)
+	$(say) CC $<
+	$(Q)$(CC) $(SHIM_FLAGS) $(CFLAGS) $(CPPFLAGS) -c $< -o $@
+
+$(B)/librtaio.so.$(VERSION): $(SHIM_OBJS) shim/librtaio-$(ARCH).map
+	$(say) LINK $@
+	$(Q)$(CC) $(SHIM_LDFLAGS) -Wl,-soname,librtaio.so.$(SOVERSION) \
+		-Wl,--version-script=shim/librtaio-$(ARCH).map \
+		$(SHIM_OBJS) $(SHIM_LIBS) $(LDFLAGS) -o $@
+
+$(LIBRARY): $(B)/librtaio.so.$(VERSION)
+	$(Q)ln -sf librtaio.so.$(VERSION) $(B)/librtaio.so.$(SOVERSION)
+	$(Q)ln -sf librtaio.so.$(SOVERSION) $@
+
+# The same under the name and with the version nodes that old binaries ask for.
+$(LIBRT): $(SHIM_OBJS) $(B)/shim/librt_nodes.o shim/librt-$(ARCH).map
+	@mkdir -p $(@D)
+	$(say) LINK $@
+	$(Q)$(CC) $(SHIM_LDFLAGS) -Wl,-soname,librt.so.1 \
+		-Wl,--version-script=shim/librt-$(ARCH).map \
+		$(SHIM_OBJS) $(B)/shim/librt_nodes.o $(SHIM_LIBS) $(LDFLAGS) -o $@
+
+$(STATUS): $(B)/shim/status.o $(SHIM_OBJS)
+	$(say) LINK $@
+	$(Q)$(CC) $(VARIANT_FLAGS) $^ $(SHIM_LIBS) $(LDFLAGS) -o $@
+
+# --- tests -----------------------------------------------------------------
+
+SUPPORT_SRCS := $(wildcard test/support/*.c)
+SUPPORT_OBJS := $(SUPPORT_SRCS:%.c=$(B)/%.o)
+# Black box: not linked to the shim; the same binary runs on every implementation.
+BLACK_BOX := $(patsubst %.c,$(B)/%,$(wildcard test/conformance/test_*.c test/transparency/test_*.c test/abi/test_*.c))
+PRELOADS := $(B)/test/transparency/plugin.so $(B)/test/transparency/obvious.so
+
+IMPLEMENTATIONS ?= glibc auto io_uring threads
+RUN_TESTS := scripts/run-tests --library $(LIBRARY)
+
+.SECONDARY: $(SUPPORT_OBJS)
+
+$(B)/test/support/%.o: test/support/%.c
+	@mkdir -p $(@D)
+	$(say) CC $<
+	$(Q)$(CC) $(TEST_FLAGS) $(CFLAGS) -c $< -o $@
+
+$(B)/test/%: test/%.c $(SUPPORT_OBJS)
+	@mkdir -p $(@D)
+	$(say) TEST $<
+	$(Q)$(CC) $(TEST_FLAGS) $(CFLAGS) $< $(SUPPORT_OBJS) -o $@ -lcmocka -lpthread -ldl
+
+$(B)/test/transparency/plugin.so: test/transparency/plugin.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(TEST_FLAGS) $(CFLAGS) -fPIC -shared $< -o $@
+
+$(B)/test/transparency/obvious.so: test/transparency/obvious/obvious.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(TEST_FLAGS) $(CFLAGS) -fPIC -shared $< -o $@ -luring -lpthread
+
+.PHONY: tests
+tests: $(BLACK_BOX) $(PRELOADS)
+
+.PHONY: test-programs
+test-programs: all tests
+
+SHELL_TESTS := test/scripts/launcher.sh test/scripts/completion.sh \
+	test/abi/preload_old.sh test/abi/idle.sh test/examples/run.sh
+
+.PHONY: check test
+check test: all tests ## all tests, on every implementation
+	@failed=0; \
+	$(RUN_TESTS) $(IMPLEMENTATIONS:%=--implementation %) $(TESTS) || failed=1; \
+	for t in $(SHELL_TESTS); do echo "== $$t"; $$t || failed=1; done; \
+	exit $$failed
+
+.PHONY: $(addprefix check-,glibc auto io_uring libaio threads)
+$(addprefix check-,glibc auto io_uring libaio threads): check-%: all tests ## one implementation
+	@$(RUN_TESTS) --implementation $* $(TESTS)
+
+.PHONY: check-traps
+check-traps: all tests ## each trap of the kernel is caught by a test
+	@scripts/check-traps
+
+.PHONY: model
+model: ## verify the lock-free protocols with spin
+	@scripts/model
+
+# --- style -----------------------------------------------------------------
+
+SCRIPTS := scripts/rtaio scripts/demo scripts/check scripts/install-missing scripts/run-tests \
+	scripts/check-layers scripts/check-exports scripts/check-traps scripts/model .ci/run \
+	$(SHELL_TESTS)
+C_FILES := $(wildcard shim/*.[ch] include/*.h test/*/*.[ch] test/*/*/*.[ch])
+
+.PHONY: lint
+lint: $(LIBRARY) ## formatting, layers, exports, scripts, man pages, static analysis
+	clang-format --dry-run --Werror $(C_FILES)
+	scripts/check-layers
+	scripts/check-exports $(LIBRARY)
+	shellcheck -x $(SCRIPTS)
+	cppcheck --quiet --error-exitcode=1 --std=c11 --inline-suppr \
+		--enable=warning,portability --suppress=missingIncludeSystem -Iinclude shim
+	@for page in scripts/man/*.[17]; do \
+		warnings=$$(LC_ALL=C.UTF-8 man --warnings -l -Tutf8 $$page 2>&1 >/dev/null); \
+		[ -z "$$warnings" ] || { echo "$$page: $$warnings"; exit 1; }; done
+
+.PHONY: format
+format: ## let clang-format have its way
+	clang-format -i $(C_FILES)
+
+# --- install ---------------------------------------------------------------
+
+SUBSTITUTE = sed -e 's|@VERSION@|$(VERSION)|g' -e 's|@PREFIX@|$(prefix)|g' -e 's|@LIBDIR@|$(libdir)|g' \
+	-e 's|@LIBEXECDIR@|$(libexecdir)|g' -e 's|@INCLUDEDIR@|$(includedir)|g'
+
+.PHONY: install
+install: all ## to $(DESTDIR)$(prefix)
+	install -d $(DESTDIR)$(bindir) $(DESTDIR)$(libdir)/rtaio $(DESTDIR)$(libdir)/pkgconfig \
+		$(DESTDIR)$(libexecdir) $(DESTDIR)$(includedir) $(DESTDIR)$(mandir)/man1 \
+		$(DESTDIR)$(mandir)/man7 $(DESTDIR)$(completiondir)
+	install -m 755 $(B)/librtaio.so.$(VERSION) $(DESTDIR)$(libdir)
+	ln -sf librtaio.so.$(VERSION) $(DESTDIR)$(libdir)/librtaio.so.$(SOVERSION)
+	ln -sf librtaio.so.$(SOVERSION) $(DESTDIR)$(libdir)/librtaio.so
+	install -m 755 $(LIBRT) $(DESTDIR)$(libdir)/rtaio
+	install -m 755 $(STATUS) $(DESTDIR)$(libexecdir)
+	install -m 644 include/rtaio.h $(DESTDIR)$(includedir)
+	$(SUBSTITUTE) scripts/rtaio >$(DESTDIR)$(bindir)/rtaio && chmod 755 $(DESTDIR)$(bindir)/rtaio
+	$(SUBSTITUTE) scripts/rtaio.pc.in >$(DESTDIR)$(libdir)/pkgconfig/rtaio.pc
+	$(SUBSTITUTE) scripts/man/rtaio.1 >$(DESTDIR)$(mandir)/man1/rtaio.1
+	$(SUBSTITUTE) scripts/man/rtaio.7 >$(DESTDIR)$(mandir)/man7/rtaio.7
+	install -m 644 scripts/rtaio.bash-completion $(DESTDIR)$(completiondir)/rtaio
+
+.PHONY: uninstall
+uninstall: ## what install put there
+	rm -f $(DESTDIR)$(libdir)/librtaio.so* $(DESTDIR)$(libdir)/rtaio/librt.so.1 \
+		$(DESTDIR)$(libexecdir)/rtaio-status $(DESTDIR)$(includedir)/rtaio.h \
+		$(DESTDIR)$(bindir)/rtaio $(DESTDIR)$(libdir)/pkgconfig/rtaio.pc \
+		$(DESTDIR)$(mandir)/man1/rtaio.1 $(DESTDIR)$(mandir)/man7/rtaio.7 \
+		$(DESTDIR)$(completiondir)/rtaio
+	-rmdir $(DESTDIR)$(libdir)/rtaio $(DESTDIR)$(libexecdir) 2>/dev/null
+
+.PHONY: clean
+clean: ## remove build/
+	rm -rf build
+
+.PHONY: help
+help: ## this list
+	@awk -F':.*## ' '/^[a-z$$(].*## /{t=$$1; sub(/^\$$\(addprefix check-,.*/, "check-NAME", t); \
+		printf "  make %-14s %s\n", t, $$2}' Makefile
+	@echo "  variables: prefix libdir DESTDIR CC CFLAGS WERROR=1 V=1 VARIANT=asan|ubsan|tsan TESTS= WRAPPER="
+
+-include $(SHIM_OBJS:.o=.d) $(B)/shim/status.d $(B)/shim/librt_nodes.d $(BLACK_BOX:=.d) $(SUPPORT_OBJS:.o=.d)

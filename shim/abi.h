@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * abi.h - exporting a function under glibc's own versions.
+ *
+ * LP64_NAMES(impl, name) exports @impl as name and name64 at every version
+ * under which glibc's librt or libc ever had them.  The version maps
+ * librtaio-*.map must list each.
+ */
+#ifndef RTAIO_ABI_H
+#define RTAIO_ABI_H
+
+#define EXPORT __attribute__((visibility("default")))
+
+#if defined(__x86_64__)
+#define GLIBC_BASE "GLIBC_2.2.5"
+#elif defined(__aarch64__)
+#define GLIBC_BASE "GLIBC_2.17"
+#endif
+#define GLIBC_LIBC "GLIBC_2.34" /* where librt moved into libc */
+
+/* @at is "@" for a version that only old binaries ask for, "@@" for the default. */
+#define SYMVER(impl, name, at, node) __asm__(".symver " #impl "," #name at node)
+
+/* At the architecture's first version and at glibc 2.34's, under both names. */
+#define LP64_NAMES(impl, name)                     \
+	SYMVER(impl, name, "@", GLIBC_BASE);       \
+	SYMVER(impl, name##64, "@", GLIBC_BASE);   \
+	SYMVER(impl, name, "@@", GLIBC_LIBC);      \
+	SYMVER(impl, name##64, "@@", GLIBC_LIBC)
+
+#endif

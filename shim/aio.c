@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: MIT
+/*
+ * aio.c - aio_read, aio_write, aio_fsync, aio_error, aio_return, aio_cancel, aio_init.
+ *
+ * The interface: arguments are checked as glibc checks them, errno is set here
+ * and nowhere below.  POSIX.1-2024, System Interfaces, the page of each
+ * function.
+ *
+ * aio_error and aio_return are loads and async-signal-safe.  The others may be
+ * called in handlers as well, even in one that interrupted them: nothing takes
+ * a lock, and signals are blocked while a thread is made.
+ */
+#include <aio.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+
+#include "abi.h"
+#include "aiocb.h"
+#include "config.h"
+#include "dispatch.h"
+#include "forward.h"
+#include "futex.h"
+#include "interface.h"
+#include "process.h"
+
+#define PRIO_DELTA_MAX 20 /* sysconf(_SC_AIO_PRIO_DELTA_MAX) */
+
+bool interface_check_priority(struct aiocb *cb)
+{
+	if (cb->aio_reqprio >= 0 && cb->aio_reqprio <= PRIO_DELTA_MAX)
+		return true;
+	aiocb_reject(cb, EINVAL, -1);
+	return false;
+}
+
+int interface_fail(int err)
+{
+	errno = err;
+	return -1;
+}
+
+static int submit_one(struct aiocb *cb, enum request_op op)
+{
+	struct request_list list = TAILQ_HEAD_INITIALIZER(list);
+	struct request *req = dispatch_prepare(cb, op, &cb->aio_sigevent);
+	int ret;
+
+	if (!req)
+		return interface_fail(EAGAIN);
+	TAILQ_INSERT_TAIL(&list, req, list_link);
+	ret = dispatch_submit(&list);
+	return ret < 0 ? interface_fail(-ret) : 0;
+}
+
+static int submit_transfer(struct aiocb *cb, enum request_op op)
+{
+	int ret = interface_enter();
+
+	if (ret < 0)
+		return interface_fail(-ret);
+	if (forward_is_on())
+		return op == OP_READ ? forward.aio_read(cb) : forward.aio_write(cb);
+	if (!interface_check_priority(cb))
+		return interface_fail(EINVAL);
+	return submit_one(cb, op);
+}
+
+EXPORT int rtaio_aio_read(struct aiocb *cb);
+EXPORT int rtaio_aio_write(struct aiocb *cb);
+EXPORT int rtaio_aio_fsync(int op, struct aiocb *cb);
+EXPORT int rtaio_aio_error(const struct aiocb *cb);
+EXPORT ssize_t rtaio_aio_return(struct aiocb *cb);
+EXPORT int rtaio_aio_cancel(int fd, struct aiocb *cb);
+EXPORT void rtaio_aio_init(const struct aioinit *init);
+
+int rtaio_aio_read(struct aiocb *cb)
+{
+	return submit_transfer(cb, OP_READ);
+}
+
+int rtaio_aio_write(struct aiocb *cb)
+{
+	return submit_transfer(cb, OP_WRITE);
+}
+
+int rtaio_aio_fsync(int op, struct aiocb *cb)
+{
+	int ret;
+
+	if (op != O_SYNC && op != O_DSYNC)
+		return interface_fail(EINVAL);
+	ret = interface_enter();
+	if (ret < 0)
+		return interface_fail(-ret);
+	if (forward_is_on())
+		return forward.aio_fsync(op, cb);
+	/* Unlike a transfer, a bad descriptor is reported at the call. */
+	if (RAW_SYSCALL(SYS_fcntl, cb->aio_fildes, F_GETFL) < 0)
+		return interface_fail(EBADF);
+	cb->aio_reqprio = 0; /* as glibc leaves it */
+	return submit_one(cb, op == O_SYNC ? OP_FSYNC : OP_FDATASYNC);
+}
+
+int rtaio_aio_error(const struct aiocb *cb)
+{
+	return aiocb_error(cb);
+}
+
+ssize_t rtaio_aio_return(struct aiocb *cb)
+{
+	return aiocb_return(cb);
+}
+
+static int cancel_one(int fd, struct aiocb *cb)
+{
+	if (cb->aio_fildes != fd)
+		return interface_fail(EINVAL);
+	if (aiocb_error(cb) != EINPROGRESS)
+		return AIO_ALLDONE;
+	if (!aiocb_request(cb))
+		/* Either it has just ended, or it was never ours. */
+		return aiocb_error(cb) == EINPROGRESS ? interface_fail(EINVAL) : AIO_ALLDONE;
+	return dispatch_cancel(fd, aiocb_handle(cb));
+}
+
+int rtaio_aio_cancel(int fd, struct aiocb *cb)
+{
+	int ret = interface_enter();
+
+	if (ret < 0)
+		return interface_fail(-ret);
+	if (forward_is_on())
+		return forward.aio_cancel(fd, cb);
+	if (RAW_SYSCALL(SYS_fcntl, fd, F_GETFL) < 0)
+		return interface_fail(EBADF);
+	return cb ? cancel_one(fd, cb) : dispatch_cancel(fd, 0);
+}
+
+/* Threads and table sizes mean nothing here; the idle time does, at any time, as in glibc. */
+void rtaio_aio_init(const struct aioinit *init)
+{
+	if (interface_enter() < 0)
+		return;
+	if (forward_is_on()) {
+		forward.aio_init(init);
+		return;
+	}
+	if (init->aio_idle_time < 0)
+		atomic_store(&config.idle_ns, 0);
+	else if (init->aio_idle_time > 0)
+		atomic_store(&config.idle_ns, (uint64_t)init->aio_idle_time * 1000000000u);
+}
+
+LP64_NAMES(rtaio_aio_read, aio_read);
+LP64_NAMES(rtaio_aio_write, aio_write);
+LP64_NAMES(rtaio_aio_fsync, aio_fsync);
+LP64_NAMES(rtaio_aio_error, aio_error);
+LP64_NAMES(rtaio_aio_return, aio_return);
+LP64_NAMES(rtaio_aio_cancel, aio_cancel);
+/* No aio_init64 ever was. */
+SYMVER(rtaio_aio_init, aio_init, "@", GLIBC_BASE);
+SYMVER(rtaio_aio_init, aio_init, "@@", GLIBC_LIBC);

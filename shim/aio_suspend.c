@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: MIT
+/*
+ * aio_suspend.c - wait for one of several requests.
+ *
+ * Async-signal-safe (POSIX.1-2024, 2.4.3): no lock, no memory, a list of any
+ * length, and no trace left when a handler jumps out of it.  A cancellation
+ * point while it sleeps.  EINTR and SA_RESTART are the futex call's: without a
+ * timeout a handler with SA_RESTART lets it sleep on, with one it ends it.
+ */
+#include <aio.h>
+#include <errno.h>
+#include <limits.h>
+#include <time.h>
+
+#include "abi.h"
+#include "aiocb.h"
+#include "forward.h"
+#include "futex.h"
+#include "interface.h"
+#include "waiter.h"
+
+struct census {
+	int nr_pending;              /* in progress, and ours */
+	bool has_ended;              /* any is not in progress, or is nobody's */
+	const struct aiocb *pending; /* the last one found */
+};
+
+static struct census take_census(const struct aiocb *const list[], int nent)
+{
+	struct census census = { 0 };
+
+	for (int i = 0; i < nent && !census.has_ended; i++) {
+		if (!list[i])
+			continue;
+		if (!aiocb_request(list[i])) {
+			census.has_ended = true;
+		} else if (list[i] != census.pending) {
+			census.nr_pending++;
+			census.pending = list[i];
+		}
+	}
+	return census;
+}
+
+/* An absolute time on CLOCK_MONOTONIC; what lies beyond its range is its end. */
+static void set_deadline(struct timespec *deadline, const struct timespec *timeout)
+{
+	clock_gettime(CLOCK_MONOTONIC, deadline);
+	if (__builtin_add_overflow(deadline->tv_sec, timeout->tv_sec, &deadline->tv_sec))
+		deadline->tv_sec = LONG_MAX - 1;
+	deadline->tv_nsec += timeout->tv_nsec;
+	if (deadline->tv_nsec >= 1000000000) {
+		deadline->tv_nsec -= 1000000000;
+		deadline->tv_sec++;
+	}
+}
+
+static int wait_for(const struct census *census, const struct aiocb *const list[], int nent,
+		    const struct timespec *deadline)
+{
+	if (census->nr_pending == 1)
+		return waiter_wait_one(aiocb_handle(census->pending), deadline, true);
+	return waiter_wait_any(list, nent, deadline, true);
+}
+
+static int suspend(const struct aiocb *const list[], int nent, const struct timespec *timeout)
+{
+	struct timespec deadline;
+	struct census census = take_census(list, nent);
+	int ret = 0;
+
+	if (census.has_ended || census.nr_pending == 0)
+		return 0;
+	if (timeout) {
+		if (timeout->tv_nsec < 0 || timeout->tv_nsec >= 1000000000)
+			return -EINVAL;
+		if (timeout->tv_sec < 0)
+			return -EAGAIN; /* over already, as glibc sees it */
+		set_deadline(&deadline, timeout);
+	}
+	while (!census.has_ended && ret == 0) {
+		ret = wait_for(&census, list, nent, timeout ? &deadline : NULL);
+		census = take_census(list, nent);
+	}
+	if (census.has_ended)
+		return 0;
+	return ret == -ETIMEDOUT ? -EAGAIN : ret;
+}
+
+EXPORT int rtaio_aio_suspend(const struct aiocb *const list[], int nent,
+			     const struct timespec *timeout);
+
+int rtaio_aio_suspend(const struct aiocb *const list[], int nent, const struct timespec *timeout)
+{
+	int ret;
+
+	if (nent < 0)
+		return interface_fail(EINVAL);
+	ret = interface_enter();
+	if (ret < 0)
+		return interface_fail(-ret);
+	if (forward_is_on())
+		return forward.aio_suspend(list, nent, timeout);
+	ret = suspend(list, nent, timeout);
+	return ret < 0 ? interface_fail(-ret) : 0;
+}
+
+LP64_NAMES(rtaio_aio_suspend, aio_suspend);

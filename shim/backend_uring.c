@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: MIT
+/*
+ * backend_uring.c - the ring lane on io_uring.
+ *
+ * Owned by the engine thread alone: SINGLE_ISSUER and DEFER_TASKRUN where the
+ * kernel has them, so completions are processed here and nowhere else.  No
+ * link, no drain: order is dispatch's business.
+ *
+ * user_data of an SQE is the record, whose memory is never unmapped, with the
+ * low bit set in cancellations; small numbers are our own operations.
+ */
+#include "backend.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/timerfd.h>
+
+#include "futex.h"
+#include "inbox.h"
+#include "log.h"
+#include "perform.h"
+#include "stats.h"
+#include "uring_abi.h"
+#include "uring_setup.h"
+
+#define DATA_WAKE    UINT64_C(2) /* the futex wait, or the poll of the timer */
+#define DATA_CANCEL  UINT64_C(1) /* flag in the address of a record */
+#define PRESSING_MIN 32u         /* prepared SQEs that are worth an entry of their own */
+#define TIMER_LOST_NS 50000000u  /* longest sleep when the program closed our timer */
+
+static struct uring uring;
+static const struct backend_events *events;
+static bool is_wake_armed;
+
+static int open_ring(const struct backend_events *events_)
+{
+	int ret = uring_setup(&uring);
+
+	if (ret < 0)
+		return ret;
+	events = events_;
+	is_wake_armed = false;
+	return 0;
+}
+
+/* Hand over until the kernel took everything.  -errno only when it never will. */
+static int submit_prepared(void)
+{
+	int ret = 0;
+
+	while (io_uring_sq_ready(&uring.ring) > 0) {
+		ret = io_uring_submit(&uring.ring);
+		if (ret >= 0 || ret == -EINTR)
+			continue;
+		if (ret != -EBUSY && ret != -EAGAIN)
+			return ret;
+		/* Completions first, then it will take more. */
+		ret = io_uring_get_events(&uring.ring);
+		if (ret < 0 && ret != -EINTR)
+			return ret;
+	}
+	events->submitted();
+	return 0;
+}
+
+static struct io_uring_sqe *get_sqe(void)
+{
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&uring.ring);
+
+	if (!sqe && submit_prepared() == 0)
+		sqe = io_uring_get_sqe(&uring.ring);
+	return sqe;
+}
+
+static void prep_request(struct io_uring_sqe *sqe, struct request *req)
+{
+	unsigned len = req->nbytes < PERFORM_BYTES_MAX ? (unsigned)req->nbytes : PERFORM_BYTES_MAX;
+
+	switch ((enum request_op)req->op) {
+	case OP_READ:
+		io_uring_prep_read(sqe, req->fd, req->buf, len, (uint64_t)req->offset);
+		break;
+	case OP_WRITE:
+		io_uring_prep_write(sqe, req->fd, req->buf, len, (uint64_t)req->offset);
+		break;
+	case OP_FSYNC:
+		io_uring_prep_fsync(sqe, req->fd, 0);
+		break;
+	case OP_FDATASYNC:
+		io_uring_prep_fsync(sqe, req->fd, IORING_FSYNC_DATASYNC);
+		break;
+	case OP_INVALID:
+	case OP_GROUP:
+		io_uring_prep_nop(sqe); /* dispatch sends none of these */
+		break;
+	}
+}
+
+static int submit(struct request *req)
+{
+	struct io_uring_sqe *sqe = get_sqe();
+
+	if (!sqe)
+		return -EAGAIN;
+	prep_request(sqe, req);
+	sqe->user_data = (uint64_t)(uintptr_t)req;
+	return 0;
+}
+
+static bool cancel(struct request *req)
+{
+	struct io_uring_sqe *sqe = get_sqe();
+
+	if (!sqe)
+		return false;
+	io_uring_prep_cancel64(sqe, (uint64_t)(uintptr_t)req, 0);
+	sqe->user_data = (uint64_t)(uintptr_t)req | DATA_CANCEL;
+	return true;
+}
+
+/*
+ * Kernels before 6.7: a timer that inbox_push() arms and the ring polls.  Both
+ * ends are harmless when the program has closed it and put another file under
+ * its number: arming fails, and polling consumes nothing.  Disarming here
+ * finds that out, and makes a new one.
+ */
+static int wake_timer(void)
+{
+	static const struct itimerspec never;
+	int timer = atomic_load(&inbox_wake_timer), high;
+
+	if (timer >= 0 && RAW_SYSCALL(SYS_timerfd_settime, timer, 0, &never, NULL) == 0)
+		return timer;
+	timer = (int)RAW_SYSCALL(SYS_timerfd_create, CLOCK_MONOTONIC, TFD_CLOEXEC);
+	if (timer >= 0) {
+		high = (int)RAW_SYSCALL(SYS_fcntl, timer, F_DUPFD_CLOEXEC, VISIBLE_FD_MIN);
+		if (high >= 0) {
+			RAW_SYSCALL(SYS_close, timer);
+			timer = high;
+		}
+	}
+	atomic_store(&inbox_wake_timer, timer);
+	return timer;
+}
+
+static void arm_wake(uint32_t wake_value)
+{
+	struct io_uring_sqe *sqe;
+	int timer;
+
+	if (is_wake_armed || !(sqe = get_sqe()))
+		return;
+	if (uring.features & URING_FUTEX) {
+		uring_prep_futex_wait(sqe, &inbox_wake_word, wake_value);
+	} else {
+		timer = wake_timer();
+		if (timer >= 0)
+			io_uring_prep_poll_add(sqe, timer, POLLIN);
+		else
+			io_uring_prep_nop(sqe); /* no descriptor to be had: do not sleep */
+	}
+	sqe->user_data = DATA_WAKE;
+	is_wake_armed = true;
+}
+
+static void wait_ring(uint32_t wake_value, uint64_t timeout_ns)
+{
+	struct __kernel_timespec timeout;
+	struct io_uring_cqe *cqe;
+
+	arm_wake(wake_value);
+	stats_inc(engine_enters);
+	if (!(uring.features & URING_FUTEX)) {
+		/* A wake that came before the timer was disarmed has bumped the word. */
+		if (atomic_load(&inbox_wake_word) != wake_value)
+			timeout_ns = 0;
+		else if (timeout_ns > TIMER_LOST_NS)
+			timeout_ns = TIMER_LOST_NS;
+	}
+	if (timeout_ns == UINT64_MAX) {
+		io_uring_submit_and_wait(&uring.ring, 1);
+	} else {
+		timeout.tv_sec = (int64_t)(timeout_ns / 1000000000u);
+		timeout.tv_nsec = (long long)(timeout_ns % 1000000000u);
+		io_uring_submit_and_wait_timeout(&uring.ring, &cqe, 1, &timeout, NULL);
+	}
+	if (io_uring_sq_ready(&uring.ring) == 0)
+		events->submitted();
+}
+
+static void flush_ring(void)
+{
+	stats_inc(engine_enters);
+	submit_prepared();
+	io_uring_get_events(&uring.ring);
+}
+
+static void report(uint64_t data, int res)
+{
+	struct request *req = (struct request *)(uintptr_t)(data & ~DATA_CANCEL);
+
+	if (data == DATA_WAKE)
+		is_wake_armed = false;
+	else if (data & DATA_CANCEL)
+		events->cancelled(req, res);
+	else if (data != LIBURING_UDATA_TIMEOUT)
+		events->complete(req, res);
+}
+
+static bool reap_ring(void)
+{
+	struct io_uring_cqe *cqe;
+	bool has_reported = false;
+
+	while (io_uring_peek_cqe(&uring.ring, &cqe) == 0 && cqe) {
+		uint64_t data = cqe->user_data;
+		int res = cqe->res;
+
+		io_uring_cqe_seen(&uring.ring, cqe);
+		report(data, res);
+		has_reported = true;
+	}
+	return has_reported;
+}
+
+static bool is_pressing(void)
+{
+	return io_uring_sq_ready(&uring.ring) >= PRESSING_MIN || io_uring_cq_ready(&uring.ring) > 0;
+}
+
+static void close_ring(void)
+{
+	int timer = atomic_exchange(&inbox_wake_timer, -1);
+
+	uring_teardown(&uring);
+	if (timer >= 0)
+		RAW_SYSCALL(SYS_close, timer);
+}
+
+const struct backend backend_uring = {
+	.name = "io_uring",
+	.open = open_ring,
+	.submit = submit,
+	.cancel = cancel,
+	.flush = flush_ring,
+	.wait = wait_ring,
+	.reap = reap_ring,
+	.is_pressing = is_pressing,
+	.close = close_ring,
+};

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: MIT
+/*
+ * config.c - the RTAIO_* environment, read once.
+ *
+ * A value that cannot be used is reported and its default kept; so is a
+ * variable of our prefix that nobody knows, because a typo that is ignored in
+ * silence looks like an option without effect.  An unknown RTAIO_BACKEND is an
+ * error instead: the user asked for something by name.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "log.h"
+
+#define DEPTH_DEFAULT	  256
+#define THREADS_DEFAULT	  16
+#define CALLBACKS_DEFAULT 1024
+#define LIMIT_MAX	  65536
+#define IDLE_DEFAULT_NS	  1000000000u /* glibc's workers wait as long */
+
+const char *const backend_names[BACKEND_NR] = {
+	[BACKEND_INVALID] = "invalid",	 [BACKEND_AUTO] = "auto",	[BACKEND_IO_URING] = "io_uring",
+	[BACKEND_LIBAIO] = "libaio",	 [BACKEND_THREADS] = "threads", [BACKEND_GLIBC] = "glibc",
+};
+
+struct config config = {
+	.backend = BACKEND_AUTO,
+	.depth = DEPTH_DEFAULT,
+	.threads_max = THREADS_DEFAULT,
+	.callbacks_max = CALLBACKS_DEFAULT,
+	.inline_lane = true,
+	.uring_features = UINT_MAX,
+	.idle_ns = IDLE_DEFAULT_NS,
+};
+
+static void set_backend(const char *name, const char *value, void *out)
+{
+	enum backend_choice *choice = out;
+
+	for (int i = BACKEND_AUTO; i < BACKEND_NR; i++) {
+		if (strcmp(value, backend_names[i]) == 0) {
+			*choice = (enum backend_choice)i;
+			return;
+		}
+	}
+	*choice = BACKEND_INVALID;
+	log_line("%s=%s is not a backend: use auto, io_uring, libaio, threads or glibc; "
+		 "asynchronous I/O fails with ENOSYS until then",
+		 name, value);
+}
+
+static void set_number(const char *name, const char *value, void *out)
+{
+	unsigned *limit = out;
+	unsigned long number;
+	char *end;
+
+	errno = 0;
+	number = strtoul(value, &end, 10);
+	if (errno || *end || end == value || *value == '-' || number < 1 || number > LIMIT_MAX)
+		log_line("%s=%s is not a number from 1 to %d: %u is used", name, value, LIMIT_MAX,
+			 *limit);
+	else
+		*limit = (unsigned)number;
+}
+
+static void set_switch(const char *name, const char *value, void *out)
+{
+	bool *on = out;
+
+	if (strcmp(value, "1") == 0)
+		*on = true;
+	else if (strcmp(value, "0") == 0)
+		*on = false;
+	else
+		log_line("%s=%s is neither 0 nor 1: %d is used", name, value, *on);
+}
+
+/* 0, 1, or the name of the file that receives the counters. */
+static void set_stats(const char *name, const char *value, void *out)
+{
+	struct config *target = out;
+
+	if (strcmp(value, "0") == 0 || *value == '\0')
+		return;
+	if (strcmp(value, "1") != 0) {
+		if (strlen(value) >= sizeof(target->stats_path)) {
+			log_line("%s: the file name is longer than %zu bytes: no statistics", name,
+				 sizeof(target->stats_path) - 1);
+			return;
+		}
+		strcpy(target->stats_path, value);
+	}
+	target->stats = true;
+}
+
+/* A bit mask of the ring's features that may be used: lets tests play an older kernel. */
+static void set_features(const char *name, const char *value, void *out)
+{
+	unsigned *features = out;
+	char *end;
+
+	*features = (unsigned)strtoul(value, &end, 0);
+	if (*end)
+		log_line("%s=%s is not a number", name, value);
+}
+
+static const struct variable {
+	const char *name;
+	void (*set)(const char *name, const char *value, void *out);
+	void *out;
+} variables[] = {
+	{ "RTAIO_BACKEND", set_backend, &config.backend },
+	{ "RTAIO_DEPTH", set_number, &config.depth },
+	{ "RTAIO_THREADS", set_number, &config.threads_max },
+	{ "RTAIO_CALLBACKS", set_number, &config.callbacks_max },
+	{ "RTAIO_INLINE", set_switch, &config.inline_lane },
+	{ "RTAIO_VERBOSE", set_switch, &config.verbose },
+	{ "RTAIO_STATS", set_stats, &config },
+	{ "RTAIO_TEST_URING", set_features, &config.uring_features },
+};
+
+static const struct variable *find_variable(const char *name, size_t name_len)
+{
+	for (size_t i = 0; i < sizeof(variables) / sizeof(variables[0]); i++)
+		if (strncmp(name, variables[i].name, name_len) == 0 &&
+		    variables[i].name[name_len] == '\0')
+			return &variables[i];
+	return NULL;
+}
+
+static void read_entry(const char *entry)
+{
+	const char *equals = strchr(entry, '=');
+	const struct variable *variable;
+
+	if (!equals || strncmp(entry, "RTAIO_", strlen("RTAIO_")) != 0)
+		return;
+	variable = find_variable(entry, (size_t)(equals - entry));
+	if (variable)
+		variable->set(variable->name, equals + 1, variable->out);
+	else if (strncmp(entry, "RTAIO_TEST_", strlen("RTAIO_TEST_")) != 0)
+		log_line("%.*s is not a variable of rtaio: it knows RTAIO_BACKEND, RTAIO_VERBOSE, "
+			 "RTAIO_STATS, RTAIO_INLINE, RTAIO_DEPTH, RTAIO_THREADS and RTAIO_CALLBACKS",
+			 (int)(equals - entry), entry);
+}
+
+void config_load(void)
+{
+	for (char **entry = environ; entry && *entry; entry++)
+		read_entry(*entry);
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * config.h - the RTAIO_* environment, read once.
+ *
+ * config_load() runs at the first use of AIO and is the only reader of the
+ * environment.  Afterwards the struct is constant (aio_init may lower or raise
+ * idle_ns), so every thread reads it without a lock.
+ */
+#ifndef RTAIO_CONFIG_H
+#define RTAIO_CONFIG_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+enum backend_choice {
+	BACKEND_INVALID = 0, /* RTAIO_BACKEND holds a value nobody knows */
+	BACKEND_AUTO,
+	BACKEND_IO_URING,
+	BACKEND_LIBAIO,
+	BACKEND_THREADS,
+	BACKEND_GLIBC,
+	BACKEND_NR,
+};
+
+struct config {
+	enum backend_choice backend;
+	unsigned depth;         /* file requests in flight at once in the ring lane */
+	unsigned threads_max;   /* worker threads for files */
+	unsigned callbacks_max; /* threads for SIGEV_THREAD callbacks */
+	bool inline_lane;
+	bool verbose;
+	bool stats;
+	char stats_path[256];          /* empty: standard error */
+	unsigned uring_features;       /* URING_* bits allowed; testing aid */
+	_Atomic uint64_t idle_ns;      /* how long the engine stays without work */
+};
+
+/* Names of enum backend_choice, as RTAIO_BACKEND spells them. */
+extern const char *const backend_names[BACKEND_NR];
+
+extern struct config config;
+
+/* Read the environment into @config.  Reports what it cannot use on standard error. */
+void config_load(void);
+
+#endif

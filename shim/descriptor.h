@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * descriptor.h - which open file does a descriptor number mean?
+ *
+ * From aio_write returning to the moment the kernel resolves it, a request
+ * holds only a number.  Two guards keep it from reaching another file:
+ *
+ * - a counter of accepted and not yet issued requests per number (hashed), by
+ *   which the interposed close functions know that they must wait (close.c);
+ * - the identity taken at submit, compared again before issue, for closes that
+ *   nobody could see (direct system calls, closes inside libc).
+ *
+ * All functions here are async-signal-safe and leave errno alone.
+ */
+#ifndef RTAIO_DESCRIPTOR_H
+#define RTAIO_DESCRIPTOR_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/stat.h>
+
+struct descriptor {
+	uint64_t ino;
+	uint64_t dev;
+	uint32_t mode;  /* st_mode; 0 in the type bits: an anonymous inode such as an eventfd */
+	int flags;      /* as fcntl(F_GETFL) */
+	int err;        /* 0, or the errno of a number that means no file */
+};
+
+/* What does @fd mean now?  Never asks a remote server. */
+void descriptor_identify(int fd, struct descriptor *out);
+
+/* The same open file, as far as can be told: inode and access mode agree. */
+static inline bool descriptor_same(const struct descriptor *a, const struct descriptor *b)
+{
+	enum { ACCESS = 3 };
+
+	return a->err == b->err && a->ino == b->ino && a->dev == b->dev &&
+	       (a->flags & ACCESS) == (b->flags & ACCESS);
+}
+
+static inline bool descriptor_is_file(const struct descriptor *d)
+{
+	return S_ISREG(d->mode) || S_ISBLK(d->mode) || S_ISDIR(d->mode);
+}
+
+#define DESCRIPTOR_BUCKETS 1024u
+
+/*
+ * Submitters raise; the engine (or a worker) lowers once the kernel holds the
+ * file or the request is complete; the close functions read.
+ */
+extern _Atomic uint32_t descriptor_held[DESCRIPTOR_BUCKETS];
+
+static inline void descriptor_hold(int fd)
+{
+	atomic_fetch_add(&descriptor_held[(unsigned)fd % DESCRIPTOR_BUCKETS], 1);
+}
+
+static inline void descriptor_release(int fd)
+{
+	atomic_fetch_sub(&descriptor_held[(unsigned)fd % DESCRIPTOR_BUCKETS], 1);
+}
+
+static inline bool descriptor_is_held(int fd)
+{
+	return atomic_load(&descriptor_held[(unsigned)fd % DESCRIPTOR_BUCKETS]) != 0;
+}
+
+/* Child of a fork: nothing is held. */
+void descriptor_forget(void);
+
+#endif

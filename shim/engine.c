@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: MIT
+/*
+ * engine.c - the one thread that owns the queues and the ring.
+ *
+ * The loop: receive everything, settle, announce sleep, sleep in the backend.
+ * Announcing fails when a message came in, and then the next round is a larger
+ * batch, which is how a busy submitter pays for few system calls.
+ *
+ * Who is on the other side: submitters push to the inbox and read verdict;
+ * the starter (who replaced CLOSED by STARTING) and the engine never run at
+ * the same time with the engine's data: the starter touches it only when no
+ * thread could be made.
+ */
+#include "engine.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "config.h"
+#include "futex.h"
+#include "inbox.h"
+#include "log.h"
+#include "stats.h"
+#include "thread.h"
+
+enum verdict {
+	VERDICT_PENDING = 0, /* the engine is trying its backend */
+	VERDICT_SERVING,
+	VERDICT_REFUSED,
+};
+
+static const struct engine_client *client;
+static const struct backend *backend;          /* engine only */
+static _Atomic(const char *) serving;          /* engine writes, introspection reads */
+static _Atomic uint32_t verdict;               /* engine writes, a starter waits */
+
+void engine_init(const struct engine_client *client_)
+{
+	client = client_;
+}
+
+const struct backend *engine_backend(void)
+{
+	return backend;
+}
+
+void engine_flush(void)
+{
+	if (backend->flush)
+		backend->flush();
+}
+
+static void announce(void)
+{
+	static _Atomic bool is_announced;
+
+	if (config.verbose && !atomic_exchange(&is_announced, true))
+		log_line("version " RTAIO_VERSION ", process %d: backend %s serves (RTAIO_BACKEND=%s), "
+			 "depth %u",
+			 (int)getpid(), backend->name, backend_names[config.backend], config.depth);
+}
+
+static void report_refusal(const struct backend *refused, int err)
+{
+	static _Atomic bool is_reported;
+
+	if (!atomic_exchange(&is_reported, true))
+		log_line("RTAIO_BACKEND=%s cannot serve here: %s; asynchronous I/O fails with ENOSYS. "
+			 "rtaio --status says why; RTAIO_BACKEND=auto takes what works",
+			 refused->name, strerror(err));
+}
+
+/* The first backend that opens; a backend asked for by name is the only candidate. */
+static bool open_backend(void)
+{
+	static const struct backend *const preference[] = { &backend_uring, &backend_threads };
+
+	for (size_t i = 0; i < sizeof(preference) / sizeof(preference[0]); i++) {
+		bool is_named = strcmp(preference[i]->name, backend_names[config.backend]) == 0;
+		int ret;
+
+		if (config.backend != BACKEND_AUTO && !is_named)
+			continue;
+		ret = preference[i]->open(&client->events);
+		if (ret == 0) {
+			backend = preference[i];
+			atomic_store(&serving, backend->name);
+			announce();
+			return true;
+		}
+		if (is_named)
+			report_refusal(preference[i], -ret);
+	}
+	return false;
+}
+
+static void give_verdict(enum verdict value)
+{
+	atomic_store(&verdict, value);
+	futex_wake(&verdict, INT_MAX);
+}
+
+/* Nothing can serve: end what piled up, until the inbox could be closed. */
+static void refuse_all(int err)
+{
+	do
+		client->refuse(inbox_take_refused(), err);
+	while (!inbox_abandon());
+}
+
+static void receive_messages(void)
+{
+	struct message *message = inbox_take(), *next;
+
+	for (; message; message = next) {
+		next = message->next; /* the message may be gone once it is received */
+		client->receive(message);
+	}
+}
+
+static void reap(void)
+{
+	if (backend->reap)
+		backend->reap();
+}
+
+/* Sleep, or find that there is no need to.  True: idle time is over. */
+static bool rest(uint64_t timeout_ns)
+{
+	uint64_t idle_ns = atomic_load(&config.idle_ns), began;
+	bool is_idle = timeout_ns == UINT64_MAX && client->is_idle();
+	uint32_t wake_value;
+
+	if (!inbox_fall_asleep(&wake_value)) {
+		if (backend->is_pressing && backend->is_pressing()) {
+			engine_flush();
+			reap();
+		}
+		return false;
+	}
+	began = is_idle ? clock_now_ns() : 0;
+	backend->wait(wake_value, is_idle ? idle_ns : timeout_ns);
+	inbox_wake_up();
+	reap();
+	return is_idle && clock_now_ns() - began >= idle_ns && client->is_idle();
+}
+
+static void *engine_thread(void *unused)
+{
+	(void)unused;
+	thread_set_name("rtaio-engine");
+	stats_inc(engine_starts);
+	if (!open_backend()) {
+		/* First, since another starter may clear it as soon as the inbox is closed. */
+		give_verdict(VERDICT_REFUSED);
+		refuse_all(ENOSYS);
+		return NULL;
+	}
+	give_verdict(VERDICT_SERVING);
+	for (;;) {
+		receive_messages();
+		if (!rest(client->settle()))
+			continue;
+		/* The ring goes first: once the inbox is closed another engine may start. */
+		backend->close();
+		if (inbox_close())
+			return NULL;
+		if (!open_backend()) {
+			refuse_all(EAGAIN);
+			return NULL;
+		}
+	}
+}
+
+/* Called by who claimed the start, with all signals blocked. */
+static int start_claimed(void)
+{
+	int ret;
+
+	atomic_store(&verdict, VERDICT_PENDING);
+	ret = thread_create(engine_thread, NULL, THREAD_SMALL_STACK);
+	if (ret < 0) {
+		refuse_all(EAGAIN);
+		return -EAGAIN;
+	}
+	if (config.backend == BACKEND_AUTO)
+		return 0; /* something always serves: no need to wait */
+	while (atomic_load(&verdict) == VERDICT_PENDING)
+		futex_wait(&verdict, VERDICT_PENDING, NULL);
+	return atomic_load(&verdict) == VERDICT_REFUSED ? -ENOSYS : 0;
+}
+
+/* 0: there is an engine, or somebody else is making one. */
+static int start_engine(void)
+{
+	sigset_t all, old;
+	int ret = 0;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	if (inbox_claim_start())
+		ret = start_claimed();
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return ret;
+}
+
+int engine_hand_over(struct message *first, struct message *last)
+{
+	int ret;
+
+	while (!inbox_push(first, last)) {
+		ret = start_engine();
+		if (ret < 0)
+			return ret;
+	}
+	return 0;
+}
+
+const char *engine_serving(void)
+{
+	const char *name = atomic_load(&serving);
+
+	return name && inbox_is_open() ? name : "none";
+}
+
+bool engine_is_running(void)
+{
+	return inbox_is_open();
+}
+
+void engine_forget(void)
+{
+	backend = NULL;
+	atomic_store(&serving, NULL);
+	inbox_forget();
+}

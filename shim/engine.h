@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * engine.h - the one thread that owns the queues and the ring.
+ *
+ * It is made by the first request that needs it and ends when it was idle for
+ * a while.  All signals are blocked in it.  What it does with messages and
+ * completions is decided above, through struct engine_client, set once.
+ */
+#ifndef RTAIO_ENGINE_H
+#define RTAIO_ENGINE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "backend.h"
+#include "request.h"
+
+/* All called on the engine thread. */
+struct engine_client {
+	struct backend_events events;
+
+	/* A message came in. */
+	void (*receive)(struct message *message);
+
+	/*
+	 * No engine can serve: end @messages with @err.  Runs in the thread
+	 * that failed to start it, alone, with all signals blocked.
+	 */
+	void (*refuse)(struct message *messages, int err);
+
+	/*
+	 * Between batches.  Returns in how many nanoseconds to call again at
+	 * the latest; UINT64_MAX: when something happens.
+	 */
+	uint64_t (*settle)(void);
+
+	/* Is nothing in flight, queued or to be delivered? */
+	bool (*is_idle)(void);
+};
+
+void engine_init(const struct engine_client *client);
+
+/*
+ * [any thread] Hand over a list of messages, linked from newest (@first) to
+ * oldest (@last).  Starts the engine when there is none.  0 or -errno:
+ * -EAGAIN (no thread), -ENOSYS (the backend asked for cannot serve).
+ */
+int engine_hand_over(struct message *first, struct message *last);
+
+/* [any thread] Is there an engine, so that something may be queued or in flight? */
+bool engine_is_running(void);
+
+/* [any thread] Name of the backend in use, "none" while there is no engine. */
+const char *engine_serving(void);
+
+/* [engine] The backend of the ring lane. */
+const struct backend *engine_backend(void);
+
+/* [engine] Everything handed to the backend before is in the kernel afterwards. */
+void engine_flush(void);
+
+/* Child of a fork: no engine. */
+void engine_forget(void);
+
+#endif

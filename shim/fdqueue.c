@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: MIT
+/*
+ * fdqueue.c - per-descriptor order: which request may be issued now?
+ *
+ * The trees are the BSD red-black macros of libbsd: a header, no library.
+ */
+#include "fdqueue.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "futex.h"
+#include "stats.h"
+
+#define SLAB_BYTES 65536u
+
+enum { READS, WRITES };
+
+static int compare_number(int64_t a, int64_t b)
+{
+	return (a > b) - (a < b);
+}
+
+static int compare_queues(struct fdqueue *a, struct fdqueue *b)
+{
+	if (a->fd != b->fd)
+		return compare_number(a->fd, b->fd);
+	if (a->descriptor.ino != b->descriptor.ino)
+		return a->descriptor.ino < b->descriptor.ino ? -1 : 1;
+	if (a->descriptor.dev != b->descriptor.dev)
+		return a->descriptor.dev < b->descriptor.dev ? -1 : 1;
+	return 0;
+}
+
+/* Higher priority first, then first come. */
+static int compare_chain(struct request *a, struct request *b)
+{
+	if (a->priority != b->priority)
+		return compare_number(b->priority, a->priority);
+	return a->seq < b->seq ? -1 : a->seq > b->seq;
+}
+
+/* O_APPEND writes wherever the end is by then. */
+static bool is_append(const struct request *req)
+{
+	return req->op == OP_WRITE && (req->descriptor.flags & O_APPEND);
+}
+
+static off_t range_start(const struct request *req)
+{
+	return is_append(req) ? 0 : req->offset;
+}
+
+static off_t range_end(const struct request *req)
+{
+	off_t end;
+
+	if (is_append(req) || __builtin_add_overflow(req->offset, req->nbytes, &end))
+		return INT64_MAX;
+	return end;
+}
+
+static int compare_ranges(struct request *a, struct request *b)
+{
+	if (range_start(a) != range_start(b))
+		return compare_number(range_start(a), range_start(b));
+	return a->seq < b->seq ? -1 : a->seq > b->seq;
+}
+
+/* The macros define more functions than each tree needs. */
+#define UNUSED_STATIC __attribute__((unused)) static
+
+RB_HEAD(queue_tree, fdqueue);
+RB_GENERATE_INTERNAL(queue_tree, fdqueue, tree_link, compare_queues, UNUSED_STATIC)
+RB_GENERATE_INTERNAL(chain_tree, request, tree_link, compare_chain, UNUSED_STATIC)
+RB_GENERATE_INTERNAL(range_tree, request, tree_link, compare_ranges, UNUSED_STATIC)
+
+static struct queue_tree queues = RB_INITIALIZER(&queues);
+static struct fdqueue *free_queues; /* linked through backlog_link.tqe_next */
+
+static bool grow_free_queues(void)
+{
+	long base = RAW_SYSCALL(SYS_mmap, NULL, SLAB_BYTES, PROT_READ | PROT_WRITE,
+				MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct fdqueue *slab = (struct fdqueue *)base;
+
+	if (base < 0 && base > -4096)
+		return false;
+	for (size_t i = 0; i < SLAB_BYTES / sizeof(*slab); i++) {
+		slab[i].backlog_link.tqe_next = free_queues;
+		free_queues = &slab[i];
+	}
+	return true;
+}
+
+static struct fdqueue *make_queue(const struct request *req)
+{
+	struct fdqueue *queue;
+
+	if (!free_queues && !grow_free_queues())
+		return NULL;
+	queue = free_queues;
+	free_queues = queue->backlog_link.tqe_next;
+	memset(queue, 0, sizeof(*queue));
+	queue->fd = req->fd;
+	queue->descriptor = req->descriptor;
+	queue->is_file = descriptor_is_file(&req->descriptor);
+	TAILQ_INIT(&queue->outstanding);
+	TAILQ_INIT(&queue->waiting);
+	RB_INSERT(queue_tree, &queues, queue);
+	return queue;
+}
+
+static struct fdqueue *find_queue(const struct request *req)
+{
+	struct fdqueue key = { .fd = req->fd, .descriptor = req->descriptor };
+
+	return RB_FIND(queue_tree, &queues, &key);
+}
+
+static bool is_barrier(const struct request *req)
+{
+	return req->op == OP_FSYNC || req->op == OP_FDATASYNC;
+}
+
+static int way_of(const struct request *req)
+{
+	return req->op == OP_WRITE ? WRITES : READS;
+}
+
+int fdqueue_add(struct request *req)
+{
+	static uint64_t last_seq;
+	struct fdqueue *queue = find_queue(req);
+
+	if (!queue)
+		queue = make_queue(req);
+	if (!queue)
+		return -ENOMEM;
+	req->queue = queue;
+	req->seq = ++last_seq;
+	req->is_waiting = true;
+	TAILQ_INSERT_TAIL(&queue->outstanding, req, outstanding_link);
+	if (is_barrier(req))
+		return 0;
+	if (queue->is_file)
+		TAILQ_INSERT_TAIL(&queue->waiting, req, list_link);
+	else
+		RB_INSERT(chain_tree, &queue->chain[way_of(req)], req);
+	return 0;
+}
+
+/*
+ * Does a request in flight, of those in one tree, touch [start, end)?  No
+ * range is longer than range_max, so none that begins earlier than start -
+ * range_max reaches start: the look begins there.
+ */
+static bool overlaps(struct fdqueue *queue, int way, off_t start, off_t end)
+{
+	off_t max = queue->range_max[way];
+	struct request key = { .offset = start > max ? start - max : 0 };
+	struct request *other = RB_NFIND(range_tree, &queue->ranges[way], &key);
+
+	for (; other && range_start(other) < end; other = RB_NEXT(range_tree, , other))
+		if (range_end(other) > start)
+			return true;
+	return false;
+}
+
+static bool must_wait(struct fdqueue *queue, const struct request *req)
+{
+	off_t start = range_start(req), end = range_end(req);
+
+	if (overlaps(queue, WRITES, start, end))
+		return true;
+	return req->op == OP_WRITE && overlaps(queue, READS, start, end);
+}
+
+static void put_in_flight(struct fdqueue *queue, struct request *req)
+{
+	int way = way_of(req);
+	off_t length = range_end(req) - range_start(req);
+
+	if (RB_EMPTY(&queue->ranges[way]) || length > queue->range_max[way])
+		queue->range_max[way] = length;
+	RB_INSERT(range_tree, &queue->ranges[way], req);
+}
+
+static struct request *next_of_file(struct fdqueue *queue)
+{
+	struct request *req = TAILQ_FIRST(&queue->waiting);
+
+	if (!req)
+		return NULL;
+	if (must_wait(queue, req)) {
+		if (!req->has_stalled) {
+			req->has_stalled = true;
+			stats_inc(overlap_stalls);
+		}
+		return NULL;
+	}
+	TAILQ_REMOVE(&queue->waiting, req, list_link);
+	put_in_flight(queue, req);
+	return req;
+}
+
+static struct request *next_of_chain(struct fdqueue *queue, int way)
+{
+	struct request *req = queue->is_busy[way] ? NULL : RB_MIN(chain_tree, &queue->chain[way]);
+
+	if (!req)
+		return NULL;
+	RB_REMOVE(chain_tree, &queue->chain[way], req);
+	queue->is_busy[way] = true;
+	return req;
+}
+
+struct request *fdqueue_next(struct fdqueue *queue, bool has_room)
+{
+	struct request *oldest = TAILQ_FIRST(&queue->outstanding);
+	struct request *req = NULL;
+
+	if (oldest && oldest->is_waiting && is_barrier(oldest))
+		req = oldest;
+	else if (!queue->is_file) {
+		req = next_of_chain(queue, READS);
+		if (!req)
+			req = next_of_chain(queue, WRITES);
+	} else if (has_room)
+		req = next_of_file(queue);
+	if (req)
+		req->is_waiting = false;
+	return req;
+}
+
+bool fdqueue_wants_room(const struct fdqueue *queue)
+{
+	return !TAILQ_EMPTY(&queue->waiting);
+}
+
+void fdqueue_withdraw(struct request *req)
+{
+	struct fdqueue *queue = req->queue;
+
+	req->is_waiting = false;
+	req->is_withdrawn = true;
+	if (is_barrier(req))
+		return;
+	if (queue->is_file)
+		TAILQ_REMOVE(&queue->waiting, req, list_link);
+	else
+		RB_REMOVE(chain_tree, &queue->chain[way_of(req)], req);
+}
+
+static void leave_flight(struct fdqueue *queue, struct request *req)
+{
+	int way = way_of(req);
+
+	if (is_barrier(req))
+		return;
+	if (queue->is_file)
+		RB_REMOVE(range_tree, &queue->ranges[way], req);
+	else
+		queue->is_busy[way] = false;
+}
+
+void fdqueue_remove(struct request *req)
+{
+	struct fdqueue *queue = req->queue;
+
+	if (req->is_waiting)
+		fdqueue_withdraw(req);
+	else if (!req->is_withdrawn)
+		leave_flight(queue, req);
+	req->queue = NULL;
+	TAILQ_REMOVE(&queue->outstanding, req, outstanding_link);
+	if (!TAILQ_EMPTY(&queue->outstanding))
+		return;
+	RB_REMOVE(queue_tree, &queues, queue);
+	queue->backlog_link.tqe_next = free_queues;
+	free_queues = queue;
+}
+
+struct fdqueue *fdqueue_first(int fd)
+{
+	struct fdqueue key = { .fd = fd };
+
+	return RB_NFIND(queue_tree, &queues, &key);
+}
+
+struct fdqueue *fdqueue_after(struct fdqueue *queue)
+{
+	return RB_NEXT(queue_tree, &queues, queue);
+}
+
+void fdqueue_forget(void)
+{
+	RB_INIT(&queues);
+	free_queues = NULL;
+}

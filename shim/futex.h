@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * futex.h - the three futex calls rtaio uses, all private to the process.
+ *
+ * Raw system calls: no errno is touched, results are 0 or -errno, and all are
+ * async-signal-safe.
+ */
+#ifndef RTAIO_FUTEX_H
+#define RTAIO_FUTEX_H
+
+#include <errno.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+/*
+ * A system call that leaves errno alone.  syscall(3) sets it; a signal
+ * handler's or an engine's errno belongs to somebody else.
+ */
+#define RAW_SYSCALL(...)                              \
+	__extension__({                               \
+		int saved_errno_ = errno;             \
+		long ret_ = syscall(__VA_ARGS__);     \
+		if (ret_ == -1)                       \
+			ret_ = -errno;                \
+		errno = saved_errno_;                 \
+		ret_;                                 \
+	})
+
+/*
+ * Sleep while *word == expected.  @deadline is absolute CLOCK_MONOTONIC or
+ * NULL.  Returns 0, -EAGAIN (value differs), -ETIMEDOUT or -EINTR.  With no
+ * deadline the kernel restarts the call after a SA_RESTART handler.
+ */
+static inline int futex_wait(_Atomic uint32_t *word, uint32_t expected,
+			     const struct timespec *deadline)
+{
+	return (int)RAW_SYSCALL(SYS_futex, word, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, expected,
+				deadline, NULL, FUTEX_BITSET_MATCH_ANY);
+}
+
+/*
+ * Wake up to @nr sleepers.  The word may already be unmapped: a private wake
+ * hashes the address and never reads it.
+ */
+static inline void futex_wake(_Atomic uint32_t *word, int nr)
+{
+	RAW_SYSCALL(SYS_futex, word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, nr, NULL, NULL, 0);
+}
+
+static inline uint64_t clock_now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+#endif

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: MIT
+/*
+ * inbox.c - the hand-over from any thread to the engine thread.
+ *
+ * Pushers compete by compare-and-swap on head; the engine is the only taker.
+ * The bottom message of the list has next == NULL whatever state it replaced:
+ * the pusher that replaced ASLEEP owes the wake.  test/model/inbox.pml is the
+ * model.
+ */
+#include "inbox.h"
+
+#include <sys/timerfd.h>
+
+#include "futex.h"
+#include "stats.h"
+
+#define INBOX_EMPTY    ((uintptr_t)0)
+#define INBOX_ASLEEP   ((uintptr_t)1)
+#define INBOX_CLOSED   ((uintptr_t)2)
+#define INBOX_STARTING ((uintptr_t)3)
+#define INBOX_MESSAGE  ((uintptr_t)4) /* anything from here on is a pointer */
+
+static _Atomic uintptr_t head = INBOX_CLOSED;
+_Atomic uint32_t inbox_wake_word;
+_Atomic int inbox_wake_timer = -1;
+
+static void wake_engine(void)
+{
+	int timer = atomic_load(&inbox_wake_timer);
+
+	stats_inc(engine_wakes);
+	atomic_fetch_add(&inbox_wake_word, 1);
+	futex_wake(&inbox_wake_word, 1);
+	if (timer >= 0) {
+		const struct itimerspec at_once = { .it_value = { .tv_nsec = 1 } };
+
+		RAW_SYSCALL(SYS_timerfd_settime, timer, 0, &at_once, NULL);
+	}
+}
+
+bool inbox_push(struct message *first, struct message *last)
+{
+	uintptr_t old = atomic_load(&head);
+
+	do {
+		if (old == INBOX_CLOSED)
+			return false;
+		last->next = old >= INBOX_MESSAGE ? (struct message *)old : NULL;
+		/* Release: partner inbox_take(), which reads the messages. */
+	} while (!atomic_compare_exchange_weak(&head, &old, (uintptr_t)first));
+	if (old == INBOX_ASLEEP)
+		wake_engine();
+	return true;
+}
+
+bool inbox_claim_start(void)
+{
+	uintptr_t expected = INBOX_CLOSED;
+
+	return atomic_compare_exchange_strong(&head, &expected, INBOX_STARTING);
+}
+
+static struct message *oldest_first(uintptr_t list)
+{
+	struct message *reversed = NULL;
+	struct message *message = list >= INBOX_MESSAGE ? (struct message *)list : NULL;
+
+	while (message) {
+		struct message *older = message->next;
+
+		message->next = reversed;
+		reversed = message;
+		message = older;
+	}
+	return reversed;
+}
+
+struct message *inbox_take_refused(void)
+{
+	return oldest_first(atomic_exchange(&head, INBOX_STARTING));
+}
+
+bool inbox_abandon(void)
+{
+	uintptr_t expected = INBOX_STARTING;
+
+	return atomic_compare_exchange_strong(&head, &expected, INBOX_CLOSED);
+}
+
+bool inbox_is_open(void)
+{
+	return atomic_load(&head) != INBOX_CLOSED;
+}
+
+struct message *inbox_take(void)
+{
+	if (atomic_load_explicit(&head, memory_order_relaxed) == INBOX_EMPTY)
+		return NULL;
+	return oldest_first(atomic_exchange(&head, INBOX_EMPTY));
+}
+
+bool inbox_fall_asleep(uint32_t *wake_value)
+{
+	uintptr_t expected = INBOX_EMPTY;
+
+	*wake_value = atomic_load(&inbox_wake_word);
+	return atomic_compare_exchange_strong(&head, &expected, INBOX_ASLEEP);
+}
+
+void inbox_wake_up(void)
+{
+	uintptr_t expected = INBOX_ASLEEP;
+
+	atomic_compare_exchange_strong(&head, &expected, INBOX_EMPTY);
+}
+
+bool inbox_close(void)
+{
+	uintptr_t expected = INBOX_EMPTY;
+
+	return atomic_compare_exchange_strong(&head, &expected, INBOX_CLOSED);
+}
+
+void inbox_forget(void)
+{
+	atomic_store(&head, INBOX_CLOSED);
+	atomic_store(&inbox_wake_timer, -1);
+}

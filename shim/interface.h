@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * interface.h - what the files that export functions have in common.
+ */
+#ifndef RTAIO_INTERFACE_H
+#define RTAIO_INTERFACE_H
+
+#include <aio.h>
+#include <errno.h>
+#include <stdbool.h>
+
+#include "config.h"
+#include "process.h"
+
+/* Set errno; always -1. */
+int interface_fail(int err);
+
+/* aio_reqprio within bounds?  If not, @cb records EINVAL as in glibc. */
+bool interface_check_priority(struct aiocb *cb);
+
+/*
+ * First use, or fork, since the last call?  0, -EAGAIN (no memory) or -ENOSYS
+ * (RTAIO_BACKEND asks for something that does not exist).
+ */
+static inline int interface_enter(void)
+{
+	if (__builtin_expect(process_enter() < 0, 0))
+		return -EAGAIN;
+	return __builtin_expect(config.backend == BACKEND_INVALID, 0) ? -ENOSYS : 0;
+}
+
+#endif

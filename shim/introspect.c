@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+/*
+ * introspect.c - rtaio.h: what a program may ask the library about itself.
+ */
+#include <string.h>
+
+#include "abi.h"
+#include "engine.h"
+#include "forward.h"
+#include "process.h"
+#include "rtaio.h"
+#include "stats.h"
+
+EXPORT const char *rtaio_version(void)
+{
+	return RTAIO_VERSION;
+}
+
+EXPORT const char *rtaio_backend(void)
+{
+	if (process_is_ready() && forward_is_on())
+		return backend_names[BACKEND_GLIBC];
+	return engine_serving();
+}
+
+static uint64_t counter(enum stats_counter which)
+{
+	return atomic_load_explicit(&stats_counters[which], memory_order_relaxed);
+}
+
+EXPORT void rtaio_stats(struct rtaio_stats *stats, size_t size)
+{
+	const struct rtaio_stats now = {
+		.reads = counter(STATS_reads),
+		.writes = counter(STATS_writes),
+		.fsyncs = counter(STATS_fsyncs),
+		.lists = counter(STATS_lists),
+		.completions = counter(STATS_completions),
+		.errors = counter(STATS_errors),
+		.cancellations = counter(STATS_cancellations),
+		.lane_inline = counter(STATS_lane_inline),
+		.lane_direct = counter(STATS_lane_direct),
+		.lane_ring = counter(STATS_lane_ring),
+		.lane_worker = counter(STATS_lane_worker),
+		.lane_engine = counter(STATS_lane_engine),
+		.fallbacks = counter(STATS_fallbacks),
+		.resubmissions = counter(STATS_resubmissions),
+		.deepest_queue = counter(STATS_deepest_queue),
+	};
+
+	if (size > sizeof(now)) {
+		memset((char *)stats + sizeof(now), 0, size - sizeof(now));
+		size = sizeof(now);
+	}
+	memcpy(stats, &now, size);
+}

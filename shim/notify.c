@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: MIT
+/*
+ * notify.c - tell the program that a request, or a list, is complete.
+ *
+ * Signals go out from the engine thread by rt_sigqueueinfo.  When the queue of
+ * the process is full (RLIMIT_SIGPENDING) they wait in a list, in order, and
+ * are tried again; the result of the request stays what it was.
+ *
+ * SIGEV_THREAD without attributes runs on the callback pool; with attributes on
+ * a thread of its own, which is what the attributes describe.
+ */
+#include "notify.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "config.h"
+#include "futex.h"
+#include "pool.h"
+#include "stats.h"
+
+#define CALLBACKS_EAGER 2u       /* threads made without waiting for the pool to be stuck */
+
+static void run_callback(struct request *req);
+
+static struct pool callbacks = POOL_INIT(callbacks, "rtaio-callback", run_callback);
+static struct request_list undelivered = TAILQ_HEAD_INITIALIZER(undelivered); /* engine only */
+
+/*
+ * The program may destroy its attribute object as soon as it sees the result:
+ * copy it.  What getters and setters cover is all that POSIX and glibc have.
+ */
+static pthread_attr_t *copy_attributes(const pthread_attr_t *from)
+{
+	pthread_attr_t *to = malloc(sizeof(*to));
+	struct sched_param param;
+	cpu_set_t cpus;
+	void *stack;
+	size_t size;
+	int value;
+
+	if (!to)
+		return NULL;
+	pthread_attr_init(to);
+	if (pthread_attr_getdetachstate(from, &value) == 0)
+		pthread_attr_setdetachstate(to, value);
+	if (pthread_attr_getguardsize(from, &size) == 0)
+		pthread_attr_setguardsize(to, size);
+	if (pthread_attr_getschedpolicy(from, &value) == 0)
+		pthread_attr_setschedpolicy(to, value);
+	if (pthread_attr_getschedparam(from, &param) == 0)
+		pthread_attr_setschedparam(to, &param);
+	if (pthread_attr_getinheritsched(from, &value) == 0)
+		pthread_attr_setinheritsched(to, value);
+	if (pthread_attr_getscope(from, &value) == 0)
+		pthread_attr_setscope(to, value);
+	if (pthread_attr_getstack(from, &stack, &size) == 0 && stack)
+		pthread_attr_setstack(to, stack, size);
+	else if (pthread_attr_getstacksize(from, &size) == 0)
+		pthread_attr_setstacksize(to, size);
+	if (pthread_attr_getaffinity_np(from, sizeof(cpus), &cpus) == 0)
+		pthread_attr_setaffinity_np(to, sizeof(cpus), &cpus);
+	return to;
+}
+
+int notify_prepare(struct notification *notification, const struct sigevent *event)
+{
+	*notification = (struct notification){ .notify = SIGEV_NONE };
+	if (!event)
+		return 0;
+	if (event->sigev_notify == SIGEV_SIGNAL) {
+		notification->signo = event->sigev_signo;
+		notification->value = event->sigev_value;
+	} else if (event->sigev_notify == SIGEV_THREAD) {
+		notification->function = event->sigev_notify_function;
+		notification->value = event->sigev_value;
+		if (event->sigev_notify_attributes) {
+			notification->attributes = copy_attributes(event->sigev_notify_attributes);
+			if (!notification->attributes)
+				return -EAGAIN;
+		}
+	} else {
+		return 0;
+	}
+	notification->notify = event->sigev_notify;
+	return 0;
+}
+
+void notify_discard(struct notification *notification)
+{
+	if (notification->attributes) {
+		pthread_attr_destroy(notification->attributes);
+		free(notification->attributes);
+		notification->attributes = NULL;
+	}
+}
+
+bool notify_is_wanted(const struct notification *notification)
+{
+	if (notification->notify == SIGEV_SIGNAL)
+		return notification->signo != 0; /* a zeroed sigevent asks for signal 0: none */
+	return notification->notify == SIGEV_THREAD;
+}
+
+static void finish(struct request *req)
+{
+	notify_discard(&req->notification);
+	request_free(req);
+}
+
+/* 0, or -EAGAIN: the queue is full, later.  An invalid number is nobody's signal. */
+static int queue_signal(const struct notification *notification)
+{
+	siginfo_t info;
+	long ret;
+
+	memset(&info, 0, sizeof(info));
+	info.si_signo = notification->signo;
+	info.si_code = SI_ASYNCIO;
+	info.si_pid = getpid();
+	info.si_uid = getuid();
+	info.si_value = notification->value;
+	ret = RAW_SYSCALL(SYS_rt_sigqueueinfo, info.si_pid, notification->signo, &info);
+	if (ret == -EAGAIN)
+		return -EAGAIN;
+	stats_inc(notify_signals);
+	return 0;
+}
+
+/* On a thread of the callback pool. */
+static void run_callback(struct request *req)
+{
+	void (*function)(union sigval) = req->notification.function;
+	union sigval value = req->notification.value;
+
+	finish(req);
+	stats_inc(notify_callbacks);
+	function(value);
+}
+
+/* On a thread of its own, made with the program's attributes. */
+static void *run_own_thread(void *arg)
+{
+	sigset_t none;
+
+	sigemptyset(&none);
+	pthread_sigmask(SIG_SETMASK, &none, NULL);
+	run_callback(arg);
+	return NULL;
+}
+
+static int start_callback(struct request *req)
+{
+	pthread_t thread;
+
+	if (!req->notification.attributes)
+		return pool_submit(&callbacks, req);
+	return -pthread_create(&thread, req->notification.attributes, run_own_thread, req);
+}
+
+/* 0: delivered or on its way; -EAGAIN: try later. */
+static int deliver(struct request *req)
+{
+	int ret;
+
+	if (req->notification.notify == SIGEV_SIGNAL) {
+		ret = queue_signal(&req->notification);
+		if (ret == 0)
+			finish(req);
+		return ret;
+	}
+	ret = start_callback(req);
+	if (ret == -EINVAL || ret == -EPERM) {
+		/* Attributes that make no thread here: the callback matters more than they do. */
+		notify_discard(&req->notification);
+		ret = pool_submit(&callbacks, req);
+	}
+	return ret == 0 ? 0 : -EAGAIN;
+}
+
+void notify_deliver(struct request *req)
+{
+	if (!notify_is_wanted(&req->notification)) {
+		finish(req);
+		return;
+	}
+	/* What waits goes first: completions are notified in order. */
+	if (TAILQ_EMPTY(&undelivered) && deliver(req) == 0)
+		return;
+	stats_inc(notify_retries);
+	TAILQ_INSERT_TAIL(&undelivered, req, list_link);
+}
+
+bool notify_is_waiting(void)
+{
+	return !TAILQ_EMPTY(&undelivered) || pool_is_waiting(&callbacks);
+}
+
+void notify_tick(void)
+{
+	struct request *req;
+
+	while ((req = TAILQ_FIRST(&undelivered))) {
+		TAILQ_REMOVE(&undelivered, req, list_link);
+		if (deliver(req) < 0) {
+			TAILQ_INSERT_HEAD(&undelivered, req, list_link);
+			break;
+		}
+	}
+	pool_tick(&callbacks);
+}
+
+void notify_start(void)
+{
+	callbacks.runs_callbacks = true;
+	callbacks.nr_eager = CALLBACKS_EAGER;
+	callbacks.nr_max = config.callbacks_max;
+}
+
+void notify_forget(void)
+{
+	TAILQ_INIT(&undelivered);
+	pool_forget(&callbacks);
+}

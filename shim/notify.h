@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * notify.h - tell the program that a request, or a list, is complete.
+ *
+ * The request keeps its record until the notification is delivered; the aiocb
+ * has long been the program's again.
+ */
+#ifndef RTAIO_NOTIFY_H
+#define RTAIO_NOTIFY_H
+
+#include <signal.h>
+#include <stdbool.h>
+
+#include "request.h"
+
+/*
+ * [submitting thread] Copy what @event asks for.  NULL: no notification.
+ * Unknown kinds mean none, as in glibc.  0 or -EAGAIN (no memory for a copy
+ * of the attributes).
+ */
+int notify_prepare(struct notification *notification, const struct sigevent *event);
+
+/* [any thread] Give back what notify_prepare() took.  For requests that never ran. */
+void notify_discard(struct notification *notification);
+
+/* Is there anything to deliver? */
+bool notify_is_wanted(const struct notification *notification);
+
+/*
+ * [engine] Deliver for @req, which is published, and free its record then or
+ * later.
+ */
+void notify_deliver(struct request *req);
+
+/* [engine] Is there anything that notify_tick() could help? */
+bool notify_is_waiting(void);
+
+/*
+ * [engine] Now and then while notify_is_waiting(): retry what could not be
+ * delivered and grow the callback pool if it is stuck.
+ */
+void notify_tick(void);
+
+/* Before the first delivery: limits from the configuration. */
+void notify_start(void);
+
+/* Child of a fork: nothing to deliver. */
+void notify_forget(void);
+
+#endif

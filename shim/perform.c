@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: MIT
+/*
+ * perform.c - do one request by the system call that glibc would have made.
+ *
+ * Direct system calls: the program, or another preload, may have replaced read
+ * and write, perhaps on top of AIO.
+ */
+#include "perform.h"
+
+#include <errno.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+
+#include "futex.h"
+
+static ssize_t read_at(const struct request *req)
+{
+	ssize_t res = RAW_SYSCALL(SYS_pread64, req->fd, req->buf, req->nbytes, req->offset);
+
+	if (res == -ESPIPE)
+		res = RAW_SYSCALL(SYS_read, req->fd, req->buf, req->nbytes);
+	return res;
+}
+
+static ssize_t write_at(const struct request *req)
+{
+	ssize_t res = RAW_SYSCALL(SYS_pwrite64, req->fd, req->buf, req->nbytes, req->offset);
+
+	if (res == -ESPIPE)
+		res = RAW_SYSCALL(SYS_write, req->fd, req->buf, req->nbytes);
+	return res;
+}
+
+static ssize_t perform_once(const struct request *req)
+{
+	switch ((enum request_op)req->op) {
+	case OP_READ:
+		return read_at(req);
+	case OP_WRITE:
+		return write_at(req);
+	case OP_FSYNC:
+		return RAW_SYSCALL(SYS_fsync, req->fd);
+	case OP_FDATASYNC:
+		return RAW_SYSCALL(SYS_fdatasync, req->fd);
+	case OP_INVALID:
+	case OP_GROUP:
+		break;
+	}
+	return -EINVAL;
+}
+
+ssize_t perform(const struct request *req)
+{
+	ssize_t res;
+
+	do
+		res = perform_once(req);
+	while (res == -EINTR);
+	return res;
+}
+
+ssize_t perform_nowait(const struct request *req)
+{
+	struct iovec iov = { .iov_base = req->buf, .iov_len = req->nbytes };
+	long call = req->op == OP_WRITE ? SYS_pwritev2 : SYS_preadv2;
+
+	/* Offset -1 (in two halves): a stream has no position. */
+	return RAW_SYSCALL(call, req->fd, &iov, 1, -1L, -1L, RWF_NOWAIT);
+}

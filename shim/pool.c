@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: MIT
+/*
+ * pool.c - a bounded, elastic pool of threads.
+ *
+ * The lock is held for a few instructions and never while run() is called.
+ * Threads are made by the engine with all signals blocked, and inherit that.
+ *
+ * A callback may fork; the child's only thread then returns into pool_thread()
+ * with a pool that was forgotten, and must not touch it: the generation of the
+ * process tells.
+ */
+#include "pool.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <time.h>
+
+#include "config.h"
+#include "process.h"
+#include "thread.h"
+
+static struct request *take(struct pool *pool)
+{
+	struct request *req = TAILQ_FIRST(&pool->queue);
+
+	if (req) {
+		TAILQ_REMOVE(&pool->queue, req, list_link);
+		pool->nr_queued--;
+		pool->nr_taken++;
+	}
+	return req;
+}
+
+/* Sleep until there is work, or the idle time is over: NULL. */
+static struct request *wait_for_work(struct pool *pool)
+{
+	struct timespec deadline;
+	struct request *req;
+
+	clock_gettime(CLOCK_MONOTONIC, &deadline);
+	deadline.tv_sec += 1 + (time_t)(atomic_load(&config.idle_ns) / 1000000000u);
+	while (!(req = take(pool))) {
+		int ret;
+
+		pool->nr_idle++;
+		ret = pthread_cond_clockwait(&pool->work, &pool->lock, CLOCK_MONOTONIC, &deadline);
+		pool->nr_idle--;
+		if (ret == ETIMEDOUT)
+			return take(pool);
+	}
+	return req;
+}
+
+struct membership {
+	struct pool *pool;
+	uint32_t generation; /* of the process in which the thread was made */
+};
+
+/* Runs when the thread returns and when a callback ends it by pthread_exit. */
+static void leave_pool(void *arg)
+{
+	struct membership *member = arg;
+
+	if (!process_is_still(member->generation))
+		return;
+	pthread_mutex_lock(&member->pool->lock);
+	member->pool->nr_threads--;
+	pthread_mutex_unlock(&member->pool->lock);
+}
+
+static void block_signals(void)
+{
+	sigset_t all;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, NULL);
+}
+
+/* Whatever a callback did to its thread must not reach the next one. */
+static void run_callback(struct pool *pool, struct request *req)
+{
+	sigset_t none;
+
+	sigemptyset(&none);
+	pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, NULL);
+	pthread_setcanceltype(PTHREAD_CANCEL_DEFERRED, NULL);
+	pthread_sigmask(SIG_SETMASK, &none, NULL);
+	pool->run(req);
+	block_signals();
+}
+
+static void *pool_thread(void *arg)
+{
+	struct membership member = { .pool = arg, .generation = atomic_load(&process_generation) };
+	struct pool *pool = arg;
+	struct request *req;
+
+	thread_set_name(pool->thread_name);
+	pthread_cleanup_push(leave_pool, &member);
+	do {
+		pthread_mutex_lock(&pool->lock);
+		req = wait_for_work(pool);
+		pthread_mutex_unlock(&pool->lock);
+		if (!req)
+			break;
+		if (pool->runs_callbacks)
+			run_callback(pool, req);
+		else
+			pool->run(req);
+	} while (process_is_still(member.generation));
+	pthread_cleanup_pop(1);
+	return NULL;
+}
+
+/* Called with the lock held; creation does not block on it. */
+static int add_thread(struct pool *pool)
+{
+	int ret;
+
+	if (pool->nr_threads >= pool->nr_max)
+		return -EAGAIN;
+	ret = thread_create(pool_thread, pool,
+			    pool->runs_callbacks ? THREAD_DEFAULT_STACK : THREAD_SMALL_STACK);
+	if (ret == 0)
+		pool->nr_threads++;
+	return ret;
+}
+
+int pool_submit(struct pool *pool, struct request *req)
+{
+	int ret = 0;
+
+	pthread_mutex_lock(&pool->lock);
+	TAILQ_INSERT_TAIL(&pool->queue, req, list_link);
+	pool->nr_queued++;
+	if (pool->nr_queued <= pool->nr_idle) {
+		pthread_cond_signal(&pool->work);
+	} else if (pool->nr_threads < pool->nr_eager && add_thread(pool) < 0 &&
+		   pool->nr_threads == 0) {
+		TAILQ_REMOVE(&pool->queue, req, list_link);
+		pool->nr_queued--;
+		ret = -EAGAIN;
+	}
+	pthread_mutex_unlock(&pool->lock);
+	return ret;
+}
+
+bool pool_is_waiting(struct pool *pool)
+{
+	bool is_waiting;
+
+	pthread_mutex_lock(&pool->lock);
+	is_waiting = pool->nr_queued > 0 && pool->nr_threads < pool->nr_max;
+	pthread_mutex_unlock(&pool->lock);
+	return is_waiting;
+}
+
+void pool_tick(struct pool *pool)
+{
+	bool is_stuck;
+
+	pthread_mutex_lock(&pool->lock);
+	is_stuck = pool->nr_queued > 0 && pool->nr_idle == 0 &&
+		   pool->nr_taken == pool->nr_taken_at_tick;
+	pool->nr_taken_at_tick = pool->nr_taken;
+	if (is_stuck) {
+		/* Double: a hundred callbacks that wait for each other are soon all running. */
+		for (unsigned more = pool->nr_threads ? pool->nr_threads : 1; more > 0; more--)
+			if (add_thread(pool) < 0)
+				break;
+	}
+	pthread_mutex_unlock(&pool->lock);
+}
+
+void pool_forget(struct pool *pool)
+{
+	pthread_mutex_init(&pool->lock, NULL);
+	pthread_cond_init(&pool->work, NULL);
+	TAILQ_INIT(&pool->queue);
+	pool->nr_threads = 0;
+	pool->nr_queued = pool->nr_idle = 0;
+	pool->nr_taken = pool->nr_taken_at_tick = 0;
+}

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: MIT
+/*
+ * process.c - first use, and the child of a fork.
+ *
+ * Who is on the other side: several threads may meet PROCESS_NEW at once, in
+ * the first process or in a child.  One wins the compare-and-swap and starts;
+ * the others wait on the word.  Signals are blocked meanwhile, so that a
+ * handler on the winner's thread cannot wait for the thread it interrupted.
+ */
+#include "process.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stddef.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "futex.h"
+
+static _Atomic uint32_t never_used;
+_Atomic(_Atomic uint32_t *) process_word = &never_used;
+_Atomic uint32_t process_generation;
+_Atomic int process_pid;
+
+/* The first use in this program: make the page.  Losers of the race drop theirs. */
+static int map_page(void)
+{
+	size_t size = (size_t)sysconf(_SC_PAGESIZE);
+	_Atomic uint32_t *expected = &never_used;
+	void *page = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (page == MAP_FAILED)
+		return -ENOMEM;
+	madvise(page, size, MADV_WIPEONFORK);
+	if (!atomic_compare_exchange_strong(&process_word, &expected, page))
+		munmap(page, size);
+	return 0;
+}
+
+static void become_ready(_Atomic uint32_t *word)
+{
+	static _Atomic bool has_started; /* survives fork: tells a child from the first use */
+	uint32_t seen = PROCESS_NEW;
+
+	if (atomic_compare_exchange_strong(word, &seen, PROCESS_STARTING)) {
+		bool is_child = atomic_exchange(&has_started, true);
+
+		if (is_child)
+			atomic_fetch_add(&process_generation, 1);
+		atomic_store(&process_pid, (int)getpid());
+		lifecycle_start(is_child);
+		atomic_store(word, PROCESS_READY);
+		futex_wake(word, INT_MAX);
+		return;
+	}
+	while (atomic_load(word) == PROCESS_STARTING)
+		futex_wait(word, PROCESS_STARTING, NULL);
+}
+
+int process_start(void)
+{
+	int saved_errno = errno, ret = 0;
+	sigset_t all, old;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	if (atomic_load(&process_word) == &never_used)
+		ret = map_page();
+	if (ret == 0)
+		become_ready(atomic_load(&process_word));
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	errno = saved_errno;
+	return ret;
+}

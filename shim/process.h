@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * process.h - which process is this, and has it used AIO yet?
+ *
+ * One word in a page that the kernel wipes in the child of any fork
+ * (MADV_WIPEONFORK) answers both: zero means "start", be it the first use or
+ * a child made by fork, _Fork or raw clone, which skips the fork handlers.
+ * Before the first use the word is a static zero, so that a program which
+ * never uses AIO has no mapping of ours.
+ */
+#ifndef RTAIO_PROCESS_H
+#define RTAIO_PROCESS_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+enum process_state {
+	PROCESS_NEW = 0, /* what a wiped page reads */
+	PROCESS_STARTING,
+	PROCESS_READY,
+};
+
+extern _Atomic(_Atomic uint32_t *) process_word;
+
+/* Counts the forks between the first user of AIO and this process. */
+extern _Atomic uint32_t process_generation;
+
+/* The process of the last process_start(): a vfork child shares our memory, and is another. */
+extern _Atomic int process_pid;
+
+/* The slow path of process_enter().  0 or -ENOMEM. */
+int process_start(void);
+
+/* True when this process has used AIO and nothing has to be started. */
+static inline bool process_is_ready(void)
+{
+	_Atomic uint32_t *word = atomic_load_explicit(&process_word, memory_order_acquire);
+
+	return atomic_load_explicit(word, memory_order_acquire) == PROCESS_READY;
+}
+
+/*
+ * Is this still the process in which process_generation was @generation?  A
+ * thread of ours asks after running the program's code, which may have forked.
+ */
+static inline bool process_is_still(uint32_t generation)
+{
+	return process_is_ready() && atomic_load(&process_generation) == generation;
+}
+
+/*
+ * To be called first by every function that accepts or looks up requests.
+ * 0 or -ENOMEM.
+ */
+static inline int process_enter(void)
+{
+	return __builtin_expect(process_is_ready(), 1) ? 0 : process_start();
+}
+
+/*
+ * What has to be done at the first use and in the child of a fork, in
+ * lifecycle.c.  @is_child: state copied from the parent is to be forgotten.
+ */
+void lifecycle_start(bool is_child);
+
+#endif

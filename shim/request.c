@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: MIT
+/*
+ * request.c - the pool of request records.
+ *
+ * A Treiber stack of indices, with a tag beside the head so that a pop which
+ * slept through a pop and a push of the same record fails (ABA), over chunks
+ * that double in size.  What was never used is taken by bumping high_water, so
+ * growing and forgetting after fork touch no record.
+ *
+ * Both sides of every atomic here are request_alloc() and request_free(), in
+ * any thread, in handlers too.  test/model/freelist.pml is the model.
+ */
+#include "request.h"
+
+#include <assert.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "futex.h"
+
+#define CHUNK_FIRST_BITS 8u /* 256 records */
+#define CHUNK_NR	 18u /* 256 * (2^18 - 1): 67 million records */
+
+static _Atomic(struct request *) chunks[CHUNK_NR];
+static _Atomic uint64_t free_head;   /* tag << 32 | index + 1; 0 in the low half: empty */
+static _Atomic uint32_t high_water;  /* indices below were in use at some time */
+
+/* Chunk k begins at index 256 * (2^k - 1). */
+static unsigned chunk_of(uint32_t index)
+{
+	return 31u - (unsigned)__builtin_clz((index >> CHUNK_FIRST_BITS) + 1u);
+}
+
+static uint32_t chunk_start(unsigned chunk)
+{
+	return ((1u << chunk) - 1u) << CHUNK_FIRST_BITS;
+}
+
+static struct request *record_at(uint32_t index)
+{
+	unsigned chunk = chunk_of(index);
+	struct request *base = atomic_load_explicit(&chunks[chunk], memory_order_acquire);
+
+	return base ? base + (index - chunk_start(chunk)) : NULL;
+}
+
+static bool map_chunk(unsigned chunk)
+{
+	size_t size = sizeof(struct request) << (CHUNK_FIRST_BITS + chunk);
+	struct request *expected = NULL;
+	long base = RAW_SYSCALL(SYS_mmap, NULL, size, PROT_READ | PROT_WRITE,
+				MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (base < 0 && base > -4096)
+		return false;
+	if (!atomic_compare_exchange_strong(&chunks[chunk], &expected, (struct request *)base))
+		RAW_SYSCALL(SYS_munmap, base, size); /* somebody else was faster */
+	return true;
+}
+
+static struct request *pop_free(void)
+{
+	uint64_t head = atomic_load(&free_head);
+
+	while ((uint32_t)head != 0) {
+		struct request *req = record_at((uint32_t)head - 1u);
+		uint64_t next = ((head >> 32) + 1u) << 32 |
+				atomic_load_explicit(&req->free_next, memory_order_relaxed);
+
+		if (atomic_compare_exchange_weak(&free_head, &head, next))
+			return req;
+	}
+	return NULL;
+}
+
+static struct request *take_unused(void)
+{
+	uint32_t index = atomic_load(&high_water);
+
+	for (;;) {
+		unsigned chunk = chunk_of(index);
+
+		if (chunk >= CHUNK_NR)
+			return NULL;
+		if (!atomic_load(&chunks[chunk]) && !map_chunk(chunk))
+			return NULL;
+		if (atomic_compare_exchange_weak(&high_water, &index, index + 1u)) {
+			struct request *req = record_at(index);
+
+			req->index = index;
+			return req;
+		}
+	}
+}
+
+struct request *request_alloc(void)
+{
+	struct request *req = pop_free();
+	uint32_t generation;
+
+	if (!req)
+		req = take_unused();
+	if (!req)
+		return NULL;
+	/*
+	 * A stale waiter may still raise a bit in interest or sleep on
+	 * generation: those two stay atomic, the rest is ours.
+	 */
+	generation = atomic_load_explicit(&req->generation, memory_order_relaxed);
+	memset(&req->cb, 0, sizeof(*req) - offsetof(struct request, cb));
+	atomic_store_explicit(&req->interest, 0, memory_order_relaxed);
+	atomic_store_explicit(&req->generation, generation + 1u, memory_order_relaxed);
+	req->message.next = NULL;
+	req->message.kind = MESSAGE_SUBMIT;
+	request_set_state(req, REQ_QUEUED);
+	return req;
+}
+
+void request_free(struct request *req)
+{
+	uint64_t head = atomic_load(&free_head), next;
+
+	request_set_state(req, REQ_FREE);
+	do {
+		atomic_store_explicit(&req->free_next, (uint32_t)head, memory_order_relaxed);
+		next = ((head >> 32) + 1u) << 32 | (req->index + 1u);
+	} while (!atomic_compare_exchange_weak(&free_head, &head, next));
+}
+
+struct request *request_lookup(request_handle handle)
+{
+	uint32_t index = (uint32_t)handle - 1u;
+	struct request *req;
+
+	if ((uint32_t)handle == 0 || index >= atomic_load(&high_water))
+		return NULL;
+	req = record_at(index);
+	if (!req || atomic_load(&req->generation) != (uint32_t)(handle >> 32))
+		return NULL;
+	return req;
+}
+
+void request_set_state(struct request *req, enum request_state state)
+{
+	static const uint8_t allowed_from[] = {
+		[REQ_FREE] = 1u << REQ_DONE | 1u << REQ_QUEUED,
+		[REQ_QUEUED] = 1u << REQ_FREE,
+		[REQ_IN_FLIGHT] = 1u << REQ_QUEUED,
+		[REQ_DONE] = 1u << REQ_QUEUED | 1u << REQ_IN_FLIGHT,
+	};
+
+	assert(allowed_from[state] & (1u << req->state));
+	(void)allowed_from;
+	req->state = (uint8_t)state;
+}
+
+void request_forget(void)
+{
+	atomic_store(&free_head, 0);
+	atomic_store(&high_water, 0);
+}

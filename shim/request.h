@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * request.h - the record of one request, its states and its pool.
+ *
+ * Records live in chunks that are mapped once and never given back, so a
+ * pointer to a record stays readable for the life of the process: a late
+ * waiter or a stale handle meets another generation, never unmapped memory.
+ *
+ *   state          who holds it       in which list              aio_error()
+ *   REQ_FREE       pool               free list                  not asked
+ *   REQ_QUEUED     submitter, engine  inbox, then fdqueue        EINPROGRESS
+ *   REQ_IN_FLIGHT  backend or worker  outstanding of its fdqueue EINPROGRESS
+ *   REQ_DONE       engine, notifier   notification lists         0 or an errno
+ *
+ * QUEUED -> IN_FLIGHT when dispatch issues it, IN_FLIGHT -> QUEUED never (a
+ * resubmission stays in flight), any -> DONE when the result is published,
+ * DONE -> FREE when nobody refers to it any more.  request_set_state() makes
+ * every change.
+ */
+#ifndef RTAIO_REQUEST_H
+#define RTAIO_REQUEST_H
+
+#include <aio.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include <bsd/sys/queue.h>
+#include <bsd/sys/tree.h>
+
+#include "descriptor.h"
+
+enum request_op {
+	OP_INVALID = 0, /* a list entry with an opcode nobody knows: completes with EINVAL */
+	OP_READ,
+	OP_WRITE,
+	OP_FSYNC,
+	OP_FDATASYNC,
+	OP_GROUP, /* not I/O: stands for the whole of one lio_listio() */
+};
+
+enum request_state {
+	REQ_FREE = 0,
+	REQ_QUEUED,
+	REQ_IN_FLIGHT,
+	REQ_DONE,
+};
+
+/* What can lie in the engine's inbox. */
+enum message_kind {
+	MESSAGE_INVALID = 0,
+	MESSAGE_SUBMIT,   /* a new request */
+	MESSAGE_EXECUTED, /* a worker is done with a request */
+	MESSAGE_GROUP,    /* the last member of a list ended in its submitter's hands */
+	MESSAGE_CANCEL,   /* aio_cancel waits for an answer */
+	MESSAGE_CLOSE,    /* close and its kin wait for leave */
+};
+
+struct message {
+	struct message *next; /* owned by the inbox while there */
+	enum message_kind kind;
+};
+
+/* A copy of what the notification needs: the aiocb is the program's again before it is sent. */
+struct notification {
+	int notify; /* SIGEV_NONE, SIGEV_SIGNAL or SIGEV_THREAD */
+	int signo;
+	union sigval value;
+	void (*function)(union sigval);
+	pthread_attr_t *attributes; /* own copy, from malloc; NULL: the callback pool */
+};
+
+struct request {
+	struct message message; /* first: the inbox hands out messages */
+
+	/* --- read by any thread --- */
+	_Atomic uint32_t generation; /* engine bumps at publication; waiters sleep on it */
+	uint32_t index;              /* constant: place in the pool */
+	_Atomic uint32_t free_next;  /* pool: index + 1 of the next free record */
+	_Atomic uint64_t interest;   /* who waits: see waiter.h */
+
+	/* --- immutable between submit and free --- */
+	struct aiocb *cb; /* OP_GROUP: NULL */
+	void *buf;
+	size_t nbytes;
+	off_t offset;
+	int fd;
+	int priority; /* scheduling priority minus aio_reqprio, as glibc orders */
+	uint8_t op;
+	uint8_t state;
+	struct descriptor descriptor; /* what fd meant at submit */
+	struct notification notification;
+	struct request *group; /* list it belongs to, or NULL */
+
+	/* --- OP_GROUP only --- */
+	_Atomic uint32_t members; /* not yet complete, plus one while the list is being made */
+	_Atomic uint32_t holders; /* members together count one, a waiter counts one */
+	_Atomic bool has_failed;  /* any member ended with an error */
+
+	/* --- engine thread only, except as noted --- */
+	struct fdqueue *queue;
+	uint64_t seq; /* order of acceptance */
+	TAILQ_ENTRY(request) outstanding_link; /* in queue->outstanding, oldest first */
+	TAILQ_ENTRY(request) list_link;        /* waiting list, backlog, prepared, or notifier's */
+	RB_ENTRY(request) tree_link;           /* stream chain, or ranges in flight */
+	ssize_t res;          /* a worker writes, then hands over through the inbox */
+	size_t done;          /* bytes already moved by earlier submissions */
+	uint8_t attempts;     /* resubmissions that made no progress */
+	uint8_t cqes_due;     /* completions the ring still owes: itself, its cancellation */
+	_Atomic bool is_held; /* counted in descriptor_held; a worker lowers it too */
+	bool is_waiting;      /* not issued: in its queue's chain or waiting list */
+	bool is_withdrawn;    /* taken out of it to be cancelled */
+	bool has_ended;       /* res is known, publication is due */
+	bool has_stalled;     /* waited for an overlapping request */
+	bool is_file_data;    /* counts against the depth while in flight */
+	bool is_on_ring;      /* the kernel has it, or its SQE is prepared */
+	bool is_prepared;     /* its SQE is not yet handed to the kernel */
+	struct cancel *cancel; /* aio_cancel that asked the kernel, or NULL */
+};
+
+TAILQ_HEAD(request_list, request);
+
+/* A handle survives the request: index and generation.  0 is never valid. */
+typedef uint64_t request_handle;
+
+static inline request_handle request_handle_of(const struct request *req)
+{
+	return ((uint64_t)atomic_load_explicit(&req->generation, memory_order_relaxed) << 32) |
+	       (req->index + 1u);
+}
+
+/*
+ * Take a record: zeroed but for generation, state REQ_QUEUED.  Lock-free,
+ * async-signal-safe, errno untouched.  NULL when memory is really out.
+ */
+struct request *request_alloc(void);
+
+/* Give a record back.  Lock-free; any thread. */
+void request_free(struct request *req);
+
+/* The live request of @handle, or NULL.  Any thread; the answer may be stale at once. */
+struct request *request_lookup(request_handle handle);
+
+/* The only function that changes state; checks the arrow in debug builds. */
+void request_set_state(struct request *req, enum request_state state);
+
+/* Child of a fork: every record is free again; generations go on. */
+void request_forget(void);
+
+#endif

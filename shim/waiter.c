@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: MIT
+/*
+ * waiter.c - threads that wait for requests, and how a completion finds them.
+ *
+ * Two Dekker pairs carry it; test/model/waiter.pml is their model:
+ *
+ *   waiter: raise interest; fence; read the error code, sleep if in progress
+ *   completer: store the error code; fence; read interest, wake if raised
+ *
+ *   waiter: raise "asleep" in the slot; fence; look at all its requests; sleep
+ *   completer: publish; bump the slot and clear "asleep"; wake if it was raised
+ *
+ * The slot's word changes with every completion that concerns it, so a sleeper
+ * that read it before the change is refused by the kernel.  "Asleep" saves the
+ * wake system call for all completions of a batch but the first.
+ */
+#include "waiter.h"
+
+#include <errno.h>
+#include <pthread.h>
+
+#include "aiocb.h"
+#include "futex.h"
+
+#define INTEREST_GENERATION (UINT64_C(1) << 63)
+#define SLOT_ASLEEP	    1u
+#define SLOT_STEP	    2u
+
+static struct slot {
+	_Alignas(64) _Atomic uint32_t word; /* waiters raise bit 0; completers bump and clear it */
+} slots[WAITER_SLOTS];
+
+/* This thread's slot, plus one; 0: not chosen yet. */
+static _Thread_local uint32_t my_slot __attribute__((tls_model("initial-exec")));
+
+static uint32_t slot_of_thread(void)
+{
+	static _Atomic uint32_t nr_threads;
+
+	if (my_slot == 0)
+		my_slot = atomic_fetch_add(&nr_threads, 1) % WAITER_SLOTS + 1;
+	return my_slot - 1;
+}
+
+/*
+ * aio_suspend is a cancellation point while it sleeps.  Asynchronous
+ * cancellation is on around the system call only; no lock is held and nothing
+ * has to be undone.
+ */
+static int sleep_on(_Atomic uint32_t *word, uint32_t value, const struct timespec *deadline,
+		    bool can_cancel)
+{
+	int old_type = PTHREAD_CANCEL_DEFERRED, ret;
+
+	if (can_cancel)
+		pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, &old_type);
+	ret = futex_wait(word, value, deadline);
+	if (can_cancel)
+		pthread_setcanceltype(old_type, NULL);
+	return ret == -EAGAIN ? 0 : ret;
+}
+
+int waiter_wait_one(request_handle handle, const struct timespec *deadline, bool can_cancel)
+{
+	struct request *req = request_lookup(handle);
+
+	if (!req)
+		return 0;
+	/* Partner: waiter_publish(). */
+	atomic_fetch_or(&req->interest, INTEREST_GENERATION);
+	return sleep_on(&req->generation, (uint32_t)(handle >> 32), deadline, can_cancel);
+}
+
+int waiter_wait_any(const struct aiocb *const list[], int nent, const struct timespec *deadline,
+		    bool can_cancel)
+{
+	uint32_t slot = slot_of_thread(), value;
+	uint64_t bit = UINT64_C(1) << slot;
+
+	for (int i = 0; i < nent; i++) {
+		struct request *req = list[i] ? aiocb_request(list[i]) : NULL;
+
+		if (req && !(atomic_load_explicit(&req->interest, memory_order_relaxed) & bit))
+			atomic_fetch_or(&req->interest, bit);
+	}
+	/* Partner: waiter_wake_slots().  Sequentially consistent: it is the fence, too. */
+	value = atomic_fetch_or(&slots[slot].word, SLOT_ASLEEP) | SLOT_ASLEEP;
+	atomic_thread_fence(memory_order_seq_cst);
+	for (int i = 0; i < nent; i++)
+		if (list[i] && !aiocb_request(list[i]))
+			return 0;
+	return sleep_on(&slots[slot].word, value, deadline, can_cancel);
+}
+
+uint64_t waiter_publish(struct request *req)
+{
+	uint64_t interest;
+
+	/* Sequentially consistent: the fence between publication and the look at interest. */
+	atomic_fetch_add(&req->generation, 1);
+	atomic_thread_fence(memory_order_seq_cst);
+	interest = atomic_load(&req->interest);
+	if (interest & INTEREST_GENERATION)
+		futex_wake(&req->generation, INT_MAX);
+	return interest & ~INTEREST_GENERATION;
+}
+
+static void wake_slot(struct slot *slot)
+{
+	uint32_t old = atomic_load(&slot->word);
+
+	while (!atomic_compare_exchange_weak(&slot->word, &old, (old + SLOT_STEP) & ~SLOT_ASLEEP))
+		continue;
+	if (old & SLOT_ASLEEP)
+		futex_wake(&slot->word, INT_MAX);
+}
+
+void waiter_wake_slots(uint64_t interested)
+{
+	while (interested) {
+		wake_slot(&slots[__builtin_ctzll(interested)]);
+		interested &= interested - 1;
+	}
+}

@@ -1,0 +1,503 @@
+// SPDX-License-Identifier: MIT
+/*
+ * test_aio_cancel.c - what aio_cancel answers, and what becomes of the requests
+ *
+ * A request still queued is always cancelled.  One that is being carried out,
+ * here a read or write that blocks, may be cancelled or not, POSIX leaves it
+ * open; but answer, status and data must tell the same story.
+ */
+#include "../support/support.h"
+
+#include <stdatomic.h>
+#include <sys/socket.h>
+
+static void submit_read(struct aiocb *cb, int fd, void *buf, size_t nbytes)
+{
+	aiocb_init(cb, fd, buf, nbytes, 0);
+	check_equal(aio_read(cb), 0);
+}
+
+static void check_cancelled(const struct aiocb *cb)
+{
+	check_equal(aio_error(cb), ECANCELED);
+	check_equal(aio_return((struct aiocb *)cb), -1);
+}
+
+/* ---- arguments ---- */
+
+static void test_cancel_on_a_closed_descriptor_gives_ebadf(void **state)
+{
+	struct aiocb cb = { 0 };
+	int closed = dup(0);
+
+	(void)state;
+	close(closed);
+	cb.aio_fildes = closed;
+	errno = 0;
+	check_equal(aio_cancel(closed, NULL), -1);
+	check_equal(errno, EBADF);
+	errno = 0;
+	check_equal(aio_cancel(closed, &cb), -1);
+	check_equal(errno, EBADF);
+	errno = 0;
+	check_equal(aio_cancel(-1, NULL), -1);
+	check_equal(errno, EBADF);
+}
+
+static void test_cancel_accepts_a_path_descriptor(void **state)
+{
+	int fd = open("/", O_PATH | O_CLOEXEC);
+
+	(void)state;
+	check_equal(aio_cancel(fd, NULL), AIO_ALLDONE);
+	close(fd);
+}
+
+static void test_cancel_with_another_descriptor_gives_einval(void **state)
+{
+	int fd = temp_file_filled(1000), other = dup(fd);
+	struct aiocb cb = { 0 };
+	char buf[8];
+
+	(void)state;
+	cb.aio_fildes = fd;
+	errno = 0;
+	check_equal(aio_cancel(other, &cb), -1);
+	check_equal(errno, EINVAL);
+	submit_read(&cb, fd, buf, sizeof(buf));
+	await_result(&cb);
+	errno = 0;
+	check_equal(aio_cancel(other, &cb), -1);
+	check_equal(errno, EINVAL);
+	close(fd);
+	close(other);
+}
+
+static void test_cancel_of_finished_requests_answers_alldone(void **state)
+{
+	struct aiocb unused = { 0 }, cb;
+	int fd = temp_file_filled(1000);
+	char buf[8];
+
+	(void)state;
+	unused.aio_fildes = fd;
+	check_equal(aio_cancel(fd, &unused), AIO_ALLDONE);
+	submit_read(&cb, fd, buf, sizeof(buf));
+	check_equal(await(&cb), 0);
+	check_equal(aio_cancel(fd, &cb), AIO_ALLDONE);
+	check_equal(aio_return(&cb), sizeof(buf));
+	check_equal(aio_cancel(fd, &cb), AIO_ALLDONE);
+	check_equal(aio_cancel(fd, NULL), AIO_ALLDONE);
+	check_equal(aio_error(&cb), 0);
+	check_equal(aio_return(&cb), sizeof(buf));
+	close(fd);
+}
+
+static void test_cancel_on_an_unused_descriptor_answers_alldone(void **state)
+{
+	int fds[2];
+
+	(void)state;
+	open_pipe(fds);
+	check_equal(aio_cancel(fds[0], NULL), AIO_ALLDONE);
+	check_equal(aio_cancel(fds[1], NULL), AIO_ALLDONE);
+	close_pair(fds);
+}
+
+static void test_cancel_of_a_copied_block_leaves_the_request_alone(void **state)
+{
+	static struct aiocb cb, copy;
+	static char buf[8];
+	int fds[2];
+
+	(void)state;
+	open_pipe(fds);
+	submit_read(&cb, fds[0], buf, sizeof(buf));
+	copy = cb;
+	check(aio_cancel(fds[0], &copy) != AIO_CANCELED);
+	check_equal(aio_error(&cb), EINPROGRESS);
+	write_fully(fds[1], "hello", 5);
+	check_equal(await_result(&cb), 5);
+	close_pair(fds);
+}
+
+/* ---- a request that blocks ---- */
+
+static void test_cancel_of_a_blocked_read_is_consistent(void **state)
+{
+	static struct aiocb cb, next;
+	static char buf[8], rest[8];
+	int fds[2], answer;
+
+	(void)state;
+	open_pipe(fds);
+	for (int round = 0; round < 50; round++) {
+		submit_read(&cb, fds[0], buf, sizeof(buf));
+		answer = aio_cancel(fds[0], round % 2 ? &cb : NULL);
+		if (answer == AIO_CANCELED) {
+			check_cancelled(&cb);
+			check_equal(aio_cancel(fds[0], &cb), AIO_ALLDONE);
+			/* No byte may vanish into the cancelled request. */
+			submit_read(&next, fds[0], rest, sizeof(rest));
+			write_fully(fds[1], "hello", 5);
+			check_equal(await_result(&next), 5);
+			check_memory(rest, "hello", 5);
+		} else {
+			check_equal(answer, AIO_NOTCANCELED);
+			check_equal(aio_error(&cb), EINPROGRESS);
+			write_fully(fds[1], "hello", 5);
+			check_equal(await_result(&cb), 5);
+			check_memory(buf, "hello", 5);
+		}
+	}
+	close_pair(fds);
+}
+
+static void test_cancel_does_not_wait(void **state)
+{
+	static struct aiocb cb;
+	static char buf[8];
+	uint64_t begin;
+	int fds[2];
+
+	(void)state;
+	open_socketpair(fds, SOCK_STREAM);
+	submit_read(&cb, fds[0], buf, sizeof(buf));
+	begin = now_ns();
+	check(aio_cancel(fds[0], &cb) >= 0);
+	check(now_ns() - begin < 2000000000);
+	write_fully(fds[1], "hello", 5);
+	await(&cb);
+	close_pair(fds);
+}
+
+/*
+ * Bytes of a blocked write that are already in the pipe cannot be taken back:
+ * the request may go on or end short, but not claim that nothing happened.
+ */
+static void test_cancel_of_a_half_done_write_accounts_for_its_bytes(void **state)
+{
+	static char data[512 << 10], found[512 << 10];
+	static struct aiocb cb;
+	uint64_t until = now_ns() + default_deadline_ms() * (uint64_t)1000000;
+	ssize_t size, total = 0;
+	int fds[2], answer;
+
+	(void)state;
+	open_pipe(fds);
+	aiocb_init(&cb, fds[1], data, sizeof(data), 0);
+	check_equal(aio_write(&cb), 0);
+	read_fully(fds[0], found, 1000);
+	total = 1000;
+	answer = aio_cancel(fds[1], &cb);
+	check(answer == AIO_NOTCANCELED || answer == AIO_ALLDONE);
+	check(fcntl(fds[0], F_SETFL, O_NONBLOCK) == 0);
+	do {
+		answer = aio_error(&cb);
+		while ((size = read(fds[0], found, sizeof(found))) > 0)
+			total += size;
+		short_pause();
+	} while (answer == EINPROGRESS && now_ns() < until);
+	check_equal(await_result(&cb), total);
+	close_pair(fds);
+}
+
+/* ---- queued requests ---- */
+
+static void test_queued_request_is_cancelled(void **state)
+{
+	static struct aiocb cbs[3];
+	static char bufs[3][8];
+	int fds[2];
+
+	(void)state;
+	open_pipe(fds);
+	for (int i = 0; i < 3; i++)
+		submit_read(&cbs[i], fds[0], bufs[i], 1);
+	check_equal(aio_cancel(fds[0], &cbs[1]), AIO_CANCELED);
+	check_cancelled(&cbs[1]);
+	check_equal(aio_cancel(fds[0], &cbs[1]), AIO_ALLDONE);
+	check_equal(aio_error(&cbs[0]), EINPROGRESS);
+	check_equal(aio_error(&cbs[2]), EINPROGRESS);
+	/* The others keep their order. */
+	write_fully(fds[1], "ab", 2);
+	check_equal(await_result(&cbs[0]), 1);
+	check_equal(await_result(&cbs[2]), 1);
+	check_equal(bufs[0][0], 'a');
+	check_equal(bufs[2][0], 'b');
+	close_pair(fds);
+}
+
+static void test_cancelled_write_does_not_appear(void **state)
+{
+	static struct aiocb first, second, third;
+	size_t size;
+	char found[8];
+	int fds[2];
+
+	(void)state;
+	open_pipe(fds);
+	size = fill_up(fds[1]);
+	aiocb_init(&first, fds[1], "1", 1, 0);
+	aiocb_init(&second, fds[1], "2", 1, 0);
+	aiocb_init(&third, fds[1], "3", 1, 0);
+	check_equal(aio_write(&first), 0);
+	check_equal(aio_write(&second), 0);
+	check_equal(aio_write(&third), 0);
+	check_equal(aio_cancel(fds[1], &second), AIO_CANCELED);
+	check_cancelled(&second);
+	read_fully(fds[0], NULL, size);
+	read_fully(fds[0], found, 2);
+	check_memory(found, "13", 2);
+	check_equal(await_result(&first), 1);
+	check_equal(await_result(&third), 1);
+	close_pair(fds);
+}
+
+static void test_cancel_of_everything_cancels_all_queued_requests(void **state)
+{
+	enum { NR = 200 };
+	static struct aiocb cbs[NR];
+	static char bufs[NR], last;
+	int fds[2], answer;
+
+	(void)state;
+	open_pipe(fds);
+	for (int i = 0; i < NR; i++)
+		submit_read(&cbs[i], fds[0], &bufs[i], 1);
+	answer = aio_cancel(fds[0], NULL);
+	for (int i = 1; i < NR; i++)
+		check_cancelled(&cbs[i]);
+	if (answer == AIO_CANCELED) {
+		check_cancelled(&cbs[0]);
+	} else {
+		check_equal(answer, AIO_NOTCANCELED);
+		check_equal(aio_error(&cbs[0]), EINPROGRESS);
+		write_fully(fds[1], "a", 1);
+		check_equal(await_result(&cbs[0]), 1);
+	}
+	check_equal(aio_cancel(fds[0], NULL), AIO_ALLDONE);
+	/* The descriptor is as good as new. */
+	submit_read(&cbs[0], fds[0], &last, 1);
+	write_fully(fds[1], "z", 1);
+	check_equal(await_result(&cbs[0]), 1);
+	check_equal(last, 'z');
+	close_pair(fds);
+}
+
+static void test_cancel_knows_only_its_own_descriptor(void **state)
+{
+	static struct aiocb cbs[2];
+	static char bufs[2][8];
+	int fds[2], other;
+
+	(void)state;
+	open_pipe(fds);
+	other = dup(fds[0]);
+	submit_read(&cbs[0], fds[0], bufs[0], 1);
+	submit_read(&cbs[1], fds[0], bufs[1], 1);
+	check_equal(aio_cancel(other, NULL), AIO_ALLDONE);
+	errno = 0;
+	check_equal(aio_cancel(other, &cbs[1]), -1);
+	check_equal(errno, EINVAL);
+	check_equal(aio_cancel(fds[1], NULL), AIO_ALLDONE);
+	check_equal(aio_error(&cbs[0]), EINPROGRESS);
+	check_equal(aio_error(&cbs[1]), EINPROGRESS);
+	write_fully(fds[1], "ab", 2);
+	check_equal(await_result(&cbs[0]), 1);
+	check_equal(await_result(&cbs[1]), 1);
+	close(other);
+	close_pair(fds);
+}
+
+static void test_cancel_of_a_queued_fsync_works(void **state)
+{
+	static struct aiocb cb, sync;
+	static char buf[8];
+	int fds[2];
+
+	(void)state;
+	open_pipe(fds);
+	submit_read(&cb, fds[0], buf, 1);
+	aiocb_init(&sync, fds[0], NULL, 0, 0);
+	check_equal(aio_fsync(O_SYNC, &sync), 0);
+	check_equal(aio_cancel(fds[0], &sync), AIO_CANCELED);
+	check_cancelled(&sync);
+	write_fully(fds[1], "a", 1);
+	check_equal(await_result(&cb), 1);
+	close_pair(fds);
+}
+
+static void test_cancelled_block_may_be_submitted_again(void **state)
+{
+	static struct aiocb cbs[2];
+	static char bufs[2][8];
+	int fds[2];
+
+	(void)state;
+	open_pipe(fds);
+	submit_read(&cbs[0], fds[0], bufs[0], 1);
+	for (int i = 0; i < 100; i++) {
+		submit_read(&cbs[1], fds[0], bufs[1], 1);
+		check_equal(aio_cancel(fds[0], &cbs[1]), AIO_CANCELED);
+		/* Not even initialised again. */
+		check_equal(aio_read(&cbs[1]), 0);
+		check_equal(aio_cancel(fds[0], &cbs[1]), AIO_CANCELED);
+	}
+	submit_read(&cbs[1], fds[0], bufs[1], 1);
+	write_fully(fds[1], "ab", 2);
+	check_equal(await_result(&cbs[0]), 1);
+	check_equal(await_result(&cbs[1]), 1);
+	check_equal(bufs[1][0], 'b');
+	close_pair(fds);
+}
+
+/* ---- regular files ---- */
+
+/* Whatever is cancelled has not written; whatever is not, has. */
+static void cancel_writes(int fd, bool one_by_one)
+{
+	enum { NR = 64, SIZE = 4096 };
+	static char data[SIZE] __attribute__((aligned(4096)));
+	static char found[NR * SIZE] __attribute__((aligned(4096)));
+	static struct aiocb cbs[NR];
+	int answers[NR], answer = -2;
+
+	memset(data, 'x', SIZE);
+	memset(found, 0, sizeof(found));
+	check_equal(pwrite(fd, found, sizeof(found), 0), sizeof(found));
+	for (int i = 0; i < NR; i++) {
+		aiocb_init(&cbs[i], fd, data, SIZE, (off_t)i * SIZE);
+		check_equal(aio_write(&cbs[i]), 0);
+	}
+	if (!one_by_one)
+		answer = aio_cancel(fd, NULL);
+	for (int i = 0; i < NR; i++) {
+		answers[i] = one_by_one ? aio_cancel(fd, &cbs[i]) : answer;
+		check(answers[i] >= 0 && answers[i] <= 2);
+		if (one_by_one && answers[i] == AIO_CANCELED)
+			check_cancelled(&cbs[i]);
+		if (answers[i] == AIO_ALLDONE)
+			check(aio_error(&cbs[i]) != EINPROGRESS);
+	}
+	for (int i = 0; i < NR; i++)
+		await(&cbs[i]);
+	check_equal(pread(fd, found, sizeof(found), 0), sizeof(found));
+	for (int i = 0; i < NR; i++) {
+		bool is_cancelled = aio_error(&cbs[i]) == ECANCELED;
+
+		check(is_cancelled || aio_error(&cbs[i]) == 0);
+		check_equal(aio_return(&cbs[i]), is_cancelled ? -1 : SIZE);
+		check_equal(found[i * SIZE], is_cancelled ? 0 : 'x');
+		if (answers[i] == AIO_ALLDONE)
+			check(!is_cancelled);
+	}
+}
+
+static void test_cancel_of_file_writes_is_consistent(void **state)
+{
+	int fd = temp_file(0);
+
+	(void)state;
+	for (int round = 0; round < 20; round++)
+		cancel_writes(fd, round % 2);
+	close(fd);
+}
+
+static void test_cancel_of_direct_writes_is_consistent(void **state)
+{
+	int fd = direct_file(64 * 4096, 0);
+
+	(void)state;
+	if (fd < 0)
+		skip_because("no O_DIRECT below build/tmp");
+	for (int round = 0; round < 10; round++)
+		cancel_writes(fd, round % 2);
+	close(fd);
+}
+
+/* ---- where it is called ---- */
+
+static struct aiocb victim;
+static atomic_int callback_answer;
+static sem_t callback_done;
+
+static void cancel_from_callback(union sigval value)
+{
+	(void)value;
+	atomic_store(&callback_answer,
+		     aio_cancel(victim.aio_fildes, &victim));
+	sem_post(&callback_done);
+}
+
+static void test_cancel_works_in_a_callback(void **state)
+{
+	static struct aiocb blocked, trigger;
+	static char bufs[2][8];
+	int fd = temp_file_filled(1000), fds[2];
+	char buf[8];
+
+	(void)state;
+	check(sem_init(&callback_done, 0, 0) == 0);
+	open_pipe(fds);
+	submit_read(&blocked, fds[0], bufs[0], 1);
+	submit_read(&victim, fds[0], bufs[1], 1);
+	aiocb_init(&trigger, fd, buf, sizeof(buf), 0);
+	notify_by_thread(&trigger.aio_sigevent, cancel_from_callback, NULL);
+	check_equal(aio_read(&trigger), 0);
+	await_semaphore(&callback_done);
+	check_equal(atomic_load(&callback_answer), AIO_CANCELED);
+	check_cancelled(&victim);
+	write_fully(fds[1], "a", 1);
+	check_equal(await_result(&blocked), 1);
+	await(&trigger);
+	close_pair(fds);
+	close(fd);
+}
+
+static void test_cancel_after_close_gives_ebadf(void **state)
+{
+	static struct aiocb cb;
+	static char buf[8];
+	int fds[2];
+
+	(void)state;
+	open_pipe(fds);
+	submit_read(&cb, fds[0], buf, 1);
+	close(fds[0]);
+	errno = 0;
+	check_equal(aio_cancel(fds[0], NULL), -1);
+	check_equal(errno, EBADF);
+	errno = 0;
+	check_equal(aio_cancel(fds[0], &cb), -1);
+	check_equal(errno, EBADF);
+	close(fds[1]);
+	await(&cb);
+}
+
+int main(void)
+{
+	const struct CMUnitTest aio_cancel_tests[] = {
+		cmocka_unit_test(test_cancel_on_a_closed_descriptor_gives_ebadf),
+		cmocka_unit_test(test_cancel_accepts_a_path_descriptor),
+		cmocka_unit_test(test_cancel_with_another_descriptor_gives_einval),
+		cmocka_unit_test(test_cancel_of_finished_requests_answers_alldone),
+		cmocka_unit_test(test_cancel_on_an_unused_descriptor_answers_alldone),
+		cmocka_unit_test(test_cancel_of_a_copied_block_leaves_the_request_alone),
+		cmocka_unit_test(test_cancel_of_a_blocked_read_is_consistent),
+		cmocka_unit_test(test_cancel_does_not_wait),
+		cmocka_unit_test(test_cancel_of_a_half_done_write_accounts_for_its_bytes),
+		cmocka_unit_test(test_queued_request_is_cancelled),
+		cmocka_unit_test(test_cancelled_write_does_not_appear),
+		cmocka_unit_test(test_cancel_of_everything_cancels_all_queued_requests),
+		cmocka_unit_test(test_cancel_knows_only_its_own_descriptor),
+		cmocka_unit_test(test_cancel_of_a_queued_fsync_works),
+		cmocka_unit_test(test_cancelled_block_may_be_submitted_again),
+		cmocka_unit_test(test_cancel_of_file_writes_is_consistent),
+		cmocka_unit_test(test_cancel_of_direct_writes_is_consistent),
+		cmocka_unit_test(test_cancel_works_in_a_callback),
+		cmocka_unit_test(test_cancel_after_close_gives_ebadf),
+	};
+
+	return cmocka_run_group_tests(aio_cancel_tests, NULL, NULL);
+}

@@ -1,0 +1,821 @@
+// SPDX-License-Identifier: MIT
+/*
+ * test_aio_read.c - what aio_read returns, for every kind of descriptor
+ *
+ * Only the priority is checked at the call: every other mistake is accepted
+ * there and reported by aio_error, with the error pread or read would give.
+ */
+#include "../support/support.h"
+
+#include <pty.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/timerfd.h>
+#include <termios.h>
+
+/* Submit a read, which must be accepted, and wait for its result. */
+static ssize_t read_now(int fd, void *buf, size_t nbytes, off_t offset)
+{
+	struct aiocb cb;
+
+	aiocb_init(&cb, fd, buf, nbytes, offset);
+	check_equal(aio_read(&cb), 0);
+	return await_result(&cb);
+}
+
+/* Submit a read, which must be accepted and then fail. */
+#define check_read_fails(fd, buf, nbytes, offset, error)		\
+	do {								\
+		struct aiocb cb_;					\
+									\
+		aiocb_init(&cb_, (fd), (buf), (nbytes), (offset));	\
+		check_equal(aio_read(&cb_), 0);				\
+		await_failure(&cb_, (error));				\
+	} while (0)
+
+/* Two pages, the second of which cannot be accessed. */
+static char *page_before_a_hole(void)
+{
+	char *map = mmap(NULL, 8192, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	check(map != MAP_FAILED);
+	check(mprotect(map + 4096, 4096, PROT_NONE) == 0);
+	return map;
+}
+
+static void test_read_returns_the_data_at_the_offset(void **state)
+{
+	int fd = temp_file_filled(100000);
+	static char buf[50000];
+
+	(void)state;
+	check_equal(read_now(fd, buf, sizeof(buf), 12345), sizeof(buf));
+	check_pattern(buf, 12345, sizeof(buf));
+	close(fd);
+}
+
+static void test_read_leaves_the_public_fields_alone(void **state)
+{
+	int fd = temp_file_filled(1000);
+	struct aiocb cb;
+	char buf[100];
+
+	(void)state;
+	aiocb_init(&cb, fd, buf, sizeof(buf), 300);
+	cb.aio_reqprio = 7;
+	cb.aio_sigevent.sigev_value.sival_int = 42;
+	check_equal(aio_read(&cb), 0);
+	check_equal(await_result(&cb), sizeof(buf));
+	check_equal(cb.aio_fildes, fd);
+	check(cb.aio_buf == buf);
+	check_equal(cb.aio_nbytes, sizeof(buf));
+	check_equal(cb.aio_offset, 300);
+	check_equal(cb.aio_reqprio, 7);
+	check_equal(cb.aio_sigevent.sigev_notify, SIGEV_NONE);
+	check_equal(cb.aio_sigevent.sigev_value.sival_int, 42);
+	close(fd);
+}
+
+static void test_read_does_not_move_the_file_position(void **state)
+{
+	int fd = temp_file_filled(1000);
+	char buf[100];
+
+	(void)state;
+	check_equal(lseek(fd, 17, SEEK_SET), 17);
+	check_equal(read_now(fd, buf, sizeof(buf), 500), sizeof(buf));
+	check_equal(lseek(fd, 0, SEEK_CUR), 17);
+	close(fd);
+}
+
+static void test_read_is_short_at_end_of_file_and_zero_behind_it(void **state)
+{
+	int fd = temp_file_filled(1000);
+	char buf[100];
+
+	(void)state;
+	check_equal(read_now(fd, buf, sizeof(buf), 950), 50);
+	check_pattern(buf, 950, 50);
+	check_equal(read_now(fd, buf, sizeof(buf), 1000), 0);
+	check_equal(read_now(fd, buf, sizeof(buf), 1 << 30), 0);
+	close(fd);
+}
+
+static void test_read_of_zero_bytes_returns_zero(void **state)
+{
+	int fd = temp_file_filled(1000);
+
+	(void)state;
+	check_equal(read_now(fd, NULL, 0, 0), 0);
+	check_equal(read_now(fd, NULL, 0, 5000), 0);
+	close(fd);
+	check_read_fails(fd, NULL, 0, 0, EBADF);
+}
+
+static void test_read_sees_a_hole_as_zeros(void **state)
+{
+	static const char zeros[4096];
+	int fd = temp_file(0);
+	char buf[4096];
+
+	(void)state;
+	check(ftruncate(fd, 1 << 20) == 0);
+	memset(buf, 1, sizeof(buf));
+	check_equal(read_now(fd, buf, sizeof(buf), 65536), sizeof(buf));
+	check_memory(buf, zeros, sizeof(buf));
+	close(fd);
+}
+
+static void test_read_reaches_beyond_four_gigabytes(void **state)
+{
+	off_t offset = ((off_t)5 << 30) + 321;
+	int fd = temp_file(0);
+	char buf[16];
+
+	(void)state;
+	check_equal(pwrite(fd, "far away", 8, offset), 8);
+	check_equal(read_now(fd, buf, sizeof(buf), offset), 8);
+	check_memory(buf, "far away", 8);
+	close(fd);
+}
+
+static void test_names_with_64_are_the_same_functions(void **state)
+{
+	int fd = temp_file_filled(1000);
+	const struct aiocb64 *list[1];
+	struct aiocb64 cb;
+	char buf[100];
+
+	(void)state;
+	aiocb_init((struct aiocb *)&cb, fd, buf, sizeof(buf), 300);
+	list[0] = &cb;
+	check_equal(aio_read64(&cb), 0);
+	while (aio_error64(&cb) == EINPROGRESS)
+		check(aio_suspend64(list, 1, NULL) == 0 || errno == EINTR);
+	check_equal(aio_error((struct aiocb *)&cb), 0);
+	check_equal(aio_return64(&cb), sizeof(buf));
+	check_pattern(buf, 300, sizeof(buf));
+	check_equal(aio_cancel64(fd, &cb), AIO_ALLDONE);
+	close(fd);
+}
+
+static void test_many_reads_at_once_return_their_own_data(void **state)
+{
+	enum { NR = 2000, SIZE = 512 };
+	static struct aiocb cbs[NR];
+	static char bufs[NR][SIZE];
+	int fd = temp_file_filled(NR * 300 + SIZE);
+
+	(void)state;
+	for (int i = 0; i < NR; i++) {
+		aiocb_init(&cbs[i], fd, bufs[i], SIZE, i * 300);
+		check_equal(aio_read(&cbs[i]), 0);
+	}
+	for (int i = 0; i < NR; i++) {
+		check_equal(await_result(&cbs[i]), SIZE);
+		check_pattern(bufs[i], (size_t)i * 300, SIZE);
+	}
+	close(fd);
+}
+
+static void test_read_of_many_megabytes_is_whole(void **state)
+{
+	size_t size = 8 << 20;
+	int fd = temp_file_filled(size);
+	char *buf = malloc(size);
+
+	(void)state;
+	check(buf != NULL);
+	check_equal(read_now(fd, buf, size, 0), size);
+	check_pattern(buf, 0, size);
+	free(buf);
+	close(fd);
+}
+
+static void test_read_of_a_memory_file_works(void **state)
+{
+	int fd = memfd_create("test", MFD_CLOEXEC);
+	char buf[8];
+
+	(void)state;
+	check(fd >= 0);
+	write_fully(fd, "0123456789", 10);
+	check_equal(read_now(fd, buf, sizeof(buf), 5), 5);
+	check_memory(buf, "56789", 5);
+	close(fd);
+}
+
+/* ---- errors ---- */
+
+static void test_read_of_a_bad_descriptor_fails_later_with_ebadf(void **state)
+{
+	int closed = dup(0), path = open("/", O_PATH | O_CLOEXEC);
+	char buf[8];
+
+	(void)state;
+	close(closed);
+	check_read_fails(closed, buf, sizeof(buf), 0, EBADF);
+	check_read_fails(-1, buf, sizeof(buf), 0, EBADF);
+	check_read_fails(INT_MIN, buf, sizeof(buf), 0, EBADF);
+	check_read_fails(INT_MAX, buf, sizeof(buf), 0, EBADF);
+	check_read_fails(path, buf, sizeof(buf), 0, EBADF);
+	close(path);
+}
+
+static void test_read_needs_a_descriptor_open_for_reading(void **state)
+{
+	int fd = open("/dev/null", O_WRONLY | O_CLOEXEC), fds[2];
+	char buf[8];
+
+	(void)state;
+	check_read_fails(fd, buf, sizeof(buf), 0, EBADF);
+	close(fd);
+	open_pipe(fds);
+	check_read_fails(fds[1], buf, sizeof(buf), 0, EBADF);
+	close_pair(fds);
+	fd = open(temp_path("write-only"), O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+	check_read_fails(fd, buf, sizeof(buf), 0, EBADF);
+	close(fd);
+}
+
+static void test_read_with_negative_offset_fails_on_a_file(void **state)
+{
+	int fd = temp_file_filled(1000);
+	char buf[8];
+
+	(void)state;
+	check_read_fails(fd, buf, sizeof(buf), -1, EINVAL);
+	check_read_fails(fd, buf, sizeof(buf), -4096, EINVAL);
+	check_read_fails(fd, buf, sizeof(buf), LLONG_MIN, EINVAL);
+	check_read_fails(fd, buf, 0, -1, EINVAL);
+	check_equal(lseek(fd, 0, SEEK_CUR), 0);
+	close(fd);
+}
+
+static void test_read_with_negative_offset_fails_on_streams(void **state)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC), fds[2];
+	char buf[8];
+
+	(void)state;
+	check_read_fails(null, buf, sizeof(buf), -1, EINVAL);
+	close(null);
+	open_pipe(fds);
+	write_fully(fds[1], "data", 4);
+	check_read_fails(fds[0], buf, sizeof(buf), -1, EINVAL);
+	check_equal(read_now(fds[0], buf, sizeof(buf), 0), 4);
+	close_pair(fds);
+	open_socketpair(fds, SOCK_STREAM);
+	write_fully(fds[1], "data", 4);
+	check_read_fails(fds[0], buf, sizeof(buf), -2, EINVAL);
+	check_equal(read_now(fds[0], buf, sizeof(buf), 0), 4);
+	close_pair(fds);
+}
+
+static void test_read_at_the_last_offset_overflows(void **state)
+{
+	int fd = temp_file_filled(1000);
+	char buf[8];
+
+	(void)state;
+	check_read_fails(fd, buf, sizeof(buf), LLONG_MAX, EINVAL);
+	close(fd);
+}
+
+static void test_read_with_an_impossible_length_fails_with_efault(void **state)
+{
+	int fd = temp_file_filled(1000);
+	char buf[8];
+
+	(void)state;
+	check_read_fails(fd, buf, SIZE_MAX, 0, EFAULT);
+	check_read_fails(fd, buf, SSIZE_MAX, 0, EFAULT);
+	check_read_fails(-1, buf, SIZE_MAX, 0, EBADF);
+	close(fd);
+}
+
+static void test_read_length_is_not_cut_to_32_bits(void **state)
+{
+	int fd = temp_file_filled(1000);
+	static char buf[1000];
+
+	(void)state;
+	check_equal(read_now(fd, buf, ((size_t)1 << 32) + 16, 0), 1000);
+	check_pattern(buf, 0, 1000);
+	memset(buf, 0, sizeof(buf));
+	check_equal(read_now(fd, buf, (size_t)1 << 40, 0), 1000);
+	check_pattern(buf, 0, 1000);
+	close(fd);
+}
+
+static void test_read_into_bad_memory_fails_with_efault(void **state)
+{
+	int fd = temp_file_filled(20000);
+	char *map = page_before_a_hole();
+
+	(void)state;
+	check_read_fails(fd, NULL, 100, 0, EFAULT);
+	check_read_fails(fd, map + 4096, 100, 0, EFAULT);
+	check(mprotect(map, 4096, PROT_READ) == 0);
+	check_read_fails(fd, map, 100, 0, EFAULT);
+	munmap(map, 8192);
+	check_read_fails(fd, map, 100, 0, EFAULT);
+	close(fd);
+}
+
+static void test_read_into_half_bad_memory_is_short(void **state)
+{
+	int fd = temp_file_filled(20000);
+	char *map = page_before_a_hole();
+
+	(void)state;
+	check_equal(read_now(fd, map, 8192, 0), 4096);
+	check_pattern(map, 0, 4096);
+	munmap(map, 8192);
+	close(fd);
+}
+
+static void test_failed_read_of_a_pipe_loses_no_data(void **state)
+{
+	char buf[16];
+	int fds[2];
+
+	(void)state;
+	open_pipe(fds);
+	write_fully(fds[1], "0123456789", 10);
+	check_read_fails(fds[0], NULL, 10, 0, EFAULT);
+	check_equal(read_now(fds[0], buf, sizeof(buf), 0), 10);
+	check_memory(buf, "0123456789", 10);
+	close_pair(fds);
+}
+
+static void test_buffer_unmapped_under_a_blocked_read_gives_efault(void **state)
+{
+	static struct aiocb cb;
+	char *map = page_before_a_hole();
+	int fds[2];
+
+	(void)state;
+	open_pipe(fds);
+	aiocb_init(&cb, fds[0], map, 10, 0);
+	check_equal(aio_read(&cb), 0);
+	munmap(map, 8192);
+	write_fully(fds[1], "0123456789", 10);
+	await_failure(&cb, EFAULT);
+	close_pair(fds);
+}
+
+static void test_priority_out_of_range_is_rejected_at_the_call(void **state)
+{
+	static const int bad[] = { -1, 21, INT_MIN, INT_MAX };
+	int fd = temp_file_filled(1000);
+	struct aiocb cb;
+	char buf[8];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		aiocb_init(&cb, i % 2 ? fd : -1, buf, sizeof(buf), 0);
+		cb.aio_reqprio = bad[i];
+		errno = 0;
+		check_equal(aio_read(&cb), -1);
+		check_equal(errno, EINVAL);
+		check_equal(aio_error(&cb), EINVAL);
+		check_equal(aio_return(&cb), -1);
+	}
+	for (int priority = 0; priority <= 20; priority += 20) {
+		aiocb_init(&cb, fd, buf, sizeof(buf), 0);
+		cb.aio_reqprio = priority;
+		check_equal(aio_read(&cb), 0);
+		check_equal(await_result(&cb), sizeof(buf));
+	}
+	close(fd);
+}
+
+/* ---- pipes and sockets ---- */
+
+static void test_read_of_an_empty_pipe_waits_for_data(void **state)
+{
+	static struct aiocb cb;
+	static char buf[100];
+	int fds[2];
+
+	(void)state;
+	open_pipe(fds);
+	aiocb_init(&cb, fds[0], buf, sizeof(buf), 0);
+	check_equal(aio_read(&cb), 0);
+	check_equal(aio_error(&cb), EINPROGRESS);
+	write_fully(fds[1], "hello", 5);
+	check_equal(await_result(&cb), 5);
+	check_memory(buf, "hello", 5);
+	close_pair(fds);
+}
+
+static void test_blocked_read_ends_with_zero_when_the_writer_closes(void **state)
+{
+	static struct aiocb cb;
+	static char buf[100];
+	int fds[2];
+
+	(void)state;
+	open_pipe(fds);
+	aiocb_init(&cb, fds[0], buf, sizeof(buf), 0);
+	check_equal(aio_read(&cb), 0);
+	close(fds[1]);
+	check_equal(await_result(&cb), 0);
+	check_equal(read_now(fds[0], buf, sizeof(buf), 0), 0);
+	close(fds[0]);
+}
+
+static void test_read_of_a_stream_ignores_the_offset(void **state)
+{
+	char buf[100];
+	int fds[2];
+
+	(void)state;
+	open_pipe(fds);
+	write_fully(fds[1], "hello", 5);
+	check_equal(read_now(fds[0], buf, sizeof(buf), LLONG_MAX - 4096), 5);
+	close_pair(fds);
+	open_socketpair(fds, SOCK_STREAM);
+	write_fully(fds[1], "hello", 5);
+	check_equal(read_now(fds[0], buf, sizeof(buf), 123456), 5);
+	close_pair(fds);
+}
+
+static void test_read_of_an_empty_nonblocking_pipe_gives_eagain(void **state)
+{
+	char buf[100];
+	int fds[2];
+
+	(void)state;
+	open_pipe(fds);
+	check(fcntl(fds[0], F_SETFL, O_NONBLOCK) == 0);
+	check_read_fails(fds[0], buf, sizeof(buf), 0, EAGAIN);
+	write_fully(fds[1], "hello", 5);
+	check_equal(read_now(fds[0], buf, sizeof(buf), 0), 5);
+	check_read_fails(fds[0], buf, sizeof(buf), 0, EAGAIN);
+	close_pair(fds);
+}
+
+static void test_read_of_an_empty_nonblocking_socket_gives_eagain(void **state)
+{
+	char buf[100];
+	int fds[2];
+
+	(void)state;
+	open_socketpair(fds, SOCK_STREAM | SOCK_NONBLOCK);
+	check_read_fails(fds[0], buf, sizeof(buf), 0, EAGAIN);
+	write_fully(fds[1], "hello", 5);
+	check_equal(read_now(fds[0], buf, sizeof(buf), 0), 5);
+	close_pair(fds);
+}
+
+static void test_nonblocking_mode_is_noticed_when_it_is_switched(void **state)
+{
+	static struct aiocb cb;
+	static char buf[100];
+	int fds[2];
+
+	(void)state;
+	open_pipe(fds);
+	for (int round = 0; round < 20; round++) {
+		check(fcntl(fds[0], F_SETFL, O_NONBLOCK) == 0);
+		check_read_fails(fds[0], buf, sizeof(buf), 0, EAGAIN);
+		check(fcntl(fds[0], F_SETFL, 0) == 0);
+		aiocb_init(&cb, fds[0], buf, sizeof(buf), 0);
+		check_equal(aio_read(&cb), 0);
+		write_fully(fds[1], "x", 1);
+		check_equal(await_result(&cb), 1);
+	}
+	close_pair(fds);
+}
+
+static void test_socket_with_a_receive_timeout_gives_eagain(void **state)
+{
+	struct timeval timeout = { .tv_usec = 200000 };
+	static struct aiocb cb;
+	static char buf[100];
+	uint64_t begin;
+	int fds[2];
+
+	(void)state;
+	open_socketpair(fds, SOCK_STREAM);
+	check(setsockopt(fds[0], SOL_SOCKET, SO_RCVTIMEO, &timeout,
+			 sizeof(timeout)) == 0);
+	begin = now_ns();
+	aiocb_init(&cb, fds[0], buf, sizeof(buf), 0);
+	check_equal(aio_read(&cb), 0);
+	await_failure(&cb, EAGAIN);
+	check(now_ns() - begin >= 190000000);
+	write_fully(fds[1], "hello", 5);
+	check_equal(read_now(fds[0], buf, sizeof(buf), 0), 5);
+	close_pair(fds);
+}
+
+static void test_read_of_a_socket_ends_with_zero_at_shutdown(void **state)
+{
+	static struct aiocb cb;
+	static char buf[100];
+	int fds[2];
+
+	(void)state;
+	open_socketpair(fds, SOCK_STREAM);
+	aiocb_init(&cb, fds[0], buf, sizeof(buf), 0);
+	check_equal(aio_read(&cb), 0);
+	check(shutdown(fds[1], SHUT_WR) == 0);
+	check_equal(await_result(&cb), 0);
+	close_pair(fds);
+}
+
+static void test_read_of_a_reset_socket_gives_econnreset(void **state)
+{
+	static char buf[100];
+	int fds[2];
+
+	(void)state;
+	open_socketpair(fds, SOCK_STREAM);
+	write_fully(fds[0], "unread", 6);
+	close(fds[1]);
+	check_read_fails(fds[0], buf, sizeof(buf), 0, ECONNRESET);
+	close(fds[0]);
+}
+
+static void test_read_of_an_unconnected_socket_fails(void **state)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	char buf[8];
+
+	(void)state;
+	check_read_fails(fd, buf, sizeof(buf), 0, EINVAL);
+	close(fd);
+}
+
+static void test_read_of_a_datagram_cuts_it_to_the_buffer(void **state)
+{
+	char buf[100];
+	int fds[2];
+
+	(void)state;
+	open_socketpair(fds, SOCK_DGRAM);
+	check_equal(send(fds[1], "0123456789", 10, 0), 10);
+	check_equal(send(fds[1], "", 0, 0), 0);
+	check_equal(send(fds[1], "next", 4, 0), 4);
+	check_equal(read_now(fds[0], buf, 4, 0), 4);
+	check_memory(buf, "0123", 4);
+	check_equal(read_now(fds[0], buf, sizeof(buf), 0), 0);
+	check_equal(read_now(fds[0], buf, sizeof(buf), 0), 4);
+	check_memory(buf, "next", 4);
+	close_pair(fds);
+}
+
+/* ---- other kinds of file ---- */
+
+static void test_read_of_a_directory_fails_with_eisdir(void **state)
+{
+	int fd = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	char buf[8];
+
+	(void)state;
+	check_read_fails(fd, buf, sizeof(buf), 0, EISDIR);
+	close(fd);
+}
+
+static void test_read_of_an_epoll_descriptor_fails(void **state)
+{
+	int fd = epoll_create1(EPOLL_CLOEXEC);
+	char buf[8];
+
+	(void)state;
+	check_read_fails(fd, buf, sizeof(buf), 0, EINVAL);
+	close(fd);
+}
+
+static void test_read_of_an_eventfd_waits_for_its_counter(void **state)
+{
+	static struct aiocb cb;
+	static uint64_t value;
+	int fd = eventfd(0, EFD_CLOEXEC);
+
+	(void)state;
+	check_read_fails(fd, &value, 7, 0, EINVAL);
+	aiocb_init(&cb, fd, &value, sizeof(value), 0);
+	check_equal(aio_read(&cb), 0);
+	check_equal(aio_error(&cb), EINPROGRESS);
+	check(eventfd_write(fd, 77) == 0);
+	check_equal(await_result(&cb), sizeof(value));
+	check_equal(value, 77);
+	close(fd);
+}
+
+static void test_read_of_a_timerfd_waits_for_its_time(void **state)
+{
+	struct itimerspec soon = { .it_value.tv_nsec = 50000000 };
+	int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
+	static uint64_t value;
+
+	(void)state;
+	check(timerfd_settime(fd, 0, &soon, NULL) == 0);
+	check_equal(read_now(fd, &value, sizeof(value), 0), sizeof(value));
+	check_equal(value, 1);
+	close(fd);
+}
+
+static void test_read_of_a_terminal_returns_a_line(void **state)
+{
+	static struct aiocb cb;
+	static char buf[100];
+	int master, slave;
+
+	(void)state;
+	check(openpty(&master, &slave, NULL, NULL, NULL) == 0);
+	check_read_fails(slave, buf, sizeof(buf), -1, EINVAL);
+	aiocb_init(&cb, slave, buf, sizeof(buf), 0);
+	check_equal(aio_read(&cb), 0);
+	write_fully(master, "no line yet", 11);
+	check_equal(aio_error(&cb), EINPROGRESS);
+	write_fully(master, "\n", 1);
+	check_equal(await_result(&cb), 12);
+	check_memory(buf, "no line yet\n", 12);
+	close(slave);
+	close(master);
+}
+
+static void test_read_of_device_files_works(void **state)
+{
+	static const char zeros[4096];
+	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	int zero = open("/dev/zero", O_RDONLY | O_CLOEXEC);
+	char buf[4096];
+
+	(void)state;
+	memset(buf, 1, sizeof(buf));
+	check_equal(read_now(null, buf, sizeof(buf), 0), 0);
+	check_equal(read_now(zero, buf, sizeof(buf), 0), sizeof(buf));
+	check_memory(buf, zeros, sizeof(buf));
+	close(null);
+	close(zero);
+}
+
+static void test_read_of_a_proc_file_works(void **state)
+{
+	int fd = open("/proc/self/comm", O_RDONLY | O_CLOEXEC);
+	char direct[64], buf[64];
+	ssize_t size = pread(fd, direct, sizeof(direct), 2);
+
+	(void)state;
+	check(size > 0);
+	check_equal(read_now(fd, buf, sizeof(buf), 2), size);
+	check_memory(buf, direct, (size_t)size);
+	close(fd);
+}
+
+/* ---- O_DIRECT ---- */
+
+static void test_direct_reads_in_parallel_return_their_blocks(void **state)
+{
+	enum { NR = 128, SIZE = 4096 };
+	static struct aiocb cbs[NR];
+	static char bufs[NR][SIZE] __attribute__((aligned(4096)));
+	int fd = direct_file(NR * SIZE, 0);
+
+	(void)state;
+	if (fd < 0)
+		skip_because("no O_DIRECT below build/tmp");
+	for (int round = 0; round < 5; round++) {
+		memset(bufs, 0, sizeof(bufs));
+		for (int i = 0; i < NR; i++) {
+			aiocb_init(&cbs[i], fd, bufs[i], SIZE, i * SIZE);
+			check_equal(aio_read(&cbs[i]), 0);
+		}
+		for (int i = NR - 1; i >= 0; i--) {
+			check_equal(await_result(&cbs[i]), SIZE);
+			check_pattern(bufs[i], (size_t)i * SIZE, SIZE);
+		}
+	}
+	close(fd);
+}
+
+static void test_direct_read_at_end_of_file_is_short(void **state)
+{
+	static char buf[8192] __attribute__((aligned(4096)));
+	int fd = direct_file(8192, 0);
+
+	(void)state;
+	if (fd < 0)
+		skip_because("no O_DIRECT below build/tmp");
+	check(ftruncate(fd, 5000) == 0);
+	check_equal(read_now(fd, buf, 8192, 0), 5000);
+	check_pattern(buf, 0, 5000);
+	check_equal(read_now(fd, buf, 8192, 4096), 904);
+	check_equal(read_now(fd, buf, 8192, 8192), 0);
+	check_equal(read_now(fd, buf, 0, 0), 0);
+	close(fd);
+}
+
+static void test_direct_read_with_bad_alignment_fails(void **state)
+{
+	static char buf[8192] __attribute__((aligned(4096)));
+	int fd = direct_file(8192, 0);
+
+	(void)state;
+	if (fd < 0)
+		skip_because("no O_DIRECT below build/tmp");
+	check_read_fails(fd, buf, 100, 0, EINVAL);
+	check_read_fails(fd, buf, 4096, 100, EINVAL);
+	check_read_fails(fd, buf + 1, 4096, 0, EINVAL);
+	check_read_fails(fd, buf, 4096, -4096, EINVAL);
+	close(fd);
+}
+
+static void test_direct_read_into_bad_memory_fails_with_efault(void **state)
+{
+	char *map = page_before_a_hole();
+	int fd = direct_file(8192, 0);
+
+	(void)state;
+	if (fd < 0)
+		skip_because("no O_DIRECT below build/tmp");
+	check_read_fails(fd, NULL, 4096, 0, EFAULT);
+	check_read_fails(fd, map + 4096, 4096, 0, EFAULT);
+	munmap(map, 8192);
+	close(fd);
+}
+
+static void test_direct_mode_is_noticed_when_it_is_switched(void **state)
+{
+	static char buf[4096] __attribute__((aligned(4096)));
+	int fd = direct_file(8192, 0);
+	int flags;
+
+	(void)state;
+	if (fd < 0)
+		skip_because("no O_DIRECT below build/tmp");
+	flags = fcntl(fd, F_GETFL);
+	for (int round = 0; round < 10; round++) {
+		check(fcntl(fd, F_SETFL, flags & ~O_DIRECT) == 0);
+		check_equal(read_now(fd, buf + 1, 100, 7), 100);
+		check_pattern(buf + 1, 7, 100);
+		check(fcntl(fd, F_SETFL, flags | O_DIRECT) == 0);
+		check_equal(read_now(fd, buf, 4096, 4096), 4096);
+		check_pattern(buf, 4096, 4096);
+	}
+	close(fd);
+}
+
+int main(void)
+{
+	const struct CMUnitTest aio_read_tests[] = {
+		cmocka_unit_test(test_read_returns_the_data_at_the_offset),
+		cmocka_unit_test(test_read_leaves_the_public_fields_alone),
+		cmocka_unit_test(test_read_does_not_move_the_file_position),
+		cmocka_unit_test(test_read_is_short_at_end_of_file_and_zero_behind_it),
+		cmocka_unit_test(test_read_of_zero_bytes_returns_zero),
+		cmocka_unit_test(test_read_sees_a_hole_as_zeros),
+		cmocka_unit_test(test_read_reaches_beyond_four_gigabytes),
+		cmocka_unit_test(test_names_with_64_are_the_same_functions),
+		cmocka_unit_test(test_many_reads_at_once_return_their_own_data),
+		cmocka_unit_test(test_read_of_many_megabytes_is_whole),
+		cmocka_unit_test(test_read_of_a_memory_file_works),
+		cmocka_unit_test(test_read_of_a_bad_descriptor_fails_later_with_ebadf),
+		cmocka_unit_test(test_read_needs_a_descriptor_open_for_reading),
+		cmocka_unit_test(test_read_with_negative_offset_fails_on_a_file),
+		cmocka_unit_test(test_read_with_negative_offset_fails_on_streams),
+		cmocka_unit_test(test_read_at_the_last_offset_overflows),
+		cmocka_unit_test(test_read_with_an_impossible_length_fails_with_efault),
+		cmocka_unit_test(test_read_length_is_not_cut_to_32_bits),
+		cmocka_unit_test(test_read_into_bad_memory_fails_with_efault),
+		cmocka_unit_test(test_read_into_half_bad_memory_is_short),
+		cmocka_unit_test(test_failed_read_of_a_pipe_loses_no_data),
+		cmocka_unit_test(test_buffer_unmapped_under_a_blocked_read_gives_efault),
+		cmocka_unit_test(test_priority_out_of_range_is_rejected_at_the_call),
+		cmocka_unit_test(test_read_of_an_empty_pipe_waits_for_data),
+		cmocka_unit_test(test_blocked_read_ends_with_zero_when_the_writer_closes),
+		cmocka_unit_test(test_read_of_a_stream_ignores_the_offset),
+		cmocka_unit_test(test_read_of_an_empty_nonblocking_pipe_gives_eagain),
+		cmocka_unit_test(test_read_of_an_empty_nonblocking_socket_gives_eagain),
+		cmocka_unit_test(test_nonblocking_mode_is_noticed_when_it_is_switched),
+		cmocka_unit_test(test_socket_with_a_receive_timeout_gives_eagain),
+		cmocka_unit_test(test_read_of_a_socket_ends_with_zero_at_shutdown),
+		cmocka_unit_test(test_read_of_a_reset_socket_gives_econnreset),
+		cmocka_unit_test(test_read_of_an_unconnected_socket_fails),
+		cmocka_unit_test(test_read_of_a_datagram_cuts_it_to_the_buffer),
+		cmocka_unit_test(test_read_of_a_directory_fails_with_eisdir),
+		cmocka_unit_test(test_read_of_an_epoll_descriptor_fails),
+		cmocka_unit_test(test_read_of_an_eventfd_waits_for_its_counter),
+		cmocka_unit_test(test_read_of_a_timerfd_waits_for_its_time),
+		cmocka_unit_test(test_read_of_a_terminal_returns_a_line),
+		cmocka_unit_test(test_read_of_device_files_works),
+		cmocka_unit_test(test_read_of_a_proc_file_works),
+		cmocka_unit_test(test_direct_reads_in_parallel_return_their_blocks),
+		cmocka_unit_test(test_direct_read_at_end_of_file_is_short),
+		cmocka_unit_test(test_direct_read_with_bad_alignment_fails),
+		cmocka_unit_test(test_direct_read_into_bad_memory_fails_with_efault),
+		cmocka_unit_test(test_direct_mode_is_noticed_when_it_is_switched),
+	};
+
+	return cmocka_run_group_tests(aio_read_tests, NULL, NULL);
+}

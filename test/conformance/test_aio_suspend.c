@@ -1,0 +1,560 @@
+// SPDX-License-Identifier: MIT
+/*
+ * test_aio_suspend.c - when aio_suspend returns, and with what
+ *
+ * It returns at once if any request of the list is not in progress; otherwise
+ * it waits for one, for the timeout on CLOCK_MONOTONIC, or for a signal.
+ */
+#include "../support/support.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/syscall.h>
+
+static struct aiocb cbs[4];
+static char bufs[4][8];
+static int fds[2];
+static pid_t main_tid;
+
+/* A pipe with one read blocked on it, in cbs[0]. */
+static void block_one_read(void)
+{
+	main_tid = (pid_t)syscall(SYS_gettid);
+	open_pipe(fds);
+	aiocb_init(&cbs[0], fds[0], bufs[0], 1, 0);
+	check_equal(aio_read(&cbs[0]), 0);
+}
+
+static void finish_read(void)
+{
+	write_fully(fds[1], "a", 1);
+	check_equal(await_result(&cbs[0]), 1);
+	close_pair(fds);
+}
+
+static int suspend_one(const struct aiocb *cb, const struct timespec *timeout)
+{
+	const struct aiocb *list[1] = { cb };
+
+	errno = 0;
+	return aio_suspend(list, 1, timeout);
+}
+
+/* ---- no waiting ---- */
+
+static void test_negative_count_gives_einval(void **state)
+{
+	const struct aiocb *list[1] = { NULL };
+
+	(void)state;
+	errno = 0;
+	check_equal(aio_suspend(list, -1, NULL), -1);
+	check_equal(errno, EINVAL);
+}
+
+static void test_empty_list_returns_at_once(void **state)
+{
+	const struct aiocb *list[3] = { NULL, NULL, NULL };
+	const struct aiocb *const *volatile no_list = NULL;
+	struct timespec second = { .tv_sec = 1 };
+	uint64_t begin = now_ns();
+
+	(void)state;
+	check_equal(aio_suspend(list, 0, NULL), 0);
+	check_equal(aio_suspend(list, 0, &second), 0);
+	check_equal(aio_suspend(list, 3, NULL), 0);
+	check_equal(aio_suspend(list, 3, &second), 0);
+	check_equal(aio_suspend(no_list, 0, NULL), 0);
+	check(now_ns() - begin < 900000000);
+}
+
+static void test_finished_request_returns_at_once(void **state)
+{
+	struct timespec odd = { .tv_sec = -1, .tv_nsec = -1 };
+	const struct aiocb *list[3] = { &cbs[0], NULL, &cbs[1] };
+	int fd = temp_file_filled(100);
+
+	(void)state;
+	block_one_read();
+	aiocb_init(&cbs[1], fd, bufs[1], 1, 0);
+	check_equal(aio_read(&cbs[1]), 0);
+	await_result(&cbs[1]);
+	check_equal(aio_suspend(list, 3, NULL), 0);
+	check_equal(suspend_one(&cbs[1], NULL), 0);
+	/* The timeout is not looked at. */
+	check_equal(suspend_one(&cbs[1], &odd), 0);
+	memset(&cbs[1], 0, sizeof(cbs[1]));
+	check_equal(aio_suspend(list, 3, NULL), 0);
+	check_equal(aio_error(&cbs[0]), EINPROGRESS);
+	finish_read();
+	close(fd);
+}
+
+/* ---- timeouts ---- */
+
+static void test_zero_timeout_polls(void **state)
+{
+	struct timespec zero = { 0, 0 };
+
+	(void)state;
+	block_one_read();
+	for (int i = 0; i < 100; i++) {
+		check_equal(suspend_one(&cbs[0], &zero), -1);
+		check_equal(errno, EAGAIN);
+	}
+	finish_read();
+	check_equal(suspend_one(&cbs[0], &zero), 0);
+}
+
+static void test_timeout_gives_eagain_and_is_not_short(void **state)
+{
+	struct timespec timeout = { .tv_nsec = 100000000 };
+	uint64_t begin;
+
+	(void)state;
+	block_one_read();
+	begin = now_ns();
+	check_equal(suspend_one(&cbs[0], &timeout), -1);
+	check_equal(errno, EAGAIN);
+	check(now_ns() - begin >= 100000000);
+	check(now_ns() - begin < 5000000000);
+	check_equal(aio_error(&cbs[0]), EINPROGRESS);
+	finish_read();
+}
+
+static void test_file_ends_the_wait_beside_a_blocked_pipe(void **state)
+{
+	static char block[4096] __attribute__((aligned(4096)));
+	struct timespec timeout = { .tv_sec = 20 };
+	const struct aiocb *list[2] = { &cbs[0], &cbs[1] };
+	int fd = direct_file(65536, 0);
+
+	(void)state;
+	if (fd < 0)
+		skip_because("no O_DIRECT below build/tmp");
+	block_one_read();
+	for (int i = 0; i < 100; i++) {
+		aiocb_init(&cbs[1], fd, block, 4096, i % 16 * 4096);
+		check_equal(aio_read(&cbs[1]), 0);
+		check_equal(aio_suspend(list, 2, &timeout), 0);
+		check_equal(aio_error(&cbs[1]), 0);
+	}
+	finish_read();
+	close(fd);
+}
+
+static void test_negative_timeout_does_not_wait(void **state)
+{
+	static const struct timespec timeouts[] = { { -1, 0 }, { 0, -1 } };
+	uint64_t begin;
+
+	(void)state;
+	block_one_read();
+	begin = now_ns();
+	for (int i = 0; i < 2; i++) {
+		check_equal(suspend_one(&cbs[0], &timeouts[i]), -1);
+		check(errno == EAGAIN || errno == EINVAL);
+	}
+	check(now_ns() - begin < 5000000000);
+	finish_read();
+}
+
+/* ---- waiting ---- */
+
+static atomic_bool main_is_back;
+
+/* Write a byte once the main thread sleeps, or has come back too early. */
+static void *write_when_main_sleeps(void *arg)
+{
+	(void)arg;
+	becomes_true(main_is_back || thread_sleeps(main_tid),
+		     default_deadline_ms());
+	write_fully(fds[1], "a", 1);
+	return NULL;
+}
+
+static void start_writer(pthread_t *writer)
+{
+	main_is_back = false;
+	check(pthread_create(writer, NULL, write_when_main_sleeps, NULL) == 0);
+}
+
+static void stop_writer(pthread_t writer)
+{
+	main_is_back = true;
+	check(pthread_join(writer, NULL) == 0);
+}
+
+static void wait_for_a_completion(const struct timespec *timeout)
+{
+	pthread_t writer;
+	int ret, error;
+
+	block_one_read();
+	start_writer(&writer);
+	ret = suspend_one(&cbs[0], timeout);
+	error = errno;
+	stop_writer(writer);
+	check_equal(await_result(&cbs[0]), 1);
+	close_pair(fds);
+	errno = error;
+	check_equal(ret, 0);
+}
+
+static void test_completion_ends_the_wait(void **state)
+{
+	struct timespec timeout = { .tv_sec = 20 };
+
+	(void)state;
+	for (int i = 0; i < 20; i++)
+		wait_for_a_completion(i % 2 ? &timeout : NULL);
+}
+
+/* glibc computes an absolute time, which overflows. */
+static void test_completion_ends_the_wait_with_the_longest_timeout(void **state)
+{
+	struct timespec timeout = { .tv_sec = LONG_MAX, .tv_nsec = 999999999 };
+
+	(void)state;
+	wait_for_a_completion(&timeout);
+}
+
+static void test_any_request_of_the_list_ends_the_wait(void **state)
+{
+	int other[2];
+
+	(void)state;
+	open_pipe(other);
+	for (int position = 0; position < 3; position++) {
+		const struct aiocb *list[4] = { &cbs[1], &cbs[2], NULL, NULL };
+		pthread_t writer;
+
+		block_one_read();
+		aiocb_init(&cbs[1], other[0], bufs[1], 1, 0);
+		aiocb_init(&cbs[2], other[0], bufs[2], 1, 0);
+		check_equal(aio_read(&cbs[1]), 0);
+		check_equal(aio_read(&cbs[2]), 0);
+		list[3] = list[position];
+		list[position] = &cbs[0];
+		start_writer(&writer);
+		check_equal(aio_suspend(list, 4, NULL), 0);
+		check_equal(aio_error(&cbs[0]), 0);
+		check_equal(aio_error(&cbs[1]), EINPROGRESS);
+		stop_writer(writer);
+		write_fully(other[1], "bc", 2);
+		check_equal(await_result(&cbs[1]), 1);
+		check_equal(await_result(&cbs[2]), 1);
+		close_pair(fds);
+	}
+	close_pair(other);
+}
+
+static void test_same_request_may_be_listed_twice(void **state)
+{
+	const struct aiocb *list[3] = { &cbs[0], NULL, &cbs[0] };
+	pthread_t writer;
+
+	(void)state;
+	block_one_read();
+	start_writer(&writer);
+	check_equal(aio_suspend(list, 3, NULL), 0);
+	stop_writer(writer);
+	check_equal(aio_error(&cbs[0]), 0);
+	close_pair(fds);
+}
+
+static void test_long_list_is_waited_for(void **state)
+{
+	enum { NR = 10000 };
+	static const struct aiocb *list[NR];
+	static struct aiocb many[NR];
+	static char buf[NR];
+	pthread_t writer;
+
+	(void)state;
+	main_tid = (pid_t)syscall(SYS_gettid);
+	open_pipe(fds);
+	for (int i = 0; i < NR; i++) {
+		aiocb_init(&many[i], fds[0], &buf[i], 1, 0);
+		check_equal(aio_read(&many[i]), 0);
+		list[NR - 1 - i] = &many[i];
+	}
+	start_writer(&writer);
+	check_equal(aio_suspend(list, NR, NULL), 0);
+	check_equal(aio_error(&many[0]), 0);
+	stop_writer(writer);
+	aio_cancel(fds[0], NULL);
+	write_fully(fds[1], "b", 1);
+	for (int i = 0; i < NR; i++)
+		await(&many[i]);
+	close_pair(fds);
+}
+
+static atomic_int nr_waiting, nr_woken;
+
+static void *suspend_on_first(void *arg)
+{
+	(void)arg;
+	atomic_fetch_add(&nr_waiting, 1);
+	if (suspend_one(&cbs[0], NULL) == 0 && aio_error(&cbs[0]) == 0)
+		atomic_fetch_add(&nr_woken, 1);
+	return NULL;
+}
+
+static void test_all_threads_waiting_for_a_request_wake_up(void **state)
+{
+	enum { NR = 8 };
+	pthread_t waiters[NR];
+
+	(void)state;
+	for (int round = 0; round < 10; round++) {
+		nr_waiting = nr_woken = 0;
+		block_one_read();
+		for (int i = 0; i < NR; i++)
+			check(pthread_create(&waiters[i], NULL,
+					     suspend_on_first, NULL) == 0);
+		eventually(nr_waiting == NR);
+		write_fully(fds[1], "a", 1);
+		eventually(nr_woken == NR);
+		for (int i = 0; i < NR; i++)
+			check(pthread_join(waiters[i], NULL) == 0);
+		close_pair(fds);
+	}
+}
+
+static void *cancel_second_when_main_sleeps(void *arg)
+{
+	(void)arg;
+	becomes_true(thread_sleeps(main_tid), default_deadline_ms());
+	aio_cancel(fds[0], &cbs[1]);
+	return NULL;
+}
+
+static void test_cancellation_of_a_request_ends_the_wait(void **state)
+{
+	pthread_t thread;
+
+	(void)state;
+	block_one_read();
+	aiocb_init(&cbs[1], fds[0], bufs[1], 1, 0);
+	check_equal(aio_read(&cbs[1]), 0);
+	check(pthread_create(&thread, NULL, cancel_second_when_main_sleeps,
+			     NULL) == 0);
+	check_equal(suspend_one(&cbs[1], NULL), 0);
+	check_equal(aio_error(&cbs[1]), ECANCELED);
+	check(pthread_join(thread, NULL) == 0);
+	finish_read();
+}
+
+/* ---- signals ---- */
+
+static atomic_int nr_to_send;
+
+/* Signal the sleeping main thread, again and again until it is back. */
+static void *signal_main(void *arg)
+{
+	int limit = *(int *)arg;
+	uint64_t until = now_ns() + (uint64_t)default_deadline_ms() * 1000000;
+
+	while (!main_is_back && now_ns() < until && nr_to_send < limit) {
+		if (thread_sleeps(main_tid)) {
+			syscall(SYS_tgkill, getpid(), main_tid, SIGUSR1);
+			atomic_fetch_add(&nr_to_send, 1);
+		}
+		short_pause();
+	}
+	if (limit != INT_MAX)
+		write_fully(fds[1], "a", 1);
+	return NULL;
+}
+
+/* The result of a wait disturbed by signals; a limit ends it by a completion. */
+static int suspend_under_signals(int flags, int limit,
+				 const struct timespec *timeout)
+{
+	pthread_t thread;
+	int ret, error;
+
+	catch_signal(SIGUSR1, flags);
+	block_one_read();
+	main_is_back = false;
+	nr_to_send = 0;
+	check(pthread_create(&thread, NULL, signal_main, &limit) == 0);
+	ret = suspend_one(&cbs[0], timeout);
+	error = errno;
+	main_is_back = true;
+	check(pthread_join(thread, NULL) == 0);
+	check(nr_caught() > 0);
+	release_signals();
+	if (limit == INT_MAX)
+		write_fully(fds[1], "a", 1);
+	check_equal(await_result(&cbs[0]), 1);
+	close_pair(fds);
+	errno = error;
+	return ret;
+}
+
+static void test_signal_handler_ends_the_wait_with_eintr(void **state)
+{
+	(void)state;
+	check_equal(suspend_under_signals(0, INT_MAX, NULL), -1);
+	check_equal(errno, EINTR);
+}
+
+static void test_signal_handler_ends_a_timed_wait_with_eintr(void **state)
+{
+	struct timespec timeout = { .tv_sec = 20 };
+
+	(void)state;
+	check_equal(suspend_under_signals(0, INT_MAX, &timeout), -1);
+	check_equal(errno, EINTR);
+}
+
+static void test_restarting_handler_does_not_end_the_wait(void **state)
+{
+	(void)state;
+	check_equal(suspend_under_signals(SA_RESTART, 5, NULL), 0);
+}
+
+static void test_restarting_handler_ends_a_timed_wait_with_eintr(void **state)
+{
+	struct timespec timeout = { .tv_sec = 20 };
+
+	(void)state;
+	check_equal(suspend_under_signals(SA_RESTART, INT_MAX, &timeout), -1);
+	check_equal(errno, EINTR);
+}
+
+static void test_own_completion_signal_is_no_trap(void **state)
+{
+	int fd = temp_file_filled(1000);
+
+	(void)state;
+	catch_signal(SIGRTMIN + 3, 0);
+	for (unsigned int i = 0; i < 200; i++) {
+		aiocb_init(&cbs[0], fd, bufs[0], 8, i);
+		notify_by_signal(&cbs[0].aio_sigevent, SIGRTMIN + 3, (int)i);
+		check_equal(aio_read(&cbs[0]), 0);
+		check(suspend_one(&cbs[0], NULL) == 0 || errno == EINTR);
+		check_equal(await_result(&cbs[0]), 8);
+		eventually(nr_caught() == i + 1);
+	}
+	release_signals();
+	close(fd);
+}
+
+/* ---- thread cancellation ---- */
+
+static void *suspend_for_ever(void *arg)
+{
+	(void)arg;
+	nr_waiting = (int)syscall(SYS_gettid);
+	for (;;)
+		suspend_one(&cbs[0], NULL);
+	return NULL;
+}
+
+static void test_waiting_is_a_cancellation_point(void **state)
+{
+	pthread_t thread;
+	void *result;
+
+	(void)state;
+	for (int round = 0; round < 10; round++) {
+		block_one_read();
+		nr_waiting = 0;
+		check(pthread_create(&thread, NULL, suspend_for_ever, NULL) == 0);
+		if (round)
+			eventually(nr_waiting && thread_sleeps(nr_waiting));
+		check(pthread_cancel(thread) == 0);
+		check(pthread_join(thread, &result) == 0);
+		check(result == PTHREAD_CANCELED);
+		/* The request does not mind, and others may wait for it. */
+		check_equal(aio_error(&cbs[0]), EINPROGRESS);
+		finish_read();
+	}
+}
+
+static int finished_fd;
+static atomic_int nr_steps;
+
+/* None of these may act on the pending cancellation. */
+static void *do_all_but_wait(void *arg)
+{
+	static struct aiocb done, entry;
+	struct aiocb *entries[1] = { &entry };
+	const struct aiocb *list[1] = { &done };
+	static char buf[8];
+	int old;
+
+	(void)arg;
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &old);
+	pthread_cancel(pthread_self());
+	aiocb_init(&done, finished_fd, buf, 1, 0);
+	pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, &old);
+	nr_steps += aio_read(&done) == 0;
+	while (aio_error(&done) == EINPROGRESS)
+		;
+	nr_steps += aio_return(&done) == 1;
+	nr_steps += aio_suspend(list, 1, NULL) == 0;
+	nr_steps += aio_suspend(list, 0, NULL) == 0;
+	nr_steps += aio_write(&done) == 0;
+	while (aio_error(&done) == EINPROGRESS)
+		;
+	nr_steps += aio_fsync(O_SYNC, &done) == 0;
+	while (aio_error(&done) == EINPROGRESS)
+		;
+	nr_steps += aio_cancel(finished_fd, NULL) == AIO_ALLDONE;
+	aiocb_init_lio(&entry, LIO_READ, finished_fd, buf, 1, 0);
+	nr_steps += lio_listio(LIO_WAIT, entries, 1, NULL) == 0;
+	nr_steps += lio_listio(LIO_NOWAIT, entries, 1, NULL) == 0;
+	while (aio_error(&entry) == EINPROGRESS)
+		;
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &old);
+	nr_steps += 1;
+	return NULL;
+}
+
+static void test_nothing_else_is_a_cancellation_point(void **state)
+{
+	pthread_t thread;
+	void *result;
+
+	(void)state;
+	finished_fd = temp_file_filled(100);
+	nr_steps = 0;
+	check(pthread_create(&thread, NULL, do_all_but_wait, NULL) == 0);
+	check(pthread_join(thread, &result) == 0);
+	check(result == NULL);
+	check_equal(nr_steps, 10);
+	close(finished_fd);
+}
+
+int main(void)
+{
+	const struct CMUnitTest aio_suspend_tests[] = {
+		cmocka_unit_test(test_negative_count_gives_einval),
+		cmocka_unit_test(test_empty_list_returns_at_once),
+		cmocka_unit_test(test_finished_request_returns_at_once),
+		cmocka_unit_test(test_zero_timeout_polls),
+		cmocka_unit_test(test_timeout_gives_eagain_and_is_not_short),
+		cmocka_unit_test(test_file_ends_the_wait_beside_a_blocked_pipe),
+		cmocka_unit_test(test_negative_timeout_does_not_wait),
+		cmocka_unit_test(test_completion_ends_the_wait),
+		cmocka_unit_test(test_completion_ends_the_wait_with_the_longest_timeout),
+		cmocka_unit_test(test_any_request_of_the_list_ends_the_wait),
+		cmocka_unit_test(test_same_request_may_be_listed_twice),
+		cmocka_unit_test(test_long_list_is_waited_for),
+		cmocka_unit_test(test_all_threads_waiting_for_a_request_wake_up),
+		cmocka_unit_test(test_cancellation_of_a_request_ends_the_wait),
+		cmocka_unit_test(test_signal_handler_ends_the_wait_with_eintr),
+		cmocka_unit_test(test_signal_handler_ends_a_timed_wait_with_eintr),
+		cmocka_unit_test(test_restarting_handler_does_not_end_the_wait),
+		cmocka_unit_test(test_restarting_handler_ends_a_timed_wait_with_eintr),
+		cmocka_unit_test(test_own_completion_signal_is_no_trap),
+		cmocka_unit_test(test_waiting_is_a_cancellation_point),
+		cmocka_unit_test(test_nothing_else_is_a_cancellation_point),
+	};
+
+	return cmocka_run_group_tests(aio_suspend_tests, NULL, NULL);
+}

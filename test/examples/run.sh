@@ -1,0 +1,124 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+#
+# run.sh - the examples, each in the way it stands for, from the tree and from an installation
+#
+# Preloaded into a program that knows nothing of rtaio, linked at build time, and in place of
+# librt.so.1 for a program from before glibc 2.34. Each must do its work and must have been served
+# by rtaio, which says so on stderr when RTAIO_VERBOSE is set.
+
+set -u
+
+tree=$(cd "$(dirname "$0")/../.." && pwd)
+examples=$tree/test/examples
+# shellcheck source=test/support/results.sh
+. "$tree/test/support/results.sh"
+
+work=$(mktemp -d "${TMPDIR:-/tmp}/rtaio-examples.XXXXXX") || exit 1
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+
+inst=$work/inst
+cc=${CC:-cc}
+cflags=(-std=gnu11 -Wall -Wextra -Werror)
+limit=(timeout -k 5 30)
+echo "first line" >file
+
+build_examples() {
+	$cc "${cflags[@]}" -o preload_tutorial "$examples/preload_tutorial.c" &&
+		$cc "${cflags[@]}" -fno-builtin -shared -fPIC -o librt.so.1 -Wl,-soname,librt.so.1 \
+			-Wl,--version-script="$examples/librt_stub.map" "$examples/librt_stub.c" &&
+		$cc "${cflags[@]}" -o old_librt "$examples/old_librt.c" ./librt.so.1 &&
+		rm librt.so.1
+}
+
+build_linked() {
+	local flags
+	export PKG_CONFIG_PATH=$inst/lib/pkgconfig
+	flags=$(pkg-config --cflags --libs rtaio) || return 1
+	# shellcheck disable=SC2086 # a list of words
+	$cc "${cflags[@]}" -o linked "$examples/linked.c" $flags \
+		-Wl,-rpath,"$(pkg-config --variable=libdir rtaio)"
+}
+
+# A make of its own, which is no part of the make that may have started this script.
+install_to() {
+	env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS make -C "$tree" -s "$@" prefix="$inst" \
+		libdir="$inst/lib" DESTDIR= >make.log 2>&1 || { tail -20 make.log && return 1; }
+}
+
+# served test expected-output command...: right output, and rtaio spoke.
+served() {
+	local test=$1 expected=$2 output
+	shift 2
+	output=$("${limit[@]}" "$@" 2>stderr)
+	if [ "$output" != "$expected" ]; then
+		fail "$test" "$(printf 'printed:  %s\nexpected: %s\n' "$output" "$expected" &&
+			cat stderr)"
+	elif ! grep -q '^rtaio: ' stderr || grep -q 'ld\.so' stderr; then
+		fail "$test" "$(echo "rtaio did not serve it; stderr:" && cat stderr)"
+	else
+		pass "$test"
+	fi
+}
+
+# unserved test expected-output command...: right output on glibc, and rtaio is silent.
+unserved() {
+	local test=$1 expected=$2
+	shift 2
+	equal "$test" "$(RTAIO_VERBOSE=1 "${limit[@]}" "$@" 2>&1)" "$expected"
+}
+
+# all_ways where launcher library librt-directory
+all_ways() {
+	local where=$1 launcher=$2 library=$3 librt_dir=$4
+	served "$where: launcher" "$tutorial_output" \
+		"$launcher" --verbose ./preload_tutorial file
+	served "$where: LD_PRELOAD by hand" "$tutorial_output" \
+		env LD_PRELOAD="$library" RTAIO_VERBOSE=1 ./preload_tutorial file
+	served "$where: program from before glibc 2.34, preloaded" "$old_output" \
+		"$launcher" --verbose ./old_librt file
+	served "$where: program from before glibc 2.34, --librt" "$old_output" \
+		"$launcher" --librt --verbose ./old_librt file
+	served "$where: program from before glibc 2.34, LD_LIBRARY_PATH by hand" "$old_output" \
+		env LD_LIBRARY_PATH="$librt_dir" RTAIO_VERBOSE=1 ./old_librt file
+	equal "$where: backend glibc stands aside" "$tutorial_output" \
+		"$("${limit[@]}" "$launcher" --backend=glibc ./preload_tutorial file 2>&1)"
+}
+
+installed_files() {
+	local file missing=0
+	for file in bin/rtaio lib/librtaio.so lib/librtaio.so.0 lib/rtaio/librt.so.1 \
+		lib/pkgconfig/rtaio.pc include/rtaio.h share/man/man1/rtaio.1 share/man/man7/rtaio.7; do
+		[ -e "$inst/$file" ] || { echo "not installed: $file" && missing=1; }
+	done
+	return $missing
+}
+
+tutorial_output="read 11 bytes: first line"
+old_output="read 3 bytes: fir; timers work"
+
+check "the examples build" build_examples
+unserved "without rtaio, the tutorial runs on glibc" "$tutorial_output" ./preload_tutorial file
+unserved "without rtaio, the old program runs on glibc" "$old_output" ./old_librt file
+all_ways tree "$tree/scripts/rtaio" "$tree/build/librtaio.so" "$tree/build/librt"
+
+check "make install" install_to install
+check "the installation is complete" installed_files
+all_ways installed "$inst/bin/rtaio" "$inst/lib/librtaio.so.0" "$inst/lib/rtaio"
+check "a program links with what pkg-config says" build_linked
+served "linked" "wrote 32 bytes" env RTAIO_VERBOSE=1 ./linked out
+equal "the linked program's data" "$(cat out 2>&1)" "$(printf '0..............\n1..............')"
+equal "pkg-config knows what to preload" \
+	"$(PKG_CONFIG_PATH=$inst/lib/pkgconfig pkg-config --variable=preload rtaio)" \
+	"$inst/lib/librtaio.so.0"
+equal "the installed launcher knows its library" "$("$inst/bin/rtaio" --library-path)" \
+	"$inst/lib/librtaio.so.0"
+equal "launcher and pkg-config have one version" "$("$inst/bin/rtaio" --version)" \
+	"rtaio $(PKG_CONFIG_PATH=$inst/lib/pkgconfig pkg-config --modversion rtaio)"
+equal "tree and installation have one version" "$("$inst/bin/rtaio" --version)" \
+	"$("$tree/scripts/rtaio" --version)"
+check "make uninstall" install_to uninstall
+equal "make uninstall leaves no file" "$(find "$inst" ! -type d 2>/dev/null)" ""
+
+finish

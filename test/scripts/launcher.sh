@@ -1,0 +1,137 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+#
+# launcher.sh - what scripts/rtaio prints, sets and ends with
+#
+# Runs a copy of the launcher in a tree of its own, with an empty library for a stand-in, because
+# only what the launcher itself does is looked at.
+
+set -u
+
+tree=$(cd "$(dirname "$0")/../.." && pwd)
+# shellcheck source=test/support/results.sh
+. "$tree/test/support/results.sh"
+
+work=$(mktemp -d "${TMPDIR:-/tmp}/rtaio-launcher.XXXXXX") || exit 1
+trap 'rm -rf "$work"' EXIT
+mkdir -p "$work/tree/scripts" "$work/tree/build/librt" "$work/bin"
+cd "$work" || exit 1
+
+rtaio=$work/tree/scripts/rtaio
+library=$work/tree/build/librtaio.so
+librt_dir=$work/tree/build/librt
+cp "$tree/scripts/rtaio" "$rtaio"
+${CC:-cc} -shared -o "$library" -x c /dev/null || exit 1
+cp "$library" "$librt_dir/librt.so.1"
+echo 'VERSION := 1.2.3' >"$work/tree/Makefile"
+unset LD_PRELOAD LD_LIBRARY_PATH RTAIO_BACKEND RTAIO_VERBOSE
+
+# ends test status pattern argument...: the launcher's status, and what is on its stderr.
+ends() {
+	local test=$1 status=$2 pattern=$3 actual message
+	shift 3
+	message=$("$rtaio" "$@" 2>&1 >/dev/null)
+	actual=$?
+	if [ $actual -ne "$status" ]; then
+		fail "$test" "status $actual, expected $status; stderr: $message"
+	elif ! grep -q -e "$pattern" <<<"$message"; then
+		fail "$test" "stderr lacks '$pattern': $message"
+	else
+		pass "$test"
+	fi
+}
+
+# sets test expected argument...: the RTAIO_ and LD_ part of the command's environment.
+sets() {
+	local test=$1 expected=$2
+	shift 2
+	equal "$test" "$("$rtaio" "$@" env | grep -E '^(RTAIO|LD)_' | sort | tr '\n' ' ')" \
+		"$expected "
+}
+
+sets "a command alone is preloaded" "LD_PRELOAD=$library" --
+sets "--backend=X" "LD_PRELOAD=$library RTAIO_BACKEND=io_uring" --backend=io_uring
+sets "--backend X" "LD_PRELOAD=$library RTAIO_BACKEND=threads" --backend threads
+sets "every other option" "LD_PRELOAD=$library RTAIO_DEPTH=64 RTAIO_INLINE=0 RTAIO_STATS=1 \
+RTAIO_THREADS=8 RTAIO_VERBOSE=1" --depth=64 --threads 8 --inline=0 --stats --verbose
+sets "the last of two options counts" "LD_PRELOAD=$library RTAIO_DEPTH=2" --depth=1 --depth=2
+sets "--stats=FILE does not depend on the directory" \
+	"LD_PRELOAD=$library RTAIO_STATS=$work/counters" --stats=counters
+sets "--librt goes by the library path" "LD_LIBRARY_PATH=$librt_dir" --librt 2>/dev/null
+LD_PRELOAD=$librt_dir/librt.so.1 sets "an LD_PRELOAD there is kept, behind ours" \
+	"LD_PRELOAD=$library:$librt_dir/librt.so.1" --
+LD_LIBRARY_PATH=/nowhere sets "an LD_LIBRARY_PATH there is kept, behind ours" \
+	"LD_LIBRARY_PATH=$librt_dir:/nowhere" --librt 2>/dev/null
+RTAIO_BACKEND=libaio sets "a variable holds where no option is given" \
+	"LD_PRELOAD=$library RTAIO_BACKEND=libaio" --
+RTAIO_BACKEND=libaio sets "an option beats a variable" \
+	"LD_PRELOAD=$library RTAIO_BACKEND=auto" --backend=auto
+
+ends "the command's status is the launcher's" 7 '' -- sh -c 'exit 7'
+ends "options of the command are not ours" 0 '' sh -c 'exit 0' --backend=nonsense
+ends "an unknown option" 125 "unknown option '--bogus'" --bogus true
+ends "an unknown backend" 125 'io_uring, libaio, threads or glibc' --backend=fast true
+ends "a depth of nothing" 125 'from 1 to 65536' --depth=0 true
+ends "a depth that is no number" 125 'from 1 to 65536' --depth=many true
+ends "a depth without limit" 125 'from 1 to 65536' --depth=65537 true
+ends "a missing value" 125 'needs a value' --threads
+ends "an inline that is neither" 125 '0 or 1' --inline=yes true
+ends "a statistics file in no directory" 125 'no directory /nowhere' --stats=/nowhere/x true
+ends "no command" 125 'no command given'
+ends "no command after options" 125 'no command given' --verbose --
+ends "a command that is not there" 127 'no-such-command: command not found' no-such-command
+ends "a path that is not there" 127 'not found' ./no-such-command
+ends "a file that is not executable" 126 'cannot be executed' ./tree/Makefile
+ends "a directory" 126 'cannot be executed' ./bin
+
+check "--help describes every option" sh -c "
+	for option in backend depth threads inline stats verbose librt dry-run library-path status \
+		version help; do
+		'$rtaio' --help | grep -q -e \"--\$option\" || { echo \$option; exit 1; }
+	done"
+equal "--version in a tree" "$("$rtaio" --version)" "rtaio 1.2.3"
+equal "--library-path" "$("$rtaio" --library-path)" "$library"
+equal "--librt --library-path" "$("$rtaio" --librt --library-path)" "$librt_dir"
+ln -s "$rtaio" bin/linked-rtaio
+equal "a link to the launcher finds the library too" "$(bin/linked-rtaio --library-path)" "$library"
+# shellcheck disable=SC2016 # the variable is the status program's
+printf '#!/bin/sh\necho "status of $RTAIO_BACKEND"\n' >tree/build/rtaio-status
+ends "--status without the program" 125 'rtaio-status is missing' --status
+chmod +x tree/build/rtaio-status
+equal "--status runs the status program, with the options" \
+	"$("$rtaio" --backend=threads --status)" "status of threads"
+
+equal "--dry-run prints variables and command" "$("$rtaio" --dry-run --depth=5 ls -l)" \
+	"env RTAIO_DEPTH=5 LD_PRELOAD=$library ls -l"
+# shellcheck disable=SC2016 # quoted is what these are to stay
+words=('a b' "it's" '' $'two\nlines' '$HOME' '*')
+equal "what --dry-run prints means the same to a shell" \
+	"$(sh -c "$("$rtaio" --dry-run printf '<%s>' "${words[@]}")")" "$(printf '<%s>' "${words[@]}")"
+
+echo 'int main(void) { return 3; }' >main.c
+if ${CC:-cc} -static -o static main.c 2>/dev/null; then
+	ends "a static program is run with a warning" 3 'statically linked' ./static
+else
+	skip "a static program is run with a warning" "there is no static libc"
+fi
+${CC:-cc} -o dynamic main.c
+equal "a dynamic program is run without one" "$("$rtaio" ./dynamic 2>&1; echo $?)" 3
+equal "nor is a script warned about" \
+	"$(printf '#!/bin/sh\nexit 4\n' >script; chmod +x script; "$rtaio" ./script 2>&1; echo $?)" 4
+ends "--librt for a program that asks for no librt" 3 'leave out --librt' --librt ./dynamic
+if [ "$(id -u)" -eq 0 ]; then
+	chmod u+s dynamic && chown 65534 dynamic && chmod u+s dynamic
+	ends "a setuid program is run with a warning" 3 'setuid' ./dynamic
+else
+	skip "a setuid program is run with a warning" "only root can make one of another user"
+fi
+
+rm "$library"
+ends "a library that was not built" 125 "run 'make'" true
+sed -e 's:@LIBDIR@:/nowhere/lib:' -e 's:@VERSION@:4.5.6:' "$tree/scripts/rtaio" >installed
+chmod +x installed
+rtaio=$work/installed
+ends "a library that is not installed" 125 '/nowhere/lib/librtaio.so.0 is missing' true
+equal "--version where installed" "$("$rtaio" --version)" "rtaio 4.5.6"
+
+finish

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=bash
+#
+# results.sh - how the shell tests count and report
+#
+# To be sourced. One line for each test, and at the end the line that run-tests prints as well:
+# "N passed, N failed, N skipped".
+
+nr_passed=0
+nr_failed=0
+nr_skipped=0
+
+pass() {
+	nr_passed=$((nr_passed + 1))
+	echo "ok   $1"
+}
+
+# fail test [what was seen]
+fail() {
+	nr_failed=$((nr_failed + 1))
+	echo "FAIL $1"
+	[ $# -lt 2 ] || printf '%s\n' "$2" | sed 's/^/        /'
+}
+
+# skip test reason
+skip() {
+	nr_skipped=$((nr_skipped + 1))
+	echo "skip $1: $2"
+}
+
+# check test command...: passes if the command succeeds, else shows its output.
+check() {
+	local test=$1 output
+	shift
+	if output=$("$@" 2>&1); then
+		pass "$test"
+	else
+		fail "$test" "$output"
+	fi
+}
+
+# equal test actual expected
+equal() {
+	if [ "$2" = "$3" ]; then
+		pass "$1"
+	else
+		fail "$1" "$(printf 'is:       %s\nexpected: %s' "$2" "$3")"
+	fi
+}
+
+# To be called last: its status is the script's.
+finish() {
+	echo
+	echo "$nr_passed passed, $nr_failed failed, $nr_skipped skipped"
+	[ $nr_failed -eq 0 ]
+}

@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: MIT
+/*
+ * transparency.c - what the tests in test/transparency share
+ *
+ * The contracts are in transparency.h.
+ */
+#include "transparency.h"
+
+#include <dirent.h>
+#include <grp.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+void check_or_skip_in_child(int (*function)(void), unsigned int deadline_ms)
+{
+	struct child_result result = in_child(function, deadline_ms);
+
+	if (result.end == CHILD_EXITED && result.code == CHILD_SKIPPED)
+		skip_because("%s", result.output);
+	support_check_child(result, "the child", __FILE__, __LINE__);
+}
+
+/* ---- requests ---- */
+
+void submit_read(struct aiocb *cb, int fd, void *buf, size_t size, off_t off)
+{
+	aiocb_init(cb, fd, buf, size, off);
+	check_equal(aio_read(cb), 0);
+}
+
+void submit_write(struct aiocb *cb, int fd, const void *buf, size_t size,
+		  off_t off)
+{
+	aiocb_init(cb, fd, (void *)buf, size, off);
+	check_equal(aio_write(cb), 0);
+}
+
+ssize_t support_outcome(struct aiocb *cb, const char *file, int line)
+{
+	int error = support_await(cb, file, line);
+
+	if (error) {
+		check_equal(aio_return(cb), -1);
+		return -error;
+	}
+	return aio_return(cb);
+}
+
+/* ---- files ---- */
+
+int reopen(int fd, int flags)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	fd = open(path, flags);
+	check(fd >= 0);
+	return fd;
+}
+
+void evict(int fd)
+{
+	check_equal(fdatasync(fd), 0);
+	check_equal(posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED), 0);
+}
+
+void *direct_buffer(size_t size)
+{
+	void *buf = NULL;
+
+	check_equal(posix_memalign(&buf, 4096, size), 0);
+	memset(buf, 0, size);
+	return buf;
+}
+
+/* ---- rounds of use ---- */
+
+static void use_pipe(void)
+{
+	struct aiocb in, out;
+	char text[8] = "";
+	int fds[2];
+
+	open_pipe(fds);
+	submit_read(&in, fds[0], text, 6, 0);
+	submit_write(&out, fds[1], "stream", 6, 0);
+	check_equal(outcome(&out), 6);
+	check_equal(outcome(&in), 6);
+	check_memory(text, "stream", 6);
+	close_pair(fds);
+}
+
+static void use_file(int fd, char *buf)
+{
+	struct aiocb first, second;
+	struct aiocb *list[] = { &first, &second };
+
+	submit_read(&first, fd, buf, 8192, 4096);
+	check_equal(outcome(&first), 8192);
+	check_pattern(buf, 4096, 8192);
+	submit_write(&first, fd, buf, 8192, 4096);
+	check_equal(outcome(&first), 8192);
+	aiocb_init(&first, fd, NULL, 0, 0);
+	check_equal(aio_fsync(O_SYNC, &first), 0);
+	check_equal(outcome(&first), 0);
+	aiocb_init_lio(&first, LIO_READ, fd, buf, 4096, 0);
+	aiocb_init_lio(&second, LIO_READ, fd, buf + 4096, 4096, 65536);
+	check_equal(lio_listio(LIO_WAIT, list, 2, NULL), 0);
+	check_equal(outcome(&first), 4096);
+	check_equal(outcome(&second), 4096);
+	check_pattern(buf, 0, 4096);
+	check_pattern(buf + 4096, 65536, 4096);
+}
+
+void use_aio(void)
+{
+	int direct = direct_file(128 * 1024, 0);
+	int fd = temp_file_filled(128 * 1024);
+	char *buf = direct_buffer(8192);
+
+	use_pipe();
+	use_file(fd, buf);
+	evict(fd);
+	use_file(fd, buf);
+	if (direct >= 0) {
+		use_file(direct, buf);
+		close(direct);
+	}
+	close(fd);
+	free(buf);
+}
+
+void use_aio_briefly(void)
+{
+	int fd = temp_file_filled(4096);
+	struct aiocb cb;
+	char buf[4096];
+
+	use_pipe();
+	submit_read(&cb, fd, buf, sizeof(buf), 0);
+	check_equal(outcome(&cb), sizeof(buf));
+	check_pattern(buf, 0, sizeof(buf));
+	close(fd);
+}
+
+/* ---- children and threads ---- */
+
+int wait_for_child(pid_t pid)
+{
+	int status = 0;
+	pid_t ended;
+
+	check(pid > 0);
+	eventually((ended = waitpid(pid, &status, WNOHANG)) == pid ||
+		   (ended < 0 && errno != EINTR));
+	check_equal(ended, pid);
+	return status;
+}
+
+void support_check_pid(pid_t pid, const char *file, int line)
+{
+	int status = wait_for_child(pid);
+
+	if (WIFSIGNALED(status))
+		support_fail(file, line, "child killed by signal %d",
+			     WTERMSIG(status));
+	if (status)
+		support_fail(file, line, "child ended with status %d",
+			     WEXITSTATUS(status));
+}
+
+pthread_t start_thread(void *(*function)(void *), void *arg)
+{
+	pthread_t thread;
+
+	check_equal(pthread_create(&thread, NULL, function, arg), 0);
+	return thread;
+}
+
+void join_thread(pthread_t thread)
+{
+	unsigned int ms = default_deadline_ms();
+	struct timespec until;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += ms / 1000 + 1;
+	check_equal(pthread_timedjoin_np(thread, NULL, &until), 0);
+}
+
+unsigned int nr_tasks(void)
+{
+	DIR *dir = opendir("/proc/self/task");
+	struct dirent *entry;
+	unsigned int nr = 0;
+
+	check(dir != NULL);
+	while ((entry = readdir(dir)))
+		nr += entry->d_name[0] != '.';
+	closedir(dir);
+	return nr;
+}
+
+bool is_asleep(pid_t tid)
+{
+	char path[64], stat[512];
+	const char *end;
+	ssize_t size;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", (int)tid);
+	fd = open(path, O_RDONLY);
+	check(fd >= 0);
+	size = read(fd, stat, sizeof(stat) - 1);
+	close(fd);
+	check(size > 0);
+	stat[size] = '\0';
+	end = strrchr(stat, ')');
+	return end && end[2] == 'S';
+}
+
+/* ---- signals and users ---- */
+
+bool is_pending(int signo)
+{
+	sigset_t set;
+
+	check_equal(sigpending(&set), 0);
+	return sigismember(&set, signo);
+}
+
+void handle_signal(int signo, void (*handler)(int signo), int flags)
+{
+	struct sigaction action = { .sa_handler = handler, .sa_flags = flags };
+
+	check_equal(sigaction(signo, &action, NULL), 0);
+}
+
+void block_signal(int signo)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, signo);
+	check_equal(pthread_sigmask(SIG_BLOCK, &set, NULL), 0);
+}
+
+void become_nobody(void)
+{
+	/* Limits count per user: a number of our own, no other process has it. */
+	uid_t uid = 200000 + (uid_t)getpid();
+
+	if (geteuid())
+		return;
+	check_equal(chmod(temp_dir(), 0777), 0);
+	check_equal(chmod(direct_dir(), 0777), 0);
+	check_equal(setgroups(0, NULL), 0);
+	check_equal(setresgid(uid, uid, uid), 0);
+	check_equal(setresuid(uid, uid, uid), 0);
+}

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * transparency.h - what the tests in test/transparency share
+ *
+ * They do what may kill or hang a program, so nearly every one runs in a child
+ * of its own, forked from a test program that never used AIO itself.  All
+ * functions here may be called in such a child and in its threads.
+ */
+#ifndef RTAIO_TEST_TRANSPARENCY_H
+#define RTAIO_TEST_TRANSPARENCY_H
+
+#include "support.h"
+
+#include <pthread.h>
+#include <sys/types.h>
+
+/* A test which is one function run in a child; the child returns 0. */
+#define TEST_IN_CHILD(test, function, deadline_ms)			\
+	static void test(void **state)					\
+	{								\
+		(void)state;						\
+		check_in_child(function, deadline_ms);			\
+	}
+
+/* What such a function returns where the machine cannot run the test. */
+#define CHILD_SKIPPED 77
+
+/* The same as check_in_child, but CHILD_SKIPPED skips the test. */
+void check_or_skip_in_child(int (*function)(void), unsigned int deadline_ms);
+
+#define TEST_OR_SKIP(test, function, deadline_ms)			\
+	static void test(void **state)					\
+	{								\
+		(void)state;						\
+		check_or_skip_in_child(function, deadline_ms);		\
+	}
+
+/* Submit, and check that the call was accepted. */
+void submit_read(struct aiocb *cb, int fd, void *buf, size_t size, off_t off);
+void submit_write(struct aiocb *cb, int fd, const void *buf, size_t size,
+		  off_t off);
+
+/* Wait for the end of a request: the result of the system call, or -errno. */
+#define outcome(cb) support_outcome((cb), __FILE__, __LINE__)
+ssize_t support_outcome(struct aiocb *cb, const char *file, int line);
+
+/* A second, independent open file description of the same file. */
+int reopen(int fd, int flags);
+
+/* Put out of the page cache what the file has there. */
+void evict(int fd);
+
+/* Zeroed memory fit for O_DIRECT. */
+void *direct_buffer(size_t size);
+
+/*
+ * One small round of every kind of request, each with its result checked: a
+ * pipe in both directions; reads, writes, an fsync and a list on a file, from
+ * the page cache, from the disk and with O_DIRECT.  It uses descriptors of its
+ * own and closes them.
+ */
+void use_aio(void);
+
+/* A pipe read and write and one cached read, where speed matters. */
+void use_aio_briefly(void);
+
+/* Wait for a child with a deadline and return its wait status. */
+int wait_for_child(pid_t pid);
+
+/* Wait for a child which must end with exit status 0. */
+#define check_child(pid) support_check_pid((pid), __FILE__, __LINE__)
+void support_check_pid(pid_t pid, const char *file, int line);
+
+/* pthread_create and pthread_join, checked; joining has a deadline. */
+pthread_t start_thread(void *(*function)(void *), void *arg);
+void join_thread(pthread_t thread);
+
+/* Number of threads of the process. */
+unsigned int nr_tasks(void);
+
+/* Is this thread of the process asleep in the kernel? */
+bool is_asleep(pid_t tid);
+
+/* Is the signal pending for the calling thread or for the process? */
+bool is_pending(int signo);
+
+/* Install a handler of the simple kind. */
+void handle_signal(int signo, void (*handler)(int signo), int flags);
+
+/* Block a signal in the calling thread. */
+void block_signal(int signo);
+
+/* Give up root, if held, for good: become a user id which nothing else uses. */
+void become_nobody(void);
+
+#endif

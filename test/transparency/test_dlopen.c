@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: MIT
+/*
+ * test_dlopen.c - AIO used by a plugin that comes and goes
+ *
+ * The plugin (plugin.so, beside this program) is the code that calls AIO; it is
+ * unloaded while what it asked for is in flight.  Everything completes, and the
+ * next round may load it at another place.
+ */
+#include "transparency.h"
+
+#include <dlfcn.h>
+
+#define ROUNDS 50
+#define NR_BLOCKS 8
+#define BLOCK_SIZE 65536
+
+struct plugin {
+	void	*handle;
+	int	(*read)(struct aiocb *cb);
+	int	(*write)(struct aiocb *cb);
+	int	(*list)(struct aiocb *const list[], int nent);
+};
+
+static void plugin_load(struct plugin *plugin)
+{
+	char path[PATH_MAX];
+	ssize_t size = readlink("/proc/self/exe", path, sizeof(path) - 16);
+
+	check(size > 0);
+	path[size] = '\0';
+	strcpy(strrchr(path, '/') + 1, "plugin.so");
+	plugin->handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+	if (!plugin->handle)
+		check_failed("%s", dlerror());
+	plugin->read = (int (*)(struct aiocb *))dlsym(plugin->handle,
+						      "plugin_read");
+	plugin->write = (int (*)(struct aiocb *))dlsym(plugin->handle,
+						       "plugin_write");
+	plugin->list = (int (*)(struct aiocb *const[], int))
+		dlsym(plugin->handle, "plugin_list");
+	check(plugin->read && plugin->write && plugin->list);
+}
+
+static void plugin_unload(struct plugin *plugin)
+{
+	check_equal(dlclose(plugin->handle), 0);
+}
+
+static int unload_with_blocked_request(void)
+{
+	struct plugin plugin;
+	struct aiocb in, out;
+	char byte;
+	int fds[2];
+
+	for (int i = 0; i < ROUNDS; i++) {
+		byte = 0;
+		open_pipe(fds);
+		plugin_load(&plugin);
+		aiocb_init(&in, fds[0], &byte, 1, 0);
+		check_equal(plugin.read(&in), 0);
+		plugin_unload(&plugin);
+		check_equal(aio_error(&in), EINPROGRESS);
+		plugin_load(&plugin);
+		aiocb_init(&out, fds[1], "x", 1, 0);
+		check_equal(plugin.write(&out), 0);
+		plugin_unload(&plugin);
+		check_equal(outcome(&out), 1);
+		check_equal(outcome(&in), 1);
+		check_equal(byte, 'x');
+		close_pair(fds);
+	}
+	return 0;
+}
+
+static int unload_with_disk_requests(void)
+{
+	size_t size = NR_BLOCKS * BLOCK_SIZE;
+	int file = temp_file_filled(size), direct = direct_file(size, 0);
+	struct aiocb cbs[NR_BLOCKS], *list[NR_BLOCKS];
+	char *buf = direct_buffer(size);
+	struct plugin plugin;
+
+	for (int i = 0; i < ROUNDS; i++) {
+		int fd = i % 2 && direct >= 0 ? direct : file;
+
+		memset(buf, 0, size);
+		evict(file);
+		plugin_load(&plugin);
+		for (int j = 0; j < NR_BLOCKS; j++) {
+			list[j] = &cbs[j];
+			aiocb_init_lio(&cbs[j], LIO_READ, fd, buf + j * BLOCK_SIZE,
+				       BLOCK_SIZE, j * BLOCK_SIZE);
+		}
+		check_equal(plugin.list(list, NR_BLOCKS), 0);
+		plugin_unload(&plugin);
+		for (int j = 0; j < NR_BLOCKS; j++)
+			check_equal(outcome(&cbs[j]), BLOCK_SIZE);
+		check_pattern(buf, 0, size);
+	}
+	return 0;
+}
+
+/* A thread that lives in no plugin, but whose calls came from one. */
+static void *load_and_read(void *arg)
+{
+	struct aiocb *cb = arg;
+	struct plugin plugin;
+
+	plugin_load(&plugin);
+	check_equal(plugin.read(cb), 0);
+	plugin_unload(&plugin);
+	return NULL;
+}
+
+static int unload_and_end_thread(void)
+{
+	struct aiocb cb;
+	char byte = 0;
+	int fds[2];
+
+	open_pipe(fds);
+	for (int i = 0; i < ROUNDS; i++) {
+		aiocb_init(&cb, fds[0], &byte, 1, 0);
+		join_thread(start_thread(load_and_read, &cb));
+		write_fully(fds[1], "x", 1);
+		check_equal(outcome(&cb), 1);
+	}
+	return 0;
+}
+
+TEST_IN_CHILD(test_plugin_is_unloaded_with_a_blocked_request,
+	      unload_with_blocked_request, 30000)
+TEST_IN_CHILD(test_plugin_is_unloaded_with_disk_requests,
+	      unload_with_disk_requests, 30000)
+TEST_IN_CHILD(test_plugin_is_unloaded_by_a_thread_that_ends,
+	      unload_and_end_thread, 30000)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_plugin_is_unloaded_with_a_blocked_request),
+		cmocka_unit_test(test_plugin_is_unloaded_with_disk_requests),
+		cmocka_unit_test(test_plugin_is_unloaded_by_a_thread_that_ends),
+	};
+
+	return cmocka_run_group_tests_name("dlopen", tests, NULL, NULL);
+}

@@ -1,0 +1,517 @@
+// SPDX-License-Identifier: MIT
+/*
+ * test_limits.c - little to live on, and rights that change
+ *
+ * Where a thread, memory or a kernel interface is refused, a call may fail with
+ * EAGAIN, as POSIX allows, but what it accepts completes, and nothing hangs or
+ * crashes.  What glibc needs neither locked memory nor a kernel interface for
+ * must work without them.  A program may also change its user, root directory
+ * and name spaces while requests are in flight.
+ */
+#include "transparency.h"
+
+#include <dirent.h>
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+static void set_soft_limit(int resource, rlim_t value)
+{
+	struct rlimit limit;
+
+	check_equal(getrlimit(resource, &limit), 0);
+	limit.rlim_cur = value;
+	check_equal(setrlimit(resource, &limit), 0);
+}
+
+/* ---- attempts which may be refused ---- */
+
+struct attempt {
+	struct aiocb	cbs[16];
+	char		*buf;
+	int		pipe[2];
+	int		file;
+	int		direct;
+};
+
+static void attempt_open(struct attempt *attempt)
+{
+	attempt->buf = direct_buffer(65536);
+	attempt->file = temp_file_filled(65536);
+	attempt->direct = direct_file(65536, 0);
+	open_pipe(attempt->pipe);
+}
+
+/* Accepted, it completes with its data; refused, it says EAGAIN. */
+static void attempt_read(struct attempt *attempt, int index, int fd)
+{
+	struct aiocb *cb = &attempt->cbs[index];
+	char *buf = attempt->buf + index * 4096;
+
+	aiocb_init(cb, fd, buf, 4096, index * 4096);
+	if (aio_read(cb) < 0) {
+		check_equal(errno, EAGAIN);
+		return;
+	}
+	if (fd == attempt->pipe[0]) {
+		write_fully(attempt->pipe[1], "x", 1);
+		check_equal(outcome(cb), 1);
+		return;
+	}
+	check_equal(outcome(cb), 4096);
+	check_pattern(buf, index * 4096, 4096);
+}
+
+static void attempt_all(struct attempt *attempt)
+{
+	evict(attempt->file);
+	attempt_read(attempt, 0, attempt->file);
+	attempt_read(attempt, 0, attempt->file);
+	attempt_read(attempt, 1, attempt->pipe[0]);
+	if (attempt->direct >= 0)
+		attempt_read(attempt, 2, attempt->direct);
+}
+
+static int run_without_threads(void *is_warm)
+{
+	struct attempt attempt;
+
+	become_nobody();
+	attempt_open(&attempt);
+	if (is_warm)
+		use_aio();
+	set_soft_limit(RLIMIT_NPROC, 1);
+	for (int i = 0; i < 10; i++)
+		attempt_all(&attempt);
+	set_soft_limit(RLIMIT_NPROC, 1000);
+	use_aio();
+	return 0;
+}
+
+static int run_without_address_space(void *is_warm)
+{
+	struct attempt attempt;
+	unsigned long pages;
+	FILE *statm;
+
+	attempt_open(&attempt);
+	if (is_warm)
+		use_aio();
+	statm = fopen("/proc/self/statm", "r");
+	check(statm && fscanf(statm, "%lu", &pages) == 1);
+	fclose(statm);
+	for (rlim_t room = 0; room < 16 << 20; room += 256 << 10) {
+		set_soft_limit(RLIMIT_AS, pages * 4096 + room);
+		attempt_all(&attempt);
+	}
+	set_soft_limit(RLIMIT_AS, RLIM_INFINITY);
+	use_aio();
+	return 0;
+}
+
+#define TEST_COLD_AND_WARM(name, function)				\
+	static void test_first_use_##name(void **state)			\
+	{								\
+		(void)state;						\
+		support_check_child(in_child_with(function, NULL, 40000), \
+				    #function, __FILE__, __LINE__);	\
+	}								\
+	static void test_use_goes_on_##name(void **state)		\
+	{								\
+		support_check_child(in_child_with(function, state, 40000), \
+				    #function, __FILE__, __LINE__);	\
+	}
+
+TEST_COLD_AND_WARM(without_threads, run_without_threads)
+TEST_COLD_AND_WARM(without_address_space, run_without_address_space)
+
+static int run_without_locked_memory(void)
+{
+	become_nobody();
+	set_soft_limit(RLIMIT_MEMLOCK, 0);
+	for (int i = 0; i < 3; i++)
+		use_aio();
+	return 0;
+}
+
+TEST_IN_CHILD(test_aio_works_without_locked_memory, run_without_locked_memory,
+	      30000)
+
+/* ---- a full signal queue ---- */
+
+#define NR_SIGNALS 32
+
+/* Good data stays good; its signal comes when there is room again. */
+static int fill_signal_queue(void)
+{
+	struct timespec timeout = { .tv_sec = 10 };
+	int seen[NR_SIGNALS] = { 0 };
+	char buf[NR_SIGNALS][16];
+	struct aiocb cbs[NR_SIGNALS];
+	siginfo_t info;
+	sigset_t set;
+	int fd;
+
+	become_nobody();
+	fd = temp_file_filled(4096);
+	set_soft_limit(RLIMIT_SIGPENDING, 4);
+	block_signal(SIGRTMIN);
+	for (int i = 0; i < NR_SIGNALS; i++) {
+		aiocb_init(&cbs[i], fd, buf[i], 16, i * 16);
+		notify_by_signal(&cbs[i].aio_sigevent, SIGRTMIN, i);
+		check_equal(aio_read(&cbs[i]), 0);
+	}
+	for (int i = 0; i < NR_SIGNALS; i++) {
+		check_equal(outcome(&cbs[i]), 16);
+		check_pattern(buf[i], i * 16, 16);
+	}
+	sigemptyset(&set);
+	sigaddset(&set, SIGRTMIN);
+	for (int i = 0; i < NR_SIGNALS; i++) {
+		check_equal(sigtimedwait(&set, &info, &timeout), SIGRTMIN);
+		check_equal(info.si_code, SI_ASYNCIO);
+		check(info.si_value.sival_int >= 0 &&
+		      info.si_value.sival_int < NR_SIGNALS);
+		check_equal(seen[info.si_value.sival_int]++, 0);
+	}
+	return 0;
+}
+
+TEST_IN_CHILD(test_full_signal_queue_delays_signals_only, fill_signal_queue,
+	      40000)
+
+/* ---- small stacks ---- */
+
+static char small_buf[8192];
+static int small_fd;
+static int small_pipe[2];
+
+/* Every call once, with next to nothing on the stack. */
+static void *use_small_stack(void *arg)
+{
+	static struct aiocb cb, other;
+	static struct aiocb *list[] = { &cb, &other };
+	static const struct aiocb *waited[64];
+
+	(void)arg;
+	submit_read(&cb, small_fd, small_buf, 4096, 0);
+	check_equal(outcome(&cb), 4096);
+	submit_write(&cb, small_fd, small_buf, 4096, 0);
+	check_equal(outcome(&cb), 4096);
+	aiocb_init(&cb, small_fd, NULL, 0, 0);
+	check_equal(aio_fsync(O_DSYNC, &cb), 0);
+	check_equal(outcome(&cb), 0);
+	aiocb_init_lio(&cb, LIO_READ, small_fd, small_buf, 4096, 0);
+	aiocb_init_lio(&other, LIO_READ, small_fd, small_buf + 4096, 4096, 4096);
+	check_equal(lio_listio(LIO_WAIT, list, 2, NULL), 0);
+	submit_read(&cb, small_pipe[0], small_buf, 1, 0);
+	check_equal(aio_error(&cb), EINPROGRESS);
+	submit_write(&other, small_pipe[1], "x", 1, 0);
+	for (int i = 0; i < 64; i++)
+		waited[i] = &cb;
+	check_equal(aio_suspend(waited, 64, NULL), 0);
+	check_equal(outcome(&cb), 1);
+	check_equal(outcome(&other), 1);
+	check_equal(aio_cancel(small_pipe[0], NULL), AIO_ALLDONE);
+	return NULL;
+}
+
+static int run_on_small_stack(void)
+{
+	pthread_attr_t attr;
+	pthread_t thread;
+
+	small_fd = temp_file_filled(8192);
+	open_pipe(small_pipe);
+	check_equal(pthread_attr_init(&attr), 0);
+	check_equal(pthread_attr_setstacksize(&attr, (size_t)PTHREAD_STACK_MIN), 0);
+	for (int i = 0; i < 5; i++) {
+		check_equal(pthread_create(&thread, &attr, use_small_stack, NULL), 0);
+		join_thread(thread);
+		evict(small_fd);
+	}
+	return 0;
+}
+
+TEST_IN_CHILD(test_aio_works_on_the_smallest_stack, run_on_small_stack, 30000)
+
+/* ---- another user, another root, another name space ---- */
+
+/* The uids of each thread of the program; kernel helpers are not asked. */
+static void check_uid_of_all_threads(unsigned int uid)
+{
+	DIR *dir = opendir("/proc/self/task");
+	char path[300], line[256];
+	struct dirent *entry;
+	unsigned int real, effective;
+	bool is_helper = false;
+
+	check(dir != NULL);
+	while ((entry = readdir(dir))) {
+		FILE *status;
+
+		snprintf(path, sizeof(path), "/proc/self/task/%s/status",
+			 entry->d_name);
+		status = entry->d_name[0] == '.' ? NULL : fopen(path, "r");
+		while (status && fgets(line, sizeof(line), status)) {
+			if (!strncmp(line, "Name:", 5))
+				is_helper = strstr(line, "iou-") != NULL;
+			if (sscanf(line, "Uid: %u %u", &real, &effective) == 2 &&
+			    !is_helper)
+				check_equal(effective, uid);
+		}
+		if (status)
+			fclose(status);
+	}
+	closedir(dir);
+}
+
+static bool lacks_root(void)
+{
+	if (geteuid())
+		printf("only root may do this");
+	return geteuid() != 0;
+}
+
+static int change_user(void)
+{
+	char byte = 0;
+	struct aiocb cb;
+	int fds[2];
+
+	if (lacks_root())
+		return CHILD_SKIPPED;
+	check_equal(chmod(temp_dir(), 0777), 0);
+	check_equal(chmod(direct_dir(), 0777), 0);
+	use_aio();
+	open_pipe(fds);
+	for (int i = 0; i < 10; i++) {
+		submit_read(&cb, fds[0], &byte, 1, 0);
+		check_equal(seteuid(1234), 0);
+		check_uid_of_all_threads(1234);
+		use_aio();
+		check_equal(seteuid(0), 0);
+		check_uid_of_all_threads(0);
+		write_fully(fds[1], "x", 1);
+		check_equal(outcome(&cb), 1);
+	}
+	submit_read(&cb, fds[0], &byte, 1, 0);
+	check_equal(setuid(1234), 0);
+	check_uid_of_all_threads(1234);
+	write_fully(fds[1], "x", 1);
+	check_equal(outcome(&cb), 1);
+	use_aio();
+	return 0;
+}
+
+static int change_root(bool is_warm)
+{
+	struct attempt attempt;
+	struct aiocb cb;
+	char byte;
+
+	if (lacks_root())
+		return CHILD_SKIPPED;
+	attempt_open(&attempt);
+	if (is_warm) {
+		use_aio();
+		submit_read(&cb, attempt.pipe[0], &byte, 1, 0);
+	}
+	check_equal(chroot(temp_dir()), 0);
+	check_equal(chdir("/"), 0);
+	if (is_warm) {
+		write_fully(attempt.pipe[1], "x", 1);
+		check_equal(outcome(&cb), 1);
+	}
+	for (int i = 0; i < 3; i++) {
+		submit_read(&cb, attempt.pipe[0], attempt.buf, 1, 0);
+		write_fully(attempt.pipe[1], "x", 1);
+		check_equal(outcome(&cb), 1);
+		evict(attempt.file);
+		submit_read(&cb, attempt.file, attempt.buf, 8192, 4096);
+		check_equal(outcome(&cb), 8192);
+		check_pattern(attempt.buf, 4096, 8192);
+		if (attempt.direct < 0)
+			continue;
+		submit_read(&cb, attempt.direct, attempt.buf, 8192, 0);
+		check_equal(outcome(&cb), 8192);
+		check_pattern(attempt.buf, 0, 8192);
+	}
+	return 0;
+}
+
+static int change_root_first(void)
+{
+	return change_root(false);
+}
+
+static int change_root_beside_request(void)
+{
+	return change_root(true);
+}
+
+/* Only a program with a single thread may do this. */
+static int enter_user_namespace(void)
+{
+	uint64_t end;
+	pid_t pid = fork();
+
+	if (!pid)
+		_exit(unshare(CLONE_NEWUSER | CLONE_FS) != 0);
+	if (wait_for_child(pid)) {
+		printf("no user name spaces here");
+		return CHILD_SKIPPED;
+	}
+	use_aio();
+	end = now_ns() + 5000000000;
+	while (unshare(CLONE_NEWUSER | CLONE_FS) < 0) {
+		check_equal(errno, EINVAL);
+		if (now_ns() > end)
+			check_failed("%u threads 5 s after the last request",
+				     nr_tasks());
+		short_pause();
+	}
+	use_aio_briefly();
+	return 0;
+}
+
+TEST_OR_SKIP(test_user_changes_beside_requests, change_user, 30000)
+TEST_OR_SKIP(test_first_use_in_another_root, change_root_first, 30000)
+TEST_OR_SKIP(test_use_goes_on_in_another_root, change_root_beside_request, 30000)
+TEST_OR_SKIP(test_idle_program_may_enter_a_user_namespace,
+	     enter_user_namespace, 30000)
+
+/* ---- kernel interfaces refused by a filter ---- */
+
+#define REFUSE(nr, error)						\
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (nr), 0, 1),		\
+	BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (error))
+
+/* In all threads, as a sandbox does: neither io_uring nor Linux AIO. */
+static void refuse_kernel_interfaces(unsigned int error)
+{
+	struct sock_filter filter[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+			 offsetof(struct seccomp_data, nr)),
+		REFUSE(SYS_io_uring_setup, error),
+		REFUSE(SYS_io_uring_enter, error),
+		REFUSE(SYS_io_uring_register, error),
+		REFUSE(SYS_io_setup, error),
+		REFUSE(SYS_io_submit, error),
+		REFUSE(SYS_io_getevents, error),
+		REFUSE(SYS_io_pgetevents, error),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = {
+		.len = sizeof(filter) / sizeof(filter[0]),
+		.filter = filter,
+	};
+
+	check_equal(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+	check_equal(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
+			    SECCOMP_FILTER_FLAG_TSYNC, &program), 0);
+}
+
+static int use_inside_sandbox(void *error)
+{
+	refuse_kernel_interfaces((unsigned int)(uintptr_t)error);
+	for (int i = 0; i < 3; i++)
+		use_aio();
+	return 0;
+}
+
+static int use_across_sandbox(void *error)
+{
+	use_aio();
+	refuse_kernel_interfaces((unsigned int)(uintptr_t)error);
+	for (int i = 0; i < 3; i++)
+		use_aio();
+	return 0;
+}
+
+/* Requests that were in the kernel when it began to refuse. */
+static int sandbox_beside_requests(void *error)
+{
+	size_t size = 16 * 65536;
+	int direct = direct_file(size, 0);
+	char *buf = direct_buffer(size);
+	struct aiocb reads[4], disk[16];
+	char bytes[4] = { 0 };
+	int fds[4][2];
+
+	for (int i = 0; i < 4; i++) {
+		open_pipe(fds[i]);
+		submit_read(&reads[i], fds[i][0], &bytes[i], 1, 0);
+	}
+	for (int i = 0; direct >= 0 && i < 16; i++)
+		submit_read(&disk[i], direct, buf + i * 65536, 65536, i * 65536);
+	refuse_kernel_interfaces((unsigned int)(uintptr_t)error);
+	for (int i = 0; i < 4; i++)
+		write_fully(fds[i][1], "abcd" + i, 1);
+	for (int i = 0; i < 4; i++)
+		check_equal(outcome(&reads[i]), 1);
+	check_memory(bytes, "abcd", 4);
+	for (int i = 0; direct >= 0 && i < 16; i++)
+		check_equal(outcome(&disk[i]), 65536);
+	if (direct >= 0)
+		check_pattern(buf, 0, size);
+	use_aio();
+	return 0;
+}
+
+static void check_sandbox(int (*function)(void *))
+{
+	const int errors[] = { EPERM, ENOSYS };
+
+	for (int i = 0; i < 2; i++)
+		support_check_child(in_child_with(function,
+						  (void *)(uintptr_t)errors[i],
+						  30000),
+				    strerror(errors[i]), __FILE__, __LINE__);
+}
+
+static void test_aio_works_inside_a_sandbox(void **state)
+{
+	(void)state;
+	check_sandbox(use_inside_sandbox);
+}
+
+static void test_aio_goes_on_when_a_sandbox_closes(void **state)
+{
+	(void)state;
+	check_sandbox(use_across_sandbox);
+}
+
+static void test_requests_in_flight_survive_a_sandbox(void **state)
+{
+	(void)state;
+	check_sandbox(sandbox_beside_requests);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_first_use_without_threads),
+		cmocka_unit_test(test_use_goes_on_without_threads),
+		cmocka_unit_test(test_first_use_without_address_space),
+		cmocka_unit_test(test_use_goes_on_without_address_space),
+		cmocka_unit_test(test_aio_works_without_locked_memory),
+		cmocka_unit_test(test_full_signal_queue_delays_signals_only),
+		cmocka_unit_test(test_aio_works_on_the_smallest_stack),
+		cmocka_unit_test(test_user_changes_beside_requests),
+		cmocka_unit_test(test_first_use_in_another_root),
+		cmocka_unit_test(test_use_goes_on_in_another_root),
+		cmocka_unit_test(test_idle_program_may_enter_a_user_namespace),
+		cmocka_unit_test(test_aio_works_inside_a_sandbox),
+		cmocka_unit_test(test_aio_goes_on_when_a_sandbox_closes),
+		cmocka_unit_test(test_requests_in_flight_survive_a_sandbox),
+	};
+
+	return cmocka_run_group_tests_name("limits", tests, NULL, NULL);
+}

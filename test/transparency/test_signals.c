@@ -1,0 +1,514 @@
+// SPDX-License-Identifier: MIT
+/*
+ * test_signals.c - handlers that use AIO, and signals that must not go astray
+ *
+ * aio_error, aio_return and aio_suspend are async-signal-safe by POSIX: a
+ * handler may call them whatever it interrupted.  Programs also submit from
+ * handlers, and jump out of them.  The library's own threads take no signal of
+ * the program, and no function changes the caller's signal mask.
+ */
+#include "transparency.h"
+
+#include <setjmp.h>
+#include <stdatomic.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+
+#define STORM_NS 1500000000
+
+static void set_timer(long usec)
+{
+	struct itimerval timer = { { 0, usec }, { 0, usec } };
+
+	check_equal(setitimer(ITIMER_REAL, &timer, NULL), 0);
+}
+
+/* ---- the three safe functions in a handler ---- */
+
+#define NR_BLOCKED 4
+
+static struct aiocb current, blocked[NR_BLOCKED];
+static volatile sig_atomic_t nr_handled;
+
+static void look_in_handler(int signo)
+{
+	const struct aiocb *list[NR_BLOCKED + 1];
+	struct timespec at_once = { 0 }, soon = { .tv_nsec = 30000 };
+	int error = errno;
+
+	(void)signo;
+	for (int i = 0; i < NR_BLOCKED; i++) {
+		list[i] = &blocked[i];
+		check_equal(aio_error(list[i]), EINPROGRESS);
+	}
+	check_equal(aio_suspend(list, NR_BLOCKED, &at_once), -1);
+	check(errno == EAGAIN || errno == EINTR);
+	check_equal(aio_suspend(list, NR_BLOCKED, &soon), -1);
+	check(errno == EAGAIN || errno == EINTR);
+	list[NR_BLOCKED] = &current;
+	if (aio_error(&current) != EINPROGRESS)
+		aio_return(&current);
+	else
+		aio_suspend(list, NR_BLOCKED + 1, &soon);
+	nr_handled = nr_handled + 1;
+	errno = error;
+}
+
+struct storm {
+	int	file;
+	int	direct;
+	int	fds[2];
+	int	quiet[2];	/* on which the blocked reads wait */
+	char	*buf;
+};
+
+static void storm_open(struct storm *storm)
+{
+	storm->file = temp_file_filled(65536);
+	storm->direct = direct_file(65536, 0);
+	if (storm->direct < 0)
+		storm->direct = reopen(storm->file, O_RDWR);
+	storm->buf = direct_buffer(65536);
+	open_pipe(storm->fds);
+	open_pipe(storm->quiet);
+	aiocb_init(&current, storm->file, storm->buf, 1, 0);
+	check_equal(aio_read(&current), 0);
+	check_equal(outcome(&current), 1);
+	for (int i = 0; i < NR_BLOCKED; i++)
+		submit_read(&blocked[i], storm->quiet[0], &storm->buf[i], 1, 0);
+}
+
+/* Each function that a signal may interrupt, once. */
+static void storm_call_everything(struct storm *storm, int fd)
+{
+	struct aiocb *const one[] = { &current };
+	struct timespec long_time = { .tv_sec = 10 };
+	char *buf = storm->buf + 4096;
+
+	submit_read(&current, fd, buf, 4096, 4096);
+	check_equal(outcome(&current), 4096);
+	check_pattern(buf, 4096, 4096);
+	submit_write(&current, fd, buf, 4096, 4096);
+	aio_suspend((const struct aiocb *const *)one, 1, &long_time);
+	check_equal(outcome(&current), 4096);
+	aiocb_init(&current, fd, NULL, 0, 0);
+	check_equal(aio_fsync(O_DSYNC, &current), 0);
+	check_equal(outcome(&current), 0);
+	aiocb_init_lio(&current, LIO_READ, fd, buf, 4096, 8192);
+	check_equal(lio_listio(LIO_WAIT, one, 1, NULL), 0);
+	check_equal(outcome(&current), 4096);
+	aiocb_init_lio(&current, LIO_READ, fd, buf, 4096, 4096);
+	check_equal(lio_listio(LIO_NOWAIT, one, 1, NULL), 0);
+	check_equal(outcome(&current), 4096);
+	submit_read(&current, storm->fds[0], buf, 1, 0);
+	aio_cancel(storm->fds[0], &current);
+	write_fully(storm->fds[1], "x", 1);
+	if (outcome(&current) == -ECANCELED)
+		read_fully(storm->fds[0], NULL, 1);
+}
+
+static int look_in_storm(void)
+{
+	struct storm storm;
+	uint64_t end;
+
+	storm_open(&storm);
+	handle_signal(SIGALRM, look_in_handler, SA_RESTART);
+	end = now_ns() + STORM_NS;
+	set_timer(150);
+	for (int i = 0; now_ns() < end || nr_handled < 100; i++)
+		storm_call_everything(&storm, i % 2 ? storm.file : storm.direct);
+	set_timer(0);
+	write_fully(storm.quiet[1], "wxyz", 4);
+	for (int i = 0; i < NR_BLOCKED; i++)
+		check_equal(outcome(&blocked[i]), 1);
+	use_aio();
+	return 0;
+}
+
+TEST_IN_CHILD(test_handler_may_look_at_requests_over_any_call, look_in_storm,
+	      20000)
+
+/* ---- submitting in a handler ---- */
+
+#define NR_SLOTS 64
+
+static struct aiocb slots[NR_SLOTS];
+static char slot_bytes[NR_SLOTS][64];
+static int slot_fd;
+static volatile sig_atomic_t nr_submitted;
+
+/* One write into a place of its own, each time. */
+static void submit_in_handler(int signo)
+{
+	int error = errno, slot = nr_submitted % NR_SLOTS;
+
+	(void)signo;
+	if (nr_submitted < NR_SLOTS || aio_error(&slots[slot]) == 0) {
+		memset(slot_bytes[slot], 'a' + slot % 26, 64);
+		submit_write(&slots[slot], slot_fd, slot_bytes[slot], 64, slot * 64);
+		nr_submitted = nr_submitted + 1;
+	}
+	errno = error;
+}
+
+static int submit_in_storm(void)
+{
+	struct storm storm;
+	char bytes[64];
+	uint64_t end;
+
+	storm_open(&storm);
+	slot_fd = temp_file(0);
+	handle_signal(SIGALRM, submit_in_handler, SA_RESTART);
+	end = now_ns() + STORM_NS;
+	set_timer(100);
+	for (int i = 0; now_ns() < end || nr_submitted < NR_SLOTS; i++)
+		storm_call_everything(&storm, i % 2 ? storm.file : storm.direct);
+	set_timer(0);
+	for (int i = 0; i < NR_SLOTS; i++) {
+		check_equal(outcome(&slots[i]), 64);
+		check_equal(pread(slot_fd, bytes, 64, i * 64), 64);
+		check_memory(bytes, slot_bytes[i], 64);
+	}
+	return 0;
+}
+
+TEST_IN_CHILD(test_handler_may_submit_over_any_call, submit_in_storm, 20000)
+
+/* ---- jumping out of a handler ---- */
+
+static sigjmp_buf back;
+static volatile sig_atomic_t may_jump;
+
+static void jump_in_handler(int signo)
+{
+	(void)signo;
+	if (may_jump) {
+		may_jump = 0;
+		siglongjmp(back, 1);
+	}
+}
+
+/* Out of a sleep on a pipe and on a disk: the next calls are as good. */
+static int jump_out_of_suspend(void)
+{
+	int direct = direct_file(65536, 0);
+	char *buf = direct_buffer(65536), byte;
+	const struct aiocb *list[2];
+	static struct aiocb read, disk;
+	int fds[2];
+
+	open_pipe(fds);
+	handle_signal(SIGALRM, jump_in_handler, 0);
+	submit_read(&read, fds[0], &byte, 1, 0);
+	list[0] = list[1] = &read;
+	set_timer(500);
+	for (volatile int i = 0; i < 300; i++) {
+		if (direct >= 0)
+			submit_read(&disk, direct, buf, 65536, 0);
+		if (!sigsetjmp(back, 1)) {
+			may_jump = 1;
+			list[1] = direct >= 0 && i % 2 ? &disk : &read;
+			while (may_jump)
+				aio_suspend(list, 2, NULL);
+		}
+		if (direct >= 0)
+			check_equal(outcome(&disk), 65536);
+	}
+	set_timer(0);
+	write_fully(fds[1], "x", 1);
+	check_equal(outcome(&read), 1);
+	use_aio();
+	return 0;
+}
+
+TEST_IN_CHILD(test_handler_may_jump_out_of_aio_suspend, jump_out_of_suspend,
+	      20000)
+
+/*
+ * POSIX leaves undefined what unsafe functions do after a jump out of one of
+ * them; programs jump all the same.  The request that was interrupted is given
+ * up, with its block and buffer; later ones are good, on the same file too.
+ */
+static int jump_out_of_submit(void)
+{
+	struct aiocb *volatile cb = NULL;
+	int fd = temp_file_filled(65536);
+	struct aiocb last;
+	char *buf;
+
+	handle_signal(SIGALRM, jump_in_handler, 0);
+	set_timer(100);
+	for (volatile int i = 0; i < 2000; i++) {
+		cb = calloc(1, sizeof(*cb) + 64);
+		buf = (char *)(cb + 1);
+		aiocb_init(cb, fd, buf, 64, i % 1000 * 64);
+		if (sigsetjmp(back, 1))
+			continue;
+		may_jump = 1;
+		while (may_jump) {
+			check_equal(i % 2 ? aio_read(cb) : aio_write(cb), 0);
+			may_jump = may_jump && 1;
+			check(outcome(cb) == 64);
+			pattern_fill(buf, (size_t)(i % 1000 * 64), 64);
+		}
+	}
+	set_timer(0);
+	aiocb_init(&last, fd, NULL, 0, 0);
+	check_equal(aio_fsync(O_SYNC, &last), 0);
+	check_equal(outcome(&last), 0);
+	use_aio();
+	return 0;
+}
+
+TEST_IN_CHILD(test_handler_may_jump_out_of_a_submitting_call,
+	      jump_out_of_submit, 20000)
+
+/* ---- masks ---- */
+
+static void check_mask(const sigset_t *expected)
+{
+	sigset_t now;
+
+	check_equal(pthread_sigmask(SIG_BLOCK, NULL, &now), 0);
+	for (int signo = 1; signo < NSIG; signo++)
+		check_equal(sigismember(&now, signo),
+			    sigismember(expected, signo));
+}
+
+static void *call_with_mask(void *arg)
+{
+	struct aiocb first, second, *const list[] = { &first, &second };
+	struct timespec at_once = { 0 };
+	int fd = temp_file_filled(8192);
+	sigset_t set;
+	char buf[4096];
+	int fds[2];
+
+	(void)arg;
+	open_pipe(fds);
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
+	sigaddset(&set, SIGRTMIN + 3);
+	check_equal(pthread_sigmask(SIG_SETMASK, &set, NULL), 0);
+	submit_read(&first, fd, buf, sizeof(buf), 0);
+	check_mask(&set);
+	outcome(&first);
+	check_mask(&set);
+	submit_write(&first, fd, buf, sizeof(buf), 0);
+	check_mask(&set);
+	outcome(&first);
+	aiocb_init(&first, fd, NULL, 0, 0);
+	check_equal(aio_fsync(O_SYNC, &first), 0);
+	check_mask(&set);
+	outcome(&first);
+	submit_read(&first, fds[0], buf, 1, 0);
+	check_mask(&set);
+	aio_suspend((const struct aiocb *const *)list, 1, &at_once);
+	check_mask(&set);
+	aio_cancel(fds[0], &first);
+	check_mask(&set);
+	write_fully(fds[1], "x", 1);
+	outcome(&first);
+	for (int mode = LIO_WAIT; mode <= LIO_NOWAIT; mode++) {
+		aiocb_init_lio(&first, LIO_READ, fd, buf, 1, 0);
+		aiocb_init_lio(&second, LIO_READ, fd, buf + 1, 1, 0);
+		check_equal(lio_listio(mode, list, 2, NULL), 0);
+		check_mask(&set);
+		outcome(&first);
+		outcome(&second);
+	}
+	check_mask(&set);
+	return NULL;
+}
+
+static int keep_mask(void)
+{
+	call_with_mask(NULL);
+	join_thread(start_thread(call_with_mask, NULL));
+	return 0;
+}
+
+TEST_IN_CHILD(test_no_function_changes_the_signal_mask, keep_mask, 20000)
+
+/* ---- signals to the process ---- */
+
+static atomic_int nr_usr1;
+static atomic_int usr1_tid;
+
+static void note_thread(int signo)
+{
+	(void)signo;
+	usr1_tid = gettid();
+	atomic_fetch_add(&nr_usr1, 1);
+}
+
+static void do_nothing(union sigval value)
+{
+	atomic_fetch_add((atomic_int *)value.sival_ptr, 1);
+}
+
+/* All threads of the program block the signal: no other may take it. */
+static bool stays_pending(void)
+{
+	int before = nr_usr1;
+	struct timespec no_time = { 0 };
+	sigset_t set;
+
+	check_equal(kill(getpid(), SIGUSR1), 0);
+	use_aio_briefly();
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
+	return sigtimedwait(&set, NULL, &no_time) == SIGUSR1 && nr_usr1 == before;
+}
+
+static int block_in_program(void)
+{
+	atomic_int nr_calls = 0;
+	struct aiocb cb, waiting;
+	sigset_t set;
+	char byte;
+	int fds[2];
+
+	handle_signal(SIGUSR1, note_thread, 0);
+	block_signal(SIGUSR1);
+	open_pipe(fds);
+	use_aio();
+	submit_read(&waiting, fds[0], &byte, 1, 0);
+	for (int i = 0; i < 200; i++)
+		check(stays_pending());
+	/* A thread that ran a callback may take a signal until it has ended. */
+	aiocb_init(&cb, fds[1], "x", 1, 0);
+	notify_by_thread(&cb.aio_sigevent, do_nothing, &nr_calls);
+	check_equal(aio_write(&cb), 0);
+	check_equal(outcome(&waiting), 1);
+	eventually(nr_calls == 1);
+	eventually(stays_pending());
+	for (int i = 0; i < 50; i++)
+		check(stays_pending());
+	/* Once the program takes it, its own thread does. */
+	nr_usr1 = 0;
+	check_equal(kill(getpid(), SIGUSR1), 0);
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
+	check_equal(pthread_sigmask(SIG_UNBLOCK, &set, NULL), 0);
+	check_equal(nr_usr1, 1);
+	check_equal(usr1_tid, gettid());
+	return 0;
+}
+
+TEST_IN_CHILD(test_signals_run_on_threads_of_the_program_only, block_in_program,
+	      30000)
+
+/* ---- cancellation ---- */
+
+static struct aiocb cancelled_cb;
+static atomic_int nr_cleanups, is_waiting;
+static int cancel_fds[2];
+static char cancel_byte;
+
+static void note_cleanup(void *arg)
+{
+	(void)arg;
+	atomic_fetch_add(&nr_cleanups, 1);
+}
+
+static void *suspend_for_ever(void *timeout)
+{
+	const struct aiocb *list[] = { &cancelled_cb };
+
+	is_waiting = gettid();
+	pthread_cleanup_push(note_cleanup, NULL);
+	for (;;)
+		aio_suspend(list, 1, timeout);
+	pthread_cleanup_pop(0);
+	return NULL;
+}
+
+static int cancel_suspend(void)
+{
+	struct timespec long_time = { .tv_sec = 1000 };
+	pthread_t thread;
+
+	open_pipe(cancel_fds);
+	for (int i = 0; i < 50; i++) {
+		cancel_byte = 0;
+		is_waiting = 0;
+		submit_read(&cancelled_cb, cancel_fds[0], &cancel_byte, 1, 0);
+		thread = start_thread(suspend_for_ever, i % 2 ? &long_time : NULL);
+		eventually(is_waiting && is_asleep(is_waiting));
+		check_equal(pthread_cancel(thread), 0);
+		join_thread(thread);
+		check_equal(nr_cleanups, i + 1);
+		write_fully(cancel_fds[1], "x", 1);
+		check_equal(outcome(&cancelled_cb), 1);
+		check_equal(cancel_byte, 'x');
+	}
+	use_aio();
+	return 0;
+}
+
+/* A cancellation is pending; only the last line acts on it. */
+static void *call_cancelled(void *arg)
+{
+	struct aiocb cb, *const list[] = { &cb };
+	int *fd = arg, *passed = fd + 1;
+	char buf[64];
+
+	check_equal(pthread_cancel(pthread_self()), 0);
+	aiocb_init(&cb, *fd, buf, sizeof(buf), 0);
+	check_equal(aio_read(&cb), 0);
+	while (aio_error(&cb) == EINPROGRESS)
+		sched_yield();
+	check_equal(aio_return(&cb), sizeof(buf));
+	check_equal(aio_write(&cb), 0);
+	while (aio_error(&cb) == EINPROGRESS)
+		sched_yield();
+	check_equal(aio_fsync(O_SYNC, &cb), 0);
+	while (aio_error(&cb) == EINPROGRESS)
+		sched_yield();
+	cb.aio_lio_opcode = LIO_READ;
+	check_equal(lio_listio(LIO_WAIT, list, 1, NULL), 0);
+	check_equal(lio_listio(LIO_NOWAIT, list, 1, NULL), 0);
+	while (aio_error(&cb) == EINPROGRESS)
+		sched_yield();
+	check_equal(aio_cancel(*fd, NULL), AIO_ALLDONE);
+	*passed = 1;
+	pthread_testcancel();
+	*passed = 2;
+	return NULL;
+}
+
+static int ignore_pending_cancel(void)
+{
+	int fd_and_passed[2] = { temp_file_filled(4096), 0 };
+
+	for (int i = 0; i < 20; i++) {
+		fd_and_passed[1] = 0;
+		evict(fd_and_passed[0]);
+		join_thread(start_thread(call_cancelled, fd_and_passed));
+		check_equal(fd_and_passed[1], 1);
+	}
+	return 0;
+}
+
+TEST_IN_CHILD(test_cancellation_ends_aio_suspend, cancel_suspend, 30000)
+TEST_IN_CHILD(test_pending_cancellation_waits_for_a_cancellation_point,
+	      ignore_pending_cancel, 30000)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_handler_may_look_at_requests_over_any_call),
+		cmocka_unit_test(test_handler_may_submit_over_any_call),
+		cmocka_unit_test(test_handler_may_jump_out_of_aio_suspend),
+		cmocka_unit_test(test_handler_may_jump_out_of_a_submitting_call),
+		cmocka_unit_test(test_no_function_changes_the_signal_mask),
+		cmocka_unit_test(test_signals_run_on_threads_of_the_program_only),
+		cmocka_unit_test(test_cancellation_ends_aio_suspend),
+		cmocka_unit_test(test_pending_cancellation_waits_for_a_cancellation_point),
+	};
+
+	return cmocka_run_group_tests_name("signals", tests, NULL, NULL);
+}

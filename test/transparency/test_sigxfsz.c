@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: MIT
+/*
+ * test_sigxfsz.c - RLIMIT_FSIZE is an error of the request, not a signal
+ *
+ * A write past RLIMIT_FSIZE raises SIGXFSZ in the thread that makes it, and so
+ * does submitting such a write to the kernel.  A request of AIO transfers what
+ * fits and ends with EFBIG after that, and no thread of the program sees a
+ * signal.  The limit may change at any time, even from outside of the process.
+ */
+#include "transparency.h"
+
+#include <stdatomic.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+
+#define LIMIT (64 * 1024)
+
+static atomic_int nr_signals;
+
+static void count_signal(int signo)
+{
+	(void)signo;
+	atomic_fetch_add(&nr_signals, 1);
+}
+
+static void set_limit(void)
+{
+	struct rlimit limit = { LIMIT, RLIM_INFINITY };
+
+	check_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+/* Across the limit, at it, beyond it, and many at once. */
+static void check_limit(int fd)
+{
+	char *buf = direct_buffer(8192);
+	struct aiocb cb, batch[16];
+
+	submit_write(&cb, fd, buf, 8192, LIMIT - 4096);
+	check_equal(outcome(&cb), 4096);
+	submit_write(&cb, fd, buf, 8192, LIMIT);
+	check_equal(outcome(&cb), -EFBIG);
+	submit_write(&cb, fd, buf, 4096, 10 * LIMIT);
+	check_equal(outcome(&cb), -EFBIG);
+	for (int i = 0; i < 16; i++)
+		submit_write(&batch[i], fd, buf, 8192, LIMIT + i * 8192);
+	for (int i = 0; i < 16; i++)
+		check_equal(outcome(&batch[i]), -EFBIG);
+	submit_write(&cb, fd, buf, 8192, 0);
+	check_equal(outcome(&cb), 8192);
+	check(!is_pending(SIGXFSZ));
+	free(buf);
+}
+
+static void check_append(int flags)
+{
+	int fd = flags ? direct_file(LIMIT - 4096, flags) : temp_file(O_APPEND);
+	char *buf = direct_buffer(8192);
+	struct aiocb cb;
+
+	if (fd < 0)
+		return;
+	if (!flags)
+		check_equal(ftruncate(fd, LIMIT - 4096), 0);
+	submit_write(&cb, fd, buf, 8192, 0);
+	check_equal(outcome(&cb), 4096);
+	submit_write(&cb, fd, buf, 8192, 0);
+	check_equal(outcome(&cb), -EFBIG);
+	free(buf);
+	close(fd);
+}
+
+static void check_every_kind_of_file(void)
+{
+	int direct = direct_file(0, 0);
+	int file = temp_file(0);
+	int memory = memfd_create("rtaio", 0);
+
+	check_limit(file);
+	if (direct >= 0)
+		check_limit(direct);
+	check_limit(memory);
+	check_append(0);
+	check_append(O_APPEND);
+	close(direct);
+	close(file);
+	close(memory);
+}
+
+/* ---- by disposition of SIGXFSZ ---- */
+
+static int survive_by_default(void)
+{
+	signal(SIGXFSZ, SIG_DFL);
+	set_limit();
+	check_every_kind_of_file();
+	return 0;
+}
+
+static int never_run_handler(void)
+{
+	handle_signal(SIGXFSZ, count_signal, 0);
+	set_limit();
+	check_every_kind_of_file();
+	check_equal(nr_signals, 0);
+	/* The program's own write still gets its signal. */
+	check_equal(pwrite(temp_file(0), "x", 1, LIMIT), -1);
+	check_equal(errno, EFBIG);
+	check_equal(nr_signals, 1);
+	return 0;
+}
+
+static int leave_nothing_pending(void)
+{
+	sigset_t set;
+
+	handle_signal(SIGXFSZ, count_signal, 0);
+	block_signal(SIGXFSZ);
+	set_limit();
+	check_every_kind_of_file();
+	check(!is_pending(SIGXFSZ));
+	sigemptyset(&set);
+	sigaddset(&set, SIGXFSZ);
+	check_equal(pthread_sigmask(SIG_UNBLOCK, &set, NULL), 0);
+	check_equal(nr_signals, 0);
+	return 0;
+}
+
+TEST_IN_CHILD(test_file_size_limit_does_not_kill_the_program,
+	      survive_by_default, 20000)
+TEST_IN_CHILD(test_file_size_limit_does_not_run_a_handler, never_run_handler,
+	      20000)
+TEST_IN_CHILD(test_file_size_limit_leaves_no_signal_pending,
+	      leave_nothing_pending, 20000)
+
+/* ---- a limit that comes while AIO is in use ---- */
+
+/* Writes that were fast and harmless before the limit came. */
+static void warm_up(void)
+{
+	use_aio();
+	use_aio();
+}
+
+static int limit_set_later(void)
+{
+	warm_up();
+	set_limit();
+	check_every_kind_of_file();
+	return 0;
+}
+
+/* Another process lowers the limit: nothing in this one can see the call. */
+static int limit_set_from_outside(void)
+{
+	struct rlimit limit = { LIMIT, RLIM_INFINITY };
+	pid_t pid;
+
+	warm_up();
+	pid = fork();
+	if (!pid)
+		_exit(prlimit(getppid(), RLIMIT_FSIZE, &limit, NULL) != 0);
+	check_child(pid);
+	check_every_kind_of_file();
+	return 0;
+}
+
+static int limit_taken_away(void)
+{
+	struct rlimit limit = { RLIM_INFINITY, RLIM_INFINITY };
+	char *buf = direct_buffer(8192);
+	int fd = temp_file(0);
+	struct aiocb cb;
+
+	set_limit();
+	check_limit(fd);
+	check_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	submit_write(&cb, fd, buf, 8192, LIMIT);
+	check_equal(outcome(&cb), 8192);
+	return 0;
+}
+
+TEST_IN_CHILD(test_file_size_limit_set_after_use_of_aio, limit_set_later, 20000)
+TEST_IN_CHILD(test_file_size_limit_set_by_another_process,
+	      limit_set_from_outside, 20000)
+TEST_IN_CHILD(test_file_size_limit_taken_away, limit_taken_away, 20000)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_file_size_limit_does_not_kill_the_program),
+		cmocka_unit_test(test_file_size_limit_does_not_run_a_handler),
+		cmocka_unit_test(test_file_size_limit_leaves_no_signal_pending),
+		cmocka_unit_test(test_file_size_limit_set_after_use_of_aio),
+		cmocka_unit_test(test_file_size_limit_set_by_another_process),
+		cmocka_unit_test(test_file_size_limit_taken_away),
+	};
+
+	return cmocka_run_group_tests_name("sigxfsz", tests, NULL, NULL);
+}
