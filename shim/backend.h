@@ -57,6 +57,12 @@ struct backend {
 	/* Is there more to hand over or to report than should wait for more messages?  Optional. */
 	bool (*is_pressing)(void);
 
+	/*
+	 * Did the kernel stop serving, as when the program has installed a
+	 * seccomp filter since?  Optional.
+	 */
+	bool (*is_lost)(void);
+
 	/* Nothing is in flight: give everything back. */
 	void (*close)(void);
 };

@@ -15,6 +15,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/timerfd.h>
 
 #include "futex.h"
@@ -33,6 +34,7 @@
 static struct uring uring;
 static const struct backend_events *events;
 static bool is_wake_armed;
+static bool has_lost; /* the kernel refused to be entered */
 
 static int open_ring(const struct backend_events *events_)
 {
@@ -42,48 +44,65 @@ static int open_ring(const struct backend_events *events_)
 		return ret;
 	events = events_;
 	is_wake_armed = false;
+	has_lost = false;
 	return 0;
 }
 
-/* Hand over until the kernel took everything.  -errno only when it never will. */
-static int submit_prepared(void)
+/* The result of entering the ring.  False: it is lost. */
+static bool check_entry(int ret)
 {
-	int ret = 0;
+	if (ret < 0 && ret != -EINTR && ret != -EBUSY && ret != -EAGAIN && ret != -ETIME)
+		has_lost = true;
+	return !has_lost;
+}
 
+/* Hand over until the kernel took everything.  False when it never will. */
+static bool submit_prepared(void)
+{
 	while (io_uring_sq_ready(&uring.ring) > 0) {
-		ret = io_uring_submit(&uring.ring);
-		if (ret >= 0 || ret == -EINTR)
-			continue;
-		if (ret != -EBUSY && ret != -EAGAIN)
-			return ret;
-		/* Completions first, then it will take more. */
-		ret = io_uring_get_events(&uring.ring);
-		if (ret < 0 && ret != -EINTR)
-			return ret;
+		int ret = io_uring_submit(&uring.ring);
+
+		if (!check_entry(ret))
+			return false;
+		/* Busy: completions first, then it will take more. */
+		if ((ret == -EBUSY || ret == -EAGAIN) &&
+		    !check_entry(io_uring_get_events(&uring.ring)))
+			return false;
 	}
 	events->submitted();
-	return 0;
+	return true;
 }
 
 static struct io_uring_sqe *get_sqe(void)
 {
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&uring.ring);
 
-	if (!sqe && submit_prepared() == 0)
+	if (!sqe && !has_lost && submit_prepared())
 		sqe = io_uring_get_sqe(&uring.ring);
 	return sqe;
+}
+
+/* A whole write on a blocking stream socket, by one request and without SIGPIPE. */
+static void prep_send(struct io_uring_sqe *sqe, struct request *req, size_t len)
+{
+	io_uring_prep_send(sqe, req->fd, req->buf, len, MSG_WAITALL | MSG_NOSIGNAL);
 }
 
 static void prep_request(struct io_uring_sqe *sqe, struct request *req)
 {
 	unsigned len = req->nbytes < PERFORM_BYTES_MAX ? (unsigned)req->nbytes : PERFORM_BYTES_MAX;
+	/* Some streams refuse an offset; none has one. */
+	uint64_t offset = descriptor_is_file(&req->descriptor) ? (uint64_t)req->offset : 0;
 
 	switch ((enum request_op)req->op) {
 	case OP_READ:
-		io_uring_prep_read(sqe, req->fd, req->buf, len, (uint64_t)req->offset);
+		io_uring_prep_read(sqe, req->fd, req->buf, len, offset);
 		break;
 	case OP_WRITE:
-		io_uring_prep_write(sqe, req->fd, req->buf, len, (uint64_t)req->offset);
+		if (S_ISSOCK(req->descriptor.mode))
+			prep_send(sqe, req, len);
+		else
+			io_uring_prep_write(sqe, req->fd, req->buf, len, offset);
 		break;
 	case OP_FSYNC:
 		io_uring_prep_fsync(sqe, req->fd, 0);
@@ -180,11 +199,12 @@ static void wait_ring(uint32_t wake_value, uint64_t timeout_ns)
 			timeout_ns = TIMER_LOST_NS;
 	}
 	if (timeout_ns == UINT64_MAX) {
-		io_uring_submit_and_wait(&uring.ring, 1);
+		check_entry(io_uring_submit_and_wait(&uring.ring, 1));
 	} else {
 		timeout.tv_sec = (int64_t)(timeout_ns / 1000000000u);
 		timeout.tv_nsec = (long long)(timeout_ns % 1000000000u);
-		io_uring_submit_and_wait_timeout(&uring.ring, &cqe, 1, &timeout, NULL);
+		check_entry(io_uring_submit_and_wait_timeout(&uring.ring, &cqe, 1, &timeout,
+							     NULL));
 	}
 	if (io_uring_sq_ready(&uring.ring) == 0)
 		events->submitted();
@@ -193,8 +213,8 @@ static void wait_ring(uint32_t wake_value, uint64_t timeout_ns)
 static void flush_ring(void)
 {
 	stats_inc(engine_enters);
-	submit_prepared();
-	io_uring_get_events(&uring.ring);
+	if (submit_prepared())
+		check_entry(io_uring_get_events(&uring.ring));
 }
 
 static void report(uint64_t data, int res)
@@ -230,6 +250,11 @@ static bool is_pressing(void)
 	return io_uring_sq_ready(&uring.ring) >= PRESSING_MIN || io_uring_cq_ready(&uring.ring) > 0;
 }
 
+static bool is_lost(void)
+{
+	return has_lost;
+}
+
 static void close_ring(void)
 {
 	int timer = atomic_exchange(&inbox_wake_timer, -1);
@@ -248,5 +273,6 @@ const struct backend backend_uring = {
 	.wait = wait_ring,
 	.reap = reap_ring,
 	.is_pressing = is_pressing,
+	.is_lost = is_lost,
 	.close = close_ring,
 };

@@ -55,6 +55,14 @@ void descriptor_identify(int fd, struct descriptor *out)
 	out->err = -identify_inode(fd, out);
 }
 
+bool descriptor_means(int fd, const struct descriptor *meant)
+{
+	struct descriptor now;
+
+	descriptor_identify(fd, &now);
+	return descriptor_same(&now, meant);
+}
+
 void descriptor_forget(void)
 {
 	for (unsigned i = 0; i < DESCRIPTOR_BUCKETS; i++)

@@ -40,6 +40,9 @@ static inline bool descriptor_same(const struct descriptor *a, const struct desc
 	       (a->flags & ACCESS) == (b->flags & ACCESS);
 }
 
+/* Does @fd still mean the file it meant? */
+bool descriptor_means(int fd, const struct descriptor *meant);
+
 static inline bool descriptor_is_file(const struct descriptor *d)
 {
 	return S_ISREG(d->mode) || S_ISBLK(d->mode) || S_ISDIR(d->mode);

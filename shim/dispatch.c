@@ -40,6 +40,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -57,7 +58,7 @@
 #include "workers.h"
 
 #define ATTEMPTS_MAX 8u          /* fruitless submissions to the ring before a worker takes over */
-#define TICK_NS	     1000000u    /* how often to look while something has to be watched */
+#define TICK_NS	     4000000u    /* how often to look while something has to be watched */
 
 /* aio_cancel, on the stack of its caller, who sleeps on is_answered. */
 struct cancel {
@@ -90,6 +91,7 @@ static struct {
 	unsigned nr_on_workers;
 	struct fdqueue_list backlog;    /* queues that wait for room, served in turn */
 	struct request_list ended;      /* res is known, to be published by settle() */
+	struct request_list stranded;   /* for want of a thread: streams, tried now and then */
 	struct request_list prepared;   /* SQE made, not yet handed to the kernel */
 	struct cancel_list cancels;     /* the first is being served */
 	struct closing_list closings;
@@ -142,6 +144,13 @@ struct request *dispatch_prepare(struct aiocb *cb, enum request_op op, const str
 	return req;
 }
 
+/* [submitter, engine] From here on the number must not become another file's. */
+static void hold_descriptor(struct request *req)
+{
+	if (!atomic_exchange(&req->is_held, true))
+		descriptor_hold(req->fd);
+}
+
 /* [any thread] The kernel holds the file, or nothing will be done with the number. */
 static void release_descriptor(struct request *req)
 {
@@ -165,8 +174,7 @@ int dispatch_submit(struct request_list *list)
 
 	TAILQ_FOREACH(req, list, list_link) {
 		aiocb_begin(req->cb, req);
-		atomic_store_explicit(&req->is_held, true, memory_order_relaxed);
-		descriptor_hold(req->fd);
+		hold_descriptor(req);
 		req->message.next = newest;
 		newest = &req->message;
 		if (!oldest)
@@ -261,11 +269,17 @@ static void issue_to_worker(struct request *req)
 		return;
 	}
 	ledger.nr_on_workers--;
-	/* Not one thread to be had.  A file is served here; a stream could block for ever. */
+	/* Not one thread to be had.  A file is served here; a stream could block the engine. */
 	if (descriptor_is_file(&req->descriptor))
 		end(req, perform(req));
 	else
-		end(req, -EAGAIN);
+		TAILQ_INSERT_TAIL(&ledger.stranded, req, list_link);
+}
+
+static void fall_back_to_worker(struct request *req)
+{
+	stats_inc(fallbacks);
+	issue_to_worker(req);
 }
 
 static void issue_to_backend(struct request *req)
@@ -277,8 +291,7 @@ static void issue_to_backend(struct request *req)
 		return;
 	}
 	if (backend->submit(req) < 0) {
-		stats_inc(fallbacks);
-		issue_to_worker(req);
+		fall_back_to_worker(req);
 		return;
 	}
 	stats_inc(lane_ring);
@@ -331,14 +344,28 @@ static void issue_without_waiting(struct request *req, bool is_nonblocking)
 	}
 }
 
+/* Drivers and corners that only the plain system call gets right. */
+static bool needs_plain_call(const struct request *req, bool is_nonblocking)
+{
+	uint32_t mode = req->descriptor.mode;
+
+	if (S_ISCHR(mode) || req->nbytes == 0 || req->nbytes > PERFORM_BYTES_MAX)
+		return true;
+	if (is_nonblocking)
+		return false;
+	/* A ring writes a pipe's worth and calls it done; up to PIPE_BUF it is all or nothing. */
+	if (S_ISFIFO(mode) && req->op == OP_WRITE && req->nbytes > PIPE_BUF)
+		return true;
+	return S_ISSOCK(mode) && has_timeout(req);
+}
+
 static void issue_stream(struct request *req)
 {
 	bool is_nonblocking = req->descriptor.flags & O_NONBLOCK;
 	uint32_t mode = req->descriptor.mode;
 
-	if (S_ISCHR(mode) || req->nbytes == 0 || req->nbytes > PERFORM_BYTES_MAX ||
-	    (S_ISSOCK(mode) && !is_nonblocking && has_timeout(req)))
-		issue_to_worker(req); /* drivers and corners that only the plain call gets right */
+	if (needs_plain_call(req, is_nonblocking))
+		issue_to_worker(req);
 	else if (is_nonblocking || !(S_ISFIFO(mode) || S_ISSOCK(mode)))
 		issue_without_waiting(req, is_nonblocking);
 	else
@@ -493,16 +520,17 @@ static void finish(struct request *req)
 		pump(queue);
 }
 
-/* Again, or on a worker when it led nowhere often enough. */
+/* Again, if the number still means the file; on a worker when it led nowhere often enough. */
 static void resubmit(struct request *req)
 {
 	stats_inc(resubmissions);
-	if (req->attempts++ < ATTEMPTS_MAX) {
+	hold_descriptor(req);
+	if (!is_same_file(req))
+		end(req, -ECANCELED);
+	else if (req->attempts++ < ATTEMPTS_MAX)
 		issue_to_backend(req);
-	} else {
-		stats_inc(fallbacks);
-		issue_to_worker(req);
-	}
+	else
+		fall_back_to_worker(req);
 }
 
 static bool is_stream_write(const struct request *req)
@@ -522,8 +550,8 @@ static void absorb(struct request *req)
 		resubmit(req);
 	} else if ((res == -EINVAL || res == -EOPNOTSUPP) && req->done == 0) {
 		/* Perhaps only the ring cannot do it: the plain call knows. */
-		stats_inc(fallbacks);
-		issue_to_worker(req);
+		hold_descriptor(req);
+		fall_back_to_worker(req);
 	} else if (res > 0 && is_stream_write(req) && (size_t)res < req->nbytes) {
 		advance(req, (size_t)res);
 		req->attempts = 0;
@@ -783,10 +811,42 @@ static void publish_ended(void)
 	}
 }
 
+/* A thread at last, or what can be done without one. */
+static void retry_stranded(struct request *req)
+{
+	ssize_t res;
+
+	issue_to_worker(req);
+	if (TAILQ_LAST(&ledger.stranded, request_list) != req)
+		return;
+	res = perform_nowait(req);
+	if (res == -EAGAIN || res == -EOPNOTSUPP)
+		return;
+	if (res > 0 && (size_t)res < req->nbytes && req->op == OP_WRITE) {
+		advance(req, (size_t)res);
+		return;
+	}
+	TAILQ_REMOVE(&ledger.stranded, req, list_link);
+	end(req, res);
+}
+
+static void retry_all_stranded(void)
+{
+	struct request_list list = TAILQ_HEAD_INITIALIZER(list);
+	struct request *req;
+
+	TAILQ_CONCAT(&list, &ledger.stranded, list_link);
+	while ((req = TAILQ_FIRST(&list))) {
+		TAILQ_REMOVE(&list, req, list_link);
+		retry_stranded(req);
+	}
+}
+
 /* Some things tell nobody when they change: a full signal queue, a blocked pool. */
 static bool is_watching(void)
 {
-	return notify_is_waiting() || workers_are_waiting() || !STAILQ_EMPTY(&ledger.closings);
+	return notify_is_waiting() || workers_are_waiting() || !STAILQ_EMPTY(&ledger.closings) ||
+	       !TAILQ_EMPTY(&ledger.stranded);
 }
 
 static uint64_t tick(void)
@@ -799,13 +859,46 @@ static uint64_t tick(void)
 	if (now >= ledger.tick_at) {
 		notify_tick();
 		workers_tick();
+		retry_all_stranded();
 		ledger.tick_at = now + TICK_NS;
 	}
 	return ledger.tick_at - now;
 }
 
+/*
+ * The ring was taken away.  What it had done is reported by now; the rest is
+ * executed by workers, as far as the numbers still mean their files.
+ */
+static void abandon_one(struct request *req)
+{
+	leave_prepared(req);
+	req->is_on_ring = false;
+	req->cqes_due = 0;
+	if (req->cancel)
+		answer_cancel(req, false, true);
+	hold_descriptor(req);
+	if (is_same_file(req))
+		fall_back_to_worker(req);
+	else
+		end(req, -ECANCELED);
+}
+
+static void abandon_ring(void)
+{
+	struct request *req, *next;
+	struct fdqueue *queue;
+
+	for (queue = fdqueue_first(0); queue; queue = fdqueue_after(queue)) {
+		TAILQ_FOREACH_SAFE(req, &queue->outstanding, outstanding_link, next)
+			if (req->cqes_due > 0)
+				abandon_one(req);
+	}
+}
+
 static uint64_t settle(void)
 {
+	uint64_t next_tick = tick();
+
 	do {
 		publish_ended();
 		pump_backlog();
@@ -813,7 +906,9 @@ static uint64_t settle(void)
 	} while (!TAILQ_EMPTY(&ledger.ended));
 	wake_waiters();
 	serve_closings();
-	return tick();
+	if (!is_watching())
+		return UINT64_MAX;
+	return next_tick < TICK_NS ? next_tick : TICK_NS;
 }
 
 static bool is_idle(void)
@@ -830,6 +925,7 @@ static const struct engine_client client = {
 	},
 	.receive = receive,
 	.refuse = refuse,
+	.abandon_ring = abandon_ring,
 	.settle = settle,
 	.is_idle = is_idle,
 };
@@ -839,6 +935,7 @@ static void reset_ledger(void)
 	memset(&ledger, 0, sizeof(ledger));
 	TAILQ_INIT(&ledger.backlog);
 	TAILQ_INIT(&ledger.ended);
+	TAILQ_INIT(&ledger.stranded);
 	TAILQ_INIT(&ledger.prepared);
 	STAILQ_INIT(&ledger.cancels);
 	STAILQ_INIT(&ledger.closings);

@@ -148,31 +148,74 @@ static bool rest(uint64_t timeout_ns)
 	return is_idle && clock_now_ns() - began >= idle_ns && client->is_idle();
 }
 
-static void *engine_thread(void *unused)
+/* The loop of the engine.  Returns when the thread has to end. */
+static void serve(void)
 {
-	(void)unused;
-	thread_set_name("rtaio-engine");
-	stats_inc(engine_starts);
-	if (!open_backend()) {
-		/* First, since another starter may clear it as soon as the inbox is closed. */
-		give_verdict(VERDICT_REFUSED);
-		refuse_all(ENOSYS);
-		return NULL;
-	}
-	give_verdict(VERDICT_SERVING);
 	for (;;) {
+		bool is_over;
+
 		receive_messages();
-		if (!rest(client->settle()))
+		is_over = rest(client->settle());
+		if (backend->is_lost && backend->is_lost())
+			return;
+		if (!is_over)
 			continue;
 		/* The ring goes first: once the inbox is closed another engine may start. */
 		backend->close();
 		if (inbox_close())
-			return NULL;
+			return;
 		if (!open_backend()) {
 			refuse_all(EAGAIN);
-			return NULL;
+			return;
 		}
 	}
+}
+
+/*
+ * The ring cannot be entered any more, and what is in flight on it can be
+ * neither reaped nor left alone.  But the kernel ends or cancels all requests
+ * of a thread that exits; so this thread exits, and a successor, once it is
+ * gone for good, finds in the ring's memory what was done, and does the rest.
+ */
+static void take_over(pthread_t predecessor)
+{
+	pthread_join(predecessor, NULL);
+	backend = &backend_threads;
+	backend->open(&client->events);
+	atomic_store(&serving, backend->name);
+	log_line("io_uring was taken away from process %d while in use (a seccomp filter?): worker "
+		 "threads serve from here on",
+		 (int)getpid());
+	backend_uring.reap();
+	client->abandon_ring();
+	backend_uring.close();
+}
+
+static void *engine_thread(void *arg)
+{
+	pthread_t self = pthread_self();
+
+	thread_set_name("rtaio-engine");
+	if (arg) {
+		take_over((pthread_t)arg);
+	} else if (!open_backend()) {
+		/* First, since another starter may clear it as soon as the inbox is closed. */
+		give_verdict(VERDICT_REFUSED);
+		refuse_all(ENOSYS);
+		pthread_detach(self);
+		return NULL;
+	} else {
+		stats_inc(engine_starts);
+		give_verdict(VERDICT_SERVING);
+	}
+	serve();
+	if (backend->is_lost && backend->is_lost()) {
+		while (thread_create(engine_thread, (void *)self, THREAD_JOINABLE) < 0)
+			sleep(1); /* nothing can be done until there is a thread */
+	} else {
+		pthread_detach(self);
+	}
+	return NULL;
 }
 
 /* Called by who claimed the start, with all signals blocked. */
@@ -181,7 +224,7 @@ static int start_claimed(void)
 	int ret;
 
 	atomic_store(&verdict, VERDICT_PENDING);
-	ret = thread_create(engine_thread, NULL, THREAD_SMALL_STACK);
+	ret = thread_create(engine_thread, NULL, THREAD_JOINABLE);
 	if (ret < 0) {
 		refuse_all(EAGAIN);
 		return -EAGAIN;

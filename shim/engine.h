@@ -29,6 +29,12 @@ struct engine_client {
 	void (*refuse)(struct message *messages, int err);
 
 	/*
+	 * The ring is lost and the backend is now another: whatever is still
+	 * on the ring must be executed anew.
+	 */
+	void (*abandon_ring)(void);
+
+	/*
 	 * Between batches.  Returns in how many nanoseconds to call again at
 	 * the latest; UINT64_MAX: when something happens.
 	 */

@@ -14,7 +14,8 @@
 #include "futex.h"
 #include "stats.h"
 
-#define SLAB_BYTES 65536u
+#define SLAB_BYTES	65536u
+#define NR_STATIC_QUEUES 64u /* work even where no memory is left */
 
 enum { READS, WRITES };
 
@@ -80,18 +81,31 @@ RB_GENERATE_INTERNAL(range_tree, request, tree_link, compare_ranges, UNUSED_STAT
 static struct queue_tree queues = RB_INITIALIZER(&queues);
 static struct fdqueue *free_queues; /* linked through backlog_link.tqe_next */
 
-static bool grow_free_queues(void)
-{
-	long base = RAW_SYSCALL(SYS_mmap, NULL, SLAB_BYTES, PROT_READ | PROT_WRITE,
-				MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	struct fdqueue *slab = (struct fdqueue *)base;
+static bool is_static_used; /* the first queues come from the data segment */
 
-	if (base < 0 && base > -4096)
-		return false;
-	for (size_t i = 0; i < SLAB_BYTES / sizeof(*slab); i++) {
+static void add_free_queues(struct fdqueue *slab, size_t nr)
+{
+	for (size_t i = 0; i < nr; i++) {
 		slab[i].backlog_link.tqe_next = free_queues;
 		free_queues = &slab[i];
 	}
+}
+
+static bool grow_free_queues(void)
+{
+	static struct fdqueue first[NR_STATIC_QUEUES];
+	long base;
+
+	if (!is_static_used) {
+		is_static_used = true;
+		add_free_queues(first, NR_STATIC_QUEUES);
+		return true;
+	}
+	base = RAW_SYSCALL(SYS_mmap, NULL, SLAB_BYTES, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (base < 0 && base > -4096)
+		return false;
+	add_free_queues((struct fdqueue *)base, SLAB_BYTES / sizeof(struct fdqueue));
 	return true;
 }
 
@@ -299,4 +313,5 @@ void fdqueue_forget(void)
 {
 	RB_INIT(&queues);
 	free_queues = NULL;
+	is_static_used = false;
 }

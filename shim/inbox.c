@@ -4,11 +4,13 @@
  *
  * Pushers compete by compare-and-swap on head; the engine is the only taker.
  * The bottom message of the list has next == NULL whatever state it replaced:
- * the pusher that replaced ASLEEP owes the wake.  test/model/inbox.pml is the
- * model.
+ * the pusher that replaced ASLEEP owes the wake.  The engine reads the wake
+ * word before it says ASLEEP, so that a wake which comes at once is seen.
+ * test/model/inbox.pml is the model.
  */
 #include "inbox.h"
 
+#include <signal.h>
 #include <sys/timerfd.h>
 
 #include "futex.h"
@@ -38,19 +40,44 @@ static void wake_engine(void)
 	}
 }
 
+/*
+ * Who replaces ASLEEP owes a wake, and until it is paid nobody else sees a
+ * reason to wake the engine: a handler that came in between and waited for a
+ * request would wait for ever.  So no handler comes in between.
+ */
+static bool push_and_wake(struct message *first, struct message *last)
+{
+	uintptr_t expected = INBOX_ASLEEP;
+	uint64_t all = UINT64_MAX, old;
+	bool has_pushed;
+
+	RAW_SYSCALL(SYS_rt_sigprocmask, SIG_SETMASK, &all, &old, sizeof(all));
+	last->next = NULL;
+	has_pushed = atomic_compare_exchange_strong(&head, &expected, (uintptr_t)first);
+	if (has_pushed)
+		wake_engine();
+	RAW_SYSCALL(SYS_rt_sigprocmask, SIG_SETMASK, &old, NULL, sizeof(old));
+	return has_pushed;
+}
+
 bool inbox_push(struct message *first, struct message *last)
 {
 	uintptr_t old = atomic_load(&head);
 
-	do {
+	for (;;) {
 		if (old == INBOX_CLOSED)
 			return false;
+		if (old == INBOX_ASLEEP) {
+			if (push_and_wake(first, last))
+				return true;
+			old = atomic_load(&head);
+			continue;
+		}
 		last->next = old >= INBOX_MESSAGE ? (struct message *)old : NULL;
 		/* Release: partner inbox_take(), which reads the messages. */
-	} while (!atomic_compare_exchange_weak(&head, &old, (uintptr_t)first));
-	if (old == INBOX_ASLEEP)
-		wake_engine();
-	return true;
+		if (atomic_compare_exchange_weak(&head, &old, (uintptr_t)first))
+			return true;
+	}
 }
 
 bool inbox_claim_start(void)

@@ -58,7 +58,8 @@ static pthread_attr_t *copy_attributes(const pthread_attr_t *from)
 		pthread_attr_setinheritsched(to, value);
 	if (pthread_attr_getscope(from, &value) == 0)
 		pthread_attr_setscope(to, value);
-	if (pthread_attr_getstack(from, &stack, &size) == 0 && stack)
+	/* glibc reports the low end; a stack that was not set begins at 0 less its size. */
+	if (pthread_attr_getstack(from, &stack, &size) == 0 && (uintptr_t)stack + size != 0)
 		pthread_attr_setstack(to, stack, size);
 	else if (pthread_attr_getstacksize(from, &size) == 0)
 		pthread_attr_setstacksize(to, size);

@@ -155,19 +155,25 @@ bool pool_is_waiting(struct pool *pool)
 	return is_waiting;
 }
 
+/* Called with the lock held.  What the new threads take will be no sign of progress. */
+static void grow(struct pool *pool)
+{
+	unsigned nr_added = 0;
+
+	while (nr_added < pool->growth && add_thread(pool) == 0)
+		nr_added++;
+	pool->nr_taken_at_tick += nr_added;
+	pool->growth *= 2;
+}
+
 void pool_tick(struct pool *pool)
 {
-	bool is_stuck;
-
 	pthread_mutex_lock(&pool->lock);
-	is_stuck = pool->nr_queued > 0 && pool->nr_idle == 0 &&
-		   pool->nr_taken == pool->nr_taken_at_tick;
-	pool->nr_taken_at_tick = pool->nr_taken;
-	if (is_stuck) {
-		/* Double: a hundred callbacks that wait for each other are soon all running. */
-		for (unsigned more = pool->nr_threads ? pool->nr_threads : 1; more > 0; more--)
-			if (add_thread(pool) < 0)
-				break;
+	if (pool->nr_queued > 0 && pool->nr_idle == 0 && pool->nr_taken <= pool->nr_taken_at_tick) {
+		grow(pool);
+	} else {
+		pool->growth = 1;
+		pool->nr_taken_at_tick = pool->nr_taken;
 	}
 	pthread_mutex_unlock(&pool->lock);
 }

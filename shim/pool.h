@@ -7,8 +7,8 @@
  * SIGEV_THREAD.  The engine thread feeds them; their threads belong to them.
  *
  * A pool grows at once up to nr_eager threads, then only when nothing was
- * taken from its queue for a while although something waits (pool_tick): all
- * its threads may be blocked on one another.  Idle threads leave.
+ * taken from its queue between two ticks although something waits: all its
+ * threads may be blocked on one another.  It grows faster the longer that lasts.  Idle threads leave.
  */
 #ifndef RTAIO_POOL_H
 #define RTAIO_POOL_H
@@ -33,7 +33,8 @@ struct pool {
 	unsigned nr_queued;         /* guarded by lock */
 	unsigned nr_idle;           /* guarded by lock: asleep, perhaps already signalled */
 	uint64_t nr_taken;          /* guarded by lock: ever */
-	uint64_t nr_taken_at_tick;  /* engine only */
+	uint64_t nr_taken_at_tick;  /* engine only: what would be no progress */
+	unsigned growth;            /* engine only: threads to add at the next stuck tick */
 };
 
 #define POOL_INIT(pool_, name_, run_)                             \
@@ -52,7 +53,10 @@ int pool_submit(struct pool *pool, struct request *req);
 /* [engine] Does something wait that another thread could run? */
 bool pool_is_waiting(struct pool *pool);
 
-/* [engine] Was nothing taken since the last call although something waits?  Then grow. */
+/*
+ * [engine] Was nothing taken since the last call, a few milliseconds ago,
+ * although something waits?  Then grow.
+ */
 void pool_tick(struct pool *pool);
 
 /* Child of a fork: no thread, nothing queued. */

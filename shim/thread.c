@@ -6,29 +6,34 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <sys/prctl.h>
 
 #define SMALL_STACK_BYTES (128u * 1024u)
 
-int thread_create(void *(*run)(void *), void *arg, enum thread_stack stack)
+static int create(void *(*run)(void *), void *arg, enum thread_kind kind, bool has_small_stack)
 {
 	pthread_attr_t attr;
 	pthread_t thread;
 	int ret;
 
 	pthread_attr_init(&attr);
-	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	if (stack == THREAD_SMALL_STACK)
+	if (kind != THREAD_JOINABLE)
+		pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	if (has_small_stack)
 		pthread_attr_setstacksize(&attr, SMALL_STACK_BYTES);
 	ret = pthread_create(&thread, &attr, run, arg);
-	if (ret == EINVAL && stack == THREAD_SMALL_STACK) {
-		/* The program's static TLS alone is larger than that: the default size then. */
-		pthread_attr_destroy(&attr);
-		pthread_attr_init(&attr);
-		pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-		ret = pthread_create(&thread, &attr, run, arg);
-	}
 	pthread_attr_destroy(&attr);
+	return ret;
+}
+
+int thread_create(void *(*run)(void *), void *arg, enum thread_kind kind)
+{
+	int ret = create(run, arg, kind, kind != THREAD_DEFAULT_STACK);
+
+	/* The program's static TLS alone may be larger than that: the default size then. */
+	if (ret == EINVAL)
+		ret = create(run, arg, kind, false);
 	return -ret;
 }
 

@@ -191,23 +191,32 @@ static int try_sizes(struct uring *uring, const struct attempt *attempt)
 	return ret;
 }
 
-/* Ask by a wait that the kernel must refuse at once, since the value differs. */
-static bool has_futex(struct uring *uring)
+/*
+ * May the ring be entered at all, and does it know futexes?  Ask by a wait
+ * that the kernel must refuse at once, since the value differs.
+ */
+static int try_entry(struct uring *uring)
 {
 	static _Atomic uint32_t word;
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&uring->ring);
-	struct io_uring_cqe *cqe;
-	int res;
+	struct io_uring_cqe *cqe = NULL;
+	int ret;
 
-	if (!(config.uring_features & URING_FUTEX) || !sqe)
-		return false;
+	if (!sqe)
+		return -EAGAIN;
 	uring_prep_futex_wait(sqe, &word, 1);
-	io_uring_submit(&uring->ring);
-	while (io_uring_wait_cqe(&uring->ring, &cqe) == -EINTR)
-		continue;
-	res = cqe->res;
+	ret = io_uring_submit(&uring->ring);
+	if (ret < 0)
+		return ret;
+	do
+		ret = io_uring_wait_cqe(&uring->ring, &cqe);
+	while (ret == -EINTR);
+	if (ret < 0)
+		return ret;
+	if (cqe->res == -EAGAIN && (config.uring_features & URING_FUTEX))
+		uring->features |= URING_FUTEX;
 	io_uring_cqe_seen(&uring->ring, cqe);
-	return res == -EAGAIN;
+	return 0;
 }
 
 int uring_setup(struct uring *uring)
@@ -221,8 +230,11 @@ int uring_setup(struct uring *uring)
 		if (ret == 0 || ret == -EPERM || ret == -ENOSYS)
 			break;
 	}
-	if (ret == 0 && has_futex(uring))
-		uring->features |= URING_FUTEX;
+	if (ret == 0) {
+		ret = try_entry(uring);
+		if (ret < 0)
+			uring_teardown(uring);
+	}
 	return ret;
 }
 

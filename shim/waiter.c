@@ -71,24 +71,47 @@ int waiter_wait_one(request_handle handle, const struct timespec *deadline, bool
 	return sleep_on(&req->generation, (uint32_t)(handle >> 32), deadline, can_cancel);
 }
 
+/* Raise @bit in the record of every entry.  False: one is not in progress. */
+static bool raise_interest(const struct aiocb *const list[], int nent, uint64_t bit)
+{
+	for (int i = 0; i < nent; i++) {
+		struct request *req = list[i] ? aiocb_request(list[i]) : NULL;
+
+		if (list[i] && !req)
+			return false;
+		if (req && !(atomic_load(&req->interest) & bit))
+			atomic_fetch_or(&req->interest, bit);
+	}
+	return true;
+}
+
+/*
+ * Is every entry still in progress, and on a record that knows of us?  Another
+ * thread may have submitted a finished entry again, on another record.
+ */
+static bool is_interest_raised(const struct aiocb *const list[], int nent, uint64_t bit)
+{
+	for (int i = 0; i < nent; i++) {
+		struct request *req = list[i] ? aiocb_request(list[i]) : NULL;
+
+		if (list[i] && (!req || !(atomic_load(&req->interest) & bit)))
+			return false;
+	}
+	return true;
+}
+
 int waiter_wait_any(const struct aiocb *const list[], int nent, const struct timespec *deadline,
 		    bool can_cancel)
 {
 	uint32_t slot = slot_of_thread(), value;
 	uint64_t bit = UINT64_C(1) << slot;
 
-	for (int i = 0; i < nent; i++) {
-		struct request *req = list[i] ? aiocb_request(list[i]) : NULL;
-
-		if (req && !(atomic_load_explicit(&req->interest, memory_order_relaxed) & bit))
-			atomic_fetch_or(&req->interest, bit);
-	}
-	/* Partner: waiter_wake_slots().  Sequentially consistent: it is the fence, too. */
+	if (!raise_interest(list, nent, bit))
+		return 0;
+	/* Partner: wake_slot().  Sequentially consistent: it is the fence, too. */
 	value = atomic_fetch_or(&slots[slot].word, SLOT_ASLEEP) | SLOT_ASLEEP;
-	atomic_thread_fence(memory_order_seq_cst);
-	for (int i = 0; i < nent; i++)
-		if (list[i] && !aiocb_request(list[i]))
-			return 0;
+	if (!is_interest_raised(list, nent, bit))
+		return 0;
 	return sleep_on(&slots[slot].word, value, deadline, can_cancel);
 }
 

@@ -4,6 +4,8 @@
  */
 #include "workers.h"
 
+#include <errno.h>
+
 #include "config.h"
 #include "inbox.h"
 #include "perform.h"
@@ -19,15 +21,15 @@ static struct pool stream_workers = POOL_INIT(stream_workers, "rtaio-stream", ex
 /* On a worker thread. */
 static void execute(struct request *req)
 {
-	if (!descriptor_is_file(&req->descriptor)) {
-		/*
-		 * A stream may block for ever, and closing its number must not
-		 * wait that long: the number counts as resolved from here on.
-		 */
-		if (atomic_exchange(&req->is_held, false))
-			descriptor_release(req->fd);
-	}
-	req->res = perform(req);
+	bool is_right = descriptor_means(req->fd, &req->descriptor);
+
+	/*
+	 * A stream may block for ever, and closing its number must not wait
+	 * that long: the number counts as resolved from here on.
+	 */
+	if (!descriptor_is_file(&req->descriptor) && atomic_exchange(&req->is_held, false))
+		descriptor_release(req->fd);
+	req->res = is_right ? perform(req) : -ECANCELED;
 	req->message.kind = MESSAGE_EXECUTED;
 	/* The engine stays while requests are in flight: the inbox is open. */
 	inbox_push(&req->message, &req->message);
