@@ -415,6 +415,21 @@ static void test_write_to_a_full_pipe_waits_for_room(void **state)
 	close_pair(fds);
 }
 
+static void test_write_to_a_stream_ignores_the_offset(void **state)
+{
+	int fds[2];
+
+	(void)state;
+	open_pipe(fds);
+	check_equal(write_now(fds[1], "hello", 5, 123456), 5);
+	read_fully(fds[0], NULL, 5);
+	close_pair(fds);
+	open_socketpair(fds, SOCK_STREAM);
+	check_equal(write_now(fds[1], "hello", 5, LLONG_MAX - 4096), 5);
+	read_fully(fds[0], NULL, 5);
+	close_pair(fds);
+}
+
 static void test_big_write_to_a_nonblocking_pipe_is_short(void **state)
 {
 	static char data[1 << 20];
@@ -609,6 +624,7 @@ int main(void)
 		cmocka_unit_test(test_big_write_to_a_blocking_pipe_is_whole),
 		cmocka_unit_test(test_big_write_to_a_blocking_socket_is_whole),
 		cmocka_unit_test(test_write_to_a_full_pipe_waits_for_room),
+		cmocka_unit_test(test_write_to_a_stream_ignores_the_offset),
 		cmocka_unit_test(test_big_write_to_a_nonblocking_pipe_is_short),
 		cmocka_unit_test(test_write_to_a_full_nonblocking_socket_gives_eagain),
 		cmocka_unit_test(test_socket_with_a_send_timeout_gives_eagain),

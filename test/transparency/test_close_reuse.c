@@ -11,6 +11,7 @@
  */
 #include "transparency.h"
 
+#include <dirent.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -74,9 +75,30 @@ static void by_fclose_and_dup(int fd, int other)
 	check_equal(fcntl(other, F_DUPFD, fd), fd);
 }
 
-/* What no library can see. */
+/* Does every other thread of this process wait for something? */
+static bool others_are_asleep(void)
+{
+	DIR *tasks = opendir("/proc/self/task");
+	struct dirent *entry;
+	bool all = true;
+
+	while ((entry = readdir(tasks))) {
+		pid_t tid = atoi(entry->d_name);
+
+		if (tid > 0 && tid != gettid() && !is_asleep(tid))
+			all = false;
+	}
+	closedir(tasks);
+	return all;
+}
+
+/*
+ * What no library can see.  What is being issued at that very moment cannot be
+ * protected, so everything that moves comes to rest first.
+ */
 static void by_system_call(int fd, int other)
 {
+	eventually(others_are_asleep());
 	check_equal(syscall(SYS_dup3, other, fd, 0), fd);
 }
 

@@ -1,0 +1,321 @@
+// SPDX-License-Identifier: MIT
+/*
+ * test_glibc_defects.c - what glibc's AIO does wrong, and this library must not
+ *
+ * Every test here fails on glibc, as test/differences.txt says.  Defects that
+ * belong to another theme are tested there: AIO in a forked child (test_fork),
+ * data in the wrong file after close() (test_close_reuse), a full signal queue
+ * (test_limits), aio_suspend in a signal handler (test_signals).
+ */
+#include "transparency.h"
+
+#include <stdatomic.h>
+#include <sys/socket.h>
+
+/* ---- lio_listio(LIO_WAIT) interrupted by a handler ---- */
+
+#define NR_LISTED 16
+
+static struct aiocb listed[NR_LISTED];
+static char listed_bytes[NR_LISTED];
+static int listed_pipe[2];
+
+static void do_nothing(int signo)
+{
+	(void)signo;
+}
+
+static atomic_bool is_back;
+
+/* It may be asleep somewhere else at first, so more than once. */
+static void *interrupt_when_asleep(void *arg)
+{
+	pthread_t *waiter = arg;
+
+	while (!is_back) {
+		if (is_asleep(getpid()))
+			check_equal(pthread_kill(*waiter, SIGUSR1), 0);
+		short_pause();
+	}
+	return NULL;
+}
+
+static __attribute__((noinline)) void wait_and_be_interrupted(void)
+{
+	struct aiocb *list[NR_LISTED];
+	pthread_t self = pthread_self(), helper;
+
+	for (int i = 0; i < NR_LISTED; i++) {
+		list[i] = &listed[i];
+		aiocb_init_lio(list[i], LIO_READ, listed_pipe[0],
+			       &listed_bytes[i], 1, 0);
+	}
+	is_back = false;
+	helper = start_thread(interrupt_when_asleep, &self);
+	check_equal(lio_listio(LIO_WAIT, list, NR_LISTED, NULL), -1);
+	check_equal(errno, EINTR);
+	is_back = true;
+	join_thread(helper);
+}
+
+/* Lie on the stack where the interrupted call lay, and see it stay whole. */
+static __attribute__((noinline)) void complete_on_that_stack(void)
+{
+	volatile unsigned char stack[16384];
+
+	for (size_t i = 0; i < sizeof(stack); i++)
+		stack[i] = 0x5a;
+	for (int i = 0; i < NR_LISTED; i++) {
+		write_fully(listed_pipe[1], "x", 1);
+		eventually(aio_error(&listed[i]) != EINPROGRESS);
+		check_equal(aio_return(&listed[i]), 1);
+	}
+	for (size_t i = 0; i < sizeof(stack); i++)
+		check_equal(stack[i], 0x5a);
+}
+
+static int interrupt_listio(void)
+{
+	handle_signal(SIGUSR1, do_nothing, 0);
+	open_pipe(listed_pipe);
+	for (int i = 0; i < 20; i++) {
+		wait_and_be_interrupted();
+		complete_on_that_stack();
+	}
+	use_aio();
+	return 0;
+}
+
+TEST_IN_CHILD(test_interrupted_listio_leaves_nothing_on_the_stack,
+	      interrupt_listio, 15000)
+
+/* ---- both directions of a socket ---- */
+
+static int write_beside_pending_read(void)
+{
+	struct aiocb read, write;
+	char byte = 0;
+	int fds[2];
+
+	open_socketpair(fds, SOCK_STREAM);
+	submit_read(&read, fds[0], &byte, 1, 0);
+	submit_write(&write, fds[0], "out", 3, 0);
+	check(becomes_true(aio_error(&write) != EINPROGRESS, 4000));
+	check_equal(outcome(&write), 3);
+	read_fully(fds[1], NULL, 3);
+	check_equal(aio_error(&read), EINPROGRESS);
+	write_fully(fds[1], "x", 1);
+	check_equal(outcome(&read), 1);
+	check_equal(byte, 'x');
+	return 0;
+}
+
+TEST_IN_CHILD(test_pending_read_of_a_socket_does_not_hold_up_a_write,
+	      write_beside_pending_read, 15000)
+
+/* ---- many callbacks ---- */
+
+#define NR_CALLBACKS 2000
+#define NR_THREADS_MAX 256
+
+static atomic_uint nr_running, most_running, nr_run;
+
+static void call_back_for_a_while(union sigval value)
+{
+	struct timespec moment = { .tv_nsec = 20000000 };
+	unsigned int now = atomic_fetch_add(&nr_running, 1) + 1;
+	unsigned int most = most_running;
+
+	(void)value;
+	while (now > most && !atomic_compare_exchange_weak(&most_running, &most, now))
+		;
+	nanosleep(&moment, NULL);
+	atomic_fetch_sub(&nr_running, 1);
+	atomic_fetch_add(&nr_run, 1);
+}
+
+static int bound_threads(void)
+{
+	static struct aiocb cbs[NR_CALLBACKS];
+	struct aiocb *list[NR_CALLBACKS];
+	static char buf[NR_CALLBACKS][16];
+	int fd = temp_file_filled(65536);
+
+	for (int i = 0; i < NR_CALLBACKS; i++) {
+		list[i] = &cbs[i];
+		aiocb_init_lio(&cbs[i], LIO_READ, fd, buf[i], 16, i * 16);
+		notify_by_thread(&cbs[i].aio_sigevent, call_back_for_a_while, NULL);
+	}
+	check_equal(lio_listio(LIO_NOWAIT, list, NR_CALLBACKS, NULL), 0);
+	eventually(nr_run == NR_CALLBACKS);
+	for (int i = 0; i < NR_CALLBACKS; i++)
+		check_equal(outcome(&cbs[i]), 16);
+	if (most_running > NR_THREADS_MAX)
+		check_failed("%u callbacks ran at the same time", most_running);
+	return 0;
+}
+
+TEST_IN_CHILD(test_callbacks_share_a_bounded_number_of_threads, bound_threads,
+	      20000)
+
+/* ---- blocked reads ---- */
+
+#define NR_BLOCKED 64
+
+static struct aiocb blocked[NR_BLOCKED];
+static char blocked_bytes[NR_BLOCKED];
+static int blocked_pipes[NR_BLOCKED][2];
+
+static void block_reads(void)
+{
+	for (int i = 0; i < NR_BLOCKED; i++) {
+		open_pipe(blocked_pipes[i]);
+		submit_read(&blocked[i], blocked_pipes[i][0], &blocked_bytes[i],
+			    1, 0);
+	}
+}
+
+static void release_reads(void)
+{
+	for (int i = 0; i < NR_BLOCKED; i++)
+		write_fully(blocked_pipes[i][1], "x", 1);
+	for (int i = 0; i < NR_BLOCKED; i++)
+		check_equal(outcome(&blocked[i]), 1);
+}
+
+static int use_files_beside_blocked_reads(void)
+{
+	int fd = temp_file_filled(65536);
+	struct aiocb cb;
+	char buf[4096];
+
+	block_reads();
+	submit_read(&cb, fd, buf, sizeof(buf), 0);
+	check(becomes_true(aio_error(&cb) != EINPROGRESS, 4000));
+	use_aio();
+	release_reads();
+	return 0;
+}
+
+TEST_IN_CHILD(test_blocked_reads_do_not_stop_other_requests,
+	      use_files_beside_blocked_reads, 15000)
+
+/* ---- cancelling the first of a queue ---- */
+
+/* All of glibc's threads are busy, so that the first one waits for a thread. */
+static int cancel_head_of_queue(void)
+{
+	struct aiocb queue[4];
+	char bytes[4] = { 0 };
+	int fds[2], ret, nr_read = 0;
+	ssize_t res;
+
+	block_reads();
+	open_pipe(fds);
+	for (int i = 0; i < 4; i++)
+		submit_read(&queue[i], fds[0], &bytes[i], 1, 0);
+	ret = aio_cancel(fds[0], &queue[0]);
+	check(ret == AIO_CANCELED || ret == AIO_NOTCANCELED);
+	release_reads();
+	write_fully(fds[1], "abcd", 4);
+	for (int i = 0; i < 4; i++) {
+		check(becomes_true(aio_error(&queue[i]) != EINPROGRESS, 4000));
+		res = outcome(&queue[i]);
+		if (i == 0 && ret == AIO_CANCELED) {
+			check_equal(res, -ECANCELED);
+			continue;
+		}
+		check_equal(res, 1);
+		check_equal(bytes[i], 'a' + nr_read++);
+	}
+	return 0;
+}
+
+TEST_IN_CHILD(test_cancelling_the_first_of_a_queue_strands_nobody,
+	      cancel_head_of_queue, 15000)
+
+/* ---- odd timeouts ---- */
+
+static int suspend_with_odd_timeouts(void)
+{
+	const struct timespec odd[] = {
+		{ 0, 2000000000 }, { 0, LONG_MAX }, { 0, LONG_MIN },
+		{ 0, -2000000000 }, { 1, -1 },
+	};
+	const struct aiocb *list[1];
+	struct aiocb cb;
+	char byte;
+	int fds[2];
+
+	open_pipe(fds);
+	submit_read(&cb, fds[0], &byte, 1, 0);
+	list[0] = &cb;
+	for (size_t i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) {
+		check_equal(aio_suspend(list, 1, &odd[i]), -1);
+		check_equal(errno, EINVAL);
+	}
+	write_fully(fds[1], "x", 1);
+	check_equal(outcome(&cb), 1);
+	return 0;
+}
+
+TEST_IN_CHILD(test_timeout_out_of_range_gives_einval, suspend_with_odd_timeouts,
+	      15000)
+
+/* ---- long queues ---- */
+
+#define LONG_QUEUE 60000
+
+/* Time to queue as many reads of a pipe, and to serve them. */
+static uint64_t time_queue(unsigned int nr)
+{
+	struct aiocb *cbs = calloc(nr, sizeof(*cbs));
+	char *bytes = calloc(nr, 1), *zeros = calloc(nr, 1);
+	uint64_t begin, end;
+	int fds[2];
+
+	open_pipe(fds);
+	begin = now_ns();
+	for (unsigned int i = 0; i < nr; i++)
+		submit_read(&cbs[i], fds[0], &bytes[i], 1, 0);
+	end = now_ns();
+	write_fully(fds[1], zeros, nr);
+	for (unsigned int i = 0; i < nr; i++)
+		check_equal(outcome(&cbs[i]), 1);
+	close_pair(fds);
+	free(cbs);
+	free(bytes);
+	free(zeros);
+	return end - begin;
+}
+
+/* Four times as many cost four times as much, give or take; not sixteen. */
+static int queue_very_many(void)
+{
+	uint64_t few = time_queue(LONG_QUEUE / 4);
+	uint64_t many = time_queue(LONG_QUEUE);
+
+	if (many > 8 * few && many > 1000000000)
+		check_failed("%llu us for %d requests, %llu us for %d",
+			     (unsigned long long)few / 1000, LONG_QUEUE / 4,
+			     (unsigned long long)many / 1000, LONG_QUEUE);
+	return 0;
+}
+
+TEST_IN_CHILD(test_cost_of_a_request_does_not_grow_with_its_queue,
+	      queue_very_many, 60000)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_interrupted_listio_leaves_nothing_on_the_stack),
+		cmocka_unit_test(test_pending_read_of_a_socket_does_not_hold_up_a_write),
+		cmocka_unit_test(test_callbacks_share_a_bounded_number_of_threads),
+		cmocka_unit_test(test_blocked_reads_do_not_stop_other_requests),
+		cmocka_unit_test(test_cancelling_the_first_of_a_queue_strands_nobody),
+		cmocka_unit_test(test_timeout_out_of_range_gives_einval),
+		cmocka_unit_test(test_cost_of_a_request_does_not_grow_with_its_queue),
+	};
+
+	return cmocka_run_group_tests_name("glibc_defects", tests, NULL, NULL);
+}
