@@ -58,7 +58,7 @@ SHIM := config log stats thread process descriptor \
 	request aiocb \
 	inbox pool perform workers uring_setup backend_uring backend_threads engine \
 	fdqueue group notify waiter \
-	dispatch \
+	ledger issue cancel dispatch submit \
 	forward aio aio_suspend lio_listio close introspect \
 	lifecycle
 SHIM_OBJS := $(SHIM:%=$(B)/shim/%.o)

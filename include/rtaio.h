@@ -35,7 +35,7 @@ const char *rtaio_backend(void);
  * append members.
  */
 struct rtaio_stats {
-	uint64_t reads;         /* requests accepted, by kind */
+	uint64_t reads; /* requests accepted, by kind */
 	uint64_t writes;
 	uint64_t fsyncs;
 	uint64_t lists;         /* calls of lio_listio */

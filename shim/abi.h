@@ -22,10 +22,10 @@
 #define SYMVER(impl, name, at, node) __asm__(".symver " #impl "," #name at node)
 
 /* At the architecture's first version and at glibc 2.34's, under both names. */
-#define LP64_NAMES(impl, name)                     \
-	SYMVER(impl, name, "@", GLIBC_BASE);       \
-	SYMVER(impl, name##64, "@", GLIBC_BASE);   \
-	SYMVER(impl, name, "@@", GLIBC_LIBC);      \
+#define LP64_NAMES(impl, name)                   \
+	SYMVER(impl, name, "@", GLIBC_BASE);     \
+	SYMVER(impl, name##64, "@", GLIBC_BASE); \
+	SYMVER(impl, name, "@@", GLIBC_LIBC);    \
 	SYMVER(impl, name##64, "@@", GLIBC_LIBC)
 
 #endif

@@ -19,7 +19,8 @@
 #include "abi.h"
 #include "aiocb.h"
 #include "config.h"
-#include "dispatch.h"
+#include "submit.h"
+#include "cancel.h"
 #include "forward.h"
 #include "futex.h"
 #include "interface.h"
@@ -44,13 +45,13 @@ int interface_fail(int err)
 static int submit_one(struct aiocb *cb, enum request_op op)
 {
 	struct request_list list = TAILQ_HEAD_INITIALIZER(list);
-	struct request *req = dispatch_prepare(cb, op, &cb->aio_sigevent);
+	struct request *req = submit_prepare(cb, op, &cb->aio_sigevent);
 	int ret;
 
 	if (!req)
 		return interface_fail(EAGAIN);
 	TAILQ_INSERT_TAIL(&list, req, list_link);
-	ret = dispatch_submit(&list);
+	ret = submit_list(&list);
 	return ret < 0 ? interface_fail(-ret) : 0;
 }
 
@@ -122,7 +123,7 @@ static int cancel_one(int fd, struct aiocb *cb)
 	if (!aiocb_request(cb))
 		/* Either it has just ended, or it was never ours. */
 		return aiocb_error(cb) == EINPROGRESS ? interface_fail(EINVAL) : AIO_ALLDONE;
-	return dispatch_cancel(fd, aiocb_handle(cb));
+	return cancel_and_wait(fd, aiocb_handle(cb));
 }
 
 int rtaio_aio_cancel(int fd, struct aiocb *cb)
@@ -135,7 +136,7 @@ int rtaio_aio_cancel(int fd, struct aiocb *cb)
 		return forward.aio_cancel(fd, cb);
 	if (RAW_SYSCALL(SYS_fcntl, fd, F_GETFL) < 0)
 		return interface_fail(EBADF);
-	return cb ? cancel_one(fd, cb) : dispatch_cancel(fd, 0);
+	return cb ? cancel_one(fd, cb) : cancel_and_wait(fd, 0);
 }
 
 /* Threads and table sizes mean nothing here; the idle time does, at any time, as in glibc. */

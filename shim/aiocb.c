@@ -31,7 +31,10 @@ static request_handle *handle_of(const struct aiocb *cb)
 void aiocb_begin(struct aiocb *cb, struct request *req)
 {
 	static const signed char glibc_opcode[] = {
-		[OP_READ] = LIO_READ, [OP_WRITE] = LIO_WRITE, [OP_FDATASYNC] = 3, [OP_FSYNC] = 4,
+		[OP_READ] = LIO_READ,
+		[OP_WRITE] = LIO_WRITE,
+		[OP_FDATASYNC] = 3,
+		[OP_FSYNC] = 4,
 	};
 
 	if (req->op != OP_INVALID)

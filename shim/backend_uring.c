@@ -26,10 +26,10 @@
 #include "uring_abi.h"
 #include "uring_setup.h"
 
-#define DATA_WAKE    UINT64_C(2) /* the futex wait, or the poll of the timer */
-#define DATA_CANCEL  UINT64_C(1) /* flag in the address of a record */
-#define PRESSING_MIN 32u         /* prepared SQEs that are worth an entry of their own */
-#define TIMER_LOST_NS 50000000u  /* longest sleep when the program closed our timer */
+#define DATA_WAKE     UINT64_C(2) /* the futex wait, or the poll of the timer */
+#define DATA_CANCEL   UINT64_C(1) /* flag in the address of a record */
+#define PRESSING_MIN  32u         /* prepared SQEs that are worth an entry of their own */
+#define TIMER_LOST_NS 50000000u   /* longest sleep when the program closed our timer */
 
 static struct uring uring;
 static const struct backend_events *events;
@@ -203,8 +203,7 @@ static void wait_ring(uint32_t wake_value, uint64_t timeout_ns)
 	} else {
 		timeout.tv_sec = (int64_t)(timeout_ns / 1000000000u);
 		timeout.tv_nsec = (long long)(timeout_ns % 1000000000u);
-		check_entry(io_uring_submit_and_wait_timeout(&uring.ring, &cqe, 1, &timeout,
-							     NULL));
+		check_entry(io_uring_submit_and_wait_timeout(&uring.ring, &cqe, 1, &timeout, NULL));
 	}
 	if (io_uring_sq_ready(&uring.ring) == 0)
 		events->submitted();

@@ -20,7 +20,7 @@
 
 #include "abi.h"
 #include "descriptor.h"
-#include "dispatch.h"
+#include "cancel.h"
 #include "interface.h"
 #include "process.h"
 
@@ -42,8 +42,8 @@ __attribute__((constructor)) static void find_next(void)
 	next.close = (int (*)(int))(uintptr_t)dlsym(RTLD_NEXT, "close");
 	next.dup2 = (int (*)(int, int))(uintptr_t)dlsym(RTLD_NEXT, "dup2");
 	next.dup3 = (int (*)(int, int, int))(uintptr_t)dlsym(RTLD_NEXT, "dup3");
-	next.close_range = (int (*)(unsigned, unsigned, int))(uintptr_t)dlsym(RTLD_NEXT,
-									      "close_range");
+	next.close_range =
+		(int (*)(unsigned, unsigned, int))(uintptr_t)dlsym(RTLD_NEXT, "close_range");
 	next.closefrom = (void (*)(int))(uintptr_t)dlsym(RTLD_NEXT, "closefrom");
 	next.fclose = (int (*)(FILE *))(uintptr_t)dlsym(RTLD_NEXT, "fclose");
 }
@@ -61,7 +61,7 @@ static void before_close(unsigned first, unsigned last)
 	if (last > INT_MAX)
 		last = INT_MAX;
 	if (first <= last && is_our_process())
-		dispatch_before_close((int)first, (int)last);
+		cancel_before_close((int)first, (int)last);
 	errno = saved_errno;
 }
 

@@ -17,15 +17,16 @@
 
 #include "log.h"
 
-#define DEPTH_DEFAULT	  256
-#define THREADS_DEFAULT	  16
+#define DEPTH_DEFAULT     256
+#define THREADS_DEFAULT   16
 #define CALLBACKS_DEFAULT 1024
-#define LIMIT_MAX	  65536
-#define IDLE_DEFAULT_NS	  1000000000u /* glibc's workers wait as long */
+#define LIMIT_MAX         65536
+#define IDLE_DEFAULT_NS   1000000000u /* glibc's workers wait as long */
 
 const char *const backend_names[BACKEND_NR] = {
-	[BACKEND_INVALID] = "invalid",	 [BACKEND_AUTO] = "auto",	[BACKEND_IO_URING] = "io_uring",
-	[BACKEND_LIBAIO] = "libaio",	 [BACKEND_THREADS] = "threads", [BACKEND_GLIBC] = "glibc",
+	[BACKEND_INVALID] = "invalid",   [BACKEND_AUTO] = "auto",
+	[BACKEND_IO_URING] = "io_uring", [BACKEND_LIBAIO] = "libaio",
+	[BACKEND_THREADS] = "threads",   [BACKEND_GLIBC] = "glibc",
 };
 
 struct config config = {
@@ -145,9 +146,10 @@ static void read_entry(const char *entry)
 	if (variable)
 		variable->set(variable->name, equals + 1, variable->out);
 	else if (strncmp(entry, "RTAIO_TEST_", strlen("RTAIO_TEST_")) != 0)
-		log_line("%.*s is not a variable of rtaio: it knows RTAIO_BACKEND, RTAIO_VERBOSE, "
-			 "RTAIO_STATS, RTAIO_INLINE, RTAIO_DEPTH, RTAIO_THREADS and RTAIO_CALLBACKS",
-			 (int)(equals - entry), entry);
+		log_line(
+			"%.*s is not a variable of rtaio: it knows RTAIO_BACKEND, RTAIO_VERBOSE, "
+			"RTAIO_STATS, RTAIO_INLINE, RTAIO_DEPTH, RTAIO_THREADS and RTAIO_CALLBACKS",
+			(int)(equals - entry), entry);
 }
 
 void config_load(void)

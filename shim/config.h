@@ -31,9 +31,9 @@ struct config {
 	bool inline_lane;
 	bool verbose;
 	bool stats;
-	char stats_path[256];          /* empty: standard error */
-	unsigned uring_features;       /* URING_* bits allowed; testing aid */
-	_Atomic uint64_t idle_ns;      /* how long the engine stays without work */
+	char stats_path[256];     /* empty: standard error */
+	unsigned uring_features;  /* URING_* bits allowed; testing aid */
+	_Atomic uint64_t idle_ns; /* how long the engine stays without work */
 };
 
 /* Names of enum backend_choice, as RTAIO_BACKEND spells them. */

@@ -23,9 +23,9 @@
 struct descriptor {
 	uint64_t ino;
 	uint64_t dev;
-	uint32_t mode;  /* st_mode; 0 in the type bits: an anonymous inode such as an eventfd */
-	int flags;      /* as fcntl(F_GETFL) */
-	int err;        /* 0, or the errno of a number that means no file */
+	uint32_t mode; /* st_mode; 0 in the type bits: an anonymous inode such as an eventfd */
+	int flags;     /* as fcntl(F_GETFL) */
+	int err;       /* 0, or the errno of a number that means no file */
 };
 
 /* What does @fd mean now?  Never asks a remote server. */

@@ -33,9 +33,9 @@ enum verdict {
 };
 
 static const struct engine_client *client;
-static const struct backend *backend;          /* engine only */
-static _Atomic(const char *) serving;          /* engine writes, introspection reads */
-static _Atomic uint32_t verdict;               /* engine writes, a starter waits */
+static const struct backend *backend; /* engine only */
+static _Atomic(const char *) serving; /* engine writes, introspection reads */
+static _Atomic uint32_t verdict;      /* engine writes, a starter waits */
 
 void engine_init(const struct engine_client *client_)
 {
@@ -58,7 +58,8 @@ static void announce(void)
 	static _Atomic bool is_announced;
 
 	if (config.verbose && !atomic_exchange(&is_announced, true))
-		log_line("version " RTAIO_VERSION ", process %d: backend %s serves (RTAIO_BACKEND=%s), "
+		log_line("version " RTAIO_VERSION
+			 ", process %d: backend %s serves (RTAIO_BACKEND=%s), "
 			 "depth %u",
 			 (int)getpid(), backend->name, backend_names[config.backend], config.depth);
 }
@@ -68,9 +69,10 @@ static void report_refusal(const struct backend *refused, int err)
 	static _Atomic bool is_reported;
 
 	if (!atomic_exchange(&is_reported, true))
-		log_line("RTAIO_BACKEND=%s cannot serve here: %s; asynchronous I/O fails with ENOSYS. "
-			 "rtaio --status says why; RTAIO_BACKEND=auto takes what works",
-			 refused->name, strerror(err));
+		log_line(
+			"RTAIO_BACKEND=%s cannot serve here: %s; asynchronous I/O fails with ENOSYS. "
+			"rtaio --status says why; RTAIO_BACKEND=auto takes what works",
+			refused->name, strerror(err));
 }
 
 /* The first backend that opens; a backend asked for by name is the only candidate. */

@@ -14,7 +14,7 @@
 #include "futex.h"
 #include "stats.h"
 
-#define SLAB_BYTES	65536u
+#define SLAB_BYTES       65536u
 #define NR_STATIC_QUEUES 64u /* work even where no memory is left */
 
 enum { READS, WRITES };

@@ -33,14 +33,14 @@ struct fdqueue {
 	TAILQ_ENTRY(fdqueue) backlog_link;
 	int fd;
 	bool is_file;
-	bool is_backlogged;                /* dispatch keeps it in its backlog */
-	struct descriptor descriptor;      /* what the number meant */
-	struct request_list outstanding;   /* accepted and not complete, oldest first */
-	struct request_list waiting;       /* file requests not issued, oldest first */
-	struct chain_tree chain[2];        /* stream requests not issued: reads, writes */
-	bool is_busy[2];                   /* one of that chain is in flight */
-	struct range_tree ranges[2];       /* file requests in flight: reads, writes */
-	off_t range_max[2];                /* longest range since that tree was last empty */
+	bool is_backlogged;              /* dispatch keeps it in its backlog */
+	struct descriptor descriptor;    /* what the number meant */
+	struct request_list outstanding; /* accepted and not complete, oldest first */
+	struct request_list waiting;     /* file requests not issued, oldest first */
+	struct chain_tree chain[2];      /* stream requests not issued: reads, writes */
+	bool is_busy[2];                 /* one of that chain is in flight */
+	struct range_tree ranges[2];     /* file requests in flight: reads, writes */
+	off_t range_max[2];              /* longest range since that tree was last empty */
 };
 
 /* Find or make the queue of @req and add it.  0 or -ENOMEM. */

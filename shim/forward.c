@@ -25,17 +25,16 @@ bool forward_start(void)
 	forward.aio_read = (int (*)(struct aiocb *))(uintptr_t)next("aio_read");
 	forward.aio_write = (int (*)(struct aiocb *))(uintptr_t)next("aio_write");
 	forward.aio_fsync = (int (*)(int, struct aiocb *))(uintptr_t)next("aio_fsync");
-	forward.aio_suspend = (int (*)(const struct aiocb *const[], int,
-				       const struct timespec *))(uintptr_t)next("aio_suspend");
+	forward.aio_suspend = (int (*)(const struct aiocb *const[], int, const struct timespec *))(
+		uintptr_t)next("aio_suspend");
 	forward.aio_cancel = (int (*)(int, struct aiocb *))(uintptr_t)next("aio_cancel");
-	forward.lio_listio = (int (*)(int, struct aiocb *const[], int,
-				      struct sigevent *))(uintptr_t)next("lio_listio");
+	forward.lio_listio = (int (*)(int, struct aiocb *const[], int, struct sigevent *))(
+		uintptr_t)next("lio_listio");
 	forward.aio_init = (void (*)(const struct aioinit *))(uintptr_t)next("aio_init");
 	old = dlvsym(RTLD_NEXT, "lio_listio", "GLIBC_2.2.5");
-	forward.lio_listio_old = old ? (int (*)(int, struct aiocb *const[], int,
-						struct sigevent *))(uintptr_t)old
-				     : forward.lio_listio;
-	return forward.aio_read && forward.aio_write && forward.aio_fsync &&
-	       forward.aio_suspend && forward.aio_cancel && forward.lio_listio &&
-	       forward.aio_init;
+	forward.lio_listio_old =
+		old ? (int (*)(int, struct aiocb *const[], int, struct sigevent *))(uintptr_t)old
+		    : forward.lio_listio;
+	return forward.aio_read && forward.aio_write && forward.aio_fsync && forward.aio_suspend &&
+	       forward.aio_cancel && forward.lio_listio && forward.aio_init;
 }

@@ -18,8 +18,7 @@ struct forward {
 			   const struct timespec *timeout);
 	int (*aio_cancel)(int fd, struct aiocb *cb);
 	int (*lio_listio)(int mode, struct aiocb *const list[], int nent, struct sigevent *sig);
-	int (*lio_listio_old)(int mode, struct aiocb *const list[], int nent,
-			      struct sigevent *sig);
+	int (*lio_listio_old)(int mode, struct aiocb *const list[], int nent, struct sigevent *sig);
 	void (*aio_init)(const struct aioinit *init);
 };
 

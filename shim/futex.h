@@ -21,14 +21,14 @@
  * A system call that leaves errno alone.  syscall(3) sets it; a signal
  * handler's or an engine's errno belongs to somebody else.
  */
-#define RAW_SYSCALL(...)                              \
-	__extension__({                               \
-		int saved_errno_ = errno;             \
-		long ret_ = syscall(__VA_ARGS__);     \
-		if (ret_ == -1)                       \
-			ret_ = -errno;                \
-		errno = saved_errno_;                 \
-		ret_;                                 \
+#define RAW_SYSCALL(...)                          \
+	__extension__({                           \
+		int saved_errno_ = errno;         \
+		long ret_ = syscall(__VA_ARGS__); \
+		if (ret_ == -1)                   \
+			ret_ = -errno;            \
+		errno = saved_errno_;             \
+		ret_;                             \
 	})
 
 /*

@@ -5,9 +5,14 @@
  * Nothing happens when the library is loaded; the first use of AIO begins it
  * all.  A child of a fork begins with nothing in flight.
  */
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "abi.h"
 #include "config.h"
 #include "descriptor.h"
 #include "dispatch.h"
+#include "forward.h"
 #include "log.h"
 #include "process.h"
 #include "request.h"
@@ -21,18 +26,52 @@ static void forget_parent(void)
 	stats_forget();
 }
 
+static void stand_aside(void)
+{
+	if (!forward_start()) {
+		log_line("RTAIO_BACKEND=glibc: no other library provides POSIX AIO here");
+		config.backend = BACKEND_INVALID;
+	} else if (config.verbose) {
+		log_line("version " RTAIO_VERSION ", process %d: standing aside, glibc serves",
+			 (int)getpid());
+	}
+}
+
 void lifecycle_start(bool is_child)
 {
 	if (is_child)
 		forget_parent();
 	else
 		config_load();
+	if (forward_is_on())
+		stand_aside();
 	dispatch_start();
 }
 
-/* At exit: a program that never used AIO says nothing. */
-__attribute__((destructor)) static void say_goodbye(void)
+/*
+ * At exit: a program that never used AIO says nothing.  Nor does a child of
+ * vfork, which shares the parent's memory and leaves by _exit.
+ */
+static void say_goodbye(void)
 {
-	if (process_is_ready() && config.stats)
+	if (config.stats && process_is_ready() && getpid() == atomic_load(&process_pid))
 		stats_print();
 }
+
+__attribute__((destructor)) static void at_exit(void)
+{
+	say_goodbye();
+}
+
+/* Programs whose working processes leave by _exit, such as fio's, have counters, too. */
+EXPORT _Noreturn void rtaio_exit(int status);
+
+_Noreturn void rtaio_exit(int status)
+{
+	say_goodbye();
+	for (;;)
+		syscall(SYS_exit_group, status);
+}
+
+SYMVER(rtaio_exit, _exit, "@@", GLIBC_BASE);
+SYMVER(rtaio_exit, _Exit, "@@", GLIBC_BASE);

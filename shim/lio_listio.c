@@ -13,7 +13,7 @@
 #include <errno.h>
 
 #include "abi.h"
-#include "dispatch.h"
+#include "submit.h"
 #include "forward.h"
 #include "group.h"
 #include "interface.h"
@@ -27,7 +27,7 @@ enum { LIO_DSYNC = 3, LIO_SYNC = 4, LIO_KNOWN_BITS = 127 };
 struct list {
 	struct request_list accepted;
 	struct request *group;
-	int rejection; /* errno of the last entry that was refused, or 0 */
+	int rejection;     /* errno of the last entry that was refused, or 0 */
 	bool keeps_silent; /* entries are not notified */
 };
 
@@ -54,7 +54,7 @@ static void add_entry(struct list *list, struct aiocb *cb)
 		list->rejection = EINVAL;
 		return;
 	}
-	req = dispatch_prepare(cb, op_of(cb->aio_lio_opcode), &cb->aio_sigevent);
+	req = submit_prepare(cb, op_of(cb->aio_lio_opcode), &cb->aio_sigevent);
 	if (!req) {
 		list->rejection = EAGAIN;
 		return;
@@ -89,12 +89,12 @@ static int submit_and_wait(struct list *list)
 		drop_group(list->group);
 		return -list->rejection;
 	}
-	ret = dispatch_submit(&list->accepted);
+	ret = submit_list(&list->accepted);
 	if (ret < 0) {
 		drop_group(list->group);
 		return ret;
 	}
-	dispatch_release_group(list->group);
+	submit_release_group(list->group);
 	ret = wait_for_group(handle);
 	if (ret == 0 && (list->rejection || group_has_failed(list->group)))
 		ret = -EIO;
@@ -107,18 +107,18 @@ static int submit_and_go(struct list *list, const struct sigevent *event)
 	int ret = notify_prepare(&list->group->notification, event);
 
 	if (ret == 0 && !TAILQ_EMPTY(&list->accepted))
-		ret = dispatch_submit(&list->accepted);
+		ret = submit_list(&list->accepted);
 	if (ret < 0) {
 		notify_discard(&list->group->notification);
 		group_put(list->group);
 		return ret;
 	}
-	dispatch_release_group(list->group);
+	submit_release_group(list->group);
 	return -list->rejection;
 }
 
-static int submit_list(int mode, struct aiocb *const entries[], int nent, struct sigevent *event,
-		       bool keeps_silent)
+static int submit_entries(int mode, struct aiocb *const entries[], int nent, struct sigevent *event,
+			  bool keeps_silent)
 {
 	struct list list = { .keeps_silent = keeps_silent };
 
@@ -133,8 +133,8 @@ static int submit_list(int mode, struct aiocb *const entries[], int nent, struct
 	return mode == LIO_WAIT ? submit_and_wait(&list) : submit_and_go(&list, event);
 }
 
-static int checked_submit(int mode, struct aiocb *const entries[], int nent,
-			  struct sigevent *event, bool is_old)
+static int checked_submit(int mode, struct aiocb *const entries[], int nent, struct sigevent *event,
+			  bool is_old)
 {
 	int ret;
 
@@ -146,7 +146,7 @@ static int checked_submit(int mode, struct aiocb *const entries[], int nent,
 	if (forward_is_on())
 		return (is_old ? forward.lio_listio_old : forward.lio_listio)(mode, entries, nent,
 									      event);
-	ret = submit_list(mode, entries, nent, event, is_old);
+	ret = submit_entries(mode, entries, nent, event, is_old);
 	return ret < 0 ? interface_fail(-ret) : 0;
 }
 

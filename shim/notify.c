@@ -23,7 +23,7 @@
 #include "pool.h"
 #include "stats.h"
 
-#define CALLBACKS_EAGER 2u       /* threads made without waiting for the pool to be stuck */
+#define CALLBACKS_EAGER 2u /* threads made without waiting for the pool to be stuck */
 
 static void run_callback(struct request *req);
 

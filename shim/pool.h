@@ -28,20 +28,19 @@ struct pool {
 
 	pthread_mutex_t lock; /* engine and pool threads only, all signals blocked */
 	pthread_cond_t work;
-	struct request_list queue;  /* guarded by lock */
-	unsigned nr_threads;        /* guarded by lock */
-	unsigned nr_queued;         /* guarded by lock */
-	unsigned nr_idle;           /* guarded by lock: asleep, perhaps already signalled */
-	uint64_t nr_taken;          /* guarded by lock: ever */
-	uint64_t nr_taken_at_tick;  /* engine only: what would be no progress */
-	unsigned growth;            /* engine only: threads to add at the next stuck tick */
+	struct request_list queue; /* guarded by lock */
+	unsigned nr_threads;       /* guarded by lock */
+	unsigned nr_queued;        /* guarded by lock */
+	unsigned nr_idle;          /* guarded by lock: asleep, perhaps already signalled */
+	uint64_t nr_taken;         /* guarded by lock: ever */
+	uint64_t nr_taken_at_tick; /* engine only: what would be no progress */
+	unsigned growth;           /* engine only: threads to add at the next stuck tick */
 };
 
-#define POOL_INIT(pool_, name_, run_)                             \
-	{                                                         \
-		.thread_name = (name_), .run = (run_),            \
-		.lock = PTHREAD_MUTEX_INITIALIZER,                \
-		.queue = TAILQ_HEAD_INITIALIZER((pool_).queue)    \
+#define POOL_INIT(pool_, name_, run_)                                                     \
+	{                                                                                 \
+		.thread_name = (name_), .run = (run_), .lock = PTHREAD_MUTEX_INITIALIZER, \
+		.queue = TAILQ_HEAD_INITIALIZER((pool_).queue)                            \
 	}
 
 /*

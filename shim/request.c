@@ -19,12 +19,12 @@
 
 #include "futex.h"
 
-#define CHUNK_FIRST_BITS 8u /* 256 records */
-#define CHUNK_NR	 18u /* 256 * (2^18 - 1): 67 million records */
+#define CHUNK_FIRST_BITS 8u  /* 256 records */
+#define CHUNK_NR         18u /* 256 * (2^18 - 1): 67 million records */
 
 static _Atomic(struct request *) chunks[CHUNK_NR];
-static _Atomic uint64_t free_head;   /* tag << 32 | index + 1; 0 in the low half: empty */
-static _Atomic uint32_t high_water;  /* indices below were in use at some time */
+static _Atomic uint64_t free_head;  /* tag << 32 | index + 1; 0 in the low half: empty */
+static _Atomic uint32_t high_water; /* indices below were in use at some time */
 
 /* Chunk k begins at index 256 * (2^k - 1). */
 static unsigned chunk_of(uint32_t index)

@@ -100,22 +100,22 @@ struct request {
 
 	/* --- engine thread only, except as noted --- */
 	struct fdqueue *queue;
-	uint64_t seq; /* order of acceptance */
+	uint64_t seq;                          /* order of acceptance */
 	TAILQ_ENTRY(request) outstanding_link; /* in queue->outstanding, oldest first */
 	TAILQ_ENTRY(request) list_link;        /* waiting list, backlog, prepared, or notifier's */
 	RB_ENTRY(request) tree_link;           /* stream chain, or ranges in flight */
-	ssize_t res;          /* a worker writes, then hands over through the inbox */
-	size_t done;          /* bytes already moved by earlier submissions */
-	uint8_t attempts;     /* resubmissions that made no progress */
-	uint8_t cqes_due;     /* completions the ring still owes: itself, its cancellation */
-	_Atomic bool is_held; /* counted in descriptor_held; a worker lowers it too */
-	bool is_waiting;      /* not issued: in its queue's chain or waiting list */
-	bool is_withdrawn;    /* taken out of it to be cancelled */
-	bool has_ended;       /* res is known, publication is due */
-	bool has_stalled;     /* waited for an overlapping request */
-	bool is_file_data;    /* counts against the depth while in flight */
-	bool is_on_ring;      /* the kernel has it, or its SQE is prepared */
-	bool is_prepared;     /* its SQE is not yet handed to the kernel */
+	ssize_t res;           /* a worker writes, then hands over through the inbox */
+	size_t done;           /* bytes already moved by earlier submissions */
+	uint8_t attempts;      /* resubmissions that made no progress */
+	uint8_t cqes_due;      /* completions the ring still owes: itself, its cancellation */
+	_Atomic bool is_held;  /* counted in descriptor_held; a worker lowers it too */
+	bool is_waiting;       /* not issued: in its queue's chain or waiting list */
+	bool is_withdrawn;     /* taken out of it to be cancelled */
+	bool has_ended;        /* res is known, publication is due */
+	bool has_stalled;      /* waited for an overlapping request */
+	bool is_file_data;     /* counts against the depth while in flight */
+	bool is_on_ring;       /* the kernel has it, or its SQE is prepared */
+	bool is_prepared;      /* its SQE is not yet handed to the kernel */
 	struct cancel *cancel; /* aio_cancel that asked the kernel, or NULL */
 };
 
@@ -144,6 +144,34 @@ struct request *request_lookup(request_handle handle);
 
 /* The only function that changes state; checks the arrow in debug builds. */
 void request_set_state(struct request *req, enum request_state state);
+
+static inline bool request_is_barrier(const struct request *req)
+{
+	return req->op == OP_FSYNC || req->op == OP_FDATASYNC;
+}
+
+/* [submitter, engine] From here on the number must not become another file's. */
+static inline void request_hold_descriptor(struct request *req)
+{
+	if (!atomic_exchange(&req->is_held, true))
+		descriptor_hold(req->fd);
+}
+
+/* [any thread] The kernel holds the file, or nothing will be done with the number. */
+static inline void request_release_descriptor(struct request *req)
+{
+	if (atomic_exchange(&req->is_held, false))
+		descriptor_release(req->fd);
+}
+
+/* Bytes of @req are done: the rest is a request like any other. */
+static inline void request_advance(struct request *req, size_t bytes)
+{
+	req->done += bytes;
+	req->buf = (char *)req->buf + bytes;
+	req->nbytes -= bytes;
+	req->offset += (off_t)bytes;
+}
 
 /* Child of a fork: every record is free again; generations go on. */
 void request_forget(void);

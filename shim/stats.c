@@ -36,7 +36,8 @@ void stats_print(void)
 		fd = (int)RAW_SYSCALL(SYS_openat, AT_FDCWD, config.stats_path,
 				      O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
 		if (fd < 0) {
-			log_line("RTAIO_STATS: cannot open %s: %s", config.stats_path, strerror(-fd));
+			log_line("RTAIO_STATS: cannot open %s: %s", config.stats_path,
+				 strerror(-fd));
 			return;
 		}
 	}

@@ -23,9 +23,9 @@
 #endif
 
 /* Linux 6.7: IORING_OP_FUTEX_WAIT, and the futex2 flags it takes */
-#define URING_OP_FUTEX_WAIT  51
-#define URING_FUTEX_U32	     0x02
-#define URING_FUTEX_PRIVATE  128
+#define URING_OP_FUTEX_WAIT 51
+#define URING_FUTEX_U32     0x02
+#define URING_FUTEX_PRIVATE 128
 
 static inline void uring_prep_futex_wait(struct io_uring_sqe *sqe, _Atomic uint32_t *word,
 					 uint32_t expected)

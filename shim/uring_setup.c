@@ -28,12 +28,12 @@
 #include "futex.h"
 #include "uring_abi.h"
 
-#define ENTRIES_MAX	256u
-#define ENTRIES_MIN	64u /* 64 SQEs fill a page of 4 KiB */
-#define CQES_PER_SQE	2u
-#define RING_HEADER_MAX 1024u /* struct io_rings of the kernel is about 320 bytes */
-#define INT_FLAG_REG_RING 1 /* liburing: enter through the registered index */
-#define ENOMEM_RETRIES	5
+#define ENTRIES_MAX       256u
+#define ENTRIES_MIN       64u /* 64 SQEs fill a page of 4 KiB */
+#define CQES_PER_SQE      2u
+#define RING_HEADER_MAX   1024u /* struct io_rings of the kernel is about 320 bytes */
+#define INT_FLAG_REG_RING 1     /* liburing: enter through the registered index */
+#define ENOMEM_RETRIES    5
 
 static const struct attempt {
 	unsigned feature; /* 0: always allowed */
@@ -85,9 +85,9 @@ static void set_ring_pointers(struct io_uring *ring, const struct io_uring_param
 static int setup_hidden(struct uring *uring, unsigned entries, struct io_uring_params *params)
 {
 	size_t sqes_bytes = page_round(entries * sizeof(struct io_uring_sqe));
-	size_t rings_bytes = page_round(RING_HEADER_MAX + params->cq_entries *
-							    sizeof(struct io_uring_cqe) +
-					entries * sizeof(unsigned));
+	size_t rings_bytes =
+		page_round(RING_HEADER_MAX + params->cq_entries * sizeof(struct io_uring_cqe) +
+			   entries * sizeof(unsigned));
 	char *memory;
 	int index;
 

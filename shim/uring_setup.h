@@ -13,11 +13,11 @@
 
 /* What a ring can be; RTAIO_TEST_URING masks them so that tests can play an older kernel. */
 enum uring_feature {
-	URING_HIDDEN = 1u << 0,    /* no descriptor, no mapping (6.5) */
-	URING_DEFER = 1u << 1,     /* SINGLE_ISSUER | DEFER_TASKRUN (6.1) */
-	URING_COOP = 1u << 2,      /* COOP_TASKRUN (5.19) */
+	URING_HIDDEN = 1u << 0,     /* no descriptor, no mapping (6.5) */
+	URING_DEFER = 1u << 1,      /* SINGLE_ISSUER | DEFER_TASKRUN (6.1) */
+	URING_COOP = 1u << 2,       /* COOP_TASKRUN (5.19) */
 	URING_REGISTERED = 1u << 3, /* ring descriptor registered and closed (5.18) */
-	URING_FUTEX = 1u << 4,     /* IORING_OP_FUTEX_WAIT (6.7) */
+	URING_FUTEX = 1u << 4,      /* IORING_OP_FUTEX_WAIT (6.7) */
 };
 
 #define VISIBLE_FD_MIN 1000 /* a descriptor of ours that must be visible: out of the way */

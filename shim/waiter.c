@@ -23,8 +23,8 @@
 #include "futex.h"
 
 #define INTEREST_GENERATION (UINT64_C(1) << 63)
-#define SLOT_ASLEEP	    1u
-#define SLOT_STEP	    2u
+#define SLOT_ASLEEP         1u
+#define SLOT_STEP           2u
 
 static struct slot {
 	_Alignas(64) _Atomic uint32_t word; /* waiters raise bit 0; completers bump and clear it */

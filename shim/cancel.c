@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: MIT
+/*
+ * cancel.c - aio_cancel, and closing a descriptor that requests wait for.
+ *
+ * Both are messages on the stack of a caller who sleeps until the engine has
+ * answered.  Cancellations are served one at a time, so that a request has at
+ * most one to answer.
+ */
+#include "cancel.h"
+
+#include <errno.h>
+#include <stddef.h>
+
+#include "engine.h"
+#include "fdqueue.h"
+#include "futex.h"
+#include "ledger.h"
+#include "stats.h"
+
+/* aio_cancel, on the stack of its caller, who sleeps on is_answered. */
+struct cancel {
+	struct message message;
+	int fd;
+	request_handle handle; /* 0: all of fd */
+	STAILQ_ENTRY(cancel) link;
+	unsigned nr_pending; /* the kernel was asked, the answer is not in */
+	unsigned nr_cancelled;
+	unsigned nr_kept;
+	_Atomic uint32_t is_answered;
+};
+
+/* A close, on the stack of its caller, who sleeps on is_answered. */
+struct closing {
+	struct message message;
+	int first, last;
+	STAILQ_ENTRY(closing) link;
+	_Atomic uint32_t is_answered;
+};
+
+STAILQ_HEAD(cancel_list, cancel);
+STAILQ_HEAD(closing_list, closing);
+
+/* Engine thread only.  The first is being served. */
+static struct cancel_list cancels = STAILQ_HEAD_INITIALIZER(cancels);
+static struct closing_list closings = STAILQ_HEAD_INITIALIZER(closings);
+
+static void sleep_until(_Atomic uint32_t *is_answered)
+{
+	while (!atomic_load(is_answered))
+		futex_wait(is_answered, 0, NULL);
+}
+
+int cancel_and_wait(int fd, request_handle handle)
+{
+	struct cancel cancel = { .message.kind = MESSAGE_CANCEL, .fd = fd, .handle = handle };
+
+	if (!engine_is_running() || engine_hand_over(&cancel.message, &cancel.message) < 0)
+		return AIO_ALLDONE;
+	sleep_until(&cancel.is_answered);
+	if (cancel.nr_kept)
+		return AIO_NOTCANCELED;
+	return cancel.nr_cancelled ? AIO_CANCELED : AIO_ALLDONE;
+}
+
+void cancel_before_close(int first, int last)
+{
+	struct closing closing = { .message.kind = MESSAGE_CLOSE, .first = first, .last = last };
+
+	if (engine_is_running() && engine_hand_over(&closing.message, &closing.message) == 0)
+		sleep_until(&closing.is_answered);
+}
+
+/* The cancellation that named @req has its answer. */
+void cancel_answer(struct request *req, bool is_cancelled, bool is_kept)
+{
+	struct cancel *cancel = req->cancel;
+
+	req->cancel = NULL;
+	cancel->nr_pending--;
+	cancel->nr_cancelled += is_cancelled;
+	cancel->nr_kept += is_kept;
+}
+
+static void cancel_request(struct cancel *cancel, struct request *req)
+{
+	if (req->has_ended)
+		return; /* about to be published */
+	if (req->is_waiting) {
+		fdqueue_withdraw(req);
+		stats_inc(cancellations);
+		cancel->nr_cancelled++;
+		ledger_end(req, -ECANCELED);
+		return;
+	}
+	/* A write that is half done is no longer undone: it goes on. */
+	if (!req->is_on_ring || req->done > 0 || request_is_barrier(req) ||
+	    !engine_backend()->cancel(req)) {
+		cancel->nr_kept++;
+		return;
+	}
+	req->cqes_due++;
+	req->cancel = cancel;
+	cancel->nr_pending++;
+}
+
+static void begin_cancel(struct cancel *cancel)
+{
+	struct request *req, *next;
+	struct fdqueue *queue;
+
+	if (cancel->handle) {
+		req = request_lookup(cancel->handle);
+		if (req && req->queue)
+			cancel_request(cancel, req);
+		return;
+	}
+	for (queue = fdqueue_first(cancel->fd); queue && queue->fd == cancel->fd;
+	     queue = fdqueue_after(queue)) {
+		TAILQ_FOREACH_SAFE(req, &queue->outstanding, outstanding_link, next)
+		cancel_request(cancel, req);
+	}
+}
+
+static void answer(_Atomic uint32_t *is_answered)
+{
+	/* The caller's stack is gone once it sees 1; a private wake does not read it. */
+	atomic_store(is_answered, 1);
+	futex_wake(is_answered, 1);
+}
+
+void cancel_serve(void)
+{
+	struct cancel *cancel;
+
+	while ((cancel = STAILQ_FIRST(&cancels)) && cancel->nr_pending == 0) {
+		STAILQ_REMOVE_HEAD(&cancels, link);
+		answer(&cancel->is_answered);
+		if ((cancel = STAILQ_FIRST(&cancels)))
+			begin_cancel(cancel);
+	}
+}
+
+/* One at a time, so that a request has at most one cancellation to answer. */
+void cancel_accept(struct message *message)
+{
+	struct cancel *cancel = (struct cancel *)message;
+	bool is_only = STAILQ_EMPTY(&cancels);
+
+	STAILQ_INSERT_TAIL(&cancels, cancel, link);
+	if (is_only)
+		begin_cancel(cancel);
+}
+
+/*
+ * What waits on a stream may wait for ever: cancel it.  What waits on a file
+ * will be issued soon: let it, the program's data is in it.
+ */
+void cancel_accept_closing(struct message *message)
+{
+	struct closing *closing = (struct closing *)message;
+	struct cancel nobody = { 0 };
+	struct request *req, *next;
+	struct fdqueue *queue;
+
+	STAILQ_INSERT_TAIL(&closings, closing, link);
+	for (queue = fdqueue_first(closing->first); queue && queue->fd <= closing->last;
+	     queue = fdqueue_after(queue)) {
+		if (queue->is_file)
+			continue;
+		TAILQ_FOREACH_SAFE(req, &queue->outstanding, outstanding_link, next)
+		if (req->is_waiting)
+			cancel_request(&nobody, req);
+	}
+}
+
+static bool is_number_free(const struct closing *closing)
+{
+	struct fdqueue *queue;
+	struct request *req;
+
+	for (queue = fdqueue_first(closing->first); queue && queue->fd <= closing->last;
+	     queue = fdqueue_after(queue)) {
+		TAILQ_FOREACH(req, &queue->outstanding, outstanding_link)
+		if (atomic_load(&req->is_held))
+			return false;
+	}
+	return true;
+}
+
+void cancel_serve_closings(void)
+{
+	struct closing *closing, *next;
+
+	if (STAILQ_EMPTY(&closings))
+		return;
+	engine_flush();
+	STAILQ_FOREACH_SAFE(closing, &closings, link, next)
+	{
+		if (!is_number_free(closing))
+			continue;
+		STAILQ_REMOVE(&closings, closing, closing, link);
+		answer(&closing->is_answered);
+	}
+}
+
+bool cancel_is_watching(void)
+{
+	return !STAILQ_EMPTY(&closings);
+}
+
+bool cancel_is_idle(void)
+{
+	return STAILQ_EMPTY(&cancels) && STAILQ_EMPTY(&closings);
+}
+
+void cancel_refuse(struct message *message)
+{
+	if (message->kind == MESSAGE_CANCEL)
+		answer(&((struct cancel *)message)->is_answered);
+	else
+		answer(&((struct closing *)message)->is_answered);
+}
+
+void cancel_forget(void)
+{
+	STAILQ_INIT(&cancels);
+	STAILQ_INIT(&closings);
+}

@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: MIT
+/*
+ * issue.c - which way does a request go that may be issued now?
+ *
+ *   files        ring; a worker where only the plain call is right
+ *   streams      ring while they may block; tried on the spot when they must
+ *                not (O_NONBLOCK); a worker for drivers and corners
+ *   barriers     ring
+ *
+ * Without a ring, "ring" means a worker.
+ */
+#include "issue.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <sys/socket.h>
+
+#include "engine.h"
+#include "futex.h"
+#include "ledger.h"
+#include "perform.h"
+#include "stats.h"
+#include "workers.h"
+
+#define ATTEMPTS_MAX 8u /* fruitless submissions to the ring before a worker takes over */
+
+static void issue_to_worker(struct request *req)
+{
+	ledger.nr_on_workers++;
+	if (workers_submit(req) == 0) {
+		stats_inc(lane_worker);
+		return;
+	}
+	ledger.nr_on_workers--;
+	/* Not one thread to be had.  A file is served here; a stream could block the engine. */
+	if (descriptor_is_file(&req->descriptor))
+		ledger_end(req, perform(req));
+	else
+		TAILQ_INSERT_TAIL(&ledger.stranded, req, list_link);
+}
+
+void issue_to_worker_instead(struct request *req)
+{
+	stats_inc(fallbacks);
+	issue_to_worker(req);
+}
+
+static void issue_to_backend(struct request *req)
+{
+	const struct backend *backend = engine_backend();
+
+	if (!backend->cancel) { /* no ring */
+		issue_to_worker(req);
+		return;
+	}
+	if (backend->submit(req) < 0) {
+		issue_to_worker_instead(req);
+		return;
+	}
+	stats_inc(lane_ring);
+	req->is_on_ring = true;
+	req->cqes_due++;
+	if (!req->is_prepared) {
+		req->is_prepared = true;
+		TAILQ_INSERT_TAIL(&ledger.prepared, req, list_link);
+	}
+}
+
+/* A socket with SO_RCVTIMEO or SO_SNDTIMEO: read and write give up, a ring does not. */
+static bool has_timeout(const struct request *req)
+{
+	struct timeval timeout = { 0 };
+	socklen_t len = sizeof(timeout);
+	int option = req->op == OP_WRITE ? SO_SNDTIMEO : SO_RCVTIMEO;
+
+	return RAW_SYSCALL(SYS_getsockopt, req->fd, SOL_SOCKET, option, &timeout, &len) == 0 &&
+	       (timeout.tv_sec || timeout.tv_usec);
+}
+
+/*
+ * Streams that must not wait, or cannot be trusted to a ring: try here, where
+ * nothing blocks.
+ */
+static void issue_without_waiting(struct request *req, bool is_nonblocking)
+{
+	ssize_t res = perform_nowait(req);
+
+	if (res == -EOPNOTSUPP) {
+		issue_to_worker(req);
+	} else if (res == -EAGAIN && !is_nonblocking) {
+		issue_to_backend(req);
+	} else if (res > 0 && (size_t)res < req->nbytes && req->op == OP_WRITE && !is_nonblocking) {
+		request_advance(req, (size_t)res);
+		issue_to_backend(req);
+	} else {
+		stats_inc(lane_engine);
+		ledger_end(req, res);
+	}
+}
+
+/* Drivers and corners that only the plain system call gets right. */
+static bool needs_plain_call(const struct request *req, bool is_nonblocking)
+{
+	uint32_t mode = req->descriptor.mode;
+
+	if (S_ISCHR(mode) || req->nbytes == 0 || req->nbytes > PERFORM_BYTES_MAX)
+		return true;
+	if (is_nonblocking)
+		return false;
+	/* A ring writes a pipe's worth and calls it done; up to PIPE_BUF it is all or nothing. */
+	if (S_ISFIFO(mode) && req->op == OP_WRITE && req->nbytes > PIPE_BUF)
+		return true;
+	return S_ISSOCK(mode) && has_timeout(req);
+}
+
+static void issue_stream(struct request *req)
+{
+	bool is_nonblocking = req->descriptor.flags & O_NONBLOCK;
+	uint32_t mode = req->descriptor.mode;
+
+	if (needs_plain_call(req, is_nonblocking))
+		issue_to_worker(req);
+	else if (is_nonblocking || !(S_ISFIFO(mode) || S_ISSOCK(mode)))
+		issue_without_waiting(req, is_nonblocking);
+	else
+		issue_to_backend(req);
+}
+
+static void issue_file(struct request *req)
+{
+	bool is_direct_append = req->op == OP_WRITE && (req->descriptor.flags & O_APPEND) &&
+				(req->descriptor.flags & O_DIRECT);
+
+	req->is_file_data = true;
+	ledger.nr_files_in_flight++;
+	/*
+	 * Asynchronous O_DIRECT appends lose data on xfs when another append,
+	 * through whatever descriptor, is under way; the plain call does not.
+	 * Lengths beyond what a ring's 32 bits hold: the plain call checks them.
+	 */
+	if (is_direct_append || req->nbytes > PERFORM_BYTES_MAX)
+		issue_to_worker(req);
+	else
+		issue_to_backend(req);
+}
+
+/*
+ * Is the number still the file it was at submit?  Blocking mode is what it is
+ * now, as for a system call made now.
+ */
+static bool is_same_file(struct request *req)
+{
+	struct descriptor now;
+
+	descriptor_identify(req->fd, &now);
+	if (!descriptor_same(&now, &req->descriptor))
+		return false;
+	req->descriptor.flags = now.flags;
+	return true;
+}
+
+void issue(struct request *req)
+{
+	request_set_state(req, REQ_IN_FLIGHT);
+	if (!is_same_file(req))
+		ledger_end(req, -ECANCELED);
+	else if (request_is_barrier(req))
+		issue_to_backend(req);
+	else if (descriptor_is_file(&req->descriptor))
+		issue_file(req);
+	else
+		issue_stream(req);
+}
+
+/* Again, if the number still means the file; on a worker when it led nowhere often enough. */
+void issue_again(struct request *req)
+{
+	stats_inc(resubmissions);
+	request_hold_descriptor(req);
+	if (!is_same_file(req))
+		ledger_end(req, -ECANCELED);
+	else if (req->attempts++ < ATTEMPTS_MAX)
+		issue_to_backend(req);
+	else
+		issue_to_worker_instead(req);
+}
+
+void issue_leave_prepared(struct request *req)
+{
+	if (req->is_prepared) {
+		req->is_prepared = false;
+		TAILQ_REMOVE(&ledger.prepared, req, list_link);
+	}
+}
+
+/* The kernel took all that was prepared: it holds the files now. */
+void issue_submitted(void)
+{
+	struct request *req;
+
+	while ((req = TAILQ_FIRST(&ledger.prepared))) {
+		issue_leave_prepared(req);
+		request_release_descriptor(req);
+	}
+}
+
+/* A thread at last, or what can be done without one. */
+static void retry_stranded(struct request *req)
+{
+	ssize_t res;
+
+	issue_to_worker(req);
+	if (TAILQ_LAST(&ledger.stranded, request_list) != req)
+		return;
+	res = perform_nowait(req);
+	if (res == -EAGAIN || res == -EOPNOTSUPP)
+		return;
+	if (res > 0 && (size_t)res < req->nbytes && req->op == OP_WRITE) {
+		request_advance(req, (size_t)res);
+		return;
+	}
+	TAILQ_REMOVE(&ledger.stranded, req, list_link);
+	ledger_end(req, res);
+}
+
+void issue_stranded(void)
+{
+	struct request_list list = TAILQ_HEAD_INITIALIZER(list);
+	struct request *req;
+
+	TAILQ_CONCAT(&list, &ledger.stranded, list_link);
+	while ((req = TAILQ_FIRST(&list))) {
+		TAILQ_REMOVE(&list, req, list_link);
+		retry_stranded(req);
+	}
+}
+
+void issue_without_ring(struct request *req)
+{
+	issue_leave_prepared(req);
+	req->is_on_ring = false;
+	req->cqes_due = 0;
+	request_hold_descriptor(req);
+	if (is_same_file(req))
+		issue_to_worker_instead(req);
+	else
+		ledger_end(req, -ECANCELED);
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * issue.h - which way does a request go that may be issued now?
+ *
+ * Engine thread only.  A request that is answered on the spot ends up in
+ * ledger.ended like all others.
+ */
+#ifndef RTAIO_ISSUE_H
+#define RTAIO_ISSUE_H
+
+#include "request.h"
+
+/* Order allows @req to begin. */
+void issue(struct request *req);
+
+/* The ring gave a result that led nowhere: once more, if the number still means the file. */
+void issue_again(struct request *req);
+
+/* A worker shall do what the ring could not. */
+void issue_to_worker_instead(struct request *req);
+
+/* The ring was taken away: a worker shall do it, if the number still means the file. */
+void issue_without_ring(struct request *req);
+
+/* The kernel took all that was prepared: it holds the files now. */
+void issue_submitted(void);
+
+/* @req is no longer prepared, for whatever reason. */
+void issue_leave_prepared(struct request *req);
+
+/* Now and then: what found no worker. */
+void issue_stranded(void);
+
+#endif

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * ledger.h - the engine's books: what is outstanding, and in which list.
+ *
+ * Engine thread only, all of it: no lock, no atomic.  (A starter that could
+ * make no thread plays the engine for a moment, alone.)
+ */
+#ifndef RTAIO_LEDGER_H
+#define RTAIO_LEDGER_H
+
+#include <stdint.h>
+
+#include "fdqueue.h"
+#include "request.h"
+
+TAILQ_HEAD(fdqueue_list, fdqueue);
+
+struct ledger {
+	unsigned nr_outstanding;     /* accepted and not published */
+	unsigned nr_files_in_flight; /* against config.depth */
+	unsigned nr_on_workers;
+	struct fdqueue_list backlog;  /* queues that wait for room, served in turn */
+	struct request_list ended;    /* res is known, to be published */
+	struct request_list stranded; /* for want of a thread: streams, tried now and then */
+	struct request_list prepared; /* SQE made, not yet handed to the kernel */
+	uint64_t slots_to_wake;       /* of waiters, gathered over a batch */
+	uint64_t tick_at;             /* when to look again at what has to be watched */
+};
+
+extern struct ledger ledger;
+
+/* The result of @req is known; it is published at the end of the batch. */
+void ledger_end(struct request *req, ssize_t res);
+
+/* First use, or child of a fork. */
+void ledger_reset(void);
+
+#endif

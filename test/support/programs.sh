@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=bash
+#
+# programs.sh - how the tests of real programs are run, on glibc and on each backend
+#
+# To be sourced behind results.sh, with $tree set. Reads the common options, runs a command with the
+# library preloaded, and reads back the library's own counters: a program that got the right result
+# from glibc, because the preload did not reach it, must not count as a success.
+
+programs_full=
+programs_backends=()
+programs_library=$tree/build/librtaio.so
+# No single run may hang the tests.
+programs_limit_s=60
+
+programs_usage() {
+	cat <<EOF
+Usage: ${0##*/} [--full] [--backend NAME]... [--library PATH]
+  --full           everything, instead of a selection that takes seconds
+  --backend NAME   auto, io_uring, libaio, threads, or glibc (nothing preloaded);
+                   may be repeated; by default all of the library's
+  --library PATH   the library to preload (build/librtaio.so)
+EOF
+}
+
+programs_options() {
+	while [ $# -gt 0 ]; do
+		case $1 in
+		--full) programs_full=yes ;;
+		--backend | --library)
+			[ $# -gt 1 ] || { programs_usage >&2 && exit 2; }
+			if [ "$1" = --backend ]; then
+				programs_backends+=("$2")
+			else
+				programs_library=$(readlink -f -- "$2")
+			fi
+			shift
+			;;
+		--help) programs_usage && exit 0 ;;
+		*) programs_usage >&2 && exit 2 ;;
+		esac
+		shift
+	done
+	[ ${#programs_backends[@]} -gt 0 ] || programs_backends=(auto io_uring libaio threads)
+	[ -r "$programs_library" ] || { echo "${0##*/}: no $programs_library: run make" >&2 && exit 2; }
+	# What the person who runs the tests has set for himself is not what is to be tested.
+	unset "${!RTAIO_@}" LD_PRELOAD
+}
+
+# serves backend: whether this machine and this library can do it; else prints the reason.
+serves() {
+	local status_program
+	status_program=$(dirname -- "$programs_library")/rtaio-status
+	[ "$1" != glibc ] && [ -x "$status_program" ] || return 0
+	RTAIO_BACKEND=$1 "$status_program" | tail -1
+	return "${PIPESTATUS[0]}"
+}
+
+# with_backend backend command...: runs it within the time limit; counters go to $work/counters and
+# the line of each process that was served to stderr.
+with_backend() {
+	local backend=$1 settings=()
+	shift
+	rm -f "$work/counters"
+	[ "$backend" = glibc ] || settings=(LD_PRELOAD="$programs_library" RTAIO_BACKEND="$backend"
+		RTAIO_VERBOSE=1 RTAIO_STATS="$work/counters")
+	timeout --kill-after=5 "$programs_limit_s" env "${settings[@]}" "$@"
+}
+
+# counter name...: the sum over all processes that were served.
+counter() {
+	local name
+	for name in "$@"; do
+		awk -v name="$name" '$1 == "rtaio:" && $2 == name { sum += $3 }
+			END { printf "%d\n", sum }' "$work/counters" 2>/dev/null || echo 0
+	done | paste -sd ' '
+}
+
+# was_served backend file-with-stderr: every process that spoke up was served by what was asked for,
+# and every accepted request has been completed. Else prints what was seen.
+was_served() {
+	local requests completions
+	[ "$1" != glibc ] || return 0
+	if ! grep -q "^rtaio: version .* serves (RTAIO_BACKEND=$1)" "$2"; then
+		echo "the library did not serve it"
+		return 1
+	fi
+	requests=$(($(counter reads) + $(counter writes) + $(counter fsyncs)))
+	completions=$(counter completions)
+	if [ "$requests" -eq 0 ] || [ "$requests" -ne "$completions" ]; then
+		echo "$requests requests accepted, $completions completed"
+		return 1
+	fi
+}
+
+# for_each_backend function: calls it with each backend that can serve.
+for_each_backend() {
+	local backend reason
+	for backend in "${programs_backends[@]}"; do
+		if reason=$(serves "$backend"); then
+			"$1" "$backend"
+		else
+			skip "$backend" "$reason"
+		fi
+	done
+}
