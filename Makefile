@@ -56,10 +56,10 @@ TEST_FLAGS := $(BASE_FLAGS) -Itest/support
 # Named one by one, by layer: a stray file must not enter the library.
 SHIM := config log stats thread process descriptor \
 	request aiocb \
-	inbox pool perform workers uring_setup backend_uring backend_threads engine \
+	filter inline inbox pool perform workers uring_setup backend_uring backend_threads engine \
 	fdqueue group notify waiter \
 	ledger issue cancel dispatch submit \
-	forward aio aio_suspend lio_listio close introspect \
+	forward aio aio_suspend lio_listio close limits introspect \
 	lifecycle
 SHIM_OBJS := $(SHIM:%=$(B)/shim/%.o)
 

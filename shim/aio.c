@@ -45,13 +45,13 @@ int interface_fail(int err)
 static int submit_one(struct aiocb *cb, enum request_op op)
 {
 	struct request_list list = TAILQ_HEAD_INITIALIZER(list);
-	struct request *req = submit_prepare(cb, op, &cb->aio_sigevent);
-	int ret;
+	struct request *req;
+	int ret = submit_begin(cb, op, &cb->aio_sigevent, &req);
 
-	if (!req)
-		return interface_fail(EAGAIN);
-	TAILQ_INSERT_TAIL(&list, req, list_link);
-	ret = submit_list(&list);
+	if (ret == 0 && req) {
+		TAILQ_INSERT_TAIL(&list, req, list_link);
+		ret = submit_list(&list);
+	}
 	return ret < 0 ? interface_fail(-ret) : 0;
 }
 

@@ -28,15 +28,16 @@ static request_handle *handle_of(const struct aiocb *cb)
 	return (request_handle *)(uintptr_t)&cb->__glibc_reserved;
 }
 
+/* What glibc leaves in aio_lio_opcode. */
+static const signed char glibc_opcode[] = {
+	[OP_READ] = LIO_READ,
+	[OP_WRITE] = LIO_WRITE,
+	[OP_FDATASYNC] = 3,
+	[OP_FSYNC] = 4,
+};
+
 void aiocb_begin(struct aiocb *cb, struct request *req)
 {
-	static const signed char glibc_opcode[] = {
-		[OP_READ] = LIO_READ,
-		[OP_WRITE] = LIO_WRITE,
-		[OP_FDATASYNC] = 3,
-		[OP_FSYNC] = 4,
-	};
-
 	if (req->op != OP_INVALID)
 		cb->aio_lio_opcode = glibc_opcode[req->op];
 	__atomic_store_n(handle_of(cb), request_handle_of(req), __ATOMIC_RELAXED);
@@ -50,6 +51,12 @@ void aiocb_complete(struct aiocb *cb, ssize_t res)
 	__atomic_store_n(&cb->__return_value, res < 0 ? -1 : res, __ATOMIC_RELAXED);
 	/* Partners: aiocb_error() in aio_error and aio_suspend, which then read the result. */
 	__atomic_store_n(&cb->__error_code, res < 0 ? (int)-res : 0, __ATOMIC_RELEASE);
+}
+
+void aiocb_complete_at_once(struct aiocb *cb, enum request_op op, ssize_t res)
+{
+	cb->aio_lio_opcode = glibc_opcode[op];
+	aiocb_complete(cb, res);
 }
 
 void aiocb_reject(struct aiocb *cb, int err, ssize_t return_value)

@@ -5,8 +5,8 @@
  * A request that is accepted and not yet issued knows its file by number only.
  * These functions make it wait no longer: what can be issued is, what cannot
  * is cancelled, and only then does the number become another file's.  When
- * nothing is accepted for the number, which is nearly always, they cost one
- * load.
+ * nothing is accepted for the number, which is nearly always, they cost a
+ * load and a store.
  *
  * close must stay async-signal-safe and a cancellation point: the next
  * provider's function does the closing.
@@ -20,6 +20,7 @@
 
 #include "abi.h"
 #include "descriptor.h"
+#include "inline.h"
 #include "cancel.h"
 #include "interface.h"
 #include "process.h"
@@ -60,6 +61,7 @@ static void before_close(unsigned first, unsigned last)
 
 	if (last > INT_MAX)
 		last = INT_MAX;
+	inline_forget_files(first, last);
 	if (first <= last && is_our_process())
 		cancel_before_close((int)first, (int)last);
 	errno = saved_errno;
@@ -67,8 +69,12 @@ static void before_close(unsigned first, unsigned last)
 
 static void before_close_one(int fd)
 {
-	if (fd >= 0 && __builtin_expect(descriptor_is_held(fd), 0))
+	if (fd < 0)
+		return;
+	if (__builtin_expect(descriptor_is_held(fd), 0))
 		before_close((unsigned)fd, (unsigned)fd);
+	else
+		inline_forget_files((unsigned)fd, (unsigned)fd);
 }
 
 EXPORT int rtaio_close(int fd);

@@ -42,17 +42,27 @@ static int identify_inode(int fd, struct descriptor *out)
 	return ret;
 }
 
-void descriptor_identify(int fd, struct descriptor *out)
+void descriptor_get_flags(int fd, struct descriptor *out)
 {
 	long flags = RAW_SYSCALL(SYS_fcntl, fd, F_GETFL);
 
 	*out = (struct descriptor){ 0 };
-	if (flags < 0) {
+	if (flags < 0)
 		out->err = (int)-flags;
-		return;
-	}
-	out->flags = (int)flags;
-	out->err = -identify_inode(fd, out);
+	else
+		out->flags = (int)flags;
+}
+
+void descriptor_get_inode(int fd, struct descriptor *out)
+{
+	if (out->err == 0)
+		out->err = -identify_inode(fd, out);
+}
+
+void descriptor_identify(int fd, struct descriptor *out)
+{
+	descriptor_get_flags(fd, out);
+	descriptor_get_inode(fd, out);
 }
 
 bool descriptor_means(int fd, const struct descriptor *meant)

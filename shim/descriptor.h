@@ -28,8 +28,13 @@ struct descriptor {
 	int err;       /* 0, or the errno of a number that means no file */
 };
 
-/* What does @fd mean now?  Never asks a remote server. */
+/*
+ * What does @fd mean now?  Never asks a remote server.  In one step or in two:
+ * flags and err first, the rest if there is no error yet.
+ */
 void descriptor_identify(int fd, struct descriptor *out);
+void descriptor_get_flags(int fd, struct descriptor *out);
+void descriptor_get_inode(int fd, struct descriptor *out);
 
 /* The same open file, as far as can be told: inode and access mode agree. */
 static inline bool descriptor_same(const struct descriptor *a, const struct descriptor *b)

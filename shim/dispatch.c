@@ -45,12 +45,14 @@
 #include "config.h"
 #include "engine.h"
 #include "fdqueue.h"
+#include "filter.h"
 #include "futex.h"
 #include "group.h"
 #include "issue.h"
 #include "ledger.h"
 #include "notify.h"
 #include "stats.h"
+#include "submit.h"
 #include "waiter.h"
 #include "workers.h"
 
@@ -77,6 +79,7 @@ static void publish(struct request *req, ssize_t res)
 	stats_inc(completions);
 	if (res < 0)
 		stats_inc(errors);
+	submit_lower_filter(req);
 	aiocb_complete(req->cb, res);
 	ledger.slots_to_wake |= waiter_publish(req);
 	request_set_state(req, REQ_DONE);
@@ -255,6 +258,9 @@ static void receive(struct message *message)
 		ledger.nr_on_workers--;
 		ledger_end(req, req->res);
 		break;
+	case MESSAGE_NOTIFY:
+		notify_deliver(req);
+		break;
 	case MESSAGE_GROUP:
 		publish_group(req);
 		break;
@@ -402,6 +408,7 @@ void dispatch_start(void)
 
 void dispatch_forget(void)
 {
+	filter_forget();
 	fdqueue_forget();
 	cancel_forget();
 	notify_forget();

@@ -27,6 +27,7 @@ enum { LIO_DSYNC = 3, LIO_SYNC = 4, LIO_KNOWN_BITS = 127 };
 struct list {
 	struct request_list accepted;
 	struct request *group;
+	bool has_started;  /* any entry is accepted, or complete already */
 	int rejection;     /* errno of the last entry that was refused, or 0 */
 	bool keeps_silent; /* entries are not notified */
 };
@@ -54,13 +55,15 @@ static void add_entry(struct list *list, struct aiocb *cb)
 		list->rejection = EINVAL;
 		return;
 	}
-	req = submit_prepare(cb, op_of(cb->aio_lio_opcode), &cb->aio_sigevent);
-	if (!req) {
+	if (submit_begin(cb, op_of(cb->aio_lio_opcode), &cb->aio_sigevent, &req) < 0) {
 		list->rejection = EAGAIN;
 		return;
 	}
-	group_join(list->group, req);
-	TAILQ_INSERT_TAIL(&list->accepted, req, list_link);
+	list->has_started = true;
+	if (req) {
+		group_join(list->group, req);
+		TAILQ_INSERT_TAIL(&list->accepted, req, list_link);
+	}
 }
 
 /* Until the group is published, or -EINTR. */
@@ -87,7 +90,7 @@ static int submit_and_wait(struct list *list)
 
 	if (TAILQ_EMPTY(&list->accepted)) {
 		drop_group(list->group);
-		return -list->rejection;
+		return list->rejection && list->has_started ? -EIO : -list->rejection;
 	}
 	ret = submit_list(&list->accepted);
 	if (ret < 0) {

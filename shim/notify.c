@@ -114,7 +114,7 @@ static void finish(struct request *req)
 }
 
 /* 0, or -EAGAIN: the queue is full, later.  An invalid number is nobody's signal. */
-static int queue_signal(const struct notification *notification)
+int notify_signal(const struct notification *notification)
 {
 	siginfo_t info;
 	long ret;
@@ -169,7 +169,7 @@ static int deliver(struct request *req)
 	int ret;
 
 	if (req->notification.notify == SIGEV_SIGNAL) {
-		ret = queue_signal(&req->notification);
+		ret = notify_signal(&req->notification);
 		if (ret == 0)
 			finish(req);
 		return ret;

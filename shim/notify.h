@@ -27,6 +27,12 @@ void notify_discard(struct notification *notification);
 bool notify_is_wanted(const struct notification *notification);
 
 /*
+ * [any thread] Queue the signal.  0, or -EAGAIN: the queue of the process is
+ * full.
+ */
+int notify_signal(const struct notification *notification);
+
+/*
  * [engine] Deliver for @req, which is published, and free its record then or
  * later.
  */

@@ -52,6 +52,7 @@ enum message_kind {
 	MESSAGE_INVALID = 0,
 	MESSAGE_SUBMIT,   /* a new request */
 	MESSAGE_EXECUTED, /* a worker is done with a request */
+	MESSAGE_NOTIFY,   /* complete, and its notification could not be delivered */
 	MESSAGE_GROUP,    /* the last member of a list ended in its submitter's hands */
 	MESSAGE_CANCEL,   /* aio_cancel waits for an answer */
 	MESSAGE_CLOSE,    /* close and its kin wait for leave */
@@ -92,6 +93,7 @@ struct request {
 	struct descriptor descriptor; /* what fd meant at submit */
 	struct notification notification;
 	struct request *group; /* list it belongs to, or NULL */
+	bool is_filtered;      /* counted in the engine's overlap filter */
 
 	/* --- OP_GROUP only --- */
 	_Atomic uint32_t members; /* not yet complete, plus one while the list is being made */

@@ -12,28 +12,30 @@
 #include <stdint.h>
 
 /* X(name, description): the single list of counters. */
-#define STATS_COUNTERS(X)                                                           \
-	X(reads, "reads accepted")                                                  \
-	X(writes, "writes accepted")                                                \
-	X(fsyncs, "fsyncs accepted")                                                \
-	X(lists, "lists accepted by lio_listio")                                    \
-	X(completions, "requests completed")                                        \
-	X(errors, "requests completed with an error")                               \
-	X(cancellations, "requests cancelled")                                      \
-	X(lane_inline, "requests completed inside the submitting call")             \
-	X(lane_direct, "requests submitted to Linux AIO by the caller")             \
-	X(lane_ring, "requests issued to io_uring")                                 \
-	X(lane_worker, "requests executed by a worker thread")                      \
-	X(lane_engine, "requests answered by the engine without I/O of its own")    \
-	X(fallbacks, "requests that left a cheaper lane after it refused them")     \
-	X(resubmissions, "requests submitted again: short, interrupted or refused") \
-	X(overlap_stalls, "requests that waited for an overlapping one")            \
-	X(deepest_queue, "most requests accepted and not complete")                 \
-	X(notify_signals, "signals queued")                                         \
-	X(notify_retries, "signals delayed because the queue was full")             \
-	X(notify_callbacks, "SIGEV_THREAD callbacks run")                           \
-	X(engine_starts, "starts of the engine thread")                             \
-	X(engine_wakes, "wakes of a sleeping engine")                               \
+#define STATS_COUNTERS(X)                                                                      \
+	X(reads, "reads accepted by the engine")                                               \
+	X(writes, "writes accepted by the engine")                                             \
+	X(fsyncs, "fsyncs accepted")                                                           \
+	X(lists, "lists accepted by lio_listio")                                               \
+	X(completions, "requests completed")                                                   \
+	X(errors, "requests completed with an error")                                          \
+	X(cancellations, "requests cancelled")                                                 \
+	X(inline_reads, "reads completed inside the submitting call")                          \
+	X(inline_writes, "writes completed inside the submitting call")                        \
+	X(lane_direct, "requests submitted to Linux AIO by the caller")                        \
+	X(lane_ring, "requests issued to io_uring")                                            \
+	X(lane_worker, "requests executed by a worker thread")                                 \
+	X(lane_engine, "requests answered by the engine without I/O of its own")               \
+	X(fallbacks, "requests that left a cheaper lane after it refused them")                \
+	X(resubmissions, "requests submitted again: short, interrupted or refused")            \
+	X(inline_pauses, "times that inline writes were seen to wait and were left to others") \
+	X(overlap_stalls, "requests that waited for an overlapping one")                       \
+	X(deepest_queue, "most requests accepted and not complete")                            \
+	X(notify_signals, "signals queued")                                                    \
+	X(notify_retries, "signals delayed because the queue was full")                        \
+	X(notify_callbacks, "SIGEV_THREAD callbacks run")                                      \
+	X(engine_starts, "starts of the engine thread")                                        \
+	X(engine_wakes, "wakes of a sleeping engine")                                          \
 	X(engine_enters, "sleeps and submissions of the engine")
 
 enum stats_counter {

@@ -28,8 +28,7 @@ void submit_read(struct aiocb *cb, int fd, void *buf, size_t size, off_t off)
 	check_equal(aio_read(cb), 0);
 }
 
-void submit_write(struct aiocb *cb, int fd, const void *buf, size_t size,
-		  off_t off)
+void submit_write(struct aiocb *cb, int fd, const void *buf, size_t size, off_t off)
 {
 	aiocb_init(cb, fd, (void *)buf, size, off);
 	check_equal(aio_write(cb), 0);
@@ -162,11 +161,9 @@ void support_check_pid(pid_t pid, const char *file, int line)
 	int status = wait_for_child(pid);
 
 	if (WIFSIGNALED(status))
-		support_fail(file, line, "child killed by signal %d",
-			     WTERMSIG(status));
+		support_fail(file, line, "child killed by signal %d", WTERMSIG(status));
 	if (status)
-		support_fail(file, line, "child ended with status %d",
-			     WEXITSTATUS(status));
+		support_fail(file, line, "child ended with status %d", WEXITSTATUS(status));
 }
 
 pthread_t start_thread(void *(*function)(void *), void *arg)

@@ -15,11 +15,11 @@
 #include <sys/types.h>
 
 /* A test which is one function run in a child; the child returns 0. */
-#define TEST_IN_CHILD(test, function, deadline_ms)			\
-	static void test(void **state)					\
-	{								\
-		(void)state;						\
-		check_in_child(function, deadline_ms);			\
+#define TEST_IN_CHILD(test, function, deadline_ms)     \
+	static void test(void **state)                 \
+	{                                              \
+		(void)state;                           \
+		check_in_child(function, deadline_ms); \
 	}
 
 /* What such a function returns where the machine cannot run the test. */
@@ -28,17 +28,16 @@
 /* The same as check_in_child, but CHILD_SKIPPED skips the test. */
 void check_or_skip_in_child(int (*function)(void), unsigned int deadline_ms);
 
-#define TEST_OR_SKIP(test, function, deadline_ms)			\
-	static void test(void **state)					\
-	{								\
-		(void)state;						\
-		check_or_skip_in_child(function, deadline_ms);		\
+#define TEST_OR_SKIP(test, function, deadline_ms)              \
+	static void test(void **state)                         \
+	{                                                      \
+		(void)state;                                   \
+		check_or_skip_in_child(function, deadline_ms); \
 	}
 
 /* Submit, and check that the call was accepted. */
 void submit_read(struct aiocb *cb, int fd, void *buf, size_t size, off_t off);
-void submit_write(struct aiocb *cb, int fd, const void *buf, size_t size,
-		  off_t off);
+void submit_write(struct aiocb *cb, int fd, const void *buf, size_t size, off_t off);
 
 /* Wait for the end of a request: the result of the system call, or -errno. */
 #define outcome(cb) support_outcome((cb), __FILE__, __LINE__)

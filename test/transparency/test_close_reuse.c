@@ -17,8 +17,8 @@
 #include <sys/syscall.h>
 
 #define NR_REQUESTS 8
-#define BLOCK_SIZE (64 * 1024)
-#define OTHER_SIZE (NR_REQUESTS * BLOCK_SIZE)
+#define BLOCK_SIZE  (64 * 1024)
+#define OTHER_SIZE  (NR_REQUESTS * BLOCK_SIZE)
 
 /* ---- ways to take a number away, most put another file there ---- */
 
@@ -214,8 +214,7 @@ static void check_stream_writes(take_fn *take, bool is_socket)
 
 static int number_of_file(bool is_direct)
 {
-	int fd = is_direct ? direct_file(OTHER_SIZE, 0) :
-			     temp_file_filled(OTHER_SIZE);
+	int fd = is_direct ? direct_file(OTHER_SIZE, 0) : temp_file_filled(OTHER_SIZE);
 
 	if (fd >= 0)
 		fill_holes(fd);
@@ -234,8 +233,7 @@ static void check_file_writes(take_fn *take, bool is_direct, off_t distance)
 	if (fd < 0)
 		return;
 	for (int i = 0; i < 4 * NR_REQUESTS; i++)
-		submit_write(&cbs[i], fd, buf, BLOCK_SIZE,
-			     (i % NR_REQUESTS) * distance);
+		submit_write(&cbs[i], fd, buf, BLOCK_SIZE, (i % NR_REQUESTS) * distance);
 	take(fd, other);
 	for (int i = 0; i < 4 * NR_REQUESTS; i++) {
 		res = outcome(&cbs[i]);
@@ -262,8 +260,7 @@ static void check_file_reads(take_fn *take, bool is_direct)
 	check_equal(ftruncate(other, OTHER_SIZE), 0);
 	evict(fd);
 	for (int i = 0; i < NR_REQUESTS; i++)
-		submit_read(&cbs[i], fd, buf + i * BLOCK_SIZE, BLOCK_SIZE,
-			    i * BLOCK_SIZE);
+		submit_read(&cbs[i], fd, buf + i * BLOCK_SIZE, BLOCK_SIZE, i * BLOCK_SIZE);
 	take(fd, other);
 	for (int i = 0; i < NR_REQUESTS; i++) {
 		res = outcome(&cbs[i]);
@@ -306,23 +303,21 @@ static int run_files(void *arg)
 	return 0;
 }
 
-#define TEST_TAKE_STREAM(name)						\
-	static void test_stream_requests_survive_##name(void **state)	\
-	{								\
-		(void)state;						\
-		support_check_child(in_child_with(run_streams,		\
-						  (void *)(by_##name), 40000), \
-				    #name, __FILE__, __LINE__);		\
+#define TEST_TAKE_STREAM(name)                                                                     \
+	static void test_stream_requests_survive_##name(void **state)                              \
+	{                                                                                          \
+		(void)state;                                                                       \
+		support_check_child(in_child_with(run_streams, (void *)(by_##name), 40000), #name, \
+				    __FILE__, __LINE__);                                           \
 	}
 
-#define TEST_TAKE(name)							\
-	TEST_TAKE_STREAM(name)						\
-	static void test_file_requests_survive_##name(void **state)	\
-	{								\
-		(void)state;						\
-		support_check_child(in_child_with(run_files,		\
-						  (void *)(by_##name), 40000), \
-				    #name, __FILE__, __LINE__);		\
+#define TEST_TAKE(name)                                                                          \
+	TEST_TAKE_STREAM(name)                                                                   \
+	static void test_file_requests_survive_##name(void **state)                              \
+	{                                                                                        \
+		(void)state;                                                                     \
+		support_check_child(in_child_with(run_files, (void *)(by_##name), 40000), #name, \
+				    __FILE__, __LINE__);                                         \
 	}
 
 TEST_TAKE(close)
@@ -395,10 +390,8 @@ static int use_number_reused_by_a_pipe(void)
 	return 0;
 }
 
-TEST_IN_CHILD(test_file_on_a_reused_number_is_usable_at_once, use_reused_number,
-	      30000)
-TEST_IN_CHILD(test_pipe_on_a_reused_number_is_usable_at_once,
-	      use_number_reused_by_a_pipe, 30000)
+TEST_IN_CHILD(test_file_on_a_reused_number_is_usable_at_once, use_reused_number, 30000)
+TEST_IN_CHILD(test_pipe_on_a_reused_number_is_usable_at_once, use_number_reused_by_a_pipe, 30000)
 
 int main(void)
 {

@@ -17,8 +17,8 @@
 #include <sys/utsname.h>
 
 #define NR_NUMBERS 65536
-#define FILE_SIZE (512 * 1024)
-#define NR_BLOCKS 8
+#define FILE_SIZE  (512 * 1024)
+#define NR_BLOCKS  8
 
 static int lowest_free_number(void)
 {
@@ -60,14 +60,14 @@ static int nr_private_numbers(void)
 /* ---- requests that stay in flight ---- */
 
 struct flight {
-	struct aiocb	reads[3];	/* of a pipe, the first one blocked */
-	struct aiocb	cold[NR_BLOCKS];
-	struct aiocb	direct[NR_BLOCKS];
-	struct aiocb	writes[NR_BLOCKS];
-	char		bytes[3];
-	char		*buf;
-	int		fds[2];
-	bool		has_direct;
+	struct aiocb reads[3]; /* of a pipe, the first one blocked */
+	struct aiocb cold[NR_BLOCKS];
+	struct aiocb direct[NR_BLOCKS];
+	struct aiocb writes[NR_BLOCKS];
+	char bytes[3];
+	char *buf;
+	int fds[2];
+	bool has_direct;
 };
 
 static void flight_start(struct flight *flight)
@@ -82,17 +82,15 @@ static void flight_start(struct flight *flight)
 	open_pipe(flight->fds);
 	evict(file);
 	for (int i = 0; i < 3; i++)
-		submit_read(&flight->reads[i], flight->fds[0], &flight->bytes[i],
-			    1, 0);
+		submit_read(&flight->reads[i], flight->fds[0], &flight->bytes[i], 1, 0);
 	for (int i = 0; i < NR_BLOCKS; i++) {
 		char *buf = flight->buf + i * size;
 
 		submit_read(&flight->cold[i], file, buf, size, i * size);
-		submit_write(&flight->writes[i], out, buf + FILE_SIZE, size,
-			     i * size);
+		submit_write(&flight->writes[i], out, buf + FILE_SIZE, size, i * size);
 		if (flight->has_direct)
-			submit_read(&flight->direct[i], direct,
-				    buf + 2 * FILE_SIZE, size, i * size);
+			submit_read(&flight->direct[i], direct, buf + 2 * FILE_SIZE, size,
+				    i * size);
 	}
 }
 
@@ -185,8 +183,7 @@ static int no_number_is_taken(void)
 	return 0;
 }
 
-TEST_IN_CHILD(test_open_after_aio_gives_the_lowest_number,
-	      open_gives_the_same_number, 30000)
+TEST_IN_CHILD(test_open_after_aio_gives_the_lowest_number, open_gives_the_same_number, 30000)
 TEST_IN_CHILD(test_aio_shows_no_descriptor, no_number_is_taken, 30000)
 
 /* ---- closing everything ---- */
@@ -232,13 +229,12 @@ static int close_everything(void *arg)
 	return 0;
 }
 
-#define TEST_CLOSE(test, function)					\
-	static void test(void **state)					\
-	{								\
-		(void)state;						\
-		support_check_child(in_child_with(close_everything,	\
-						  (void *)(function), 40000), \
-				    #function, __FILE__, __LINE__);	\
+#define TEST_CLOSE(test, function)                                                              \
+	static void test(void **state)                                                          \
+	{                                                                                       \
+		(void)state;                                                                    \
+		support_check_child(in_child_with(close_everything, (void *)(function), 40000), \
+				    #function, __FILE__, __LINE__);                             \
 	}
 
 TEST_CLOSE(test_aio_survives_a_loop_of_close, close_by_loop)
@@ -266,8 +262,7 @@ static int dup2_over_everything(void)
 	submit_read(&cb, kept[0], &byte, 1, 0);
 	list_open_numbers(is_open);
 	for (int fd = lowest; fd < NR_NUMBERS; fd++)
-		if (fd != kept[0] && fd != kept[1] && fd != victim &&
-		    (fd <= 64 || is_open[fd]))
+		if (fd != kept[0] && fd != kept[1] && fd != victim && (fd <= 64 || is_open[fd]))
 			check_equal(dup2(victim, fd), fd);
 	for (int i = 0; i < 5; i++)
 		use_aio();
@@ -283,8 +278,7 @@ static int dup2_over_everything(void)
 	return 0;
 }
 
-TEST_IN_CHILD(test_aio_survives_dup2_over_every_number, dup2_over_everything,
-	      30000)
+TEST_IN_CHILD(test_aio_survives_dup2_over_every_number, dup2_over_everything, 30000)
 
 /* ---- using everything up ---- */
 
@@ -348,15 +342,15 @@ static int use_without_free_numbers(void *arg)
 static void test_first_use_works_without_free_numbers(void **state)
 {
 	(void)state;
-	support_check_child(in_child_with(use_without_free_numbers, NULL, 30000),
-			    "the child", __FILE__, __LINE__);
+	support_check_child(in_child_with(use_without_free_numbers, NULL, 30000), "the child",
+			    __FILE__, __LINE__);
 }
 
 static void test_use_goes_on_without_free_numbers(void **state)
 {
 	(void)state;
-	support_check_child(in_child_with(use_without_free_numbers, state, 30000),
-			    "the child", __FILE__, __LINE__);
+	support_check_child(in_child_with(use_without_free_numbers, state, 30000), "the child",
+			    __FILE__, __LINE__);
 }
 
 /* ---- a program that does not use AIO ---- */
@@ -401,8 +395,7 @@ static int exec_idle_program_alone(void)
 
 static void test_idle_program_has_one_thread_and_no_descriptor(void **state)
 {
-	const char *expected =
-		"tasks 1\ndescriptor 0\ndescriptor 1\ndescriptor 2\n/";
+	const char *expected = "tasks 1\ndescriptor 0\ndescriptor 1\ndescriptor 2\n/";
 	struct child_result result = in_child(exec_idle_program, 10000);
 
 	(void)state;

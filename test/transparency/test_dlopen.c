@@ -10,15 +10,15 @@
 
 #include <dlfcn.h>
 
-#define ROUNDS 50
-#define NR_BLOCKS 8
+#define ROUNDS     50
+#define NR_BLOCKS  8
 #define BLOCK_SIZE 65536
 
 struct plugin {
-	void	*handle;
-	int	(*read)(struct aiocb *cb);
-	int	(*write)(struct aiocb *cb);
-	int	(*list)(struct aiocb *const list[], int nent);
+	void *handle;
+	int (*read)(struct aiocb *cb);
+	int (*write)(struct aiocb *cb);
+	int (*list)(struct aiocb *const list[], int nent);
 };
 
 static void plugin_load(struct plugin *plugin)
@@ -32,12 +32,9 @@ static void plugin_load(struct plugin *plugin)
 	plugin->handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
 	if (!plugin->handle)
 		check_failed("%s", dlerror());
-	plugin->read = (int (*)(struct aiocb *))dlsym(plugin->handle,
-						      "plugin_read");
-	plugin->write = (int (*)(struct aiocb *))dlsym(plugin->handle,
-						       "plugin_write");
-	plugin->list = (int (*)(struct aiocb *const[], int))
-		dlsym(plugin->handle, "plugin_list");
+	plugin->read = (int (*)(struct aiocb *))dlsym(plugin->handle, "plugin_read");
+	plugin->write = (int (*)(struct aiocb *))dlsym(plugin->handle, "plugin_write");
+	plugin->list = (int (*)(struct aiocb *const[], int))dlsym(plugin->handle, "plugin_list");
 	check(plugin->read && plugin->write && plugin->list);
 }
 
@@ -89,8 +86,8 @@ static int unload_with_disk_requests(void)
 		plugin_load(&plugin);
 		for (int j = 0; j < NR_BLOCKS; j++) {
 			list[j] = &cbs[j];
-			aiocb_init_lio(&cbs[j], LIO_READ, fd, buf + j * BLOCK_SIZE,
-				       BLOCK_SIZE, j * BLOCK_SIZE);
+			aiocb_init_lio(&cbs[j], LIO_READ, fd, buf + j * BLOCK_SIZE, BLOCK_SIZE,
+				       j * BLOCK_SIZE);
 		}
 		check_equal(plugin.list(list, NR_BLOCKS), 0);
 		plugin_unload(&plugin);
@@ -129,12 +126,9 @@ static int unload_and_end_thread(void)
 	return 0;
 }
 
-TEST_IN_CHILD(test_plugin_is_unloaded_with_a_blocked_request,
-	      unload_with_blocked_request, 30000)
-TEST_IN_CHILD(test_plugin_is_unloaded_with_disk_requests,
-	      unload_with_disk_requests, 30000)
-TEST_IN_CHILD(test_plugin_is_unloaded_by_a_thread_that_ends,
-	      unload_and_end_thread, 30000)
+TEST_IN_CHILD(test_plugin_is_unloaded_with_a_blocked_request, unload_with_blocked_request, 30000)
+TEST_IN_CHILD(test_plugin_is_unloaded_with_disk_requests, unload_with_disk_requests, 30000)
+TEST_IN_CHILD(test_plugin_is_unloaded_by_a_thread_that_ends, unload_and_end_thread, 30000)
 
 int main(void)
 {

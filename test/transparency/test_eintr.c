@@ -21,42 +21,44 @@
 #include <sys/syscall.h>
 #include <sys/un.h>
 
-#define ROUNDS 30
-#define NR_REQUESTS 8
+#define ROUNDS       30
+#define NR_REQUESTS  8
 #define REQUEST_SIZE (64 * 1024)
-#define STREAM_SIZE (1024 * 1024)
+#define STREAM_SIZE  (1024 * 1024)
 
 /* What is in flight while the thread sleeps. */
 enum source { PIPE_READ, DIRECT_READ, COLD_READ, BUFFERED_WRITE, NR_SOURCES };
 
 /* The files and pipes behind the requests. */
 struct traffic {
-	enum source	source;
-	struct aiocb	cbs[NR_REQUESTS];
-	char		*buf;
-	int		pipe[2];
-	int		file;
-	int		direct;
+	enum source source;
+	struct aiocb cbs[NR_REQUESTS];
+	char *buf;
+	int pipe[2];
+	int file;
+	int direct;
 };
 
 /* One kind of blocking call, and the objects it waits on. */
 struct call {
-	void	(*open)(struct call *call);
-	bool	(*block)(struct call *call);	/* false: interrupted */
-	void	(*release)(struct call *call);
-	int	fds[2];
-	int	id;
+	void (*open)(struct call *call);
+	bool (*block)(struct call *call); /* false: interrupted */
+	void (*release)(struct call *call);
+	int fds[2];
+	int id;
 	aio_context_t context;
 	struct iocb iocb;
-	pid_t	waiter;
+	pid_t waiter;
 	pthread_t thread;
-	atomic_bool	is_blocking;
-	atomic_bool	is_back;
-	struct traffic	*traffic;
+	atomic_bool is_blocking;
+	atomic_bool is_back;
+	struct traffic *traffic;
 };
 
-#define CALL(open_, block_, release_)					\
-	{ .open = (open_), .block = (block_), .release = (release_) }
+#define CALL(open_, block_, release_)                                     \
+	{                                                                 \
+		.open = (open_), .block = (block_), .release = (release_) \
+	}
 
 /* ---- requests in flight ---- */
 
@@ -86,11 +88,11 @@ static void traffic_submit(struct traffic *traffic)
 		size_t at = (size_t)i * REQUEST_SIZE;
 
 		if (traffic->source == BUFFERED_WRITE)
-			submit_write(&traffic->cbs[i], fd, traffic->buf + at,
-				     REQUEST_SIZE, (off_t)at);
+			submit_write(&traffic->cbs[i], fd, traffic->buf + at, REQUEST_SIZE,
+				     (off_t)at);
 		else
-			submit_read(&traffic->cbs[i], fd, traffic->buf + at,
-				    REQUEST_SIZE, (off_t)at);
+			submit_read(&traffic->cbs[i], fd, traffic->buf + at, REQUEST_SIZE,
+				    (off_t)at);
 	}
 }
 
@@ -172,8 +174,7 @@ static int run_call(void *arg)
 
 static void check_call(struct call *call)
 {
-	support_check_child(in_child_with(run_call, call, 60000), "the call",
-			    __FILE__, __LINE__);
+	support_check_child(in_child_with(run_call, call, 60000), "the call", __FILE__, __LINE__);
 }
 
 /* True unless the call was interrupted; any other failure ends the test. */
@@ -226,8 +227,8 @@ static bool block_epoll_pwait2(struct call *call)
 	struct timespec timeout = { .tv_sec = 10 };
 	struct epoll_event event;
 
-	return went_well(syscall(SYS_epoll_pwait2, call->id, &event, 1, &timeout,
-				 NULL, 0)) && take_byte(call);
+	return went_well(syscall(SYS_epoll_pwait2, call->id, &event, 1, &timeout, NULL, 0)) &&
+	       take_byte(call);
 }
 
 static bool block_poll(struct call *call)
@@ -244,8 +245,7 @@ static bool block_select(struct call *call)
 
 	FD_ZERO(&set);
 	FD_SET(call->fds[0], &set);
-	return went_well(select(call->fds[0] + 1, &set, NULL, NULL, &timeout)) &&
-	       take_byte(call);
+	return went_well(select(call->fds[0] + 1, &set, NULL, NULL, &timeout)) && take_byte(call);
 }
 
 static void test_epoll_wait_is_not_interrupted(void **state)
@@ -261,8 +261,7 @@ static void test_epoll_pwait2_is_not_interrupted(void **state)
 	struct call call = CALL(open_epoll, block_epoll_pwait2, send_byte);
 
 	(void)state;
-	if (syscall(SYS_epoll_pwait2, -1, NULL, 0, NULL, NULL, 0) < 0 &&
-	    errno == ENOSYS)
+	if (syscall(SYS_epoll_pwait2, -1, NULL, 0, NULL, NULL, 0) < 0 && errno == ENOSYS)
 		skip_because("the kernel has no epoll_pwait2");
 	check_call(&call);
 }
@@ -289,8 +288,7 @@ static void set_timeout(int fd)
 {
 	struct timeval timeout = { .tv_sec = 10 };
 
-	check_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout,
-			       sizeof(timeout)), 0);
+	check_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)), 0);
 }
 
 static void open_sockets_with_timeout(struct call *call)
@@ -313,8 +311,7 @@ static void open_listener(struct call *call)
 
 	call->fds[0] = socket(AF_UNIX, SOCK_STREAM, 0);
 	check(call->fds[0] >= 0);
-	check_equal(bind(call->fds[0], (struct sockaddr *)&name,
-			 sizeof(name.sun_family)), 0);
+	check_equal(bind(call->fds[0], (struct sockaddr *)&name, sizeof(name.sun_family)), 0);
 	check_equal(listen(call->fds[0], 8), 0);
 	set_timeout(call->fds[0]);
 }
@@ -471,8 +468,8 @@ static bool block_io_getevents(struct call *call)
 	iocb->aio_fildes = (uint32_t)call->fds[0];
 	iocb->aio_buf = POLLIN;
 	check_equal(syscall(SYS_io_submit, call->context, 1, &iocb), 1);
-	return went_well(syscall(SYS_io_getevents, call->context, 1, 1, &event,
-				 &timeout)) && take_byte(call);
+	return went_well(syscall(SYS_io_getevents, call->context, 1, 1, &event, &timeout)) &&
+	       take_byte(call);
 }
 
 static void test_sigtimedwait_is_not_interrupted(void **state)
@@ -492,8 +489,8 @@ static int run_call_and_exit(void *arg)
 
 static void check_semaphore_call(struct call *call)
 {
-	support_check_child(in_child_with(run_call_and_exit, call, 60000),
-			    "the call", __FILE__, __LINE__);
+	support_check_child(in_child_with(run_call_and_exit, call, 60000), "the call", __FILE__,
+			    __LINE__);
 }
 
 static void test_semop_is_not_interrupted(void **state)

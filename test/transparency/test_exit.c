@@ -123,28 +123,25 @@ static void check_role(const char *role, const char *output)
 	result = in_child_with(run_role, (void *)role, 20000);
 	if (strcmp(describe_child(&result), "exited with status 5") ||
 	    strcmp(result.output, output))
-		check_failed("role %s %s: %s", role, describe_child(&result),
-			     result.output);
+		check_failed("role %s %s: %s", role, describe_child(&result), result.output);
 	check(now_ns() - begin < 4000000000);
 }
 
-#define TEST_ROLE(test, role, output)					\
-	static void test(void **state)					\
-	{								\
-		(void)state;						\
-		check_role(role, output);				\
+#define TEST_ROLE(test, role, output)     \
+	static void test(void **state)    \
+	{                                 \
+		(void)state;              \
+		check_role(role, output); \
 	}
 
 TEST_ROLE(test_return_from_main_does_not_wait_for_requests, "return", "")
 TEST_ROLE(test_aio_works_in_atexit_handler, "atexit", "used at exit\n")
-TEST_ROLE(test_aio_works_first_in_atexit_handler, "atexit-first-use",
-	  "used at exit\n")
+TEST_ROLE(test_aio_works_first_in_atexit_handler, "atexit-first-use", "used at exit\n")
 TEST_ROLE(test_aio_works_in_destructor, "destructor", "used at exit\n")
-TEST_ROLE(test_aio_works_first_in_destructor, "destructor-first-use",
-	  "used at exit\n")
+TEST_ROLE(test_aio_works_first_in_destructor, "destructor-first-use", "used at exit\n")
 TEST_ROLE(test_aio_works_before_main, "constructor", "used before main\n")
-TEST_ROLE(test_request_blocked_before_main_does_not_delay_exit,
-	  "blocked-constructor", "used before main\n")
+TEST_ROLE(test_request_blocked_before_main_does_not_delay_exit, "blocked-constructor",
+	  "used before main\n")
 
 /* ---- the end of a child ---- */
 

@@ -36,21 +36,23 @@ static pid_t fork_by_system_call(void)
 }
 
 static fork_fn *const all_forks[] = {
-	fork, fork_without_handlers, fork_by_system_call,
+	fork,
+	fork_without_handlers,
+	fork_by_system_call,
 };
 
 /* ---- the parent's requests ---- */
 
-#define NR_DIRECT 16
+#define NR_DIRECT  16
 #define BLOCK_SIZE 65536
 
 struct flight {
-	struct aiocb	direct[NR_DIRECT];
-	struct aiocb	reads[3];
-	char		bytes[3];
-	char		*buf;
-	int		fds[2];
-	int		fd;
+	struct aiocb direct[NR_DIRECT];
+	struct aiocb reads[3];
+	char bytes[3];
+	char *buf;
+	int fds[2];
+	int fd;
 };
 
 static atomic_int nr_signals[NR_DIRECT + 3];
@@ -63,8 +65,7 @@ static void count_signal(int signo, siginfo_t *info, void *context)
 		atomic_fetch_add(&nr_signals[info->si_value.sival_int], 1);
 }
 
-static void flight_submit(struct aiocb *cb, int index, int fd, void *buf,
-			  size_t size, off_t offset)
+static void flight_submit(struct aiocb *cb, int index, int fd, void *buf, size_t size, off_t offset)
 {
 	aiocb_init(cb, fd, buf, size, offset);
 	notify_by_signal(&cb->aio_sigevent, SIGRTMIN, index);
@@ -85,12 +86,10 @@ static void flight_start(struct flight *flight)
 		flight->fd = temp_file_filled(NR_DIRECT * BLOCK_SIZE);
 	open_pipe(flight->fds);
 	for (int i = 0; i < 3; i++)
-		flight_submit(&flight->reads[i], i, flight->fds[0],
-			      &flight->bytes[i], 1, 0);
+		flight_submit(&flight->reads[i], i, flight->fds[0], &flight->bytes[i], 1, 0);
 	for (int i = 0; i < NR_DIRECT; i++)
-		flight_submit(&flight->direct[i], 3 + i, flight->fd,
-			      flight->buf + i * BLOCK_SIZE, BLOCK_SIZE,
-			      i * BLOCK_SIZE);
+		flight_submit(&flight->direct[i], 3 + i, flight->fd, flight->buf + i * BLOCK_SIZE,
+			      BLOCK_SIZE, i * BLOCK_SIZE);
 }
 
 /* Every request completes, with its data, and notifies once. */
@@ -242,34 +241,26 @@ static int grandchild_uses_aio(void)
 	return 0;
 }
 
-#define TEST_FORK(test, function, index)				\
-	static void test(void **state)					\
-	{								\
-		(void)state;						\
-		support_check_child(in_child_with(function,		\
-						  (void *)&all_forks[index], \
-						  40000),		\
-				    #function, __FILE__, __LINE__);	\
+#define TEST_FORK(test, function, index)                                                       \
+	static void test(void **state)                                                         \
+	{                                                                                      \
+		(void)state;                                                                   \
+		support_check_child(in_child_with(function, (void *)&all_forks[index], 40000), \
+				    #function, __FILE__, __LINE__);                            \
 	}
 
 TEST_FORK(test_child_of_fork_uses_aio_anew, child_uses_aio_anew, 0)
-TEST_FORK(test_child_of_fork_without_handlers_uses_aio_anew,
-	  child_uses_aio_anew, 1)
+TEST_FORK(test_child_of_fork_without_handlers_uses_aio_anew, child_uses_aio_anew, 1)
 TEST_FORK(test_child_of_clone_uses_aio_anew, child_uses_aio_anew, 2)
-TEST_FORK(test_child_of_fork_uses_aio_beside_parents_requests,
-	  child_uses_aio_beside_flight, 0)
+TEST_FORK(test_child_of_fork_uses_aio_beside_parents_requests, child_uses_aio_beside_flight, 0)
 TEST_FORK(test_child_of_fork_without_handlers_uses_aio_beside_parents_requests,
 	  child_uses_aio_beside_flight, 1)
-TEST_FORK(test_child_of_clone_uses_aio_beside_parents_requests,
-	  child_uses_aio_beside_flight, 2)
-TEST_FORK(test_child_of_fork_may_touch_inherited_blocks,
-	  child_touches_inherited_blocks, 0)
+TEST_FORK(test_child_of_clone_uses_aio_beside_parents_requests, child_uses_aio_beside_flight, 2)
+TEST_FORK(test_child_of_fork_may_touch_inherited_blocks, child_touches_inherited_blocks, 0)
 TEST_FORK(test_child_of_fork_without_handlers_may_touch_inherited_blocks,
 	  child_touches_inherited_blocks, 1)
-TEST_FORK(test_child_of_clone_may_touch_inherited_blocks,
-	  child_touches_inherited_blocks, 2)
-TEST_IN_CHILD(test_child_uses_a_number_blocked_in_the_parent,
-	      child_uses_same_number, 30000)
+TEST_FORK(test_child_of_clone_may_touch_inherited_blocks, child_touches_inherited_blocks, 2)
+TEST_IN_CHILD(test_child_uses_a_number_blocked_in_the_parent, child_uses_same_number, 30000)
 TEST_IN_CHILD(test_grandchild_uses_aio, grandchild_uses_aio, 30000)
 
 /* ---- how a child ends, and how programs are started ---- */
@@ -298,7 +289,10 @@ static void exec_true(void)
 static int children_end_beside_flight(void)
 {
 	void (*const ends[])(void) = {
-		exit_at_once, exit_quickly, kill_itself, exec_true,
+		exit_at_once,
+		exit_quickly,
+		kill_itself,
+		exec_true,
 	};
 	struct flight flight;
 	pid_t pid;
@@ -371,10 +365,8 @@ static int programs_start_beside_flight(void)
 	return 0;
 }
 
-TEST_IN_CHILD(test_children_end_beside_parents_requests,
-	      children_end_beside_flight, 40000)
-TEST_IN_CHILD(test_programs_start_beside_requests, programs_start_beside_flight,
-	      40000)
+TEST_IN_CHILD(test_children_end_beside_parents_requests, children_end_beside_flight, 40000)
+TEST_IN_CHILD(test_programs_start_beside_requests, programs_start_beside_flight, 40000)
 
 /* ---- fork from odd places ---- */
 
@@ -528,7 +520,8 @@ int main(void)
 		cmocka_unit_test(test_child_of_fork_without_handlers_uses_aio_anew),
 		cmocka_unit_test(test_child_of_clone_uses_aio_anew),
 		cmocka_unit_test(test_child_of_fork_uses_aio_beside_parents_requests),
-		cmocka_unit_test(test_child_of_fork_without_handlers_uses_aio_beside_parents_requests),
+		cmocka_unit_test(
+			test_child_of_fork_without_handlers_uses_aio_beside_parents_requests),
 		cmocka_unit_test(test_child_of_clone_uses_aio_beside_parents_requests),
 		cmocka_unit_test(test_child_of_fork_may_touch_inherited_blocks),
 		cmocka_unit_test(test_child_of_fork_without_handlers_may_touch_inherited_blocks),

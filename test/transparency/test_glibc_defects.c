@@ -47,8 +47,7 @@ static __attribute__((noinline)) void wait_and_be_interrupted(void)
 
 	for (int i = 0; i < NR_LISTED; i++) {
 		list[i] = &listed[i];
-		aiocb_init_lio(list[i], LIO_READ, listed_pipe[0],
-			       &listed_bytes[i], 1, 0);
+		aiocb_init_lio(list[i], LIO_READ, listed_pipe[0], &listed_bytes[i], 1, 0);
 	}
 	is_back = false;
 	helper = start_thread(interrupt_when_asleep, &self);
@@ -86,8 +85,7 @@ static int interrupt_listio(void)
 	return 0;
 }
 
-TEST_IN_CHILD(test_interrupted_listio_leaves_nothing_on_the_stack,
-	      interrupt_listio, 15000)
+TEST_IN_CHILD(test_interrupted_listio_leaves_nothing_on_the_stack, interrupt_listio, 15000)
 
 /* ---- both directions of a socket ---- */
 
@@ -110,12 +108,12 @@ static int write_beside_pending_read(void)
 	return 0;
 }
 
-TEST_IN_CHILD(test_pending_read_of_a_socket_does_not_hold_up_a_write,
-	      write_beside_pending_read, 15000)
+TEST_IN_CHILD(test_pending_read_of_a_socket_does_not_hold_up_a_write, write_beside_pending_read,
+	      15000)
 
 /* ---- many callbacks ---- */
 
-#define NR_CALLBACKS 2000
+#define NR_CALLBACKS   2000
 #define NR_THREADS_MAX 256
 
 static atomic_uint nr_running, most_running, nr_run;
@@ -155,8 +153,7 @@ static int bound_threads(void)
 	return 0;
 }
 
-TEST_IN_CHILD(test_callbacks_share_a_bounded_number_of_threads, bound_threads,
-	      20000)
+TEST_IN_CHILD(test_callbacks_share_a_bounded_number_of_threads, bound_threads, 20000)
 
 /* ---- blocked reads ---- */
 
@@ -170,8 +167,7 @@ static void block_reads(void)
 {
 	for (int i = 0; i < NR_BLOCKED; i++) {
 		open_pipe(blocked_pipes[i]);
-		submit_read(&blocked[i], blocked_pipes[i][0], &blocked_bytes[i],
-			    1, 0);
+		submit_read(&blocked[i], blocked_pipes[i][0], &blocked_bytes[i], 1, 0);
 	}
 }
 
@@ -197,8 +193,7 @@ static int use_files_beside_blocked_reads(void)
 	return 0;
 }
 
-TEST_IN_CHILD(test_blocked_reads_do_not_stop_other_requests,
-	      use_files_beside_blocked_reads, 15000)
+TEST_IN_CHILD(test_blocked_reads_do_not_stop_other_requests, use_files_beside_blocked_reads, 15000)
 
 /* ---- cancelling the first of a queue ---- */
 
@@ -231,16 +226,14 @@ static int cancel_head_of_queue(void)
 	return 0;
 }
 
-TEST_IN_CHILD(test_cancelling_the_first_of_a_queue_strands_nobody,
-	      cancel_head_of_queue, 15000)
+TEST_IN_CHILD(test_cancelling_the_first_of_a_queue_strands_nobody, cancel_head_of_queue, 15000)
 
 /* ---- odd timeouts ---- */
 
 static int suspend_with_odd_timeouts(void)
 {
 	const struct timespec odd[] = {
-		{ 0, 2000000000 }, { 0, LONG_MAX }, { 0, LONG_MIN },
-		{ 0, -2000000000 }, { 1, -1 },
+		{ 0, 2000000000 }, { 0, LONG_MAX }, { 0, LONG_MIN }, { 0, -2000000000 }, { 1, -1 },
 	};
 	const struct aiocb *list[1];
 	struct aiocb cb;
@@ -259,8 +252,7 @@ static int suspend_with_odd_timeouts(void)
 	return 0;
 }
 
-TEST_IN_CHILD(test_timeout_out_of_range_gives_einval, suspend_with_odd_timeouts,
-	      15000)
+TEST_IN_CHILD(test_timeout_out_of_range_gives_einval, suspend_with_odd_timeouts, 15000)
 
 /* ---- long queues ---- */
 
@@ -302,8 +294,7 @@ static int queue_very_many(void)
 	return 0;
 }
 
-TEST_IN_CHILD(test_cost_of_a_request_does_not_grow_with_its_queue,
-	      queue_very_many, 60000)
+TEST_IN_CHILD(test_cost_of_a_request_does_not_grow_with_its_queue, queue_very_many, 60000)
 
 int main(void)
 {

@@ -33,11 +33,11 @@ static void set_soft_limit(int resource, rlim_t value)
 /* ---- attempts which may be refused ---- */
 
 struct attempt {
-	struct aiocb	cbs[16];
-	char		*buf;
-	int		pipe[2];
-	int		file;
-	int		direct;
+	struct aiocb cbs[16];
+	char *buf;
+	int pipe[2];
+	int file;
+	int direct;
 };
 
 static void attempt_open(struct attempt *attempt)
@@ -121,17 +121,17 @@ static int run_without_address_space(void *is_warm)
 	return 0;
 }
 
-#define TEST_COLD_AND_WARM(name, function)				\
-	static void test_first_use_##name(void **state)			\
-	{								\
-		(void)state;						\
-		support_check_child(in_child_with(function, NULL, 40000), \
-				    #function, __FILE__, __LINE__);	\
-	}								\
-	static void test_use_goes_on_##name(void **state)		\
-	{								\
-		support_check_child(in_child_with(function, state, 40000), \
-				    #function, __FILE__, __LINE__);	\
+#define TEST_COLD_AND_WARM(name, function)                                                      \
+	static void test_first_use_##name(void **state)                                         \
+	{                                                                                       \
+		(void)state;                                                                    \
+		support_check_child(in_child_with(function, NULL, 40000), #function, __FILE__,  \
+				    __LINE__);                                                  \
+	}                                                                                       \
+	static void test_use_goes_on_##name(void **state)                                       \
+	{                                                                                       \
+		support_check_child(in_child_with(function, state, 40000), #function, __FILE__, \
+				    __LINE__);                                                  \
 	}
 
 TEST_COLD_AND_WARM(without_threads, run_without_threads)
@@ -146,8 +146,7 @@ static int run_without_locked_memory(void)
 	return 0;
 }
 
-TEST_IN_CHILD(test_aio_works_without_locked_memory, run_without_locked_memory,
-	      30000)
+TEST_IN_CHILD(test_aio_works_without_locked_memory, run_without_locked_memory, 30000)
 
 /* ---- a full signal queue ---- */
 
@@ -182,15 +181,13 @@ static int fill_signal_queue(void)
 	for (int i = 0; i < NR_SIGNALS; i++) {
 		check_equal(sigtimedwait(&set, &info, &timeout), SIGRTMIN);
 		check_equal(info.si_code, SI_ASYNCIO);
-		check(info.si_value.sival_int >= 0 &&
-		      info.si_value.sival_int < NR_SIGNALS);
+		check(info.si_value.sival_int >= 0 && info.si_value.sival_int < NR_SIGNALS);
 		check_equal(seen[info.si_value.sival_int]++, 0);
 	}
 	return 0;
 }
 
-TEST_IN_CHILD(test_full_signal_queue_delays_signals_only, fill_signal_queue,
-	      40000)
+TEST_IN_CHILD(test_full_signal_queue_delays_signals_only, fill_signal_queue, 40000)
 
 /* ---- small stacks ---- */
 
@@ -262,14 +259,12 @@ static void check_uid_of_all_threads(unsigned int uid)
 	while ((entry = readdir(dir))) {
 		FILE *status;
 
-		snprintf(path, sizeof(path), "/proc/self/task/%s/status",
-			 entry->d_name);
+		snprintf(path, sizeof(path), "/proc/self/task/%s/status", entry->d_name);
 		status = entry->d_name[0] == '.' ? NULL : fopen(path, "r");
 		while (status && fgets(line, sizeof(line), status)) {
 			if (!strncmp(line, "Name:", 5))
 				is_helper = strstr(line, "iou-") != NULL;
-			if (sscanf(line, "Uid: %u %u", &real, &effective) == 2 &&
-			    !is_helper)
+			if (sscanf(line, "Uid: %u %u", &real, &effective) == 2 && !is_helper)
 				check_equal(effective, uid);
 		}
 		if (status)
@@ -379,8 +374,7 @@ static int enter_user_namespace(void)
 	while (unshare(CLONE_NEWUSER | CLONE_FS) < 0) {
 		check_equal(errno, EINVAL);
 		if (now_ns() > end)
-			check_failed("%u threads 5 s after the last request",
-				     nr_tasks());
+			check_failed("%u threads 5 s after the last request", nr_tasks());
 		short_pause();
 	}
 	use_aio_briefly();
@@ -390,21 +384,19 @@ static int enter_user_namespace(void)
 TEST_OR_SKIP(test_user_changes_beside_requests, change_user, 30000)
 TEST_OR_SKIP(test_first_use_in_another_root, change_root_first, 30000)
 TEST_OR_SKIP(test_use_goes_on_in_another_root, change_root_beside_request, 30000)
-TEST_OR_SKIP(test_idle_program_may_enter_a_user_namespace,
-	     enter_user_namespace, 30000)
+TEST_OR_SKIP(test_idle_program_may_enter_a_user_namespace, enter_user_namespace, 30000)
 
 /* ---- kernel interfaces refused by a filter ---- */
 
-#define REFUSE(nr, error)						\
-	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (nr), 0, 1),		\
-	BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (error))
+#define REFUSE(nr, error)                                \
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (nr), 0, 1), \
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (error))
 
 /* In all threads, as a sandbox does: neither io_uring nor Linux AIO. */
 static void refuse_kernel_interfaces(unsigned int error)
 {
 	struct sock_filter filter[] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
-			 offsetof(struct seccomp_data, nr)),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
 		REFUSE(SYS_io_uring_setup, error),
 		REFUSE(SYS_io_uring_enter, error),
 		REFUSE(SYS_io_uring_register, error),
@@ -420,8 +412,9 @@ static void refuse_kernel_interfaces(unsigned int error)
 	};
 
 	check_equal(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
-	check_equal(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
-			    SECCOMP_FILTER_FLAG_TSYNC, &program), 0);
+	check_equal(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC,
+			    &program),
+		    0);
 }
 
 static int use_inside_sandbox(void *error)
@@ -476,9 +469,7 @@ static void check_sandbox(int (*function)(void *))
 	const int errors[] = { EPERM, ENOSYS };
 
 	for (int i = 0; i < 2; i++)
-		support_check_child(in_child_with(function,
-						  (void *)(uintptr_t)errors[i],
-						  30000),
+		support_check_child(in_child_with(function, (void *)(uintptr_t)errors[i], 30000),
 				    strerror(errors[i]), __FILE__, __LINE__);
 }
 

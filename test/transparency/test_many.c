@@ -13,7 +13,7 @@
 
 #define NR_REQUESTS 100000
 /* Of a stream, where glibc is slow: its queues are linear lists. */
-#define NR_WRITES 20000
+#define NR_WRITES   20000
 #define RECORD_SIZE 16
 
 static struct aiocb *cbs;
@@ -133,8 +133,7 @@ static int write_socket(void)
 	return 0;
 }
 
-TEST_IN_CHILD(test_hundred_thousand_requests_on_a_file, read_and_write_file,
-	      90000)
+TEST_IN_CHILD(test_hundred_thousand_requests_on_a_file, read_and_write_file, 90000)
 TEST_OR_SKIP(test_many_requests_past_the_page_cache, read_direct, 90000)
 TEST_IN_CHILD(test_hundred_thousand_reads_of_a_pipe, read_pipe, 90000)
 TEST_IN_CHILD(test_thousands_of_writes_to_a_pipe, write_pipe, 90000)

@@ -127,11 +127,9 @@ static int leave_nothing_pending(void)
 	return 0;
 }
 
-TEST_IN_CHILD(test_broken_pipe_does_not_kill_the_program, survive_by_default,
-	      20000)
+TEST_IN_CHILD(test_broken_pipe_does_not_kill_the_program, survive_by_default, 20000)
 TEST_IN_CHILD(test_broken_pipe_does_not_run_a_handler, never_run_handler, 20000)
-TEST_IN_CHILD(test_broken_pipe_leaves_no_signal_pending, leave_nothing_pending,
-	      20000)
+TEST_IN_CHILD(test_broken_pipe_leaves_no_signal_pending, leave_nothing_pending, 20000)
 
 int main(void)
 {

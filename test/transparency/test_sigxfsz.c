@@ -126,12 +126,9 @@ static int leave_nothing_pending(void)
 	return 0;
 }
 
-TEST_IN_CHILD(test_file_size_limit_does_not_kill_the_program,
-	      survive_by_default, 20000)
-TEST_IN_CHILD(test_file_size_limit_does_not_run_a_handler, never_run_handler,
-	      20000)
-TEST_IN_CHILD(test_file_size_limit_leaves_no_signal_pending,
-	      leave_nothing_pending, 20000)
+TEST_IN_CHILD(test_file_size_limit_does_not_kill_the_program, survive_by_default, 20000)
+TEST_IN_CHILD(test_file_size_limit_does_not_run_a_handler, never_run_handler, 20000)
+TEST_IN_CHILD(test_file_size_limit_leaves_no_signal_pending, leave_nothing_pending, 20000)
 
 /* ---- a limit that comes while AIO is in use ---- */
 
@@ -181,8 +178,7 @@ static int limit_taken_away(void)
 }
 
 TEST_IN_CHILD(test_file_size_limit_set_after_use_of_aio, limit_set_later, 20000)
-TEST_IN_CHILD(test_file_size_limit_set_by_another_process,
-	      limit_set_from_outside, 20000)
+TEST_IN_CHILD(test_file_size_limit_set_by_another_process, limit_set_from_outside, 20000)
 TEST_IN_CHILD(test_file_size_limit_taken_away, limit_taken_away, 20000)
 
 int main(void)

@@ -10,9 +10,9 @@
 
 #include <sys/wait.h>
 
-#define NR_REQUESTS 16
+#define NR_REQUESTS  16
 #define REQUEST_SIZE (256 * 1024)
-#define TOTAL_SIZE (NR_REQUESTS * REQUEST_SIZE)
+#define TOTAL_SIZE   (NR_REQUESTS * REQUEST_SIZE)
 
 static struct aiocb cbs[NR_REQUESTS];
 static char *buf;
@@ -30,22 +30,19 @@ static void submit_pipe_reads(void)
 static void submit_pipe_writes(void)
 {
 	for (int i = 0; i < NR_REQUESTS; i++)
-		submit_write(&cbs[i], fds[1], buf + i * REQUEST_SIZE,
-			     REQUEST_SIZE, 0);
+		submit_write(&cbs[i], fds[1], buf + i * REQUEST_SIZE, REQUEST_SIZE, 0);
 }
 
 static void submit_file_reads(void)
 {
 	for (int i = 0; i < NR_REQUESTS; i++)
-		submit_read(&cbs[i], fd, buf + i * REQUEST_SIZE, REQUEST_SIZE,
-			    i * REQUEST_SIZE);
+		submit_read(&cbs[i], fd, buf + i * REQUEST_SIZE, REQUEST_SIZE, i * REQUEST_SIZE);
 }
 
 static void submit_file_writes(void)
 {
 	for (int i = 0; i < NR_REQUESTS; i++)
-		submit_write(&cbs[i], fd, buf + i * REQUEST_SIZE, REQUEST_SIZE,
-			     i * REQUEST_SIZE);
+		submit_write(&cbs[i], fd, buf + i * REQUEST_SIZE, REQUEST_SIZE, i * REQUEST_SIZE);
 }
 
 /* ---- how the thread ends ---- */
@@ -130,8 +127,8 @@ static int cold_reads_of_an_exited_thread(void)
 	for (int round = 0; round < 5; round++) {
 		memset(buf, 0, TOTAL_SIZE);
 		evict(fd);
-		submit_in_passing(submit_file_reads, round % 2 ? submit_cancelled :
-								 submit_and_exit);
+		submit_in_passing(submit_file_reads,
+				  round % 2 ? submit_cancelled : submit_and_exit);
 		check_file_reads();
 	}
 	return 0;
@@ -147,8 +144,8 @@ static int direct_reads_of_an_exited_thread(void)
 	}
 	for (int round = 0; round < 5; round++) {
 		memset(buf, 0, TOTAL_SIZE);
-		submit_in_passing(submit_file_reads, round % 2 ? submit_cancelled :
-								 submit_and_exit);
+		submit_in_passing(submit_file_reads,
+				  round % 2 ? submit_cancelled : submit_and_exit);
 		check_file_reads();
 	}
 	return 0;
@@ -166,26 +163,19 @@ static int writes_of_an_exited_thread(void)
 		submit_in_passing(submit_file_writes, submit_and_exit);
 		for (int i = 0; i < NR_REQUESTS; i++)
 			check_equal(outcome(&cbs[i]), REQUEST_SIZE);
-		check_equal(pread(reopen(fd, O_RDONLY), copy, TOTAL_SIZE, 0),
-			    TOTAL_SIZE);
+		check_equal(pread(reopen(fd, O_RDONLY), copy, TOTAL_SIZE, 0), TOTAL_SIZE);
 		check_pattern(copy, 0, TOTAL_SIZE);
 	}
 	return 0;
 }
 
-TEST_IN_CHILD(test_pipe_reads_outlive_their_thread,
-	      pipe_reads_of_an_exited_thread, 30000)
-TEST_IN_CHILD(test_pipe_reads_outlive_a_cancelled_thread,
-	      pipe_reads_of_a_cancelled_thread, 30000)
-TEST_IN_CHILD(test_pipe_writes_outlive_their_thread,
-	      pipe_writes_of_an_exited_thread, 30000)
-TEST_IN_CHILD(test_cold_reads_outlive_their_thread,
-	      cold_reads_of_an_exited_thread, 30000)
-TEST_IN_CHILD(test_writes_outlive_their_thread, writes_of_an_exited_thread,
-	      30000)
+TEST_IN_CHILD(test_pipe_reads_outlive_their_thread, pipe_reads_of_an_exited_thread, 30000)
+TEST_IN_CHILD(test_pipe_reads_outlive_a_cancelled_thread, pipe_reads_of_a_cancelled_thread, 30000)
+TEST_IN_CHILD(test_pipe_writes_outlive_their_thread, pipe_writes_of_an_exited_thread, 30000)
+TEST_IN_CHILD(test_cold_reads_outlive_their_thread, cold_reads_of_an_exited_thread, 30000)
+TEST_IN_CHILD(test_writes_outlive_their_thread, writes_of_an_exited_thread, 30000)
 
-TEST_OR_SKIP(test_direct_reads_outlive_their_thread,
-	     direct_reads_of_an_exited_thread, 30000)
+TEST_OR_SKIP(test_direct_reads_outlive_their_thread, direct_reads_of_an_exited_thread, 30000)
 
 /* ---- the main thread ends ---- */
 
@@ -228,8 +218,7 @@ static int main_thread_exits_before_callback(void)
 
 static void test_callback_can_exit_after_the_main_thread_ended(void **state)
 {
-	struct child_result result =
-		in_child(main_thread_exits_before_callback, 15000);
+	struct child_result result = in_child(main_thread_exits_before_callback, 15000);
 
 	(void)state;
 	assert_string_equal(describe_child(&result), "exited with status 7");

@@ -121,12 +121,12 @@ static void prep(struct io_uring_sqe *sqe, const struct aiocb *cb, int opcode)
 {
 	switch (opcode) {
 	case LIO_READ:
-		io_uring_prep_read(sqe, cb->aio_fildes, (void *)cb->aio_buf,
-				   cb->aio_nbytes, cb->aio_offset);
+		io_uring_prep_read(sqe, cb->aio_fildes, (void *)cb->aio_buf, cb->aio_nbytes,
+				   cb->aio_offset);
 		break;
 	case LIO_WRITE:
-		io_uring_prep_write(sqe, cb->aio_fildes, (void *)cb->aio_buf,
-				    cb->aio_nbytes, cb->aio_offset);
+		io_uring_prep_write(sqe, cb->aio_fildes, (void *)cb->aio_buf, cb->aio_nbytes,
+				    cb->aio_offset);
 		break;
 	default:
 		io_uring_prep_fsync(sqe, cb->aio_fildes, 0);
@@ -208,8 +208,7 @@ static int any_done(const struct aiocb *const list[], int nent)
 	return is_empty;
 }
 
-EXPORT int aio_suspend(const struct aiocb *const list[], int nent,
-		       const struct timespec *timeout)
+EXPORT int aio_suspend(const struct aiocb *const list[], int nent, const struct timespec *timeout)
 {
 	struct timespec end;
 	int ret = 0;
@@ -225,8 +224,8 @@ EXPORT int aio_suspend(const struct aiocb *const list[], int nent,
 	}
 	pthread_mutex_lock(&lock);
 	while (!any_done(list, nent) && !ret)
-		ret = timeout ? pthread_cond_timedwait(&completed, &lock, &end) :
-				pthread_cond_wait(&completed, &lock);
+		ret = timeout ? pthread_cond_timedwait(&completed, &lock, &end)
+			      : pthread_cond_wait(&completed, &lock);
 	pthread_mutex_unlock(&lock);
 	if (!ret)
 		return 0;
@@ -253,8 +252,7 @@ EXPORT int aio_cancel(int fd, struct aiocb *cb)
 	return AIO_CANCELED;
 }
 
-EXPORT int lio_listio(int mode, struct aiocb *const list[], int nent,
-		      struct sigevent *event)
+EXPORT int lio_listio(int mode, struct aiocb *const list[], int nent, struct sigevent *event)
 {
 	struct group *group = NULL;
 	int nr = 0, is_failed = 0;

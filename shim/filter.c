@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: MIT
+/*
+ * filter.c - may this range overlap a request that is still under way?
+ *
+ * Two requests submitted one after the other, in one thread or with any
+ * synchronisation between, are ordered by it: the later one sees the earlier
+ * one's counters.  Two that are submitted at the same time have no order to
+ * keep.  So no fence is needed here beyond what the program does itself.
+ */
+#include "filter.h"
+
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#define FD_BUCKETS    64u
+#define BLOCK_BUCKETS 64u
+#define BLOCK_SHIFT   12  /* 4 KiB */
+#define BLOCKS_MAX    16u /* a longer range counts as everything */
+
+/* Submitters raise and read; whoever publishes a result lowers. */
+struct counters {
+	_Atomic uint32_t any;                   /* requests of any range */
+	_Atomic uint32_t everything;            /* long ranges, appends */
+	_Atomic uint32_t blocks[BLOCK_BUCKETS]; /* short ranges, by block */
+};
+
+static struct counters table[FILTER_NR][FD_BUCKETS][2]; /* reads, writes */
+
+static struct counters *counters_of(enum filter_lane lane, int fd, bool is_write)
+{
+	return &table[lane][(unsigned)fd % FD_BUCKETS][is_write];
+}
+
+static bool is_everything(const struct filter_range *range)
+{
+	uint64_t first = (uint64_t)range->start >> BLOCK_SHIFT;
+	uint64_t last = (uint64_t)range->end >> BLOCK_SHIFT;
+
+	return last - first >= BLOCKS_MAX;
+}
+
+static unsigned first_block(const struct filter_range *range)
+{
+	return (unsigned)((uint64_t)range->start >> BLOCK_SHIFT);
+}
+
+static unsigned nr_blocks(const struct filter_range *range)
+{
+	uint64_t last = (uint64_t)(range->end - 1) >> BLOCK_SHIFT;
+
+	return range->end > range->start ? (unsigned)last - first_block(range) + 1 : 0;
+}
+
+static void add(enum filter_lane lane, const struct filter_range *range, uint32_t n)
+{
+	struct counters *counters = counters_of(lane, range->fd, range->is_write);
+
+	if (is_everything(range)) {
+		atomic_fetch_add(&counters->everything, n);
+	} else {
+		for (unsigned i = 0; i < nr_blocks(range); i++)
+			atomic_fetch_add(&counters->blocks[(first_block(range) + i) %
+							   BLOCK_BUCKETS],
+					 n);
+	}
+	atomic_fetch_add(&counters->any, n);
+}
+
+void filter_raise(enum filter_lane lane, const struct filter_range *range)
+{
+	add(lane, range, 1);
+}
+
+void filter_lower(enum filter_lane lane, const struct filter_range *range)
+{
+	add(lane, range, UINT32_MAX);
+}
+
+static bool may_touch(enum filter_lane lane, const struct filter_range *range, bool of_writes)
+{
+	struct counters *counters = counters_of(lane, range->fd, of_writes);
+
+	if (atomic_load(&counters->any) == 0)
+		return false;
+	if (is_everything(range) || atomic_load(&counters->everything))
+		return true;
+	for (unsigned i = 0; i < nr_blocks(range); i++)
+		if (atomic_load(&counters->blocks[(first_block(range) + i) % BLOCK_BUCKETS]))
+			return true;
+	return false;
+}
+
+bool filter_may_conflict(enum filter_lane lane, const struct filter_range *range)
+{
+	return may_touch(lane, range, true) || (range->is_write && may_touch(lane, range, false));
+}
+
+struct filter_range filter_range_of(const struct request *req)
+{
+	struct filter_range range = {
+		.fd = req->fd,
+		.start = req->offset,
+		.is_write = req->op == OP_WRITE,
+	};
+
+	if (range.is_write && (req->descriptor.flags & O_APPEND))
+		range.start = 0, range.end = INT64_MAX;
+	else if (__builtin_add_overflow(req->offset, req->nbytes, &range.end))
+		range.end = INT64_MAX;
+	return range;
+}
+
+void filter_forget(void)
+{
+	memset(table, 0, sizeof(table));
+}

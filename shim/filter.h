@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * filter.h - may this range overlap a request that is still under way?
+ *
+ * The inline and the direct lane act in the submitting thread, ahead of
+ * everything that waits in the engine.  They may do so only where no order is
+ * due: where no earlier request on the descriptor touches the same bytes, with
+ * one of the two a write.  A counting filter over blocks of the descriptor
+ * answers "surely not" or "perhaps"; after "perhaps" the engine, which knows
+ * exactly, decides.
+ *
+ * Raised when a request is accepted, lowered when its effect is published.
+ * Lock-free; descriptors and blocks are hashed, which only makes "perhaps" more
+ * frequent.
+ */
+#ifndef RTAIO_FILTER_H
+#define RTAIO_FILTER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "request.h"
+
+/* One filter for each lane whose requests outlive the submitting call. */
+enum filter_lane { FILTER_ENGINE, FILTER_DIRECT, FILTER_NR };
+
+/* Bytes [start, end) of a descriptor, as far as the filter tells them apart. */
+struct filter_range {
+	int fd;
+	off_t start, end;
+	bool is_write;
+};
+
+struct filter_range filter_range_of(const struct request *req);
+
+void filter_raise(enum filter_lane lane, const struct filter_range *range);
+void filter_lower(enum filter_lane lane, const struct filter_range *range);
+bool filter_may_conflict(enum filter_lane lane, const struct filter_range *range);
+
+/* Child of a fork: nothing is under way. */
+void filter_forget(void);
+
+#endif

@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: MIT
+/*
+ * inline.c - the inline lane: requests that complete inside the submitting call.
+ *
+ * What a number means is remembered in a small table that only steers: a stale
+ * entry costs time, never a wrong result, since each call names the number the
+ * program gave and any error leads to the engine, which decides by itself.
+ *
+ *   reads        preadv2(RWF_NOWAIT); pread on memory file systems, which
+ *                refuse that flag
+ *   writes       pwrite on memory file systems; pwritev2(RWF_NOWAIT) where the
+ *                file system takes it; pwrite where it does not but a
+ *                buffered write is a copy into the page cache (ext4), with a
+ *                guard: a write that was seen to wait closes this way for a
+ *                while, longer each time
+ *
+ * A write past RLIMIT_FSIZE would send SIGXFSZ to the caller: where that limit
+ * is set, writes go to the engine, whose threads block all signals.
+ */
+#include "inline.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <stdatomic.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/vfs.h>
+
+#include "filter.h"
+#include "futex.h"
+#include "stats.h"
+
+#define INLINE_BYTES_MAX 65536u /* a longer copy is better done beside the caller */
+#define FILES_REMEMBERED 1024u
+
+#define WAIT_SEEN_NS   300000u     /* a copy that took longer has waited for something */
+#define PAUSE_FIRST_NS 50000000u   /* no inline writes for so long, then */
+#define PAUSE_LAST_NS  3200000000u /* doubled up to */
+#define LIMIT_CHECK_NS 20000u      /* another process may set our limit, unseen */
+
+enum file_kind {
+	FILE_UNKNOWN = 0,
+	FILE_OTHER,    /* a stream, a remote file system, ...: not for this lane */
+	FILE_MEMORY,   /* tmpfs, hugetlbfs: never waits */
+	FILE_CACHED,   /* reads and writes as far as NOWAIT goes */
+	FILE_READABLE, /* refuses NOWAIT writes */
+	FILE_COPIED,   /* the same, but its buffered writes are copies */
+};
+
+/* number + 1 in the high half, kind in the low; any thread reads and writes */
+static _Atomic uint64_t remembered[FILES_REMEMBERED];
+
+static _Atomic uint64_t paused_until_ns; /* no inline copies before */
+static _Atomic uint64_t pause_ns;        /* the last pause */
+static _Atomic uint64_t limit_known_until_ns;
+
+static _Atomic uint64_t *place_of(int fd)
+{
+	return &remembered[(unsigned)fd % FILES_REMEMBERED];
+}
+
+static void remember(int fd, enum file_kind kind)
+{
+	atomic_store_explicit(place_of(fd), ((uint64_t)fd + 1) << 32 | kind, memory_order_relaxed);
+}
+
+/*
+ * Nothing here asks a server: seals are known of files in memory only, and
+ * statx is told not to synchronise.
+ */
+static enum file_kind classify(int fd)
+{
+	struct statx stx;
+
+	if (RAW_SYSCALL(SYS_fcntl, fd, F_GET_SEALS) >= 0)
+		return FILE_MEMORY;
+	if (RAW_SYSCALL(SYS_statx, fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &stx) <
+	    0)
+		return FILE_OTHER;
+	return S_ISREG(stx.stx_mode) || S_ISBLK(stx.stx_mode) ? FILE_CACHED : FILE_OTHER;
+}
+
+/*
+ * A file refuses NOWAIT writes.  On a local disk a buffered write is a copy
+ * all the same; a network or user-space file system may call its server.
+ * Those have no device, and statfs, which might call it too, is not asked.
+ */
+static enum file_kind kind_without_nowait_writes(int fd)
+{
+	struct statx stx;
+	struct statfs fs;
+
+	if (RAW_SYSCALL(SYS_statx, fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &stx) <
+		    0 ||
+	    stx.stx_dev_major == 0 || !S_ISREG(stx.stx_mode))
+		return FILE_READABLE;
+	if (RAW_SYSCALL(SYS_fstatfs, fd, &fs) < 0 || fs.f_type != EXT4_SUPER_MAGIC)
+		return FILE_READABLE;
+	return FILE_COPIED;
+}
+
+static enum file_kind kind_of(int fd)
+{
+	uint64_t entry = atomic_load_explicit(place_of(fd), memory_order_relaxed);
+	enum file_kind kind;
+
+	if (entry >> 32 == (uint64_t)fd + 1)
+		return (enum file_kind)(uint32_t)entry;
+	kind = classify(fd);
+	remember(fd, kind);
+	return kind;
+}
+
+void inline_forget_files(unsigned first, unsigned last)
+{
+	if (last - first >= FILES_REMEMBERED)
+		last = first + FILES_REMEMBERED - 1;
+	for (unsigned fd = first; fd - first <= last - first; fd++)
+		atomic_store_explicit(place_of((int)fd), 0, memory_order_relaxed);
+}
+
+static ssize_t read_nowait(const struct request *req)
+{
+	struct iovec iov = { .iov_base = req->buf, .iov_len = req->nbytes };
+
+	return RAW_SYSCALL(SYS_preadv2, req->fd, &iov, 1, req->offset, 0L, RWF_NOWAIT);
+}
+
+/*
+ * A short result is the end of the file, or the end of what is cached: the
+ * next byte tells.
+ */
+static bool read_cached(struct request *req, ssize_t *res)
+{
+	ssize_t got = read_nowait(req);
+
+	while (got > 0 && (size_t)got < req->nbytes) {
+		request_advance(req, (size_t)got);
+		got = read_nowait(req);
+	}
+	if (got == -EOPNOTSUPP || got == -ESPIPE)
+		remember(req->fd, FILE_OTHER);
+	if (got < 0)
+		return false;
+	*res = (ssize_t)req->done + got;
+	return true;
+}
+
+static bool read_memory(struct request *req, ssize_t *res)
+{
+	*res = RAW_SYSCALL(SYS_pread64, req->fd, req->buf, req->nbytes, req->offset);
+	return *res >= 0;
+}
+
+void inline_limits_changed(void)
+{
+	atomic_store(&limit_known_until_ns, 0);
+}
+
+/* Is there a file size limit?  Asking costs as much as a write: remember for a moment. */
+static bool has_size_limit(uint64_t now)
+{
+	struct rlimit limit;
+
+	if (now < atomic_load_explicit(&limit_known_until_ns, memory_order_relaxed))
+		return false;
+	if (RAW_SYSCALL(SYS_prlimit64, 0, RLIMIT_FSIZE, NULL, &limit) < 0 ||
+	    limit.rlim_cur != RLIM_INFINITY)
+		return true;
+	atomic_store(&limit_known_until_ns, now + LIMIT_CHECK_NS);
+	return false;
+}
+
+static bool write_plain(struct request *req, ssize_t *res)
+{
+	*res = RAW_SYSCALL(SYS_pwrite64, req->fd, req->buf, req->nbytes, req->offset);
+	return *res >= 0;
+}
+
+/* The file system may refuse the flag, or take it and yet need to wait. */
+static bool write_nowait(struct request *req, ssize_t *res)
+{
+	struct iovec iov = { .iov_base = req->buf, .iov_len = req->nbytes };
+
+	*res = RAW_SYSCALL(SYS_pwritev2, req->fd, &iov, 1, req->offset, 0L, RWF_NOWAIT);
+	if (*res == -EOPNOTSUPP)
+		remember(req->fd, kind_without_nowait_writes(req->fd));
+	if (*res > 0 && (size_t)*res < req->nbytes) {
+		request_advance(req, (size_t)*res);
+		return false;
+	}
+	return *res >= 0;
+}
+
+/* A write that waited: leave such writes to others, longer each time it happens again. */
+static void note_duration(uint64_t began, uint64_t ended)
+{
+	uint64_t pause = atomic_load_explicit(&pause_ns, memory_order_relaxed);
+
+	if (ended - began < WAIT_SEEN_NS)
+		return;
+	stats_inc(inline_pauses);
+	pause = pause ? pause * 2 : PAUSE_FIRST_NS;
+	if (pause > PAUSE_LAST_NS)
+		pause = PAUSE_LAST_NS;
+	/* Long after the last pause it is no longer the same congestion. */
+	if (began > atomic_load(&paused_until_ns) + 2 * PAUSE_LAST_NS)
+		pause = PAUSE_FIRST_NS;
+	atomic_store(&pause_ns, pause);
+	atomic_store(&paused_until_ns, ended + pause);
+}
+
+static bool write_copied(struct request *req, ssize_t *res, uint64_t now)
+{
+	bool is_done;
+
+	if (now < atomic_load_explicit(&paused_until_ns, memory_order_relaxed))
+		return false;
+	is_done = write_plain(req, res);
+	note_duration(now, clock_now_ns());
+	return is_done;
+}
+
+static bool try_read(struct request *req, enum file_kind kind, ssize_t *res)
+{
+	return kind == FILE_MEMORY ? read_memory(req, res) : read_cached(req, res);
+}
+
+static bool try_write(struct request *req, enum file_kind kind, ssize_t *res)
+{
+	uint64_t now = clock_now_ns();
+
+	if (req->descriptor.flags & (O_SYNC | O_DSYNC) || has_size_limit(now))
+		return false;
+	if (kind == FILE_MEMORY)
+		return write_plain(req, res);
+	if (kind == FILE_CACHED && write_nowait(req, res))
+		return true;
+	/* What write_nowait() has just learnt holds from the next request on. */
+	return kind == FILE_COPIED && write_copied(req, res, now);
+}
+
+bool inline_try(struct request *req, ssize_t *res)
+{
+	struct filter_range range;
+	enum file_kind kind;
+
+	if (req->nbytes == 0 || req->nbytes > INLINE_BYTES_MAX || req->offset < 0 ||
+	    req->descriptor.flags & (O_DIRECT | O_PATH))
+		return false;
+	kind = kind_of(req->fd);
+	if (kind == FILE_OTHER)
+		return false;
+	range = filter_range_of(req);
+	if (filter_may_conflict(FILTER_ENGINE, &range) ||
+	    filter_may_conflict(FILTER_DIRECT, &range))
+		return false;
+	return req->op == OP_WRITE ? try_write(req, kind, res) : try_read(req, kind, res);
+}
