@@ -56,10 +56,10 @@ TEST_FLAGS := $(BASE_FLAGS) -Itest/support
 # Named one by one, by layer: a stray file must not enter the library.
 SHIM := config log stats thread process descriptor \
 	request aiocb \
-	filter inline inbox pool perform workers uring_setup backend_uring backend_threads engine \
+	filesize filter inline direct inbox pool perform workers uring_setup backend_uring backend_threads engine \
 	fdqueue group notify waiter \
-	ledger issue cancel dispatch submit \
-	forward aio aio_suspend lio_listio close limits introspect \
+	publish ledger issue cancel dispatch submit \
+	forward interface aio aio_suspend lio_listio close limits introspect \
 	lifecycle
 SHIM_OBJS := $(SHIM:%=$(B)/shim/%.o)
 
@@ -116,7 +116,7 @@ $(STATUS): $(B)/shim/status.o $(SHIM_OBJS)
 SUPPORT_SRCS := $(wildcard test/support/*.c)
 SUPPORT_OBJS := $(SUPPORT_SRCS:%.c=$(B)/%.o)
 # Black box: not linked to the shim; the same binary runs on every implementation.
-BLACK_BOX := $(patsubst %.c,$(B)/%,$(wildcard test/conformance/test_*.c test/transparency/test_*.c test/abi/test_*.c))
+BLACK_BOX := $(patsubst %.c,$(B)/%,$(wildcard test/conformance/test_*.c test/transparency/test_*.c test/abi/test_*.c test/stress/stress_*.c))
 PRELOADS := $(B)/test/transparency/plugin.so $(B)/test/transparency/obvious.so
 
 IMPLEMENTATIONS ?= glibc auto io_uring threads

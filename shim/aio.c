@@ -19,6 +19,7 @@
 #include "abi.h"
 #include "aiocb.h"
 #include "config.h"
+#include "direct.h"
 #include "submit.h"
 #include "cancel.h"
 #include "forward.h"
@@ -26,31 +27,16 @@
 #include "interface.h"
 #include "process.h"
 
-#define PRIO_DELTA_MAX 20 /* sysconf(_SC_AIO_PRIO_DELTA_MAX) */
-
-bool interface_check_priority(struct aiocb *cb)
-{
-	if (cb->aio_reqprio >= 0 && cb->aio_reqprio <= PRIO_DELTA_MAX)
-		return true;
-	aiocb_reject(cb, EINVAL, -1);
-	return false;
-}
-
-int interface_fail(int err)
-{
-	errno = err;
-	return -1;
-}
-
 static int submit_one(struct aiocb *cb, enum request_op op)
 {
 	struct request_list list = TAILQ_HEAD_INITIALIZER(list);
+	bool has_started = false;
 	struct request *req;
-	int ret = submit_begin(cb, op, &cb->aio_sigevent, &req);
+	int ret = submit_begin(cb, op, &cb->aio_sigevent, true, &req);
 
 	if (ret == 0 && req) {
 		TAILQ_INSERT_TAIL(&list, req, list_link);
-		ret = submit_list(&list);
+		ret = submit_list(&list, &has_started);
 	}
 	return ret < 0 ? interface_fail(-ret) : 0;
 }
@@ -106,7 +92,14 @@ int rtaio_aio_fsync(int op, struct aiocb *cb)
 
 int rtaio_aio_error(const struct aiocb *cb)
 {
-	return aiocb_error(cb);
+	int err = aiocb_error(cb);
+
+	/* Perhaps it only has to be taken from the event ring. */
+	if (err == EINPROGRESS && process_is_ready()) {
+		direct_poll();
+		err = aiocb_error(cb);
+	}
+	return err;
 }
 
 ssize_t rtaio_aio_return(struct aiocb *cb)
@@ -116,14 +109,28 @@ ssize_t rtaio_aio_return(struct aiocb *cb)
 
 static int cancel_one(int fd, struct aiocb *cb)
 {
+	struct request *req;
+
 	if (cb->aio_fildes != fd)
 		return interface_fail(EINVAL);
+	direct_poll();
 	if (aiocb_error(cb) != EINPROGRESS)
 		return AIO_ALLDONE;
-	if (!aiocb_request(cb))
+	req = aiocb_request(cb);
+	if (!req)
 		/* Either it has just ended, or it was never ours. */
 		return aiocb_error(cb) == EINPROGRESS ? interface_fail(EINVAL) : AIO_ALLDONE;
+	if (req->is_direct)
+		return AIO_NOTCANCELED; /* Linux AIO cancels no transfer */
 	return cancel_and_wait(fd, aiocb_handle(cb));
+}
+
+static int cancel_all(int fd)
+{
+	int ret = cancel_and_wait(fd, 0);
+
+	direct_poll();
+	return direct_is_busy(fd) && request_any_direct(fd) ? AIO_NOTCANCELED : ret;
 }
 
 int rtaio_aio_cancel(int fd, struct aiocb *cb)
@@ -136,7 +143,7 @@ int rtaio_aio_cancel(int fd, struct aiocb *cb)
 		return forward.aio_cancel(fd, cb);
 	if (RAW_SYSCALL(SYS_fcntl, fd, F_GETFL) < 0)
 		return interface_fail(EBADF);
-	return cb ? cancel_one(fd, cb) : cancel_and_wait(fd, 0);
+	return cb ? cancel_one(fd, cb) : cancel_all(fd);
 }
 
 /* Threads and table sizes mean nothing here; the idle time does, at any time, as in glibc. */

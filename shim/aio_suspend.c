@@ -10,10 +10,12 @@
 #include <aio.h>
 #include <errno.h>
 #include <limits.h>
+#include <pthread.h>
 #include <time.h>
 
 #include "abi.h"
 #include "aiocb.h"
+#include "direct.h"
 #include "forward.h"
 #include "futex.h"
 #include "interface.h"
@@ -21,25 +23,43 @@
 
 struct census {
 	int nr_pending;              /* in progress, and ours */
+	int nr_direct;               /* of these, on the direct lane */
 	bool has_ended;              /* any is not in progress, or is nobody's */
 	const struct aiocb *pending; /* the last one found */
 };
 
-static struct census take_census(const struct aiocb *const list[], int nent)
+struct entries {
+	const struct aiocb *const *list;
+	int nent;
+};
+
+static struct census take_census(const struct entries *entries)
 {
 	struct census census = { 0 };
 
-	for (int i = 0; i < nent && !census.has_ended; i++) {
-		if (!list[i])
+	for (int i = 0; i < entries->nent && !census.has_ended; i++) {
+		const struct aiocb *cb = entries->list[i];
+		struct request *req = cb ? aiocb_request(cb) : NULL;
+
+		if (!cb || cb == census.pending)
 			continue;
-		if (!aiocb_request(list[i])) {
+		if (!req) {
 			census.has_ended = true;
-		} else if (list[i] != census.pending) {
+		} else {
 			census.nr_pending++;
-			census.pending = list[i];
+			census.nr_direct += atomic_load(&req->is_direct);
+			census.pending = cb;
 		}
 	}
 	return census;
+}
+
+/* Is there anything that the event ring will not tell? */
+static bool is_settled(const void *arg)
+{
+	struct census census = take_census(arg);
+
+	return census.has_ended || census.nr_direct < census.nr_pending;
 }
 
 /* An absolute time on CLOCK_MONOTONIC; what lies beyond its range is its end. */
@@ -55,20 +75,48 @@ static void set_deadline(struct timespec *deadline, const struct timespec *timeo
 	}
 }
 
-static int wait_for(const struct census *census, const struct aiocb *const list[], int nent,
-		    const struct timespec *deadline)
+static void release_reaper(void *unused)
 {
-	if (census->nr_pending == 1)
-		return waiter_wait_one(aiocb_handle(census->pending), deadline, true);
-	return waiter_wait_any(list, nent, deadline, true);
+	(void)unused;
+	direct_release_reaper();
 }
 
-static int suspend(const struct aiocb *const list[], int nent, const struct timespec *timeout)
+/* Nothing wakes a sleeper on the event ring from elsewhere: the reaper sleeps there instead. */
+static int wait_with_reaper(const struct entries *entries, const struct timespec *deadline)
+{
+	int ret;
+
+	direct_hold_reaper();
+	pthread_cleanup_push(release_reaper, NULL);
+	ret = waiter_wait_any(entries->list, entries->nent, deadline, true);
+	pthread_cleanup_pop(1);
+	return ret;
+}
+
+static int wait_for(const struct census *census, const struct entries *entries,
+		    const struct timespec *deadline)
+{
+	int ret;
+
+	if (census->nr_direct == census->nr_pending) {
+		ret = direct_wait(is_settled, entries, deadline, true);
+		return deadline ? ret : interface_restart(ret);
+	}
+	if (census->nr_direct > 0)
+		return wait_with_reaper(entries, deadline);
+	if (census->nr_pending == 1)
+		return waiter_wait_one(aiocb_handle(census->pending), deadline, true);
+	return waiter_wait_any(entries->list, entries->nent, deadline, true);
+}
+
+static int suspend(const struct entries *entries, const struct timespec *timeout)
 {
 	struct timespec deadline;
-	struct census census = take_census(list, nent);
+	struct census census;
 	int ret = 0;
 
+	direct_poll();
+	census = take_census(entries);
 	if (census.has_ended || census.nr_pending == 0)
 		return 0;
 	if (timeout) {
@@ -79,8 +127,8 @@ static int suspend(const struct aiocb *const list[], int nent, const struct time
 		set_deadline(&deadline, timeout);
 	}
 	while (!census.has_ended && ret == 0) {
-		ret = wait_for(&census, list, nent, timeout ? &deadline : NULL);
-		census = take_census(list, nent);
+		ret = wait_for(&census, entries, timeout ? &deadline : NULL);
+		census = take_census(entries);
 	}
 	if (census.has_ended)
 		return 0;
@@ -101,7 +149,7 @@ int rtaio_aio_suspend(const struct aiocb *const list[], int nent, const struct t
 		return interface_fail(-ret);
 	if (forward_is_on())
 		return forward.aio_suspend(list, nent, timeout);
-	ret = suspend(list, nent, timeout);
+	ret = suspend(&(struct entries){ list, nent }, timeout);
 	return ret < 0 ? interface_fail(-ret) : 0;
 }
 

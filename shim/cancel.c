@@ -9,11 +9,13 @@
 #include "cancel.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stddef.h>
 
 #include "engine.h"
 #include "fdqueue.h"
 #include "futex.h"
+#include "inbox.h"
 #include "ledger.h"
 #include "stats.h"
 
@@ -44,19 +46,31 @@ STAILQ_HEAD(closing_list, closing);
 static struct cancel_list cancels = STAILQ_HEAD_INITIALIZER(cancels);
 static struct closing_list closings = STAILQ_HEAD_INITIALIZER(closings);
 
-static void sleep_until(_Atomic uint32_t *is_answered)
+/*
+ * Hand a message on this stack to the engine and sleep until it is answered.
+ * All signals are blocked meanwhile: a handler that jumped out would leave the
+ * engine with a message on an abandoned stack.  The engine answers without
+ * waiting for anything that can take long.  False: there is no engine.
+ */
+static bool ask_engine(struct message *message, _Atomic uint32_t *is_answered)
 {
-	while (!atomic_load(is_answered))
+	uint64_t all = UINT64_MAX, old;
+	bool is_asked;
+
+	RAW_SYSCALL(SYS_rt_sigprocmask, SIG_SETMASK, &all, &old, sizeof(all));
+	is_asked = inbox_push(message, message);
+	while (is_asked && !atomic_load(is_answered))
 		futex_wait(is_answered, 0, NULL);
+	RAW_SYSCALL(SYS_rt_sigprocmask, SIG_SETMASK, &old, NULL, sizeof(old));
+	return is_asked;
 }
 
 int cancel_and_wait(int fd, request_handle handle)
 {
 	struct cancel cancel = { .message.kind = MESSAGE_CANCEL, .fd = fd, .handle = handle };
 
-	if (!engine_is_running() || engine_hand_over(&cancel.message, &cancel.message) < 0)
+	if (!ask_engine(&cancel.message, &cancel.is_answered))
 		return AIO_ALLDONE;
-	sleep_until(&cancel.is_answered);
 	if (cancel.nr_kept)
 		return AIO_NOTCANCELED;
 	return cancel.nr_cancelled ? AIO_CANCELED : AIO_ALLDONE;
@@ -64,10 +78,13 @@ int cancel_and_wait(int fd, request_handle handle)
 
 void cancel_before_close(int first, int last)
 {
-	struct closing closing = { .message.kind = MESSAGE_CLOSE, .first = first, .last = last };
+	struct closing closing = {
+		.message.kind = MESSAGE_CLOSE,
+		.first = first,
+		.last = last,
+	};
 
-	if (engine_is_running() && engine_hand_over(&closing.message, &closing.message) == 0)
-		sleep_until(&closing.is_answered);
+	ask_engine(&closing.message, &closing.is_answered);
 }
 
 /* The cancellation that named @req has its answer. */
@@ -132,7 +149,8 @@ void cancel_serve(void)
 {
 	struct cancel *cancel;
 
-	while ((cancel = STAILQ_FIRST(&cancels)) && cancel->nr_pending == 0) {
+	while ((cancel = STAILQ_FIRST(&cancels)) && cancel->nr_pending == 0 &&
+	       TAILQ_EMPTY(&ledger.ended)) {
 		STAILQ_REMOVE_HEAD(&cancels, link);
 		answer(&cancel->is_answered);
 		if ((cancel = STAILQ_FIRST(&cancels)))

@@ -13,6 +13,7 @@
  */
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -20,6 +21,7 @@
 
 #include "abi.h"
 #include "descriptor.h"
+#include "futex.h"
 #include "inline.h"
 #include "cancel.h"
 #include "interface.h"
@@ -77,6 +79,12 @@ static void before_close_one(int fd)
 		inline_forget_files((unsigned)fd, (unsigned)fd);
 }
 
+/* With a bad @old, dup2 fails and closes nothing.  Only asked when it matters. */
+static bool closes(int old, int new)
+{
+	return new < 0 || !descriptor_is_held(new) || RAW_SYSCALL(SYS_fcntl, old, F_GETFD) >= 0;
+}
+
 EXPORT int rtaio_close(int fd);
 EXPORT int rtaio_dup2(int old, int new);
 EXPORT int rtaio_dup3(int old, int new, int flags);
@@ -94,7 +102,7 @@ int rtaio_close(int fd)
 
 int rtaio_dup2(int old, int new)
 {
-	if (old != new)
+	if (old != new &&closes(old, new))
 		before_close_one(new);
 	if (!next.dup2)
 		find_next();
@@ -103,7 +111,7 @@ int rtaio_dup2(int old, int new)
 
 int rtaio_dup3(int old, int new, int flags)
 {
-	if (old != new)
+	if (old != new &&closes(old, new))
 		before_close_one(new);
 	if (!next.dup3)
 		find_next();

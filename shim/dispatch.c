@@ -43,6 +43,7 @@
 #include "aiocb.h"
 #include "cancel.h"
 #include "config.h"
+#include "direct.h"
 #include "engine.h"
 #include "fdqueue.h"
 #include "filter.h"
@@ -51,6 +52,7 @@
 #include "issue.h"
 #include "ledger.h"
 #include "notify.h"
+#include "publish.h"
 #include "stats.h"
 #include "submit.h"
 #include "waiter.h"
@@ -60,14 +62,17 @@
 
 /* --- publish ----------------------------------------------------------- */
 
-static void publish_group(struct request *group)
+/* No waiter holds a group that notifies: LIO_WAIT ignores the sigevent. */
+static uint64_t publish_group(struct request *group)
 {
-	ledger.slots_to_wake |= waiter_publish(group);
+	uint64_t slots;
+
+	if (!notify_is_wanted(&group->notification))
+		return publish_silent_group(group);
+	slots = waiter_publish(group);
 	request_set_state(group, REQ_DONE);
-	if (notify_is_wanted(&group->notification))
-		notify_deliver(group); /* no waiter holds it: LIO_WAIT ignores the sigevent */
-	else
-		group_put(group);
+	notify_deliver(group);
+	return slots;
 }
 
 /* The order of effects.  @req is out of its queue; its record may be gone afterwards. */
@@ -76,34 +81,80 @@ static void publish(struct request *req, ssize_t res)
 	struct request *group = req->group;
 
 	ledger.nr_outstanding--;
-	stats_inc(completions);
-	if (res < 0)
-		stats_inc(errors);
 	submit_lower_filter(req);
-	aiocb_complete(req->cb, res);
-	ledger.slots_to_wake |= waiter_publish(req);
-	request_set_state(req, REQ_DONE);
+	ledger.slots_to_wake |= publish_result(req, res);
+	if (req->is_bounced)
+		direct_leave(req);
 	notify_deliver(req);
 	if (group && group_leave(group, res < 0))
-		publish_group(group);
+		ledger.slots_to_wake |= publish_group(group);
+}
+
+/* Others wait for room: then one request a turn, at the tail of the backlog. */
+static bool has_room(const struct fdqueue *queue)
+{
+	return ledger.nr_files_in_flight < config.depth &&
+	       (TAILQ_EMPTY(&ledger.backlog) || queue->has_turn);
+}
+
+static void issue_all(struct fdqueue *queue)
+{
+	struct request *req;
+
+	while ((req = fdqueue_next(queue, has_room(queue)))) {
+		if (req->op == OP_READ || req->op == OP_WRITE)
+			queue->has_turn = false;
+		issue(req);
+	}
+}
+
+/* The direct lane reports now; look once more, since it may have ended just before. */
+static void await_direct(struct fdqueue *queue)
+{
+	if (TAILQ_EMPTY(&ledger.awaiting)) {
+		direct_watch(true);
+		direct_hold_reaper();
+	}
+	if (!queue->is_awaiting) {
+		queue->is_awaiting = true;
+		TAILQ_INSERT_TAIL(&ledger.awaiting, queue, awaiting_link);
+	}
+	issue_all(queue);
+}
+
+static void await_direct_no_more(struct fdqueue *queue)
+{
+	if (!queue->is_awaiting)
+		return;
+	queue->is_awaiting = false;
+	TAILQ_REMOVE(&ledger.awaiting, queue, awaiting_link);
+	if (TAILQ_EMPTY(&ledger.awaiting)) {
+		direct_watch(false);
+		direct_release_reaper();
+	}
 }
 
 /* Issue all that order and room allow. */
 static void pump(struct fdqueue *queue)
 {
-	struct request *req;
-	bool has_room;
-
-	do {
-		has_room = ledger.nr_files_in_flight < config.depth;
-		req = fdqueue_next(queue, has_room);
-		if (req)
-			issue(req);
-	} while (req);
-	if (!has_room && !queue->is_backlogged && fdqueue_wants_room(queue)) {
+	issue_all(queue);
+	if (queue->awaits_direct)
+		await_direct(queue);
+	if (!queue->awaits_direct)
+		await_direct_no_more(queue);
+	if (!has_room(queue) && !queue->is_backlogged && fdqueue_wants_room(queue)) {
 		queue->is_backlogged = true;
 		TAILQ_INSERT_TAIL(&ledger.backlog, queue, backlog_link);
 	}
+}
+
+/* Something of the direct lane ended, for which one of these may have waited. */
+static void pump_awaiting(void)
+{
+	struct fdqueue *queue, *next;
+
+	TAILQ_FOREACH_SAFE(queue, &ledger.awaiting, awaiting_link, next)
+	pump(queue);
 }
 
 /* Room came free: one turn for each queue that waits for it. */
@@ -114,7 +165,9 @@ static void pump_backlog(void)
 	while (ledger.nr_files_in_flight < config.depth && (queue = TAILQ_FIRST(&ledger.backlog))) {
 		TAILQ_REMOVE(&ledger.backlog, queue, backlog_link);
 		queue->is_backlogged = false;
+		queue->has_turn = true;
 		pump(queue);
+		queue->has_turn = false;
 	}
 }
 
@@ -141,6 +194,13 @@ static int early_error(const struct request *req)
 	return req->descriptor.err;
 }
 
+/* Given up by the direct lane, whose filter has guarded it until it is in its place here. */
+static void take_bounced(struct request *req)
+{
+	submit_raise_filter(req);
+	direct_leave_range(req);
+}
+
 static void accept_request(struct request *req)
 {
 	int err = early_error(req);
@@ -149,6 +209,8 @@ static void accept_request(struct request *req)
 	count_request(req);
 	if (!err && fdqueue_add(req) < 0)
 		err = EAGAIN;
+	if (req->is_bounced)
+		take_bounced(req);
 	if (err) {
 		stats_inc(lane_engine);
 		ledger_end(req, -err);
@@ -175,6 +237,8 @@ static void finish(struct request *req)
 		is_last = fdqueue_is_last(queue);
 		if (is_last && queue->is_backlogged)
 			TAILQ_REMOVE(&ledger.backlog, queue, backlog_link);
+		if (is_last)
+			await_direct_no_more(queue);
 		fdqueue_remove(req);
 	}
 	publish(req, res);
@@ -213,17 +277,17 @@ static void absorb(struct request *req)
 /* All completions the ring owed for @req are in. */
 static void ring_is_done(struct request *req)
 {
-	bool was_asked = req->cancel != NULL;
-	bool is_cancelled = was_asked && (req->res == -ECANCELED || req->res == -EINTR);
+	bool is_cancelled = req->cancel && (req->res == -ECANCELED || req->res == -EINTR);
 
-	if (was_asked)
-		cancel_answer(req, is_cancelled, false);
 	if (is_cancelled) {
 		stats_inc(cancellations);
 		ledger_end(req, -ECANCELED);
 	} else {
 		absorb(req);
 	}
+	/* Half of it may be done and the rest be on its way again: then it was not cancelled. */
+	if (req->cancel)
+		cancel_answer(req, is_cancelled, !req->has_ended);
 }
 
 static void on_complete(struct request *req, ssize_t res)
@@ -244,6 +308,55 @@ static void on_cancelled(struct request *req, int res)
 		cancel_answer(req, false, true); /* the kernel cannot, or not any more */
 }
 
+/* --- the direct lane, in whatever thread reaps ------------------------- */
+
+static struct message drained_message = { .kind = MESSAGE_DRAINED };
+static _Atomic bool is_drained_posted; /* the message lies in the inbox: one at a time */
+
+static uint64_t on_direct_complete(struct request *req, ssize_t res)
+{
+	struct request *group = req->group;
+	uint64_t slots;
+
+	atomic_store(&req->is_direct, false);
+	if (group)
+		atomic_fetch_sub(&group->nr_direct, 1);
+	slots = publish_result(req, res);
+	request_free(req);
+	/* A list that notifies does not come this way. */
+	if (group && group_leave(group, res < 0))
+		slots |= publish_silent_group(group);
+	return slots;
+}
+
+static uint64_t on_direct_bounce(struct request *req)
+{
+	if (req->group)
+		atomic_fetch_sub(&req->group->nr_direct, 1);
+	atomic_store(&req->is_direct, false);
+	req->is_bounced = true;
+	request_hold_descriptor(req);
+	if (engine_hand_over(&req->message, &req->message) == 0)
+		return 0;
+	/* No engine can be had: then it fails like any other request. */
+	request_release_descriptor(req);
+	direct_leave_range(req);
+	direct_leave(req);
+	return on_direct_complete(req, -EAGAIN);
+}
+
+static void on_direct_drained(void)
+{
+	if (!atomic_exchange(&is_drained_posted, true))
+		engine_hand_over(&drained_message, &drained_message);
+}
+
+static const struct direct_events direct_client = {
+	.complete = on_direct_complete,
+	.bounce = on_direct_bounce,
+	.drained = on_direct_drained,
+};
+
 /* --- what the engine calls ---------------------------------------------- */
 
 static void receive(struct message *message)
@@ -258,11 +371,15 @@ static void receive(struct message *message)
 		ledger.nr_on_workers--;
 		ledger_end(req, req->res);
 		break;
+	case MESSAGE_DRAINED:
+		atomic_store(&is_drained_posted, false);
+		pump_awaiting();
+		break;
 	case MESSAGE_NOTIFY:
 		notify_deliver(req);
 		break;
 	case MESSAGE_GROUP:
-		publish_group(req);
+		ledger.slots_to_wake |= publish_group(req);
 		break;
 	case MESSAGE_CANCEL:
 		cancel_accept(message);
@@ -320,8 +437,8 @@ static void publish_ended(void)
 /* Some things tell nobody when they change: a full signal queue, a blocked pool. */
 static bool is_watching(void)
 {
-	return notify_is_waiting() || workers_are_waiting() || cancel_is_watching() ||
-	       !TAILQ_EMPTY(&ledger.stranded);
+	return !TAILQ_EMPTY(&ledger.awaiting) || notify_is_waiting() || workers_are_waiting() ||
+	       cancel_is_watching() || !TAILQ_EMPTY(&ledger.stranded);
 }
 
 static uint64_t tick(void)
@@ -335,6 +452,10 @@ static uint64_t tick(void)
 		notify_tick();
 		workers_tick();
 		issue_stranded();
+		if (!TAILQ_EMPTY(&ledger.awaiting)) {
+			direct_poll(); /* should there be no reaper for want of a thread */
+			pump_awaiting();
+		}
 		ledger.tick_at = now + TICK_NS;
 	}
 	return ledger.tick_at - now;
@@ -346,6 +467,10 @@ static uint64_t tick(void)
  */
 static void abandon(struct request *req)
 {
+	if (!req->is_on_ring) {
+		ring_is_done(req); /* only the answer to its cancellation is missing */
+		return;
+	}
 	if (req->cancel)
 		cancel_answer(req, false, true);
 	issue_without_ring(req);
@@ -404,11 +529,14 @@ void dispatch_start(void)
 	notify_start();
 	workers_start();
 	engine_init(&client);
+	direct_init(&direct_client);
+	atomic_store(&is_drained_posted, false);
 }
 
 void dispatch_forget(void)
 {
 	filter_forget();
+	direct_forget();
 	fdqueue_forget();
 	cancel_forget();
 	notify_forget();

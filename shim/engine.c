@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "config.h"
+#include "direct.h"
 #include "futex.h"
 #include "inbox.h"
 #include "log.h"
@@ -64,7 +65,7 @@ static void announce(void)
 			 (int)getpid(), backend->name, backend_names[config.backend], config.depth);
 }
 
-static void report_refusal(const struct backend *refused, int err)
+static void report_refusal(int err)
 {
 	static _Atomic bool is_reported;
 
@@ -72,29 +73,43 @@ static void report_refusal(const struct backend *refused, int err)
 		log_line(
 			"RTAIO_BACKEND=%s cannot serve here: %s; asynchronous I/O fails with ENOSYS. "
 			"rtaio --status says why; RTAIO_BACKEND=auto takes what works",
-			refused->name, strerror(err));
+			backend_names[config.backend], strerror(err));
+}
+
+/* What may serve the ring lane, the best first. */
+static const struct {
+	enum backend_choice choice; /* beside BACKEND_AUTO */
+	const struct backend *backend;
+} candidates[] = {
+	{ BACKEND_IO_URING, &backend_uring },
+	{ BACKEND_LIBAIO, &backend_threads }, /* and the direct lane on Linux AIO */
+	{ BACKEND_THREADS, &backend_threads },
+};
+
+static int try_candidate(enum backend_choice choice, const struct backend *candidate)
+{
+	if (choice == BACKEND_LIBAIO && config.backend == BACKEND_LIBAIO && !direct_is_available())
+		return -ENOSYS;
+	return candidate->open(&client->events);
 }
 
 /* The first backend that opens; a backend asked for by name is the only candidate. */
 static bool open_backend(void)
 {
-	static const struct backend *const preference[] = { &backend_uring, &backend_threads };
-
-	for (size_t i = 0; i < sizeof(preference) / sizeof(preference[0]); i++) {
-		bool is_named = strcmp(preference[i]->name, backend_names[config.backend]) == 0;
+	for (size_t i = 0; i < sizeof(candidates) / sizeof(candidates[0]); i++) {
 		int ret;
 
-		if (config.backend != BACKEND_AUTO && !is_named)
+		if (config.backend != BACKEND_AUTO && config.backend != candidates[i].choice)
 			continue;
-		ret = preference[i]->open(&client->events);
+		ret = try_candidate(candidates[i].choice, candidates[i].backend);
 		if (ret == 0) {
-			backend = preference[i];
+			backend = candidates[i].backend;
 			atomic_store(&serving, backend->name);
 			announce();
 			return true;
 		}
-		if (is_named)
-			report_refusal(preference[i], -ret);
+		if (config.backend == candidates[i].choice)
+			report_refusal(-ret);
 	}
 	return false;
 }
@@ -129,13 +144,32 @@ static void reap(void)
 		backend->reap();
 }
 
-/* Sleep, or find that there is no need to.  True: idle time is over. */
+/* For how long has there been nothing to do?  0 when there is. */
+static uint64_t idle_time(uint64_t timeout_ns)
+{
+	static uint64_t idle_since;
+	uint64_t now;
+
+	if (timeout_ns != UINT64_MAX || !client->is_idle()) {
+		idle_since = 0;
+		return 0;
+	}
+	now = clock_now_ns();
+	if (idle_since == 0)
+		idle_since = now;
+	return now - idle_since;
+}
+
+/* Sleep, or find that there is no need to.  True: idle for long enough to leave. */
 static bool rest(uint64_t timeout_ns)
 {
-	uint64_t idle_ns = atomic_load(&config.idle_ns), began;
+	uint64_t idle_ns = atomic_load(&config.idle_ns);
+	uint64_t idle_for = idle_time(timeout_ns);
 	bool is_idle = timeout_ns == UINT64_MAX && client->is_idle();
 	uint32_t wake_value;
 
+	if (is_idle && idle_for >= idle_ns)
+		return true;
 	if (!inbox_fall_asleep(&wake_value)) {
 		if (backend->is_pressing && backend->is_pressing()) {
 			engine_flush();
@@ -143,15 +177,14 @@ static bool rest(uint64_t timeout_ns)
 		}
 		return false;
 	}
-	began = is_idle ? clock_now_ns() : 0;
-	backend->wait(wake_value, is_idle ? idle_ns : timeout_ns);
+	backend->wait(wake_value, is_idle ? idle_ns - idle_for : timeout_ns);
 	inbox_wake_up();
 	reap();
-	return is_idle && clock_now_ns() - began >= idle_ns && client->is_idle();
+	return false;
 }
 
-/* The loop of the engine.  Returns when the thread has to end. */
-static void serve(void)
+/* The loop of the engine.  True: it is over; false: the ring was lost. */
+static bool serve(void)
 {
 	for (;;) {
 		bool is_over;
@@ -159,16 +192,16 @@ static void serve(void)
 		receive_messages();
 		is_over = rest(client->settle());
 		if (backend->is_lost && backend->is_lost())
-			return;
+			return false;
 		if (!is_over)
 			continue;
 		/* The ring goes first: once the inbox is closed another engine may start. */
 		backend->close();
 		if (inbox_close())
-			return;
+			return true;
 		if (!open_backend()) {
 			refuse_all(EAGAIN);
-			return;
+			return true;
 		}
 	}
 }
@@ -210,8 +243,7 @@ static void *engine_thread(void *arg)
 		stats_inc(engine_starts);
 		give_verdict(VERDICT_SERVING);
 	}
-	serve();
-	if (backend->is_lost && backend->is_lost()) {
+	if (!serve()) {
 		while (thread_create(engine_thread, (void *)self, THREAD_JOINABLE) < 0)
 			sleep(1); /* nothing can be done until there is a thread */
 	} else {

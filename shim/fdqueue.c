@@ -11,6 +11,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "direct.h"
+#include "filter.h"
 #include "futex.h"
 #include "stats.h"
 
@@ -159,7 +161,9 @@ int fdqueue_add(struct request *req)
 	TAILQ_INSERT_TAIL(&queue->outstanding, req, outstanding_link);
 	if (is_barrier(req))
 		return 0;
-	if (queue->is_file)
+	if (req->is_bounced) /* whatever waits here is younger */
+		TAILQ_INSERT_HEAD(&queue->waiting, req, list_link);
+	else if (queue->is_file)
 		TAILQ_INSERT_TAIL(&queue->waiting, req, list_link);
 	else
 		RB_INSERT(chain_tree, &queue->chain[way_of(req)], req);
@@ -192,6 +196,17 @@ static bool must_wait(struct fdqueue *queue, const struct request *req)
 	return req->op == OP_WRITE && overlaps(queue, READS, start, end);
 }
 
+/* Does the filter of the direct lane say "perhaps"?  Its requests are older than ours. */
+static bool waits_for_direct(struct fdqueue *queue, const struct request *req)
+{
+	struct filter_range range = filter_range_of(req);
+
+	if (!filter_may_conflict(FILTER_DIRECT, &range))
+		return false;
+	queue->awaits_direct = true;
+	return true;
+}
+
 static void put_in_flight(struct fdqueue *queue, struct request *req)
 {
 	int way = way_of(req);
@@ -208,7 +223,7 @@ static struct request *next_of_file(struct fdqueue *queue)
 
 	if (!req)
 		return NULL;
-	if (must_wait(queue, req)) {
+	if (waits_for_direct(queue, req) || must_wait(queue, req)) {
 		if (!req->has_stalled) {
 			req->has_stalled = true;
 			stats_inc(overlap_stalls);
@@ -231,12 +246,30 @@ static struct request *next_of_chain(struct fdqueue *queue, int way)
 	return req;
 }
 
+/* A barrier whose turn has come still waits for the direct lane. */
+static bool is_barrier_clear(struct fdqueue *queue, struct request *req)
+{
+	if (!req->has_direct_barrier) {
+		if (!direct_is_busy(queue->fd))
+			return true;
+		req->has_direct_barrier = direct_open_barrier(queue->fd);
+	}
+	if (!req->has_direct_barrier || !direct_barrier_is_clear(queue->fd)) {
+		queue->awaits_direct = true;
+		return false;
+	}
+	direct_close_barrier(queue->fd);
+	req->has_direct_barrier = false;
+	return true;
+}
+
 struct request *fdqueue_next(struct fdqueue *queue, bool has_room)
 {
 	struct request *oldest = TAILQ_FIRST(&queue->outstanding);
 	struct request *req = NULL;
 
-	if (oldest && oldest->is_waiting && is_barrier(oldest))
+	queue->awaits_direct = false;
+	if (oldest && oldest->is_waiting && is_barrier(oldest) && is_barrier_clear(queue, oldest))
 		req = oldest;
 	else if (!queue->is_file) {
 		req = next_of_chain(queue, READS);
@@ -260,6 +293,8 @@ void fdqueue_withdraw(struct request *req)
 
 	req->is_waiting = false;
 	req->is_withdrawn = true;
+	if (req->has_direct_barrier)
+		direct_close_barrier(queue->fd);
 	if (is_barrier(req))
 		return;
 	if (queue->is_file)

@@ -28,12 +28,20 @@
 RB_HEAD(chain_tree, request);
 RB_HEAD(range_tree, request);
 
+/*
+ * Requests of the direct lane are in no queue; its filter and its barriers
+ * (filter.h, direct.h) say whether a request here has to wait for one of them.
+ */
 struct fdqueue {
 	RB_ENTRY(fdqueue) tree_link; /* also the free list */
 	TAILQ_ENTRY(fdqueue) backlog_link;
+	TAILQ_ENTRY(fdqueue) awaiting_link;
 	int fd;
 	bool is_file;
-	bool is_backlogged;              /* dispatch keeps it in its backlog */
+	bool awaits_direct; /* the next one waits for the direct lane */
+	bool is_awaiting;   /* dispatch keeps it in its list of such queues */
+	bool is_backlogged; /* dispatch keeps it in its backlog */
+	bool has_turn;      /* dispatch: may put one request in flight ahead of the backlog */
 	struct descriptor descriptor;    /* what the number meant */
 	struct request_list outstanding; /* accepted and not complete, oldest first */
 	struct request_list waiting;     /* file requests not issued, oldest first */

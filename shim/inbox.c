@@ -28,11 +28,12 @@ _Atomic int inbox_wake_timer = -1;
 
 static void wake_engine(void)
 {
-	int timer = atomic_load(&inbox_wake_timer);
+	int timer;
 
 	stats_inc(engine_wakes);
 	atomic_fetch_add(&inbox_wake_word, 1);
 	futex_wake(&inbox_wake_word, 1);
+	timer = atomic_load(&inbox_wake_timer);
 	if (timer >= 0) {
 		const struct itimerspec at_once = { .it_value = { .tv_nsec = 1 } };
 

@@ -14,8 +14,7 @@
  *                guard: a write that was seen to wait closes this way for a
  *                while, longer each time
  *
- * A write past RLIMIT_FSIZE would send SIGXFSZ to the caller: where that limit
- * is set, writes go to the engine, whose threads block all signals.
+ * Where RLIMIT_FSIZE is set, writes go to the engine (filesize.h).
  */
 #include "inline.h"
 
@@ -23,12 +22,12 @@
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <stdatomic.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/vfs.h>
 
+#include "filesize.h"
 #include "filter.h"
 #include "futex.h"
 #include "stats.h"
@@ -39,7 +38,6 @@
 #define WAIT_SEEN_NS   300000u     /* a copy that took longer has waited for something */
 #define PAUSE_FIRST_NS 50000000u   /* no inline writes for so long, then */
 #define PAUSE_LAST_NS  3200000000u /* doubled up to */
-#define LIMIT_CHECK_NS 20000u      /* another process may set our limit, unseen */
 
 enum file_kind {
 	FILE_UNKNOWN = 0,
@@ -55,7 +53,6 @@ static _Atomic uint64_t remembered[FILES_REMEMBERED];
 
 static _Atomic uint64_t paused_until_ns; /* no inline copies before */
 static _Atomic uint64_t pause_ns;        /* the last pause */
-static _Atomic uint64_t limit_known_until_ns;
 
 static _Atomic uint64_t *place_of(int fd)
 {
@@ -155,25 +152,6 @@ static bool read_memory(struct request *req, ssize_t *res)
 	return *res >= 0;
 }
 
-void inline_limits_changed(void)
-{
-	atomic_store(&limit_known_until_ns, 0);
-}
-
-/* Is there a file size limit?  Asking costs as much as a write: remember for a moment. */
-static bool has_size_limit(uint64_t now)
-{
-	struct rlimit limit;
-
-	if (now < atomic_load_explicit(&limit_known_until_ns, memory_order_relaxed))
-		return false;
-	if (RAW_SYSCALL(SYS_prlimit64, 0, RLIMIT_FSIZE, NULL, &limit) < 0 ||
-	    limit.rlim_cur != RLIM_INFINITY)
-		return true;
-	atomic_store(&limit_known_until_ns, now + LIMIT_CHECK_NS);
-	return false;
-}
-
 static bool write_plain(struct request *req, ssize_t *res)
 {
 	*res = RAW_SYSCALL(SYS_pwrite64, req->fd, req->buf, req->nbytes, req->offset);
@@ -213,8 +191,9 @@ static void note_duration(uint64_t began, uint64_t ended)
 	atomic_store(&paused_until_ns, ended + pause);
 }
 
-static bool write_copied(struct request *req, ssize_t *res, uint64_t now)
+static bool write_copied(struct request *req, ssize_t *res)
 {
+	uint64_t now = clock_now_ns();
 	bool is_done;
 
 	if (now < atomic_load_explicit(&paused_until_ns, memory_order_relaxed))
@@ -231,16 +210,14 @@ static bool try_read(struct request *req, enum file_kind kind, ssize_t *res)
 
 static bool try_write(struct request *req, enum file_kind kind, ssize_t *res)
 {
-	uint64_t now = clock_now_ns();
-
-	if (req->descriptor.flags & (O_SYNC | O_DSYNC) || has_size_limit(now))
+	if (req->descriptor.flags & (O_SYNC | O_DSYNC) || filesize_is_limited())
 		return false;
 	if (kind == FILE_MEMORY)
 		return write_plain(req, res);
 	if (kind == FILE_CACHED && write_nowait(req, res))
 		return true;
 	/* What write_nowait() has just learnt holds from the next request on. */
-	return kind == FILE_COPIED && write_copied(req, res, now);
+	return kind == FILE_COPIED && write_copied(req, res);
 }
 
 bool inline_try(struct request *req, ssize_t *res)

@@ -24,7 +24,4 @@ bool inline_try(struct request *req, ssize_t *res);
 /* The numbers @first .. @last are about to mean other files. */
 void inline_forget_files(unsigned first, unsigned last);
 
-/* The file size limit may have changed. */
-void inline_limits_changed(void);
-
 #endif

@@ -19,6 +19,12 @@ int interface_fail(int err);
 bool interface_check_priority(struct aiocb *cb);
 
 /*
+ * A wait on the event ring is interrupted even by a handler with SA_RESTART.
+ * Turns -EINTR into 0 if every handler that can have run has that flag.
+ */
+int interface_restart(int ret);
+
+/*
  * First use, or fork, since the last call?  0, -EAGAIN (no memory) or -ENOSYS
  * (RTAIO_BACKEND asks for something that does not exist).
  */

@@ -35,7 +35,7 @@ static void issue_to_worker(struct request *req)
 	ledger.nr_on_workers--;
 	/* Not one thread to be had.  A file is served here; a stream could block the engine. */
 	if (descriptor_is_file(&req->descriptor))
-		ledger_end(req, perform(req));
+		ledger_end(req, perform(req, req->fd));
 	else
 		TAILQ_INSERT_TAIL(&ledger.stranded, req, list_link);
 }
@@ -156,7 +156,8 @@ static bool is_same_file(struct request *req)
 	descriptor_identify(req->fd, &now);
 	if (!descriptor_same(&now, &req->descriptor))
 		return false;
-	req->descriptor.flags = now.flags;
+	/* O_APPEND decides over the range in the queue: that stays as it was. */
+	req->descriptor.flags = (now.flags & ~O_APPEND) | (req->descriptor.flags & O_APPEND);
 	return true;
 }
 
@@ -210,10 +211,16 @@ static void retry_stranded(struct request *req)
 {
 	ssize_t res;
 
+	request_hold_descriptor(req);
+	if (!is_same_file(req)) {
+		ledger_end(req, -ECANCELED);
+		return;
+	}
 	issue_to_worker(req);
 	if (TAILQ_LAST(&ledger.stranded, request_list) != req)
 		return;
 	res = perform_nowait(req);
+	request_release_descriptor(req); /* it may take long: closing the number must not */
 	if (res == -EAGAIN || res == -EOPNOTSUPP)
 		return;
 	if (res > 0 && (size_t)res < req->nbytes && req->op == OP_WRITE) {

@@ -20,6 +20,7 @@ struct ledger {
 	unsigned nr_files_in_flight; /* against config.depth */
 	unsigned nr_on_workers;
 	struct fdqueue_list backlog;  /* queues that wait for room, served in turn */
+	struct fdqueue_list awaiting; /* queues that wait for the direct lane */
 	struct request_list ended;    /* res is known, to be published */
 	struct request_list stranded; /* for want of a thread: streams, tried now and then */
 	struct request_list prepared; /* SQE made, not yet handed to the kernel */

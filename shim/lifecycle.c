@@ -37,14 +37,26 @@ static void stand_aside(void)
 	}
 }
 
+static void announce(void)
+{
+	log_line("version " RTAIO_VERSION ", process %d: serving POSIX AIO, RTAIO_BACKEND=%s%s",
+		 (int)getpid(), backend_names[config.backend],
+		 config.inline_lane ? "" : ", no inline lane");
+}
+
 void lifecycle_start(bool is_child)
 {
+	static bool is_configured; /* a fork may have come before that */
+
 	if (is_child)
 		forget_parent();
-	else
+	if (!is_configured)
 		config_load();
+	is_configured = true;
 	if (forward_is_on())
 		stand_aside();
+	else if (config.verbose)
+		announce();
 	dispatch_start();
 }
 

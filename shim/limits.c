@@ -2,8 +2,7 @@
 /*
  * limits.c - setrlimit and prlimit: know when the file size limit changes.
  *
- * The inline lane writes in the program's threads only while there is no
- * RLIMIT_FSIZE, and remembers that for a moment.
+ * filesize.h says why that matters.
  */
 #include <errno.h>
 #include <sys/resource.h>
@@ -11,7 +10,7 @@
 #include <unistd.h>
 
 #include "abi.h"
-#include "inline.h"
+#include "filesize.h"
 
 EXPORT int rtaio_prlimit(pid_t pid, enum __rlimit_resource resource, const struct rlimit *new_limit,
 			 struct rlimit *old_limit);
@@ -24,7 +23,7 @@ int rtaio_prlimit(pid_t pid, enum __rlimit_resource resource, const struct rlimi
 	int ret = (int)syscall(SYS_prlimit64, pid, resource, new_limit, old_limit);
 
 	if (new_limit)
-		inline_limits_changed();
+		filesize_limit_changed();
 	return ret;
 }
 

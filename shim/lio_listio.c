@@ -13,6 +13,7 @@
 #include <errno.h>
 
 #include "abi.h"
+#include "direct.h"
 #include "submit.h"
 #include "forward.h"
 #include "group.h"
@@ -27,9 +28,10 @@ enum { LIO_DSYNC = 3, LIO_SYNC = 4, LIO_KNOWN_BITS = 127 };
 struct list {
 	struct request_list accepted;
 	struct request *group;
-	bool has_started;  /* any entry is accepted, or complete already */
-	int rejection;     /* errno of the last entry that was refused, or 0 */
-	bool keeps_silent; /* entries are not notified */
+	bool may_go_direct; /* nobody is to be told of the end of the list */
+	bool has_started;   /* any entry is under way, or complete already */
+	int rejection;      /* errno of the last entry that was refused, or 0 */
+	bool keeps_silent;  /* entries are not notified */
 };
 
 static enum request_op op_of(int opcode)
@@ -55,32 +57,52 @@ static void add_entry(struct list *list, struct aiocb *cb)
 		list->rejection = EINVAL;
 		return;
 	}
-	if (submit_begin(cb, op_of(cb->aio_lio_opcode), &cb->aio_sigevent, &req) < 0) {
+	if (submit_begin(cb, op_of(cb->aio_lio_opcode), &cb->aio_sigevent, list->may_go_direct,
+			 &req) < 0) {
 		list->rejection = EAGAIN;
 		return;
 	}
-	list->has_started = true;
 	if (req) {
 		group_join(list->group, req);
 		TAILQ_INSERT_TAIL(&list->accepted, req, list_link);
+	} else {
+		list->has_started = true;
 	}
 }
 
-/* Until the group is published, or -EINTR. */
-static int wait_for_group(request_handle handle)
+/* What is left of the list is in other hands than this thread's. */
+static bool has_left_direct(const void *arg)
+{
+	const struct request *group = arg;
+
+	return atomic_load(&group->nr_direct) == 0;
+}
+
+/*
+ * Until the group is published, or -EINTR.  First what the waiting thread has
+ * to take from the event ring itself, then what the engine reports.
+ */
+static int wait_for_group(struct request *group, request_handle handle)
 {
 	int ret = 0;
 
-	while (ret == 0 && request_lookup(handle))
-		ret = waiter_wait_one(handle, NULL, false);
+	while (ret == 0 && request_lookup(handle)) {
+		if (!has_left_direct(group))
+			ret = interface_restart(direct_wait(has_left_direct, group, NULL, false));
+		else
+			ret = waiter_wait_one(handle, NULL, false);
+	}
 	return request_lookup(handle) ? ret : 0;
 }
 
-/* The waiter's reference, and the members': for a list that has no member. */
-static void drop_group(struct request *group)
+static void submit_accepted(struct list *list)
 {
-	group_put(group);
-	group_put(group);
+	int ret = 0;
+
+	if (!TAILQ_EMPTY(&list->accepted))
+		ret = submit_list(&list->accepted, &list->has_started);
+	if (ret < 0)
+		list->rejection = -ret;
 }
 
 static int submit_and_wait(struct list *list)
@@ -88,36 +110,37 @@ static int submit_and_wait(struct list *list)
 	request_handle handle = request_handle_of(list->group);
 	int ret;
 
-	if (TAILQ_EMPTY(&list->accepted)) {
-		drop_group(list->group);
-		return list->rejection && list->has_started ? -EIO : -list->rejection;
-	}
-	ret = submit_list(&list->accepted);
-	if (ret < 0) {
-		drop_group(list->group);
-		return ret;
-	}
+	submit_accepted(list);
 	submit_release_group(list->group);
-	ret = wait_for_group(handle);
-	if (ret == 0 && (list->rejection || group_has_failed(list->group)))
+	ret = wait_for_group(list->group, handle);
+	if (ret == 0 && list->rejection)
+		ret = list->has_started ? -EIO : -list->rejection;
+	else if (ret == 0 && group_has_failed(list->group))
 		ret = -EIO;
 	group_put(list->group);
 	return ret;
 }
 
-static int submit_and_go(struct list *list, const struct sigevent *event)
+static int submit_and_go(struct list *list)
 {
-	int ret = notify_prepare(&list->group->notification, event);
-
-	if (ret == 0 && !TAILQ_EMPTY(&list->accepted))
-		ret = submit_list(&list->accepted);
-	if (ret < 0) {
-		notify_discard(&list->group->notification);
-		group_put(list->group);
-		return ret;
-	}
+	submit_accepted(list);
 	submit_release_group(list->group);
 	return -list->rejection;
+}
+
+/* The group, and for LIO_NOWAIT what it has to tell when it is complete. */
+static int open_list(struct list *list, int mode, const struct sigevent *event)
+{
+	TAILQ_INIT(&list->accepted);
+	list->group = group_open(mode == LIO_WAIT);
+	if (!list->group)
+		return -EAGAIN;
+	if (mode == LIO_NOWAIT && notify_prepare(&list->group->notification, event) < 0) {
+		group_put(list->group);
+		return -EAGAIN;
+	}
+	list->may_go_direct = !notify_is_wanted(&list->group->notification);
+	return 0;
 }
 
 static int submit_entries(int mode, struct aiocb *const entries[], int nent, struct sigevent *event,
@@ -125,15 +148,13 @@ static int submit_entries(int mode, struct aiocb *const entries[], int nent, str
 {
 	struct list list = { .keeps_silent = keeps_silent };
 
-	TAILQ_INIT(&list.accepted);
-	list.group = group_open(mode == LIO_WAIT);
-	if (!list.group)
+	if (open_list(&list, mode, event) < 0)
 		return -EAGAIN;
 	for (int i = 0; i < nent; i++)
 		if (entries[i] && entries[i]->aio_lio_opcode != LIO_NOP)
 			add_entry(&list, entries[i]);
 	stats_inc(lists);
-	return mode == LIO_WAIT ? submit_and_wait(&list) : submit_and_go(&list, event);
+	return mode == LIO_WAIT ? submit_and_wait(&list) : submit_and_go(&list);
 }
 
 static int checked_submit(int mode, struct aiocb *const entries[], int nent, struct sigevent *event,

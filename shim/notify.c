@@ -156,11 +156,20 @@ static void *run_own_thread(void *arg)
 
 static int start_callback(struct request *req)
 {
+	struct notification own = req->notification;
 	pthread_t thread;
+	int ret;
 
-	if (!req->notification.attributes)
+	if (!own.attributes)
 		return pool_submit(&callbacks, req);
-	return -pthread_create(&thread, req->notification.attributes, run_own_thread, req);
+	/* The new thread frees the record; the attributes are read until pthread_create returns. */
+	req->notification.attributes = NULL;
+	ret = -pthread_create(&thread, own.attributes, run_own_thread, req);
+	if (ret == 0)
+		notify_discard(&own);
+	else
+		req->notification.attributes = own.attributes;
+	return ret;
 }
 
 /* 0: delivered or on its way; -EAGAIN: try later. */
@@ -183,17 +192,35 @@ static int deliver(struct request *req)
 	return ret == 0 ? 0 : -EAGAIN;
 }
 
+/* Order is due among signals of one number, and among callbacks: kind 0. */
+#define NR_KINDS (NSIG + 1)
+
+static unsigned nr_undelivered[NR_KINDS]; /* engine only */
+
+static unsigned kind_of(const struct notification *notification)
+{
+	unsigned signo = (unsigned)notification->signo;
+
+	return notification->notify == SIGEV_SIGNAL && signo < NR_KINDS ? signo : 0;
+}
+
+static void put_off(struct request *req)
+{
+	nr_undelivered[kind_of(&req->notification)]++;
+	TAILQ_INSERT_TAIL(&undelivered, req, list_link);
+}
+
 void notify_deliver(struct request *req)
 {
 	if (!notify_is_wanted(&req->notification)) {
 		finish(req);
 		return;
 	}
-	/* What waits goes first: completions are notified in order. */
-	if (TAILQ_EMPTY(&undelivered) && deliver(req) == 0)
+	/* What waits goes first, or signals of one number would overtake one another. */
+	if (nr_undelivered[kind_of(&req->notification)] == 0 && deliver(req) == 0)
 		return;
 	stats_inc(notify_retries);
-	TAILQ_INSERT_TAIL(&undelivered, req, list_link);
+	put_off(req);
 }
 
 bool notify_is_waiting(void)
@@ -203,13 +230,19 @@ bool notify_is_waiting(void)
 
 void notify_tick(void)
 {
+	struct request_list list = TAILQ_HEAD_INITIALIZER(list);
+	bool is_stuck[NR_KINDS] = { false };
 	struct request *req;
 
-	while ((req = TAILQ_FIRST(&undelivered))) {
-		TAILQ_REMOVE(&undelivered, req, list_link);
-		if (deliver(req) < 0) {
-			TAILQ_INSERT_HEAD(&undelivered, req, list_link);
-			break;
+	TAILQ_CONCAT(&list, &undelivered, list_link);
+	while ((req = TAILQ_FIRST(&list))) {
+		unsigned kind = kind_of(&req->notification);
+
+		TAILQ_REMOVE(&list, req, list_link);
+		nr_undelivered[kind]--;
+		if (is_stuck[kind] || deliver(req) < 0) {
+			is_stuck[kind] = true;
+			put_off(req);
 		}
 	}
 	pool_tick(&callbacks);
@@ -225,5 +258,6 @@ void notify_start(void)
 void notify_forget(void)
 {
 	TAILQ_INIT(&undelivered);
+	memset(nr_undelivered, 0, sizeof(nr_undelivered));
 	pool_forget(&callbacks);
 }

@@ -13,35 +13,35 @@
 
 #include "futex.h"
 
-static ssize_t read_at(const struct request *req)
+static ssize_t read_at(const struct request *req, int fd)
 {
-	ssize_t res = RAW_SYSCALL(SYS_pread64, req->fd, req->buf, req->nbytes, req->offset);
+	ssize_t res = RAW_SYSCALL(SYS_pread64, fd, req->buf, req->nbytes, req->offset);
 
 	if (res == -ESPIPE)
-		res = RAW_SYSCALL(SYS_read, req->fd, req->buf, req->nbytes);
+		res = RAW_SYSCALL(SYS_read, fd, req->buf, req->nbytes);
 	return res;
 }
 
-static ssize_t write_at(const struct request *req)
+static ssize_t write_at(const struct request *req, int fd)
 {
-	ssize_t res = RAW_SYSCALL(SYS_pwrite64, req->fd, req->buf, req->nbytes, req->offset);
+	ssize_t res = RAW_SYSCALL(SYS_pwrite64, fd, req->buf, req->nbytes, req->offset);
 
 	if (res == -ESPIPE)
-		res = RAW_SYSCALL(SYS_write, req->fd, req->buf, req->nbytes);
+		res = RAW_SYSCALL(SYS_write, fd, req->buf, req->nbytes);
 	return res;
 }
 
-static ssize_t perform_once(const struct request *req)
+static ssize_t perform_once(const struct request *req, int fd)
 {
 	switch ((enum request_op)req->op) {
 	case OP_READ:
-		return read_at(req);
+		return read_at(req, fd);
 	case OP_WRITE:
-		return write_at(req);
+		return write_at(req, fd);
 	case OP_FSYNC:
-		return RAW_SYSCALL(SYS_fsync, req->fd);
+		return RAW_SYSCALL(SYS_fsync, fd);
 	case OP_FDATASYNC:
-		return RAW_SYSCALL(SYS_fdatasync, req->fd);
+		return RAW_SYSCALL(SYS_fdatasync, fd);
 	case OP_INVALID:
 	case OP_GROUP:
 		break;
@@ -49,12 +49,12 @@ static ssize_t perform_once(const struct request *req)
 	return -EINVAL;
 }
 
-ssize_t perform(const struct request *req)
+ssize_t perform(const struct request *req, int fd)
 {
 	ssize_t res;
 
 	do
-		res = perform_once(req);
+		res = perform_once(req, fd);
 	while (res == -EINTR);
 	return res;
 }

@@ -12,8 +12,8 @@
 /* The kernel moves no more than this by one call (MAX_RW_COUNT). */
 #define PERFORM_BYTES_MAX 0x7ffff000u
 
-/* Bytes or -errno.  EINTR is retried. */
-ssize_t perform(const struct request *req);
+/* Bytes or -errno, on @fd: the request's descriptor or a duplicate.  EINTR is retried. */
+ssize_t perform(const struct request *req, int fd);
 
 /*
  * A stream's request if it can be done without waiting: bytes or -errno;

@@ -51,9 +51,18 @@ static struct request *wait_for_work(struct pool *pool)
 	return req;
 }
 
+static void block_signals(void)
+{
+	sigset_t all;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, NULL);
+}
+
 struct membership {
 	struct pool *pool;
 	uint32_t generation; /* of the process in which the thread was made */
+	bool has_left;       /* no longer counted */
 };
 
 /* Runs when the thread returns and when a callback ends it by pthread_exit. */
@@ -61,19 +70,12 @@ static void leave_pool(void *arg)
 {
 	struct membership *member = arg;
 
-	if (!process_is_still(member->generation))
+	block_signals();
+	if (!process_is_still(member->generation) || member->has_left)
 		return;
 	pthread_mutex_lock(&member->pool->lock);
 	member->pool->nr_threads--;
 	pthread_mutex_unlock(&member->pool->lock);
-}
-
-static void block_signals(void)
-{
-	sigset_t all;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, NULL);
 }
 
 /* Whatever a callback did to its thread must not reach the next one. */
@@ -86,6 +88,8 @@ static void run_callback(struct pool *pool, struct request *req)
 	pthread_setcanceltype(PTHREAD_CANCEL_DEFERRED, NULL);
 	pthread_sigmask(SIG_SETMASK, &none, NULL);
 	pool->run(req);
+	pthread_testcancel(); /* a callback may have cancelled its own thread */
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
 	block_signals();
 }
 
@@ -95,11 +99,17 @@ static void *pool_thread(void *arg)
 	struct pool *pool = arg;
 	struct request *req;
 
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
 	thread_set_name(pool->thread_name);
 	pthread_cleanup_push(leave_pool, &member);
 	do {
 		pthread_mutex_lock(&pool->lock);
 		req = wait_for_work(pool);
+		if (!req) {
+			/* In one step with seeing that there is nothing: nobody counts on us. */
+			pool->nr_threads--;
+			member.has_left = true;
+		}
 		pthread_mutex_unlock(&pool->lock);
 		if (!req)
 			break;
@@ -163,12 +173,15 @@ static void grow(struct pool *pool)
 	while (nr_added < pool->growth && add_thread(pool) == 0)
 		nr_added++;
 	pool->nr_taken_at_tick += nr_added;
-	pool->growth *= 2;
+	if (nr_added == pool->growth && pool->growth < pool->nr_max)
+		pool->growth *= 2;
 }
 
 void pool_tick(struct pool *pool)
 {
 	pthread_mutex_lock(&pool->lock);
+	if (pool->growth == 0)
+		pool->growth = 1;
 	if (pool->nr_queued > 0 && pool->nr_idle == 0 && pool->nr_taken <= pool->nr_taken_at_tick) {
 		grow(pool);
 	} else {
@@ -186,4 +199,5 @@ void pool_forget(struct pool *pool)
 	pool->nr_threads = 0;
 	pool->nr_queued = pool->nr_idle = 0;
 	pool->nr_taken = pool->nr_taken_at_tick = 0;
+	pool->growth = 1;
 }

@@ -141,6 +141,19 @@ struct request *request_lookup(request_handle handle)
 	return req;
 }
 
+bool request_any_direct(int fd)
+{
+	uint32_t nr = atomic_load(&high_water);
+
+	for (uint32_t i = 0; i < nr; i++) {
+		struct request *req = record_at(i);
+
+		if (req && req->state != REQ_FREE && atomic_load(&req->is_direct) && req->fd == fd)
+			return true;
+	}
+	return false;
+}
+
 void request_set_state(struct request *req, enum request_state state)
 {
 	static const uint8_t allowed_from[] = {

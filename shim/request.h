@@ -54,6 +54,7 @@ enum message_kind {
 	MESSAGE_EXECUTED, /* a worker is done with a request */
 	MESSAGE_NOTIFY,   /* complete, and its notification could not be delivered */
 	MESSAGE_GROUP,    /* the last member of a list ended in its submitter's hands */
+	MESSAGE_DRAINED,  /* direct requests ended that something in the engine may wait for */
 	MESSAGE_CANCEL,   /* aio_cancel waits for an answer */
 	MESSAGE_CLOSE,    /* close and its kin wait for leave */
 };
@@ -92,13 +93,17 @@ struct request {
 	uint8_t state;
 	struct descriptor descriptor; /* what fd meant at submit */
 	struct notification notification;
-	struct request *group; /* list it belongs to, or NULL */
-	bool is_filtered;      /* counted in the engine's overlap filter */
+	struct request *group;  /* list it belongs to, or NULL */
+	bool is_filtered;       /* counted in the engine's overlap filter */
+	_Atomic bool is_direct; /* on the direct lane; a reaper clears it when it gives it up */
+	bool is_bounced;        /* given up by the direct lane: older than what the engine holds */
+	uint8_t epoch;          /* direct lane: which count of its bucket it is in */
 
 	/* --- OP_GROUP only --- */
-	_Atomic uint32_t members; /* not yet complete, plus one while the list is being made */
-	_Atomic uint32_t holders; /* members together count one, a waiter counts one */
-	_Atomic bool has_failed;  /* any member ended with an error */
+	_Atomic uint32_t members;   /* not yet complete, plus one while the list is being made */
+	_Atomic uint32_t holders;   /* members together count one, a waiter counts one */
+	_Atomic uint32_t nr_direct; /* members on the direct lane */
+	_Atomic bool has_failed;    /* any member ended with an error */
 
 	/* --- engine thread only, except as noted --- */
 	struct fdqueue *queue;
@@ -106,19 +111,20 @@ struct request {
 	TAILQ_ENTRY(request) outstanding_link; /* in queue->outstanding, oldest first */
 	TAILQ_ENTRY(request) list_link;        /* waiting list, backlog, prepared, or notifier's */
 	RB_ENTRY(request) tree_link;           /* stream chain, or ranges in flight */
-	ssize_t res;           /* a worker writes, then hands over through the inbox */
-	size_t done;           /* bytes already moved by earlier submissions */
-	uint8_t attempts;      /* resubmissions that made no progress */
-	uint8_t cqes_due;      /* completions the ring still owes: itself, its cancellation */
-	_Atomic bool is_held;  /* counted in descriptor_held; a worker lowers it too */
-	bool is_waiting;       /* not issued: in its queue's chain or waiting list */
-	bool is_withdrawn;     /* taken out of it to be cancelled */
-	bool has_ended;        /* res is known, publication is due */
-	bool has_stalled;      /* waited for an overlapping request */
-	bool is_file_data;     /* counts against the depth while in flight */
-	bool is_on_ring;       /* the kernel has it, or its SQE is prepared */
-	bool is_prepared;      /* its SQE is not yet handed to the kernel */
-	struct cancel *cancel; /* aio_cancel that asked the kernel, or NULL */
+	ssize_t res;             /* a worker writes, then hands over through the inbox */
+	size_t done;             /* bytes already moved by earlier submissions */
+	uint8_t attempts;        /* resubmissions that made no progress */
+	uint8_t cqes_due;        /* completions the ring still owes: itself, its cancellation */
+	_Atomic bool is_held;    /* counted in descriptor_held; a worker lowers it too */
+	bool is_waiting;         /* not issued: in its queue's chain or waiting list */
+	bool is_withdrawn;       /* taken out of it to be cancelled */
+	bool has_ended;          /* res is known, publication is due */
+	bool has_direct_barrier; /* its barrier on the direct lane is open */
+	bool has_stalled;        /* waited for an overlapping request */
+	bool is_file_data;       /* counts against the depth while in flight */
+	bool is_on_ring;         /* the kernel has it, or its SQE is prepared */
+	bool is_prepared;        /* its SQE is not yet handed to the kernel */
+	struct cancel *cancel;   /* aio_cancel that asked the kernel, or NULL */
 };
 
 TAILQ_HEAD(request_list, request);
@@ -143,6 +149,9 @@ void request_free(struct request *req);
 
 /* The live request of @handle, or NULL.  Any thread; the answer may be stale at once. */
 struct request *request_lookup(request_handle handle);
+
+/* Is there a live request of the direct lane on @fd?  Looks at all; a snapshot. */
+bool request_any_direct(int fd);
 
 /* The only function that changes state; checks the arrow in debug builds. */
 void request_set_state(struct request *req, enum request_state state);

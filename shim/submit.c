@@ -12,13 +12,16 @@
 
 #include "aiocb.h"
 #include "config.h"
+#include "direct.h"
 #include "engine.h"
 #include "filter.h"
 #include "futex.h"
 #include "group.h"
 #include "inline.h"
 #include "notify.h"
+#include "publish.h"
 #include "stats.h"
+#include "waiter.h"
 
 /*
  * glibc orders by scheduling priority minus aio_reqprio.  Asking costs a
@@ -107,8 +110,7 @@ static struct request *make_record(const struct request *probe, const struct sig
 	return req;
 }
 
-/* From here on the lanes that act at once leave overlapping requests to the engine. */
-static void raise_filter(struct request *req)
+void submit_raise_filter(struct request *req)
 {
 	struct filter_range range = filter_range_of(req);
 
@@ -116,8 +118,21 @@ static void raise_filter(struct request *req)
 	req->is_filtered = true;
 }
 
+/* Direct or engine; in either, the other lanes take notice from here on. */
+static void choose_lane(struct request *req, bool may_go_direct)
+{
+	if (req->op != OP_READ && req->op != OP_WRITE)
+		return;
+	if (may_go_direct && !notify_is_wanted(&req->notification) && direct_accepts(req))
+		direct_enter(req);
+	else if (descriptor_is_file(&req->descriptor))
+		submit_raise_filter(req);
+	else
+		req->priority = priority_of(req->cb);
+}
+
 int submit_begin(struct aiocb *cb, enum request_op op, const struct sigevent *event,
-		 struct request **out)
+		 bool may_go_direct, struct request **out)
 {
 	struct request probe, *req;
 
@@ -130,14 +145,7 @@ int submit_begin(struct aiocb *cb, enum request_op op, const struct sigevent *ev
 	if (!req)
 		return -EAGAIN;
 	descriptor_get_inode(req->fd, &req->descriptor);
-	if (request_is_barrier(req) || op == OP_INVALID) {
-		*out = req;
-		return 0;
-	}
-	if (descriptor_is_file(&req->descriptor))
-		raise_filter(req);
-	else
-		req->priority = priority_of(cb);
+	choose_lane(req, may_go_direct);
 	*out = req;
 	return 0;
 }
@@ -156,11 +164,56 @@ static void reject(struct request *req, int err)
 	request_release_descriptor(req);
 	submit_lower_filter(req);
 	aiocb_reject(req->cb, err, 0);
+	if (req->group)
+		group_leave(req->group, true); /* not the last: the submitter holds it */
 	notify_discard(&req->notification);
 	request_free(req);
 }
 
-int submit_list(struct request_list *list)
+/* The kernel took none of them: they go to the engine like the others. */
+static void leave_direct(struct request_list *refused)
+{
+	struct request *req;
+
+	TAILQ_FOREACH(req, refused, list_link)
+	{
+		stats_inc(fallbacks);
+		submit_raise_filter(req);
+		if (req->group)
+			atomic_fetch_sub(&req->group->nr_direct, 1);
+		direct_leave_range(req);
+		direct_leave(req);
+	}
+}
+
+/* Take the requests of the direct lane out of @list and submit them.  True: any is under way. */
+static bool submit_direct(struct request_list *list)
+{
+	struct request_list direct = TAILQ_HEAD_INITIALIZER(direct);
+	struct request *req, *next;
+	size_t nr = 0;
+
+	TAILQ_FOREACH_SAFE(req, list, list_link, next)
+	{
+		if (!req->is_direct)
+			continue;
+		TAILQ_REMOVE(list, req, list_link);
+		TAILQ_INSERT_TAIL(&direct, req, list_link);
+		nr++;
+		if (req->group)
+			atomic_fetch_add(&req->group->nr_direct, 1);
+		aiocb_begin(req->cb, req);
+		request_set_state(req, REQ_IN_FLIGHT);
+	}
+	if (nr == 0)
+		return false;
+	nr -= direct_submit(&direct);
+	leave_direct(&direct);
+	TAILQ_CONCAT(list, &direct, list_link);
+	return nr > 0;
+}
+
+static int submit_to_engine(struct request_list *list)
 {
 	struct message *newest = NULL, *oldest = NULL;
 	struct request *req, *next;
@@ -183,9 +236,28 @@ int submit_list(struct request_list *list)
 	return ret;
 }
 
+int submit_list(struct request_list *list, bool *has_started)
+{
+	int ret;
+
+	if (submit_direct(list))
+		*has_started = true;
+	if (TAILQ_EMPTY(list))
+		return 0;
+	ret = submit_to_engine(list);
+	if (ret == 0)
+		*has_started = true;
+	return ret;
+}
+
 void submit_release_group(struct request *group)
 {
-	/* The engine does what the last member's completion would have done. */
-	if (group_leave(group, false))
-		engine_hand_over(&group->message, &group->message);
+	if (!group_leave(group, false))
+		return;
+	if (!notify_is_wanted(&group->notification)) {
+		waiter_wake_slots(publish_silent_group(group));
+	} else if (engine_hand_over(&group->message, &group->message) < 0) {
+		notify_discard(&group->notification);
+		group_put(group);
+	}
 }

@@ -8,24 +8,32 @@
 #define RTAIO_SUBMIT_H
 
 #include <aio.h>
+#include <stdbool.h>
 
 #include "request.h"
 
 /*
  * Begin what @cb asks for.  *out is NULL when it is complete already (the
  * inline lane), or the prepared record, to be given to submit_list(); @cb is
- * not touched then.  0, or -EAGAIN when memory is out.
+ * not touched then.  @may_go_direct: nobody is to be told of the list it is
+ * part of.  0, or -EAGAIN when memory is out.
  */
 int submit_begin(struct aiocb *cb, enum request_op op, const struct sigevent *event,
-		 struct request **out);
+		 bool may_go_direct, struct request **out);
 
 /*
  * Hand over prepared requests, in their order (through list_link), and mark
- * their aiocbs.  0 or -errno; then none was handed over and all are freed.
+ * their aiocbs.  0 or -errno; then none was handed to the engine and those are
+ * freed, while what the direct lane took is
+ * under way.  *has_started becomes true when anything is.
  */
-int submit_list(struct request_list *list);
+int submit_list(struct request_list *list, bool *has_started);
 
-/* [any thread] The effect of @req is there: requests at once need not mind it any more. */
+/*
+ * [any thread] Lanes that act at once leave what overlaps @req to the engine,
+ * until its effect is there.
+ */
+void submit_raise_filter(struct request *req);
 void submit_lower_filter(struct request *req);
 
 /* Let go of a group after its members were handed over. */

@@ -4,24 +4,49 @@
  */
 #include "thread.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/prctl.h>
 
 #define SMALL_STACK_BYTES (128u * 1024u)
+
+/*
+ * glibc carves the program's static thread-local storage out of the stack, and
+ * tells how much that is by a function of its own that debuggers and runtimes
+ * use.  Without it: the default size.
+ */
+static size_t small_stack_size(void)
+{
+	size_t (*minstack)(const pthread_attr_t *);
+	pthread_attr_t attr;
+	size_t size;
+
+	minstack = (size_t(*)(const pthread_attr_t *))(uintptr_t)dlsym(RTLD_DEFAULT,
+								       "__pthread_get_minstack");
+	if (!minstack)
+		return 0;
+	pthread_attr_init(&attr);
+	size = SMALL_STACK_BYTES + minstack(&attr);
+	pthread_attr_destroy(&attr);
+	return size;
+}
 
 static int create(void *(*run)(void *), void *arg, enum thread_kind kind, bool has_small_stack)
 {
 	pthread_attr_t attr;
 	pthread_t thread;
+	size_t size;
 	int ret;
 
 	pthread_attr_init(&attr);
 	if (kind != THREAD_JOINABLE)
 		pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	if (has_small_stack)
-		pthread_attr_setstacksize(&attr, SMALL_STACK_BYTES);
+	size = has_small_stack ? small_stack_size() : 0;
+	if (size)
+		pthread_attr_setstacksize(&attr, size);
 	ret = pthread_create(&thread, &attr, run, arg);
 	pthread_attr_destroy(&attr);
 	return ret;
@@ -31,7 +56,7 @@ int thread_create(void *(*run)(void *), void *arg, enum thread_kind kind)
 {
 	int ret = create(run, arg, kind, kind != THREAD_DEFAULT_STACK);
 
-	/* The program's static TLS alone may be larger than that: the default size then. */
+	/* Not even that was enough: the default size then. */
 	if (ret == EINVAL)
 		ret = create(run, arg, kind, false);
 	return -ret;

@@ -5,12 +5,15 @@
 #include "workers.h"
 
 #include <errno.h>
+#include <fcntl.h>
 
 #include "config.h"
+#include "futex.h"
 #include "inbox.h"
 #include "perform.h"
 #include "pool.h"
 
+#define DUPLICATE_MIN      1000   /* out of the way of the program's numbers */
 #define STREAM_WORKERS_MAX 32768u /* one each for what blocks; the system's limits come first */
 
 static void execute(struct request *req);
@@ -18,18 +21,44 @@ static void execute(struct request *req);
 static struct pool file_workers = POOL_INIT(file_workers, "rtaio-file", execute);
 static struct pool stream_workers = POOL_INIT(stream_workers, "rtaio-stream", execute);
 
+static void release_number(struct request *req)
+{
+	if (atomic_exchange(&req->is_held, false))
+		descriptor_release(req->fd);
+}
+
+/*
+ * A stream may block for ever, and closing its number must not wait that long:
+ * work on a duplicate, which means what the number meant.  Closing a duplicate
+ * drops record locks, but those belong to files.  Without a free number the
+ * number itself stays held.
+ */
+static ssize_t perform_on_duplicate(struct request *req)
+{
+	int fd = (int)RAW_SYSCALL(SYS_fcntl, req->fd, F_DUPFD_CLOEXEC, DUPLICATE_MIN);
+	ssize_t res = -ECANCELED;
+
+	if (fd < 0)
+		return descriptor_means(req->fd, &req->descriptor) ? perform(req, req->fd) : res;
+	if (descriptor_means(fd, &req->descriptor)) {
+		release_number(req);
+		res = perform(req, fd);
+	}
+	/* Unless the program has closed it, too, and opened something else there. */
+	if (descriptor_means(fd, &req->descriptor))
+		RAW_SYSCALL(SYS_close, fd);
+	return res;
+}
+
 /* On a worker thread. */
 static void execute(struct request *req)
 {
-	bool is_right = descriptor_means(req->fd, &req->descriptor);
-
-	/*
-	 * A stream may block for ever, and closing its number must not wait
-	 * that long: the number counts as resolved from here on.
-	 */
-	if (!descriptor_is_file(&req->descriptor) && atomic_exchange(&req->is_held, false))
-		descriptor_release(req->fd);
-	req->res = is_right ? perform(req) : -ECANCELED;
+	if (!descriptor_is_file(&req->descriptor))
+		req->res = perform_on_duplicate(req);
+	else if (descriptor_means(req->fd, &req->descriptor))
+		req->res = perform(req, req->fd);
+	else
+		req->res = -ECANCELED;
 	req->message.kind = MESSAGE_EXECUTED;
 	/* The engine stays while requests are in flight: the inbox is open. */
 	inbox_push(&req->message, &req->message);

@@ -425,8 +425,7 @@ static sem_t callback_done;
 static void cancel_from_callback(union sigval value)
 {
 	(void)value;
-	atomic_store(&callback_answer,
-		     aio_cancel(victim.aio_fildes, &victim));
+	atomic_store(&callback_answer, aio_cancel(victim.aio_fildes, &victim));
 	sem_post(&callback_done);
 }
 

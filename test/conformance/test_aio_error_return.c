@@ -185,8 +185,8 @@ static void test_block_memory_may_go_after_the_end(void **state)
 
 	(void)state;
 	for (int i = 0; i < 100; i++) {
-		char *map = mmap(NULL, 8192, PROT_READ | PROT_WRITE,
-				 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		char *map = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+				 -1, 0);
 		struct aiocb *cb = (struct aiocb *)map;
 
 		check(map != MAP_FAILED);

@@ -28,8 +28,14 @@ static void test_fsync_and_fdatasync_return_zero(void **state)
 static void test_fsync_of_other_operations_is_rejected(void **state)
 {
 	static const int ops[] = {
-		0, -1, O_RDWR, O_SYNC | O_WRONLY, O_SYNC | O_RDWR,
-		O_DSYNC | O_WRONLY, O_SYNC & ~O_DSYNC, O_APPEND,
+		0,
+		-1,
+		O_RDWR,
+		O_SYNC | O_WRONLY,
+		O_SYNC | O_RDWR,
+		O_DSYNC | O_WRONLY,
+		O_SYNC & ~O_DSYNC,
+		O_APPEND,
 	};
 	struct aiocb *volatile no_block = NULL;
 	int fd = temp_file(0);

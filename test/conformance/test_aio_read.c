@@ -27,20 +27,19 @@ static ssize_t read_now(int fd, void *buf, size_t nbytes, off_t offset)
 }
 
 /* Submit a read, which must be accepted and then fail. */
-#define check_read_fails(fd, buf, nbytes, offset, error)		\
-	do {								\
-		struct aiocb cb_;					\
-									\
-		aiocb_init(&cb_, (fd), (buf), (nbytes), (offset));	\
-		check_equal(aio_read(&cb_), 0);				\
-		await_failure(&cb_, (error));				\
+#define check_read_fails(fd, buf, nbytes, offset, error)           \
+	do {                                                       \
+		struct aiocb cb_;                                  \
+                                                                   \
+		aiocb_init(&cb_, (fd), (buf), (nbytes), (offset)); \
+		check_equal(aio_read(&cb_), 0);                    \
+		await_failure(&cb_, (error));                      \
 	} while (0)
 
 /* Two pages, the second of which cannot be accessed. */
 static char *page_before_a_hole(void)
 {
-	char *map = mmap(NULL, 8192, PROT_READ | PROT_WRITE,
-			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *map = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	check(map != MAP_FAILED);
 	check(mprotect(map + 4096, 4096, PROT_NONE) == 0);
@@ -504,8 +503,7 @@ static void test_socket_with_a_receive_timeout_gives_eagain(void **state)
 
 	(void)state;
 	open_socketpair(fds, SOCK_STREAM);
-	check(setsockopt(fds[0], SOL_SOCKET, SO_RCVTIMEO, &timeout,
-			 sizeof(timeout)) == 0);
+	check(setsockopt(fds[0], SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)) == 0);
 	begin = now_ns();
 	aiocb_init(&cb, fds[0], buf, sizeof(buf), 0);
 	check_equal(aio_read(&cb), 0);

@@ -167,8 +167,7 @@ static atomic_bool main_is_back;
 static void *write_when_main_sleeps(void *arg)
 {
 	(void)arg;
-	becomes_true(main_is_back || thread_sleeps(main_tid),
-		     default_deadline_ms());
+	becomes_true(main_is_back || thread_sleeps(main_tid), default_deadline_ms());
 	write_fully(fds[1], "a", 1);
 	return NULL;
 }
@@ -311,8 +310,7 @@ static void test_all_threads_waiting_for_a_request_wake_up(void **state)
 		nr_waiting = nr_woken = 0;
 		block_one_read();
 		for (int i = 0; i < NR; i++)
-			check(pthread_create(&waiters[i], NULL,
-					     suspend_on_first, NULL) == 0);
+			check(pthread_create(&waiters[i], NULL, suspend_on_first, NULL) == 0);
 		eventually(nr_waiting == NR);
 		write_fully(fds[1], "a", 1);
 		eventually(nr_woken == NR);
@@ -338,8 +336,7 @@ static void test_cancellation_of_a_request_ends_the_wait(void **state)
 	block_one_read();
 	aiocb_init(&cbs[1], fds[0], bufs[1], 1, 0);
 	check_equal(aio_read(&cbs[1]), 0);
-	check(pthread_create(&thread, NULL, cancel_second_when_main_sleeps,
-			     NULL) == 0);
+	check(pthread_create(&thread, NULL, cancel_second_when_main_sleeps, NULL) == 0);
 	check_equal(suspend_one(&cbs[1], NULL), 0);
 	check_equal(aio_error(&cbs[1]), ECANCELED);
 	check(pthread_join(thread, NULL) == 0);
@@ -369,8 +366,7 @@ static void *signal_main(void *arg)
 }
 
 /* The result of a wait disturbed by signals; a limit ends it by a completion. */
-static int suspend_under_signals(int flags, int limit,
-				 const struct timespec *timeout)
+static int suspend_under_signals(int flags, int limit, const struct timespec *timeout)
 {
 	pthread_t thread;
 	int ret, error;

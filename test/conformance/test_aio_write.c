@@ -24,14 +24,13 @@ static ssize_t write_now(int fd, const void *buf, size_t nbytes, off_t offset)
 	return await_result(&cb);
 }
 
-#define check_write_fails(fd, buf, nbytes, offset, error)		\
-	do {								\
-		struct aiocb cb_;					\
-									\
-		aiocb_init(&cb_, (fd), (void *)(buf), (nbytes),		\
-			   (offset));					\
-		check_equal(aio_write(&cb_), 0);			\
-		await_failure(&cb_, (error));				\
+#define check_write_fails(fd, buf, nbytes, offset, error)                  \
+	do {                                                               \
+		struct aiocb cb_;                                          \
+                                                                           \
+		aiocb_init(&cb_, (fd), (void *)(buf), (nbytes), (offset)); \
+		check_equal(aio_write(&cb_), 0);                           \
+		await_failure(&cb_, (error));                              \
 	} while (0)
 
 static off_t file_size(int fd)
@@ -299,8 +298,7 @@ static void test_write_length_is_clamped_as_the_system_call_does(void **state)
 
 static void test_write_from_bad_memory_fails_with_efault(void **state)
 {
-	char *map = mmap(NULL, 8192, PROT_READ | PROT_WRITE,
-			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *map = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	int fd = temp_file(0), fds[2];
 
 	(void)state;
@@ -321,8 +319,7 @@ static void test_write_from_bad_memory_fails_with_efault(void **state)
 
 static void test_write_from_read_only_memory_works(void **state)
 {
-	char *map = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS,
-			 -1, 0);
+	char *map = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	int fd = temp_file(0);
 
 	(void)state;
@@ -467,8 +464,7 @@ static void test_socket_with_a_send_timeout_gives_eagain(void **state)
 
 	(void)state;
 	open_socketpair(fds, SOCK_STREAM);
-	check(setsockopt(fds[1], SOL_SOCKET, SO_SNDTIMEO, &timeout,
-			 sizeof(timeout)) == 0);
+	check(setsockopt(fds[1], SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout)) == 0);
 	fill_up(fds[1]);
 	begin = now_ns();
 	check_write_fails(fds[1], "hello", 5, 0, EAGAIN);

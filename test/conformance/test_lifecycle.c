@@ -23,8 +23,7 @@ static void leave_requests(void)
 
 	open_pipe(fds);
 	for (int i = 0; i < 50; i++) {
-		aiocb_init(&in_flight[i], i % 2 ? fds[0] : fd, &in_flight_buf,
-			   1, 0);
+		aiocb_init(&in_flight[i], i % 2 ? fds[0] : fd, &in_flight_buf, 1, 0);
 		check_equal(aio_read(&in_flight[i]), 0);
 	}
 	fill_up(fds[1]);
@@ -109,8 +108,7 @@ static void test_exit_does_not_wait_for_requests(void **state)
 		struct child_result result = in_child(ways[i], 10000);
 
 		if (result.end != CHILD_EXITED || result.code != 11 + i)
-			check_failed("way %d: %s: %s", i,
-				     describe_child(&result), result.output);
+			check_failed("way %d: %s: %s", i, describe_child(&result), result.output);
 	}
 }
 
@@ -135,8 +133,7 @@ static int use_aio_in_an_exit_handler(void)
 
 static void test_requests_work_in_an_exit_handler(void **state)
 {
-	struct child_result result = in_child(use_aio_in_an_exit_handler,
-					      10000);
+	struct child_result result = in_child(use_aio_in_an_exit_handler, 10000);
 
 	(void)state;
 	if (result.end != CHILD_EXITED || result.code != 15)
@@ -221,8 +218,7 @@ static void test_requests_end_after_close(void **state)
 		for (int i = 0; i < NR; i++) {
 			int error = await(&cbs[i]);
 
-			check(error == 0 || error == ECANCELED ||
-			      error == EBADF);
+			check(error == 0 || error == ECANCELED || error == EBADF);
 			check(aio_return(&cbs[i]) == (error ? -1 : bufs[i] != 0));
 			bufs[i] = 0;
 		}
@@ -330,11 +326,9 @@ static void *read_and_write_much(void *arg)
 	for (int i = 0; i < 300; i++) {
 		size_t where = (size_t)(i * 37 % 5000);
 
-		aiocb_init_lio(&read_cb, LIO_READ, shared_fd, buf, 512,
-			       (off_t)where);
+		aiocb_init_lio(&read_cb, LIO_READ, shared_fd, buf, 512, (off_t)where);
 		memset(data, i, sizeof(data));
-		aiocb_init_lio(&write_cb, LIO_WRITE, own_fd, data, 512,
-			       i * 512);
+		aiocb_init_lio(&write_cb, LIO_WRITE, own_fd, data, 512, i * 512);
 		if (i % 3 == 0) {
 			nr_bad += lio_listio(LIO_WAIT, list, 2, NULL) != 0;
 		} else {
@@ -365,8 +359,7 @@ static void test_many_threads_work_side_by_side(void **state)
 	shared_fd = temp_file_filled(8192);
 	for (int i = 0; i < NR; i++) {
 		fds[i] = temp_file(0);
-		check(pthread_create(&threads[i], NULL, read_and_write_much,
-				     &fds[i]) == 0);
+		check(pthread_create(&threads[i], NULL, read_and_write_much, &fds[i]) == 0);
 	}
 	for (int i = 0; i < NR; i++) {
 		check(pthread_join(threads[i], NULL) == 0);
@@ -432,8 +425,7 @@ static void test_requests_belong_to_the_process_not_to_a_thread(void **state)
 	(void)state;
 	open_pipe(passed_fds);
 	nr_submitted = nr_finished = 0;
-	check(pthread_create(&thread, NULL, finish_what_others_submit, NULL) ==
-	      0);
+	check(pthread_create(&thread, NULL, finish_what_others_submit, NULL) == 0);
 	for (int i = 0; i < 64; i++) {
 		aiocb_init(&passed[i], passed_fds[0], &buf[i], 1, 0);
 		check_equal(aio_read(&passed[i]), 0);
@@ -441,14 +433,12 @@ static void test_requests_belong_to_the_process_not_to_a_thread(void **state)
 	}
 	for (int i = 0; i < 64; i += 2)
 		if (i)
-			check_equal(aio_cancel(passed_fds[0], &passed[i]),
-				    AIO_CANCELED);
+			check_equal(aio_cancel(passed_fds[0], &passed[i]), AIO_CANCELED);
 	write_fully(passed_fds[1], "abcdefghijklmnopqrstuvwxyz0123456", 33);
 	eventually(nr_finished == 64);
 	check(pthread_join(thread, NULL) == 0);
 	for (int i = 0; i < 64; i++)
-		check_equal(aio_error(&passed[i]),
-			    i && i % 2 == 0 ? ECANCELED : 0);
+		check_equal(aio_error(&passed[i]), i && i % 2 == 0 ? ECANCELED : 0);
 	close_pair(passed_fds);
 }
 

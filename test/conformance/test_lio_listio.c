@@ -13,8 +13,7 @@
 
 #define GROUP_SIGNAL (SIGRTMIN + 5)
 
-static int call_listio(int mode, struct aiocb *const list[], int nent,
-		       struct sigevent *sig)
+static int call_listio(int mode, struct aiocb *const list[], int nent, struct sigevent *sig)
 {
 	errno = 0;
 	return lio_listio(mode, list, nent, sig);
@@ -150,8 +149,7 @@ static void test_waited_list_is_finished_on_return(void **state)
 	memset(data, 0, sizeof(data));
 	for (int i = 0; i < NR; i++)
 		aiocb_init_lio(&cbs[i], LIO_READ, fd, data[i], SIZE, i * SIZE);
-	check_equal(lio_listio64(LIO_WAIT, (struct aiocb64 **)list, NR, NULL),
-		    0);
+	check_equal(lio_listio64(LIO_WAIT, (struct aiocb64 **)list, NR, NULL), 0);
 	for (int i = 0; i < NR; i++)
 		check_equal(aio_return(&cbs[i]), SIZE);
 	check_pattern(data, 0, sizeof(data));
@@ -170,10 +168,9 @@ static void test_waited_list_of_direct_requests_is_finished(void **state)
 		skip_because("no O_DIRECT below build/tmp");
 	for (int round = 0; round < 10; round++) {
 		for (int i = 0; i < NR; i++) {
-			aiocb_init_lio(&cbs[i], i % 3 ? LIO_READ : LIO_WRITE,
-				       fd, data[i], SIZE, i * SIZE);
-			pattern_fill(data[i], (size_t)i * SIZE,
-				     i % 3 ? 0 : SIZE);
+			aiocb_init_lio(&cbs[i], i % 3 ? LIO_READ : LIO_WRITE, fd, data[i], SIZE,
+				       i * SIZE);
+			pattern_fill(data[i], (size_t)i * SIZE, i % 3 ? 0 : SIZE);
 			list[i] = &cbs[i];
 		}
 		check_equal(call_listio(LIO_WAIT, list, NR, NULL), 0);
@@ -395,8 +392,7 @@ static void start_waiting(pthread_t *thread)
 	is_back = false;
 	open_pipe(fds);
 	for (int i = 0; i < 2; i++)
-		aiocb_init_lio(&waited[i], LIO_READ, fds[0], waited_bufs[i], 1,
-			       0);
+		aiocb_init_lio(&waited[i], LIO_READ, fds[0], waited_bufs[i], 1, 0);
 	check(pthread_create(thread, NULL, wait_for_list, waited_list) == 0);
 	eventually(waiter_tid && thread_sleeps(waiter_tid));
 }
@@ -550,8 +546,7 @@ static void test_group_of_direct_requests_is_announced(void **state)
 	catch_signal(GROUP_SIGNAL, SA_RESTART);
 	for (unsigned int round = 0; round < 20; round++) {
 		for (int i = 0; i < NR; i++) {
-			aiocb_init_lio(&cbs[i], LIO_READ, fd, data[i], SIZE,
-				       i * SIZE);
+			aiocb_init_lio(&cbs[i], LIO_READ, fd, data[i], SIZE, i * SIZE);
 			list[i] = &cbs[i];
 		}
 		notify_by_signal(&event, GROUP_SIGNAL, (int)round);
@@ -604,8 +599,7 @@ static void test_waited_list_announces_entries_but_not_the_group(void **state)
 	notify_by_signal(&event, GROUP_SIGNAL, 100);
 	check_equal(call_listio(LIO_WAIT, list, 2, &event), 0);
 	eventually(nr_caught() == 2);
-	check_equal(caught(0)->si_value.sival_int +
-		    caught(1)->si_value.sival_int, 1);
+	check_equal(caught(0)->si_value.sival_int + caught(1)->si_value.sival_int, 1);
 	release_signals();
 	close(fd);
 }
@@ -652,8 +646,7 @@ static void test_group_callback_runs_after_the_last_entry(void **state)
 	nr_unfinished = 0;
 	for (int round = 0; round < 50; round++) {
 		for (int i = 0; i < 4; i++) {
-			aiocb_init_lio(&thread_cbs[i], LIO_READ, fd, bufs[i],
-				       100, i);
+			aiocb_init_lio(&thread_cbs[i], LIO_READ, fd, bufs[i], 100, i);
 			list[i] = &thread_cbs[i];
 		}
 		notify_by_thread(&event, note_group_end, thread_cbs);

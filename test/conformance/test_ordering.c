@@ -48,8 +48,7 @@ static void write_letters(int read_fd, int write_fd)
 
 	for (int round = 0; round < 10; round++) {
 		for (int i = 0; i < NR_LETTERS; i++) {
-			aiocb_init(&cbs[i], write_fd, (void *)&letters[i], 1,
-				   0);
+			aiocb_init(&cbs[i], write_fd, (void *)&letters[i], 1, 0);
 			check_equal(aio_write(&cbs[i]), 0);
 		}
 		read_fully(read_fd, found, NR_LETTERS);
@@ -311,7 +310,7 @@ static void test_direct_appends_keep_their_order(void **state)
 }
 
 #define NR_APPENDERS 4
-#define NR_RECORDS 150
+#define NR_RECORDS   150
 
 struct record {
 	int thread;
@@ -329,8 +328,7 @@ static void *append_records(void *arg)
 
 	for (int i = 0; i < NR_RECORDS; i++) {
 		records[i] = (struct record){ thread, i };
-		aiocb_init(&cbs[i], append_fd, &records[i], sizeof(*records),
-			   0);
+		aiocb_init(&cbs[i], append_fd, &records[i], sizeof(*records), 0);
 		nr_failed += aio_write(&cbs[i]) != 0;
 	}
 	for (int i = 0; i < NR_RECORDS; i++) {
@@ -356,8 +354,7 @@ static void test_each_thread_keeps_the_order_of_its_appends(void **state)
 	nr_failed = 0;
 	for (int i = 0; i < NR_APPENDERS; i++) {
 		numbers[i] = i;
-		check(pthread_create(&threads[i], NULL, append_records,
-				     &numbers[i]) == 0);
+		check(pthread_create(&threads[i], NULL, append_records, &numbers[i]) == 0);
 	}
 	for (int i = 0; i < NR_APPENDERS; i++)
 		check(pthread_join(threads[i], NULL) == 0);
@@ -467,8 +464,7 @@ static void test_direct_read_does_not_see_a_later_overlapping_write(void **state
 }
 
 /* Writes of shifting ranges: the file must end as if done one by one. */
-static void overwrite(int fd, char *data, char *expected, char *found,
-		      size_t unit)
+static void overwrite(int fd, char *data, char *expected, char *found, size_t unit)
 {
 	enum { NR = 60, BLOCKS = 16 };
 	static struct aiocb cbs[NR];
@@ -484,8 +480,7 @@ static void overwrite(int fd, char *data, char *expected, char *found,
 
 			memset(block, i + 1, nr * unit);
 			memset(expected + where, i + 1, nr * unit);
-			aiocb_init(&cbs[i], fd, block, nr * unit,
-				   (off_t)where);
+			aiocb_init(&cbs[i], fd, block, nr * unit, (off_t)where);
 			check_equal(aio_write(&cbs[i]), 0);
 		}
 		for (int i = 0; i < NR; i++)
@@ -505,8 +500,7 @@ static void test_overlapping_writes_end_as_if_one_by_one(void **state)
 
 	(void)state;
 	overwrite(fd, overwrite_data, overwrite_expected, overwrite_found, 100);
-	overwrite(fd, overwrite_data, overwrite_expected, overwrite_found,
-		  4096);
+	overwrite(fd, overwrite_data, overwrite_expected, overwrite_found, 4096);
 	close(fd);
 }
 
@@ -517,8 +511,7 @@ static void test_overlapping_direct_writes_end_as_if_one_by_one(void **state)
 	(void)state;
 	if (fd < 0)
 		skip_because("no O_DIRECT below build/tmp");
-	overwrite(fd, overwrite_data, overwrite_expected, overwrite_found,
-		  4096);
+	overwrite(fd, overwrite_data, overwrite_expected, overwrite_found, 4096);
 	close(fd);
 }
 
@@ -569,8 +562,8 @@ static void test_deep_queue_completes_in_order(void **state)
 }
 
 /* Queue nr reads on a pipe; the time for each, 0 once beyond the limit. */
-static uint64_t time_queueing(struct aiocb *cbs, unsigned char *found, int fd,
-			      int nr, uint64_t limit_ns)
+static uint64_t time_queueing(struct aiocb *cbs, unsigned char *found, int fd, int nr,
+			      uint64_t limit_ns)
 {
 	uint64_t begin = now_ns();
 
@@ -606,8 +599,8 @@ static int queue_a_hundred_thousand(void)
 	/* Memory not yet touched costs, so does a busy machine. */
 	limit_ns = 12 * few_ns + 3000;
 	if (!time_queueing(cbs, found, fds[0], NR, limit_ns))
-		check_failed("more than %d ns for each of %d requests, %d ns of %d",
-			     (int)limit_ns, NR, (int)few_ns, FEW);
+		check_failed("more than %d ns for each of %d requests, %d ns of %d", (int)limit_ns,
+			     NR, (int)few_ns, FEW);
 	for (int done = 0; done < NR; done += CHUNK)
 		write_fully(fds[1], data + done, CHUNK);
 	for (int i = 0; i < NR; i++)

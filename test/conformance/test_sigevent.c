@@ -431,8 +431,7 @@ static void look_at_status(int signo)
 
 static void set_handler(int signo, void (*handler)(int))
 {
-	struct sigaction action = { .sa_handler = handler,
-				    .sa_flags = SA_RESTART };
+	struct sigaction action = { .sa_handler = handler, .sa_flags = SA_RESTART };
 
 	nr_handled = nr_wrong = 0;
 	check(sigaction(signo, &action, NULL) == 0);
@@ -672,8 +671,7 @@ static int misbehave_in_callbacks(void)
 	reset_callbacks();
 	sem_init(&never, 0, 0);
 	for (int i = 0; i < 2 * NR; i++) {
-		notify_by_thread(&event, i % 2 ? leave_thread : block_for_ever,
-				 NULL);
+		notify_by_thread(&event, i % 2 ? leave_thread : block_for_ever, NULL);
 		submit_read(&cbs[i], fd, &event);
 	}
 	eventually(nr_called == 2 * NR);

@@ -93,7 +93,7 @@ clean_up() {
 }
 
 set_up() {
-	mkdir -p "$tree/build/tmp" && disk=$(mktemp -d "$tree/build/tmp/fio.XXXXXX") &&
+	disk=$(mktemp -d "$programs_dir/fio.XXXXXX") &&
 		work=$(mktemp -d "${TMPDIR:-/tmp}/rtaio-fio.XXXXXX") || exit 1
 	memory=$(mktemp -d /dev/shm/rtaio-fio.XXXXXX 2>/dev/null)
 	trap clean_up EXIT
@@ -275,5 +275,7 @@ if ! command -v fio >/dev/null; then
 	exit
 fi
 set_up
-for_each_backend run_backend
+for backend in "${programs_backends[@]}"; do
+	run_backend "$backend"
+done
 finish

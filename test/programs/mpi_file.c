@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BLOCK	  16384
+#define BLOCK     16384
 #define NR_BLOCKS 256
 #define IN_FLIGHT 32
 

@@ -66,7 +66,9 @@ if ! command -v stress-ng >/dev/null; then
 	finish
 	exit
 fi
-mkdir -p "$tree/build/tmp" && work=$(mktemp -d "$tree/build/tmp/stress-ng.XXXXXX") || exit 1
+work=$(mktemp -d "$programs_dir/stress-ng.XXXXXX") || exit 1
 trap 'rm -rf "$work"' EXIT
-for_each_backend run_backend
+for backend in "${programs_backends[@]}"; do
+	run_backend "$backend"
+done
 finish

@@ -6,20 +6,26 @@
 # To be sourced behind results.sh, with $tree set. Reads the common options, runs a command with the
 # library preloaded, and reads back the library's own counters: a program that got the right result
 # from glibc, because the preload did not reach it, must not count as a success.
+#
+# programs_options comes first. Then programs_full says whether everything is to be run, and
+# programs_backends holds the backends that can serve here.
 
 programs_full=
 programs_backends=()
 programs_library=$tree/build/librtaio.so
+# On a disk that knows O_DIRECT.
+programs_dir=$tree/build/tmp
 # No single run may hang the tests.
 programs_limit_s=60
 
 programs_usage() {
 	cat <<EOF
-Usage: ${0##*/} [--full] [--backend NAME]... [--library PATH]
+Usage: ${0##*/} [--full] [--backend NAME]... [--library PATH] [--dir DIR]
   --full           everything, instead of a selection that takes seconds
   --backend NAME   auto, io_uring, libaio, threads, or glibc (nothing preloaded);
                    may be repeated; by default all of the library's
   --library PATH   the library to preload (build/librtaio.so)
+  --dir DIR        where files are written (build/tmp)
 EOF
 }
 
@@ -27,13 +33,13 @@ programs_options() {
 	while [ $# -gt 0 ]; do
 		case $1 in
 		--full) programs_full=yes ;;
-		--backend | --library)
+		--backend | --library | --dir)
 			[ $# -gt 1 ] || { programs_usage >&2 && exit 2; }
-			if [ "$1" = --backend ]; then
-				programs_backends+=("$2")
-			else
-				programs_library=$(readlink -f -- "$2")
-			fi
+			case $1 in
+			--backend) programs_backends+=("$2") ;;
+			--library) programs_library=$(readlink -f -- "$2") ;;
+			--dir) programs_dir=$(readlink -f -- "$2") ;;
+			esac
 			shift
 			;;
 		--help) programs_usage && exit 0 ;;
@@ -43,8 +49,10 @@ programs_options() {
 	done
 	[ ${#programs_backends[@]} -gt 0 ] || programs_backends=(auto io_uring libaio threads)
 	[ -r "$programs_library" ] || { echo "${0##*/}: no $programs_library: run make" >&2 && exit 2; }
+	mkdir -p "$programs_dir" || exit 2
 	# What the person who runs the tests has set for himself is not what is to be tested.
 	unset "${!RTAIO_@}" LD_PRELOAD
+	programs_probe
 }
 
 # serves backend: whether this machine and this library can do it; else prints the reason.
@@ -56,15 +64,20 @@ serves() {
 	return "${PIPESTATUS[0]}"
 }
 
-# with_backend backend command...: runs it within the time limit; counters go to $work/counters and
-# the line of each process that was served to stderr.
-with_backend() {
-	local backend=$1 settings=()
-	shift
-	rm -f "$work/counters"
-	[ "$backend" = glibc ] || settings=(LD_PRELOAD="$programs_library" RTAIO_BACKEND="$backend"
+# set_prefix backend: leaves in programs_prefix what is to be put before a command: the time limit
+# and the preload. Counters go to $work/counters, and a line of each process served to its stderr.
+set_prefix() {
+	programs_prefix=(timeout --kill-after=5 "$programs_limit_s" env)
+	[ "$1" = glibc ] || programs_prefix+=(LD_PRELOAD="$programs_library" RTAIO_BACKEND="$1"
 		RTAIO_VERBOSE=1 RTAIO_STATS="$work/counters")
-	timeout --kill-after=5 "$programs_limit_s" env "${settings[@]}" "$@"
+}
+
+# with_backend backend command...
+with_backend() {
+	rm -f "$work/counters"
+	set_prefix "$1"
+	shift
+	"${programs_prefix[@]}" "$@"
 }
 
 # counter name...: the sum over all processes that were served.
@@ -93,14 +106,15 @@ was_served() {
 	fi
 }
 
-# for_each_backend function: calls it with each backend that can serve.
-for_each_backend() {
-	local backend reason
+# Leaves in programs_backends those that can serve here, and skips the others.
+programs_probe() {
+	local backend reason able=()
 	for backend in "${programs_backends[@]}"; do
 		if reason=$(serves "$backend"); then
-			"$1" "$backend"
+			able+=("$backend")
 		else
 			skip "$backend" "$reason"
 		fi
 	done
+	programs_backends=("${able[@]}")
 }

@@ -51,8 +51,7 @@ void support_fail(const char *file, int line, const char *format, ...)
 	vsnprintf(text, sizeof(text), format, ap);
 	va_end(ap);
 	if (is_child || !is_main) {
-		dprintf(STDOUT_FILENO, "# %s:%d: %s (errno %d)\n", file, line,
-			text, error);
+		dprintf(STDOUT_FILENO, "# %s:%d: %s (errno %d)\n", file, line, text, error);
 		if (is_child)
 			_exit(CHILD_CHECK_FAILED);
 		abort();
@@ -62,12 +61,11 @@ void support_fail(const char *file, int line, const char *format, ...)
 	abort();
 }
 
-void support_check_equal(long long actual, long long expected,
-			 const char *text, const char *file, int line)
+void support_check_equal(long long actual, long long expected, const char *text, const char *file,
+			 int line)
 {
 	if (actual != expected)
-		support_fail(file, line, "%s: is %lld, expected %lld", text,
-			     actual, expected);
+		support_fail(file, line, "%s: is %lld, expected %lld", text, actual, expected);
 }
 
 /* ---- deadlines ---- */
@@ -145,8 +143,7 @@ void support_await_semaphore(sem_t *sem, const char *file, int line)
 
 /* ---- control blocks ---- */
 
-void aiocb_init(struct aiocb *cb, int fd, void *buf, size_t nbytes,
-		off_t offset)
+void aiocb_init(struct aiocb *cb, int fd, void *buf, size_t nbytes, off_t offset)
 {
 	memset(cb, 0xA5, sizeof(*cb));
 	memset(&cb->aio_sigevent, 0, sizeof(cb->aio_sigevent));
@@ -158,8 +155,7 @@ void aiocb_init(struct aiocb *cb, int fd, void *buf, size_t nbytes,
 	cb->aio_reqprio = 0;
 }
 
-void aiocb_init_lio(struct aiocb *cb, int opcode, int fd, void *buf,
-		    size_t nbytes, off_t offset)
+void aiocb_init_lio(struct aiocb *cb, int opcode, int fd, void *buf, size_t nbytes, off_t offset)
 {
 	aiocb_init(cb, fd, buf, nbytes, offset);
 	cb->aio_lio_opcode = opcode;
@@ -173,8 +169,7 @@ void notify_by_signal(struct sigevent *event, int signo, int value)
 	event->sigev_value.sival_int = value;
 }
 
-void notify_by_thread(struct sigevent *event, void (*callback)(union sigval),
-		      void *value)
+void notify_by_thread(struct sigevent *event, void (*callback)(union sigval), void *value)
 {
 	memset(event, 0, sizeof(*event));
 	event->sigev_notify = SIGEV_THREAD;
@@ -202,8 +197,7 @@ int support_await(struct aiocb *cb, const char *file, int line)
 		if (errno != EINTR && errno != EAGAIN)
 			support_fail(file, line, "aio_suspend failed");
 		if (now_ns() >= until && aio_error(cb) == EINPROGRESS)
-			support_fail(file, line,
-				     "request still in progress after %u ms", ms);
+			support_fail(file, line, "request still in progress after %u ms", ms);
 	}
 	return error;
 }
@@ -213,21 +207,18 @@ ssize_t support_await_result(struct aiocb *cb, const char *file, int line)
 	int error = support_await(cb, file, line);
 
 	if (error != 0)
-		support_fail(file, line, "request failed with %d (%s)", error,
-			     strerror(error));
+		support_fail(file, line, "request failed with %d (%s)", error, strerror(error));
 	return aio_return(cb);
 }
 
-void support_await_failure(struct aiocb *cb, int error, const char *file,
-			   int line)
+void support_await_failure(struct aiocb *cb, int error, const char *file, int line)
 {
 	int found = support_await(cb, file, line);
 
 	if (found != error)
-		support_fail(file, line, "aio_error is %d (%s), expected %d",
-			     found, strerror(found), error);
-	support_check_equal(aio_return(cb), -1, "aio_return(cb) == -1", file,
-			    line);
+		support_fail(file, line, "aio_error is %d (%s), expected %d", found,
+			     strerror(found), error);
+	support_check_equal(aio_return(cb), -1, "aio_return(cb) == -1", file, line);
 }
 
 /* ---- files ---- */
@@ -324,8 +315,7 @@ int temp_file(int extra_flags)
 unsigned char pattern_at(size_t position)
 {
 	/* No short period: a block at a wrong offset is noticed. */
-	return (unsigned char)(position ^ (position >> 8) * 7 ^
-			       (position >> 16) * 13);
+	return (unsigned char)(position ^ (position >> 8) * 7 ^ (position >> 16) * 13);
 }
 
 void pattern_fill(void *buf, size_t position, size_t size)
@@ -420,8 +410,7 @@ size_t fill_up(int fd)
 void read_fully(int fd, void *buf, size_t size)
 {
 	static char scratch[65536];
-	uint64_t until = now_ns() +
-			 (uint64_t)default_deadline_ms() * 1000000;
+	uint64_t until = now_ns() + (uint64_t)default_deadline_ms() * 1000000;
 	int flags = fcntl(fd, F_GETFL);
 	size_t done = 0;
 
@@ -437,8 +426,7 @@ void read_fully(int fd, void *buf, size_t size)
 		if (res > 0)
 			done += (size_t)res;
 		else if (res == 0)
-			check_failed("end of file after %zu of %zu bytes",
-				     done, size);
+			check_failed("end of file after %zu of %zu bytes", done, size);
 		else if (errno != EAGAIN && errno != EINTR)
 			check_failed("read failed");
 		else if (now_ns() > until)
@@ -479,8 +467,7 @@ void catch_signal(int signo, int flags)
 	action.sa_flags = SA_SIGINFO | flags;
 	/* Nested handlers of other signals would record out of order. */
 	sigfillset(&action.sa_mask);
-	check(sigaction(signo, &action,
-			is_caught[signo] ? NULL : &saved_actions[signo]) == 0);
+	check(sigaction(signo, &action, is_caught[signo] ? NULL : &saved_actions[signo]) == 0);
 	is_caught[signo] = true;
 }
 
@@ -539,8 +526,7 @@ static void collect_output(int fd, struct child_result *result, size_t *used)
 	}
 }
 
-struct child_result in_child_with(int (*function)(void *), void *arg,
-				  unsigned int deadline_ms)
+struct child_result in_child_with(int (*function)(void *), void *arg, unsigned int deadline_ms)
 {
 	uint64_t until = now_ns() + (uint64_t)deadline_ms * 1000000;
 	struct child_result result = { .end = CHILD_TIMED_OUT };
@@ -562,16 +548,15 @@ struct child_result in_child_with(int (*function)(void *), void *arg,
 	fcntl(output[0], F_SETFL, O_NONBLOCK);
 	do {
 		collect_output(output[0], &result, &used);
-		if (waitid(P_PID, (id_t)pid, &info,
-			   WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid)
+		if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+		    info.si_pid)
 			break;
 		short_pause();
 	} while (now_ns() < until);
 	/* Not reaped yet: the number of its process group is still its own. */
 	kill(-pid, SIGKILL);
 	if (info.si_pid) {
-		result.end = info.si_code == CLD_EXITED ? CHILD_EXITED
-							: CHILD_KILLED;
+		result.end = info.si_code == CLD_EXITED ? CHILD_EXITED : CHILD_KILLED;
 		result.code = info.si_status;
 	}
 	waitpid(pid, NULL, 0);
@@ -599,13 +584,11 @@ const char *describe_child(const struct child_result *result)
 
 	switch (result->end) {
 	case CHILD_EXITED:
-		snprintf(text, sizeof(text), "exited with status %d",
-			 result->code);
+		snprintf(text, sizeof(text), "exited with status %d", result->code);
 		break;
 	case CHILD_KILLED:
 		name = sigabbrev_np(result->code);
-		snprintf(text, sizeof(text), "killed by SIG%s",
-			 name ? name : "?");
+		snprintf(text, sizeof(text), "killed by SIG%s", name ? name : "?");
 		break;
 	case CHILD_TIMED_OUT:
 		snprintf(text, sizeof(text), "timed out");
@@ -614,8 +597,7 @@ const char *describe_child(const struct child_result *result)
 	return text;
 }
 
-void support_check_child(struct child_result result, const char *text,
-			 const char *file, int line)
+void support_check_child(struct child_result result, const char *text, const char *file, int line)
 {
 	char *rest = result.output;
 	char *output_line;

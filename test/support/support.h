@@ -47,36 +47,35 @@ const char *implementation(void);
  * made by in_child() this ends the child, on a thread other than the main
  * thread it aborts the program.
  */
-#define check(cond)							\
-	do {								\
-		if (!(cond))						\
-			support_fail(__FILE__, __LINE__, "%s", #cond);	\
+#define check(cond)                                                    \
+	do {                                                           \
+		if (!(cond))                                           \
+			support_fail(__FILE__, __LINE__, "%s", #cond); \
 	} while (0)
 
 /* Compare integers of any type up to 64 bits and show both. */
-#define check_equal(actual, expected)					\
-	support_check_equal((long long)(actual), (long long)(expected),	\
-			    #actual " == " #expected, __FILE__, __LINE__)
+#define check_equal(actual, expected)                                                             \
+	support_check_equal((long long)(actual), (long long)(expected), #actual " == " #expected, \
+			    __FILE__, __LINE__)
 
 /* Compare memory. */
-#define check_memory(actual, expected, size)				\
-	check(memcmp((actual), (expected), (size)) == 0)
+#define check_memory(actual, expected, size) check(memcmp((actual), (expected), (size)) == 0)
 
 /* Fail with a message in the manner of printf. */
 #define check_failed(...) support_fail(__FILE__, __LINE__, __VA_ARGS__)
 
 /* Skip a test; the reason is printed.  Not in a child. */
-#define skip_because(...)						\
-	do {								\
-		print_message("# skipped: " __VA_ARGS__);		\
-		print_message("\n");					\
-		skip();							\
+#define skip_because(...)                                 \
+	do {                                              \
+		print_message("# skipped: " __VA_ARGS__); \
+		print_message("\n");                      \
+		skip();                                   \
 	} while (0)
 
 _Noreturn void support_fail(const char *file, int line, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
-void support_check_equal(long long actual, long long expected,
-			 const char *text, const char *file, int line);
+void support_check_equal(long long actual, long long expected, const char *text, const char *file,
+			 int line);
 
 /* ---- deadlines ---- */
 
@@ -90,20 +89,20 @@ uint64_t now_ns(void);
 void short_pause(void);
 
 /* True as soon as the condition is, false if it is not within ms. */
-#define becomes_true(cond, ms) __extension__ ({				\
-	uint64_t until_ = now_ns() + (uint64_t)(ms) * 1000000;		\
-	bool seen_;							\
-	while (!(seen_ = (cond)) && now_ns() < until_)			\
-		short_pause();						\
-	seen_ || (cond); })
+#define becomes_true(cond, ms)                                       \
+	__extension__({                                              \
+		uint64_t until_ = now_ns() + (uint64_t)(ms)*1000000; \
+		bool seen_;                                          \
+		while (!(seen_ = (cond)) && now_ns() < until_)       \
+			short_pause();                               \
+		seen_ || (cond);                                     \
+	})
 
 /* Fail unless the condition becomes true before the default deadline. */
-#define eventually(cond)						\
-	do {								\
-		if (!becomes_true(cond, default_deadline_ms()))		\
-			support_fail(__FILE__, __LINE__,		\
-				     "not before the deadline: %s",	\
-				     #cond);				\
+#define eventually(cond)                                                                        \
+	do {                                                                                    \
+		if (!becomes_true(cond, default_deadline_ms()))                                 \
+			support_fail(__FILE__, __LINE__, "not before the deadline: %s", #cond); \
 	} while (0)
 
 /*
@@ -127,17 +126,14 @@ void support_await_semaphore(sem_t *sem, const char *file, int line);
  * public fields: no notification, priority 0.  aio_lio_opcode stays garbage,
  * as aio_read, aio_write and aio_fsync must not look at it.
  */
-void aiocb_init(struct aiocb *cb, int fd, void *buf, size_t nbytes,
-		off_t offset);
+void aiocb_init(struct aiocb *cb, int fd, void *buf, size_t nbytes, off_t offset);
 
 /* The same for an entry of lio_listio. */
-void aiocb_init_lio(struct aiocb *cb, int opcode, int fd, void *buf,
-		    size_t nbytes, off_t offset);
+void aiocb_init_lio(struct aiocb *cb, int opcode, int fd, void *buf, size_t nbytes, off_t offset);
 
 /* Ask for a signal with a value, or for a callback. */
 void notify_by_signal(struct sigevent *event, int signo, int value);
-void notify_by_thread(struct sigevent *event, void (*callback)(union sigval),
-		      void *value);
+void notify_by_thread(struct sigevent *event, void (*callback)(union sigval), void *value);
 
 /*
  * Wait for a request with aio_suspend until the default deadline, through
@@ -149,13 +145,11 @@ void notify_by_thread(struct sigevent *event, void (*callback)(union sigval),
 #define await_result(cb) support_await_result((cb), __FILE__, __LINE__)
 
 /* Wait, and check that the request failed with this error and -1. */
-#define await_failure(cb, error)					\
-	support_await_failure((cb), (error), __FILE__, __LINE__)
+#define await_failure(cb, error) support_await_failure((cb), (error), __FILE__, __LINE__)
 
 int support_await(struct aiocb *cb, const char *file, int line);
 ssize_t support_await_result(struct aiocb *cb, const char *file, int line);
-void support_await_failure(struct aiocb *cb, int error, const char *file,
-			   int line);
+void support_await_failure(struct aiocb *cb, int error, const char *file, int line);
 
 /* ---- files ---- */
 
@@ -185,8 +179,7 @@ int direct_file(size_t size, int extra_flags);
 /* The byte expected at a position of a patterned file. */
 unsigned char pattern_at(size_t position);
 void pattern_fill(void *buf, size_t position, size_t size);
-#define check_pattern(buf, position, size)				\
-	check(pattern_matches((buf), (position), (size)))
+#define check_pattern(buf, position, size) check(pattern_matches((buf), (position), (size)))
 bool pattern_matches(const void *buf, size_t position, size_t size);
 
 /* ---- pipes and sockets ---- */
@@ -223,9 +216,9 @@ void release_signals(void);
 enum child_end { CHILD_EXITED, CHILD_KILLED, CHILD_TIMED_OUT };
 
 struct child_result {
-	enum child_end	end;
-	int		code;		/* exit status or signal number */
-	char		output[4096];	/* start of its stdout and stderr */
+	enum child_end end;
+	int code;          /* exit status or signal number */
+	char output[4096]; /* start of its stdout and stderr */
 };
 
 /* The exit status of a child in which a check failed. */
@@ -237,17 +230,14 @@ struct child_result {
  * it started are killed with SIGKILL; so is what it leaves behind.
  */
 struct child_result in_child(int (*function)(void), unsigned int deadline_ms);
-struct child_result in_child_with(int (*function)(void *), void *arg,
-				  unsigned int deadline_ms);
+struct child_result in_child_with(int (*function)(void *), void *arg, unsigned int deadline_ms);
 
 /* "exited with status 0", "killed by SIGSEGV", "timed out", static buffer. */
 const char *describe_child(const struct child_result *result);
 
 /* Run in a child and fail, showing its output, unless it returns 0. */
-#define check_in_child(function, deadline_ms)				\
-	support_check_child(in_child((function), (deadline_ms)),	\
-			    #function, __FILE__, __LINE__)
-void support_check_child(struct child_result result, const char *text,
-			 const char *file, int line);
+#define check_in_child(function, deadline_ms) \
+	support_check_child(in_child((function), (deadline_ms)), #function, __FILE__, __LINE__)
+void support_check_child(struct child_result result, const char *text, const char *file, int line);
 
 #endif

@@ -13,7 +13,6 @@
  * OBVIOUS_EAGER=1 sets the ring up before main() rather than at the first
  * request.
  */
-#define _GNU_SOURCE
 #include <aio.h>
 #include <errno.h>
 #include <fcntl.h>

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * filesize.h - is there a file size limit?
+ *
+ * A write past RLIMIT_FSIZE sends SIGXFSZ to the thread that makes it.  glibc's
+ * threads block that signal, the program's do not: while there is a limit, the
+ * lanes that write in the program's threads leave writes to the engine.
+ */
+#ifndef RTAIO_FILESIZE_H
+#define RTAIO_FILESIZE_H
+
+#include <stdbool.h>
+
+/*
+ * [any thread] Asking the kernel costs as much as a small write, so the answer
+ * is kept for some microseconds: only a limit that another process has set a
+ * moment ago can be missed.
+ */
+bool filesize_is_limited(void);
+
+/* [any thread] This process changes its limits. */
+void filesize_limit_changed(void);
+
+#endif

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: MIT
+/*
+ * interface.c - what the files that export functions have in common.
+ */
+#include "interface.h"
+
+#include <signal.h>
+#include <stdint.h>
+
+#include "aiocb.h"
+#include "futex.h"
+
+#define PRIO_DELTA_MAX 20 /* sysconf(_SC_AIO_PRIO_DELTA_MAX) */
+
+bool interface_check_priority(struct aiocb *cb)
+{
+	if (cb->aio_reqprio >= 0 && cb->aio_reqprio <= PRIO_DELTA_MAX)
+		return true;
+	aiocb_reject(cb, EINVAL, -1);
+	return false;
+}
+
+int interface_fail(int err)
+{
+	errno = err;
+	return -1;
+}
+
+/* The kernel's struct sigaction: handler and flags come first on x86-64 and aarch64. */
+struct kernel_sigaction {
+	void (*handler)(int);
+	unsigned long flags;
+	uint64_t rest[4];
+};
+
+static bool may_have_run(const struct kernel_sigaction *action, uint64_t blocked, int signo)
+{
+	return action->handler != SIG_DFL && action->handler != SIG_IGN &&
+	       !(blocked >> (signo - 1) & 1);
+}
+
+int interface_restart(int ret)
+{
+	enum { SIGNAL_MAX = 64, KERNEL_SIGSET_BYTES = 8, LIBC_CANCEL = 32, LIBC_SETXID = 33 };
+	struct kernel_sigaction action;
+	uint64_t blocked;
+
+	if (ret != -EINTR)
+		return ret;
+	RAW_SYSCALL(SYS_rt_sigprocmask, SIG_BLOCK, NULL, &blocked, KERNEL_SIGSET_BYTES);
+	for (int signo = 1; signo <= SIGNAL_MAX; signo++) {
+		if (signo == LIBC_CANCEL || signo == LIBC_SETXID)
+			continue; /* libc's own restart */
+		if (RAW_SYSCALL(SYS_rt_sigaction, signo, NULL, &action, KERNEL_SIGSET_BYTES) == 0 &&
+		    may_have_run(&action, blocked, signo) && !(action.flags & SA_RESTART))
+			return -EINTR;
+	}
+	return 0;
+}

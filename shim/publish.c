@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: MIT
+/*
+ * publish.c - the moment at which a result becomes the program's to see.
+ */
+#include "publish.h"
+
+#include "aiocb.h"
+#include "group.h"
+#include "stats.h"
+#include "waiter.h"
+
+uint64_t publish_result(struct request *req, ssize_t res)
+{
+	uint64_t slots;
+
+	stats_inc(completions);
+	if (res < 0)
+		stats_inc(errors);
+	aiocb_complete(req->cb, res);
+	slots = waiter_publish(req);
+	request_set_state(req, REQ_DONE);
+	return slots;
+}
+
+uint64_t publish_silent_group(struct request *group)
+{
+	uint64_t slots = waiter_publish(group);
+
+	request_set_state(group, REQ_DONE);
+	group_put(group);
+	return slots;
+}
