@@ -119,7 +119,7 @@ SUPPORT_OBJS := $(SUPPORT_SRCS:%.c=$(B)/%.o)
 BLACK_BOX := $(patsubst %.c,$(B)/%,$(wildcard test/conformance/test_*.c test/transparency/test_*.c test/abi/test_*.c test/stress/stress_*.c))
 PRELOADS := $(B)/test/transparency/plugin.so $(B)/test/transparency/obvious.so
 
-IMPLEMENTATIONS ?= glibc auto io_uring threads
+IMPLEMENTATIONS ?= glibc auto io_uring libaio threads
 RUN_TESTS := scripts/run-tests --library $(LIBRARY)
 
 .SECONDARY: $(SUPPORT_OBJS)
@@ -134,6 +134,10 @@ $(B)/test/%: test/%.c $(SUPPORT_OBJS)
 	$(say) TEST $<
 	$(Q)$(CC) $(TEST_FLAGS) $(CFLAGS) $< $(SUPPORT_OBJS) -o $@ -lcmocka -lpthread -ldl
 
+$(B)/test/refused/refuse: test/refused/refuse.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(TEST_FLAGS) $(CFLAGS) $< -o $@
+
 $(B)/test/transparency/plugin.so: test/transparency/plugin.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(TEST_FLAGS) $(CFLAGS) -fPIC -shared $< -o $@
@@ -143,19 +147,24 @@ $(B)/test/transparency/obvious.so: test/transparency/obvious/obvious.c
 	$(Q)$(CC) $(TEST_FLAGS) $(CFLAGS) -fPIC -shared $< -o $@ -luring -lpthread
 
 .PHONY: tests
-tests: $(BLACK_BOX) $(PRELOADS)
+tests: $(BLACK_BOX) $(PRELOADS) $(B)/test/refused/refuse
 
 .PHONY: test-programs
 test-programs: all tests
 
 SHELL_TESTS := test/scripts/launcher.sh test/scripts/completion.sh \
 	test/abi/preload_old.sh test/abi/idle.sh test/examples/run.sh
+# Longer ones, with real programs, kernels that refuse, and the models.
+SYSTEM_TESTS := test/programs/fio.sh test/programs/stress-ng.sh test/refused/run.sh scripts/model
 
 .PHONY: check test
 check test: all tests ## all tests, on every implementation
 	@failed=0; \
 	$(RUN_TESTS) $(IMPLEMENTATIONS:%=--implementation %) $(TESTS) || failed=1; \
-	for t in $(SHELL_TESTS); do echo "== $$t"; $$t || failed=1; done; \
+	echo "== without the inline lane"; \
+	RTAIO_INLINE=0 $(RUN_TESTS) --implementation auto --implementation libaio $(TESTS) || failed=1; \
+	for t in $(SHELL_TESTS) $(if $(QUICK),,$(SYSTEM_TESTS)); do \
+		echo "== $$t"; $$t || failed=1; done; \
 	exit $$failed
 
 .PHONY: $(addprefix check-,glibc auto io_uring libaio threads)
@@ -174,7 +183,7 @@ model: ## verify the lock-free protocols with spin
 
 SCRIPTS := scripts/rtaio scripts/demo scripts/check scripts/install-missing scripts/run-tests \
 	scripts/check-layers scripts/check-exports scripts/check-traps scripts/model .ci/run \
-	$(SHELL_TESTS)
+	$(SHELL_TESTS) $(filter %.sh,$(SYSTEM_TESTS))
 C_FILES := $(wildcard shim/*.[ch] include/*.h test/*/*.[ch] test/*/*/*.[ch])
 
 .PHONY: lint
@@ -184,7 +193,8 @@ lint: $(LIBRARY) ## formatting, layers, exports, scripts, man pages, static anal
 	scripts/check-exports $(LIBRARY)
 	shellcheck -x $(SCRIPTS)
 	cppcheck --quiet --error-exitcode=1 --std=c11 --inline-suppr \
-		--enable=warning,portability --suppress=missingIncludeSystem -Iinclude shim
+		--enable=warning,portability --suppress=missingIncludeSystem -Iinclude \
+		--include=/usr/include/bsd/sys/queue.h --include=/usr/include/bsd/sys/tree.h shim
 	@for page in scripts/man/*.[17]; do \
 		warnings=$$(LC_ALL=C.UTF-8 man --warnings -l -Tutf8 $$page 2>&1 >/dev/null); \
 		[ -z "$$warnings" ] || { echo "$$page: $$warnings"; exit 1; }; done

@@ -134,7 +134,7 @@ static void begin_cancel(struct cancel *cancel)
 	for (queue = fdqueue_first(cancel->fd); queue && queue->fd == cancel->fd;
 	     queue = fdqueue_after(queue)) {
 		TAILQ_FOREACH_SAFE(req, &queue->outstanding, outstanding_link, next)
-		cancel_request(cancel, req);
+			cancel_request(cancel, req);
 	}
 }
 
@@ -186,8 +186,8 @@ void cancel_accept_closing(struct message *message)
 		if (queue->is_file)
 			continue;
 		TAILQ_FOREACH_SAFE(req, &queue->outstanding, outstanding_link, next)
-		if (req->is_waiting)
-			cancel_request(&nobody, req);
+			if (req->is_waiting)
+				cancel_request(&nobody, req);
 	}
 }
 
@@ -199,8 +199,8 @@ static bool is_number_free(const struct closing *closing)
 	for (queue = fdqueue_first(closing->first); queue && queue->fd <= closing->last;
 	     queue = fdqueue_after(queue)) {
 		TAILQ_FOREACH(req, &queue->outstanding, outstanding_link)
-		if (atomic_load(&req->is_held))
-			return false;
+			if (atomic_load(&req->is_held))
+				return false;
 	}
 	return true;
 }
@@ -212,8 +212,7 @@ void cancel_serve_closings(void)
 	if (STAILQ_EMPTY(&closings))
 		return;
 	engine_flush();
-	STAILQ_FOREACH_SAFE(closing, &closings, link, next)
-	{
+	STAILQ_FOREACH_SAFE(closing, &closings, link, next) {
 		if (!is_number_free(closing))
 			continue;
 		STAILQ_REMOVE(&closings, closing, closing, link);

@@ -143,18 +143,19 @@ static int make_context(void)
 	return 0;
 }
 
-static bool has_context(void)
+/* 0 or -errno. */
+static int get_context(void)
 {
 	int ret;
 
 	if (atomic_load_explicit(&context, memory_order_acquire))
-		return true;
+		return 0;
 	if (atomic_load_explicit(&is_refused, memory_order_relaxed))
-		return false;
+		return -ENOSYS;
 	ret = make_context();
 	if (ret == -EPERM || ret == -ENOSYS)
 		atomic_store(&is_refused, true);
-	return ret == 0;
+	return ret;
 }
 
 /* --- submitting ----------------------------------------------------------- */
@@ -181,7 +182,7 @@ bool direct_accepts(const struct request *req)
 	if (filter_may_conflict(FILTER_ENGINE, &range) ||
 	    filter_may_conflict(FILTER_DIRECT, &range))
 		return false;
-	return has_context();
+	return get_context() == 0;
 }
 
 /* The engine may have seen this count and wait for it. */
@@ -272,8 +273,7 @@ static bool submit_some(struct request_list *list)
 	struct request *reqs[BATCH_MAX], *req;
 	int nr = 0, ret;
 
-	TAILQ_FOREACH(req, list, list_link)
-	{
+	TAILQ_FOREACH(req, list, list_link) {
 		reqs[nr++] = req;
 		if (nr == BATCH_MAX)
 			break;
@@ -299,7 +299,7 @@ size_t direct_submit(struct request_list *list)
 	while (!TAILQ_EMPTY(list) && submit_some(list))
 		continue;
 	TAILQ_FOREACH(req, list, list_link)
-	nr_left++;
+		nr_left++;
 	return nr_left;
 }
 
@@ -647,9 +647,9 @@ void direct_watch(bool is_on)
 	atomic_store(&is_watched, is_on);
 }
 
-bool direct_is_available(void)
+int direct_probe(void)
 {
-	return has_context();
+	return get_context();
 }
 
 void direct_forget(void)

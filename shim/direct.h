@@ -81,8 +81,8 @@ void direct_close_barrier(int fd);
 /* [engine] Report when something ends; to be set before looking whether to wait. */
 void direct_watch(bool is_on);
 
-/* [any thread] Does the kernel grant a context? */
-bool direct_is_available(void);
+/* [any thread] Does the kernel grant a context?  0 or -errno. */
+int direct_probe(void);
 
 /* Child of a fork: the context is the parent's. */
 void direct_forget(void);

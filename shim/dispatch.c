@@ -154,7 +154,7 @@ static void pump_awaiting(void)
 	struct fdqueue *queue, *next;
 
 	TAILQ_FOREACH_SAFE(queue, &ledger.awaiting, awaiting_link, next)
-	pump(queue);
+		pump(queue);
 }
 
 /* Room came free: one turn for each queue that waits for it. */
@@ -483,8 +483,8 @@ static void abandon_ring(void)
 
 	for (queue = fdqueue_first(0); queue; queue = fdqueue_after(queue)) {
 		TAILQ_FOREACH_SAFE(req, &queue->outstanding, outstanding_link, next)
-		if (req->cqes_due > 0)
-			abandon(req);
+			if (req->cqes_due > 0)
+				abandon(req);
 	}
 }
 

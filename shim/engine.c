@@ -86,10 +86,12 @@ static const struct {
 	{ BACKEND_THREADS, &backend_threads },
 };
 
-static int try_candidate(enum backend_choice choice, const struct backend *candidate)
+static int try_candidate(const struct backend *candidate)
 {
-	if (choice == BACKEND_LIBAIO && config.backend == BACKEND_LIBAIO && !direct_is_available())
-		return -ENOSYS;
+	int ret = config.backend == BACKEND_LIBAIO ? direct_probe() : 0;
+
+	if (ret < 0 && ret != -ENOMEM) /* memory may be there when it is needed */
+		return ret;
 	return candidate->open(&client->events);
 }
 
@@ -101,7 +103,7 @@ static bool open_backend(void)
 
 		if (config.backend != BACKEND_AUTO && config.backend != candidates[i].choice)
 			continue;
-		ret = try_candidate(candidates[i].choice, candidates[i].backend);
+		ret = try_candidate(candidates[i].backend);
 		if (ret == 0) {
 			backend = candidates[i].backend;
 			atomic_store(&serving, backend->name);
@@ -284,6 +286,11 @@ static int start_engine(void)
 	return ret;
 }
 
+int engine_try(void)
+{
+	return start_engine();
+}
+
 int engine_hand_over(struct message *first, struct message *last)
 {
 	int ret;
@@ -301,11 +308,6 @@ const char *engine_serving(void)
 	const char *name = atomic_load(&serving);
 
 	return name && inbox_is_open() ? name : "none";
-}
-
-bool engine_is_running(void)
-{
-	return inbox_is_open();
 }
 
 void engine_forget(void)

@@ -53,8 +53,11 @@ void engine_init(const struct engine_client *client);
  */
 int engine_hand_over(struct message *first, struct message *last);
 
-/* [any thread] Is there an engine, so that something may be queued or in flight? */
-bool engine_is_running(void);
+/*
+ * [any thread] Start the engine without giving it anything to do: can the
+ * backend asked for by name serve?  0 or -errno as above.
+ */
+int engine_try(void);
 
 /* [any thread] Name of the backend in use, "none" while there is no engine. */
 const char *engine_serving(void);

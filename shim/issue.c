@@ -20,6 +20,7 @@
 #include "futex.h"
 #include "ledger.h"
 #include "perform.h"
+#include "probes.h"
 #include "stats.h"
 #include "workers.h"
 
@@ -29,6 +30,7 @@ static void issue_to_worker(struct request *req)
 {
 	ledger.nr_on_workers++;
 	if (workers_submit(req) == 0) {
+		PROBE_ISSUE(req->cb, PROBE_WORKER);
 		stats_inc(lane_worker);
 		return;
 	}
@@ -58,6 +60,7 @@ static void issue_to_backend(struct request *req)
 		issue_to_worker_instead(req);
 		return;
 	}
+	PROBE_ISSUE(req->cb, PROBE_RING);
 	stats_inc(lane_ring);
 	req->is_on_ring = true;
 	req->cqes_due++;
@@ -94,6 +97,7 @@ static void issue_without_waiting(struct request *req, bool is_nonblocking)
 		request_advance(req, (size_t)res);
 		issue_to_backend(req);
 	} else {
+		PROBE_ISSUE(req->cb, PROBE_ENGINE);
 		stats_inc(lane_engine);
 		ledger_end(req, res);
 	}

@@ -5,6 +5,7 @@
  * Nothing happens when the library is loaded; the first use of AIO begins it
  * all.  A child of a fork begins with nothing in flight.
  */
+#include <errno.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -12,6 +13,7 @@
 #include "config.h"
 #include "descriptor.h"
 #include "dispatch.h"
+#include "engine.h"
 #include "forward.h"
 #include "log.h"
 #include "process.h"
@@ -44,6 +46,18 @@ static void announce(void)
 		 config.inline_lane ? "" : ", no inline lane");
 }
 
+/*
+ * The inline lane could serve much without the backend that the user asked
+ * for, and hide that it is not there.
+ */
+static void check_named_backend(void)
+{
+	if (config.backend != BACKEND_IO_URING && config.backend != BACKEND_LIBAIO)
+		return;
+	if (engine_try() == -ENOSYS)
+		config.backend = BACKEND_INVALID; /* the engine has said why */
+}
+
 void lifecycle_start(bool is_child)
 {
 	static bool is_configured; /* a fork may have come before that */
@@ -58,6 +72,7 @@ void lifecycle_start(bool is_child)
 	else if (config.verbose)
 		announce();
 	dispatch_start();
+	check_named_backend();
 }
 
 /*

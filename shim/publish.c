@@ -6,6 +6,7 @@
 
 #include "aiocb.h"
 #include "group.h"
+#include "probes.h"
 #include "stats.h"
 #include "waiter.h"
 
@@ -16,6 +17,7 @@ uint64_t publish_result(struct request *req, ssize_t res)
 	stats_inc(completions);
 	if (res < 0)
 		stats_inc(errors);
+	PROBE_COMPLETE(req->cb, res);
 	aiocb_complete(req->cb, res);
 	slots = waiter_publish(req);
 	request_set_state(req, REQ_DONE);

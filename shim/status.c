@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 #include <libaio.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -80,12 +81,12 @@ static int show_libaio(void)
 	int ret = io_setup(1, &context);
 
 	if (ret < 0) {
-		printf("Linux AIO  no    %s\n                 %s\n", strerror(-ret),
+		printf("libaio     no    %s\n                 %s\n", strerror(-ret),
 		       libaio_remedy(-ret));
 		return ret;
 	}
 	io_destroy(context);
-	printf("Linux AIO  yes   the kernel grants contexts\n");
+	printf("libaio     yes   the kernel grants contexts of Linux AIO\n");
 	return 0;
 }
 
@@ -103,48 +104,46 @@ static void show_limits(void)
 	printf(", descriptors %llu\n", (unsigned long long)nofile.rlim_cur);
 }
 
-/* What the library would do with RTAIO_BACKEND as it is set. */
-static int show_choice(int uring)
+/* Which lanes there would be with the environment as it is.  False: none. */
+static bool show_choice(bool has_uring, bool has_libaio)
 {
-	const char *serves = backend_names[config.backend];
+	enum backend_choice choice = config.backend;
+	bool has_ring = has_uring && (choice == BACKEND_AUTO || choice == BACKEND_IO_URING);
+	bool has_direct = has_libaio && (choice == BACKEND_AUTO || choice == BACKEND_LIBAIO);
 
-	switch (config.backend) {
-	case BACKEND_AUTO:
-		serves = uring == 0 ? "io_uring" : "threads";
-		break;
-	case BACKEND_IO_URING:
-		serves = uring == 0 ? serves : NULL;
-		break;
-	case BACKEND_LIBAIO:
-	case BACKEND_INVALID:
-		serves = NULL;
-		break;
-	case BACKEND_THREADS:
-	case BACKEND_GLIBC:
-	case BACKEND_NR:
-		break;
+	printf("\nRTAIO_BACKEND=%s: ", backend_names[choice]);
+	if (choice == BACKEND_GLIBC) {
+		printf("rtaio stands aside, glibc serves\n");
+		return true;
 	}
-	if (serves)
-		printf("\nRTAIO_BACKEND=%s: %s serves\n", backend_names[config.backend], serves);
-	else
-		printf("\nRTAIO_BACKEND=%s cannot serve here: asynchronous I/O would fail with ENOSYS\n",
-		       backend_names[config.backend]);
-	return serves ? 0 : 1;
+	if (choice == BACKEND_INVALID || (choice == BACKEND_IO_URING && !has_uring) ||
+	    (choice == BACKEND_LIBAIO && !has_libaio)) {
+		printf("cannot serve here; asynchronous I/O would fail with ENOSYS\n");
+		return false;
+	}
+	printf("these lanes, the first that fits a request serves it\n");
+	if (config.inline_lane)
+		printf("  inline   page cache hits, files in memory, small buffered writes: in the "
+		       "call\n");
+	if (has_direct)
+		printf("  direct   O_DIRECT without notification: Linux AIO\n");
+	printf("  %-8s everything else\n", has_ring ? "ring" : "threads");
+	return true;
 }
 
 int main(void)
 {
 	struct utsname kernel;
-	int uring;
+	bool has_uring, has_libaio;
 
 	config_load();
 	uname(&kernel);
 	printf("rtaio %s on %s %s %s\n\n", RTAIO_VERSION, kernel.sysname, kernel.release,
 	       kernel.machine);
-	uring = show_io_uring();
-	show_libaio();
+	has_uring = show_io_uring() == 0;
+	has_libaio = show_libaio() == 0;
 	printf("threads    yes   %u for files at most, one for each blocked stream\n",
 	       config.threads_max);
 	show_limits();
-	return show_choice(uring);
+	return show_choice(has_uring, has_libaio) ? 0 : 1;
 }

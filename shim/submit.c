@@ -19,6 +19,7 @@
 #include "group.h"
 #include "inline.h"
 #include "notify.h"
+#include "probes.h"
 #include "publish.h"
 #include "stats.h"
 #include "waiter.h"
@@ -43,6 +44,9 @@ static void describe(struct request *req, struct aiocb *cb, enum request_op op)
 	req->cb = cb;
 	req->op = (uint8_t)op;
 	req->fd = cb->aio_fildes;
+	req->buf = NULL;
+	req->nbytes = 0;
+	req->offset = 0;
 	req->done = 0;
 	if (op == OP_READ || op == OP_WRITE) {
 		req->buf = (void *)(uintptr_t)cb->aio_buf;
@@ -81,6 +85,8 @@ static bool complete_inline(struct request *probe, const struct sigevent *event)
 		stats_inc(inline_reads);
 	else
 		stats_inc(inline_writes);
+	PROBE_ISSUE(probe->cb, PROBE_INLINE);
+	PROBE_COMPLETE(probe->cb, res);
 	notify_prepare(&probe->notification, event);
 	aiocb_complete_at_once(probe->cb, (enum request_op)probe->op, res);
 	if (notify_is_wanted(&probe->notification) && notify_signal(&probe->notification) < 0)
@@ -138,6 +144,7 @@ int submit_begin(struct aiocb *cb, enum request_op op, const struct sigevent *ev
 
 	*out = NULL;
 	describe(&probe, cb, op);
+	PROBE_SUBMIT(cb, probe.fd, op, probe.nbytes, probe.offset);
 	descriptor_get_flags(probe.fd, &probe.descriptor);
 	if (probe.descriptor.err == 0 && complete_inline(&probe, event))
 		return 0;
@@ -175,8 +182,7 @@ static void leave_direct(struct request_list *refused)
 {
 	struct request *req;
 
-	TAILQ_FOREACH(req, refused, list_link)
-	{
+	TAILQ_FOREACH(req, refused, list_link) {
 		stats_inc(fallbacks);
 		submit_raise_filter(req);
 		if (req->group)
@@ -193,8 +199,7 @@ static bool submit_direct(struct request_list *list)
 	struct request *req, *next;
 	size_t nr = 0;
 
-	TAILQ_FOREACH_SAFE(req, list, list_link, next)
-	{
+	TAILQ_FOREACH_SAFE(req, list, list_link, next) {
 		if (!req->is_direct)
 			continue;
 		TAILQ_REMOVE(list, req, list_link);
@@ -202,6 +207,7 @@ static bool submit_direct(struct request_list *list)
 		nr++;
 		if (req->group)
 			atomic_fetch_add(&req->group->nr_direct, 1);
+		PROBE_ISSUE(req->cb, PROBE_DIRECT);
 		aiocb_begin(req->cb, req);
 		request_set_state(req, REQ_IN_FLIGHT);
 	}
@@ -219,8 +225,7 @@ static int submit_to_engine(struct request_list *list)
 	struct request *req, *next;
 	int ret;
 
-	TAILQ_FOREACH(req, list, list_link)
-	{
+	TAILQ_FOREACH(req, list, list_link) {
 		aiocb_begin(req->cb, req);
 		request_hold_descriptor(req);
 		req->message.next = newest;
@@ -231,7 +236,7 @@ static int submit_to_engine(struct request_list *list)
 	ret = engine_hand_over(newest, oldest);
 	if (ret < 0) {
 		TAILQ_FOREACH_SAFE(req, list, list_link, next)
-		reject(req, -ret);
+			reject(req, -ret);
 	}
 	return ret;
 }

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * probes.h - static probes for perf, bpftrace and SystemTap.
+ *
+ * A probe that nobody watches is one instruction that does nothing.  They are
+ * there when the library was built with <sys/sdt.h> (systemtap-sdt-dev).
+ *
+ *   rtaio:submit    aiocb, descriptor, opcode (enum request_op), bytes, offset
+ *   rtaio:issue     aiocb, lane (enum probe_lane)
+ *   rtaio:complete  aiocb, result or -errno
+ */
+#ifndef RTAIO_PROBES_H
+#define RTAIO_PROBES_H
+
+enum probe_lane {
+	PROBE_INLINE = 1,
+	PROBE_DIRECT,
+	PROBE_RING,
+	PROBE_WORKER,
+	PROBE_ENGINE, /* answered without I/O, or tried on the engine thread */
+};
+
+#if defined(__has_include)
+#if __has_include(<sys/sdt.h>)
+#include <sys/sdt.h>
+#define RTAIO_HAS_SDT 1
+#endif
+#endif
+
+#ifdef RTAIO_HAS_SDT
+#define PROBE_SUBMIT(cb, fd, op, nbytes, offset) \
+	DTRACE_PROBE5(rtaio, submit, cb, fd, op, nbytes, offset)
+#define PROBE_ISSUE(cb, lane)   DTRACE_PROBE2(rtaio, issue, cb, lane)
+#define PROBE_COMPLETE(cb, res) DTRACE_PROBE2(rtaio, complete, cb, res)
+#else
+#define PROBE_SUBMIT(cb, fd, op, nbytes, offset) ((void)0)
+#define PROBE_ISSUE(cb, lane)                    ((void)0)
+#define PROBE_COMPLETE(cb, res)                  ((void)0)
+#endif
+
+#endif

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: MIT
+/*
+ * refuse.c - run a command in a sandbox that refuses kernel interfaces
+ *
+ *   refuse [io_uring] [libaio] -- command [argument]...
+ *
+ * A seccomp filter answers EPERM, as container profiles do.  The environment,
+ * a preload among it, is the command's: this program does no AIO.
+ */
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static const struct {
+	const char *name;
+	int calls[4];
+} interfaces[] = {
+	{ "io_uring", { SYS_io_uring_setup, SYS_io_uring_enter, SYS_io_uring_register, -1 } },
+	{ "libaio", { SYS_io_setup, SYS_io_submit, SYS_io_getevents, SYS_io_pgetevents } },
+};
+
+static struct sock_filter filter[32] = {
+	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+};
+static unsigned short filter_len = 1;
+
+static void add(struct sock_filter statement)
+{
+	filter[filter_len++] = statement;
+}
+
+static int refuse(const char *name)
+{
+	for (size_t i = 0; i < sizeof(interfaces) / sizeof(interfaces[0]); i++) {
+		if (strcmp(name, interfaces[i].name) != 0)
+			continue;
+		for (int j = 0; j < 4; j++) {
+			unsigned int nr = (unsigned int)interfaces[i].calls[j];
+
+			add((struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, nr, 0, 1));
+			add((struct sock_filter)BPF_STMT(BPF_RET | BPF_K,
+							 SECCOMP_RET_ERRNO | EPERM));
+		}
+		return 0;
+	}
+	fprintf(stderr, "refuse: %s is neither io_uring nor libaio\n", name);
+	return -1;
+}
+
+int main(int argc, char **argv)
+{
+	struct sock_fprog program = { .filter = filter };
+	int i;
+
+	for (i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+		if (refuse(argv[i]) < 0)
+			return 2;
+	if (i + 1 >= argc) {
+		fprintf(stderr, "usage: refuse [io_uring] [libaio] -- command [argument]...\n");
+		return 2;
+	}
+	add((struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));
+	program.len = filter_len;
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0) {
+		perror("refuse: seccomp");
+		return 2;
+	}
+	execvp(argv[i + 1], argv + i + 1);
+	perror(argv[i + 1]);
+	return 127;
+}
