@@ -100,8 +100,8 @@ void cancel_answer(struct request *req, bool is_cancelled, bool is_kept)
 
 static void cancel_request(struct cancel *cancel, struct request *req)
 {
-	if (req->has_ended)
-		return; /* about to be published */
+	if (req->has_ended || req->is_published)
+		return; /* the rest is the engine's business */
 	if (req->is_waiting) {
 		fdqueue_withdraw(req);
 		stats_inc(cancellations);

@@ -62,6 +62,14 @@
 
 /* --- publish ----------------------------------------------------------- */
 
+/* As a system call: a partial transfer hides the error that ended it. */
+static ssize_t final_result(const struct request *req)
+{
+	if (req->done == 0)
+		return req->res;
+	return (ssize_t)req->done + (req->res > 0 ? req->res : 0);
+}
+
 /* No waiter holds a group that notifies: LIO_WAIT ignores the sigevent. */
 static uint64_t publish_group(struct request *group)
 {
@@ -81,8 +89,10 @@ static void publish(struct request *req, ssize_t res)
 	struct request *group = req->group;
 
 	ledger.nr_outstanding--;
-	submit_lower_filter(req);
-	ledger.slots_to_wake |= publish_result(req, res);
+	if (!req->is_published) {
+		submit_lower_filter(req);
+		ledger.slots_to_wake |= publish_result(req, res);
+	}
 	if (req->is_bounced)
 		direct_leave(req);
 	notify_deliver(req);
@@ -226,10 +236,8 @@ static void finish(struct request *req)
 {
 	struct fdqueue *queue = req->queue;
 	bool is_last = true;
-	ssize_t res = req->res;
+	ssize_t res = final_result(req);
 
-	if (req->done > 0) /* as a system call: a partial transfer hides the error that ended it */
-		res = (ssize_t)req->done + (res > 0 ? res : 0);
 	request_release_descriptor(req);
 	if (req->is_file_data)
 		ledger.nr_files_in_flight--;
@@ -306,6 +314,18 @@ static void on_cancelled(struct request *req, int res)
 		ring_is_done(req);
 	else if (res < 0)
 		cancel_answer(req, false, true); /* the kernel cannot, or not any more */
+}
+
+/* --- on a worker ------------------------------------------------------ */
+
+/* A waiter need not wait for the engine, too, which has the queue and the rest to see to. */
+static void on_executed(struct request *req)
+{
+	atomic_store(&req->is_published, true);
+	req->res = final_result(req);
+	req->done = 0;
+	submit_lower_filter(req);
+	waiter_wake_slots(publish_result(req, req->res));
 }
 
 /* --- the direct lane, in whatever thread reaps ------------------------- */
@@ -527,7 +547,7 @@ void dispatch_start(void)
 {
 	ledger_reset();
 	notify_start();
-	workers_start();
+	workers_start(on_executed);
 	engine_init(&client);
 	direct_init(&direct_client);
 	atomic_store(&is_drained_posted, false);

@@ -11,7 +11,7 @@
  *   writes       pwrite on memory file systems; pwritev2(RWF_NOWAIT) where the
  *                file system takes it; pwrite where it does not but a
  *                buffered write is a copy into the page cache (ext4), with a
- *                guard: a write that was seen to wait closes this way for a
+ *                guard: writes that are seen to wait close this way for a
  *                while, longer each time
  *
  * Where RLIMIT_FSIZE is set, writes go to the engine (filesize.h).
@@ -35,7 +35,9 @@
 #define INLINE_BYTES_MAX 65536u /* a longer copy is better done beside the caller */
 #define FILES_REMEMBERED 1024u
 
-#define WAIT_SEEN_NS   300000u     /* a copy that took longer has waited for something */
+#define WAIT_SEEN_NS   300000u  /* a copy that took longer has waited, or was preempted */
+#define DEBT_MAX_NS    5000000u /* so much waiting, less 1 % of the time since, is too much */
+#define DEBT_DECAY     100u
 #define PAUSE_FIRST_NS 50000000u   /* no inline writes for so long, then */
 #define PAUSE_LAST_NS  3200000000u /* doubled up to */
 
@@ -53,6 +55,8 @@ static _Atomic uint64_t remembered[FILES_REMEMBERED];
 
 static _Atomic uint64_t paused_until_ns; /* no inline copies before */
 static _Atomic uint64_t pause_ns;        /* the last pause */
+static _Atomic uint64_t debt_ns;         /* waiting in inline writes, not yet paid back */
+static _Atomic uint64_t debt_since_ns;   /* when that was last reckoned */
 
 static _Atomic uint64_t *place_of(int fd)
 {
@@ -173,22 +177,40 @@ static bool write_nowait(struct request *req, ssize_t *res)
 	return *res >= 0;
 }
 
-/* A write that waited: leave such writes to others, longer each time it happens again. */
+/* Leave such writes to others, longer each time it happens again. */
+static void pause_copies(uint64_t now)
+{
+	uint64_t pause = atomic_load_explicit(&pause_ns, memory_order_relaxed) * 2;
+
+	/* Long after the last pause it is no longer the same congestion. */
+	if (pause == 0 || now > atomic_load(&paused_until_ns) + 2 * PAUSE_LAST_NS)
+		pause = PAUSE_FIRST_NS;
+	if (pause > PAUSE_LAST_NS)
+		pause = PAUSE_LAST_NS;
+	atomic_store(&pause_ns, pause);
+	atomic_store(&paused_until_ns, now + pause);
+	stats_inc(inline_pauses);
+}
+
+/*
+ * Waiting adds to a debt that time pays back: one long wait is too much at
+ * once, a thread that was preempted now and then never.  Races between threads
+ * lose a little of either.
+ */
 static void note_duration(uint64_t began, uint64_t ended)
 {
-	uint64_t pause = atomic_load_explicit(&pause_ns, memory_order_relaxed);
+	uint64_t paid, debt;
 
 	if (ended - began < WAIT_SEEN_NS)
 		return;
-	stats_inc(inline_pauses);
-	pause = pause ? pause * 2 : PAUSE_FIRST_NS;
-	if (pause > PAUSE_LAST_NS)
-		pause = PAUSE_LAST_NS;
-	/* Long after the last pause it is no longer the same congestion. */
-	if (began > atomic_load(&paused_until_ns) + 2 * PAUSE_LAST_NS)
-		pause = PAUSE_FIRST_NS;
-	atomic_store(&pause_ns, pause);
-	atomic_store(&paused_until_ns, ended + pause);
+	paid = (ended - atomic_exchange(&debt_since_ns, ended)) / DEBT_DECAY;
+	debt = atomic_load(&debt_ns);
+	debt = (debt > paid ? debt - paid : 0) + (ended - began);
+	if (debt > DEBT_MAX_NS) {
+		pause_copies(ended);
+		debt = 0;
+	}
+	atomic_store(&debt_ns, debt);
 }
 
 static bool write_copied(struct request *req, ssize_t *res)

@@ -18,6 +18,7 @@
 
 static void execute(struct request *req);
 
+static void (*executed)(struct request *req);
 static struct pool file_workers = POOL_INIT(file_workers, "rtaio-file", execute);
 static struct pool stream_workers = POOL_INIT(stream_workers, "rtaio-stream", execute);
 
@@ -60,6 +61,7 @@ static void execute(struct request *req)
 	else
 		req->res = -ECANCELED;
 	req->message.kind = MESSAGE_EXECUTED;
+	executed(req);
 	/* The engine stays while requests are in flight: the inbox is open. */
 	inbox_push(&req->message, &req->message);
 }
@@ -81,8 +83,9 @@ void workers_tick(void)
 	pool_tick(&stream_workers);
 }
 
-void workers_start(void)
+void workers_start(void (*executed_)(struct request *req))
 {
+	executed = executed_;
 	file_workers.nr_eager = file_workers.nr_max = config.threads_max;
 	stream_workers.nr_eager = stream_workers.nr_max = STREAM_WORKERS_MAX;
 }

@@ -25,8 +25,11 @@ bool workers_are_waiting(void);
 /* [engine] Now and then while workers_are_waiting(): grow what is stuck. */
 void workers_tick(void);
 
-/* Limits from the configuration. */
-void workers_start(void);
+/*
+ * Limits from the configuration.  @executed is called on the worker as soon as
+ * res is known, before the engine hears of it.
+ */
+void workers_start(void (*executed)(struct request *req));
 
 /* Child of a fork: no workers. */
 void workers_forget(void);

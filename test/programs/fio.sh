@@ -125,7 +125,8 @@ fio_totals() {
 	awk '
 		/"(read|write|trim|sync)" : {/ { gsub(/[" :{\t]/, ""); side = $0 }
 		/"total_ios"/ { gsub(/[^0-9]/, ""); total[side] += $0 }
-		END { printf "%d %d %d\n", total["read"], total["write"], total["sync"] }' "$work/json"
+		END { printf "%d %d %d\n", total["read"], total["write"], total["sync"] }' \
+		"$work/json"
 }
 
 # run_fio backend option...: prints what was wrong, if anything. Messages are in $work/err.
@@ -153,7 +154,9 @@ counted() {
 	local backend=$1 reads writes syncs
 	shift
 	read -r reads writes syncs < <(fio_totals)
-	if [ "$reads" -eq 0 ] || { [[ $* != *--norandommap* ]] && [ "$reads" -lt "$writes" ]; }; then
+	# Each block, however often it was written, is verified once.
+	if [ "$reads" -eq 0 ] ||
+		{ [[ $* != *--norandommap* ]] && [ "$reads" -lt "$writes" ]; }; then
 		echo "fio made $writes writes and only $reads reads: it did not verify them"
 	fi
 	[ "$backend" != glibc ] || return 0
@@ -174,15 +177,16 @@ run_case() {
 		return
 	fi
 	shift 3
-	if [[ $place == *direct=1* && $* =~ 'bs=512 '|'bsrange=512-' && $logical_block -gt 512 ]]; then
+	if [[ $place == *direct=1* && $* =~ 'bs=512 '|'bsrange=512-' ]] &&
+		[ $logical_block -gt 512 ]; then
 		skip "$name" "blocks of 512 bytes are not possible with O_DIRECT on $disk"
 		return
 	fi
 	# shellcheck disable=SC2086 # a list of words
 	set -- $place "$@"
 	# What is only to be read is written by other means first.
-	[[ " $* " != *" --rw=read "* ]] || problem=$(run_fio glibc --ioengine=psync "$@" --rw=write \
-		--do_verify=0)
+	[[ " $* " != *" --rw=read "* ]] ||
+		problem=$(run_fio glibc --ioengine=psync "$@" --rw=write --do_verify=0)
 	problem=${problem-}$(run_fio "$backend" --ioengine=posixaio "$@")
 	[ -n "$problem" ] || problem=$(counted "$backend" "$@")
 	rm -f "$disk"/* "$memory"/*
@@ -221,22 +225,12 @@ matrix_case() {
 }
 
 whole_matrix() {
-	local backend=$1 rw bs depth place who sync
-	for rw in read write randwrite randrw; do
-		for bs in 512 4k 64k 1m; do
-			for depth in 1 4 32 256; do
-				for place in direct cached memory; do
-					for who in process thread processes threads \
-						processes-shared threads-shared; do
-						for sync in none fsync; do
-							[ "$rw $sync" = "read fsync" ] ||
-								matrix_case "$backend" $rw $bs $depth \
-									$place $who $sync
-						done
-					done
-				done
-			done
-		done
+	local row
+	for row in {read,write,randwrite,randrw}\ {512,4k,64k,1m}\ {1,4,32,256}\ \
+{direct,cached,memory}\ {process,thread,processes,threads,processes-shared,threads-shared}\ \
+{none,fsync}; do
+		# shellcheck disable=SC2086 # a list of words
+		[[ $row == "read "*fsync ]] || matrix_case "$1" $row
 	done
 }
 

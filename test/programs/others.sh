@@ -62,7 +62,8 @@ same_as_glibc() {
 		if [ "$actual" = "$expected" ]; then
 			check "$backend: $name" was_served "$backend" stderr
 		else
-			fail "$backend: $name" "$actual"$'\n'"on glibc: $expected"$'\n'"$(tail -5 stderr)"
+			fail "$backend: $name" "$actual"$'\n'"on glibc: $expected"
+			tail -5 stderr
 		fi
 	done
 }
@@ -124,7 +125,8 @@ xrdcp_local() {
 	local name="xrdcp, file to file"
 	needs "$name" xrdcp xrootd-client || return
 	same_as_glibc "$name" "$work/copied" env XRD_CPCHUNKSIZE=65536 XRD_CPPARALLELCHUNKS=8 \
-		xrdcp --force --silent "file://localhost$work/original" "file://localhost$work/copied"
+		xrdcp --force --silent "file://localhost$work/original" \
+		"file://localhost$work/copied"
 }
 
 # The server waits in sigwaitinfo. It uses AIO for files on disks only when asked in this way.

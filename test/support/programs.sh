@@ -48,7 +48,10 @@ programs_options() {
 		shift
 	done
 	[ ${#programs_backends[@]} -gt 0 ] || programs_backends=(auto io_uring libaio threads)
-	[ -r "$programs_library" ] || { echo "${0##*/}: no $programs_library: run make" >&2 && exit 2; }
+	if [ ! -r "$programs_library" ]; then
+		echo "${0##*/}: no $programs_library: run make" >&2
+		exit 2
+	fi
 	mkdir -p "$programs_dir" || exit 2
 	# What the person who runs the tests has set for himself is not what is to be tested.
 	unset "${!RTAIO_@}" LD_PRELOAD

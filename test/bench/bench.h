@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * bench.h - what the measuring programs share
+ *
+ * Each of them measures one thing that fio cannot, for one implementation, and
+ * prints lines of
+ *
+ *	SUFFIX VALUE UNIT CPU
+ *
+ * for scripts/bench: SUFFIX is "-" or extends the name of the workload, UNIT
+ * is "rate" (requests in a second, more is better) or "ns" (less is better),
+ * CPU is the processor time of the whole process in us for each request, "-"
+ * where it was not measured.  The programs know only <aio.h>: glibc serves them, or the
+ * library that is preloaded.  What the kernel could do is written out beside
+ * as other methods: psync, io_uring, libaio.
+ *
+ * Nothing waits for ever: a watchdog ends the program with SIGALRM.
+ */
+#ifndef RTAIO_BENCH_H
+#define RTAIO_BENCH_H
+
+#include <aio.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define BLOCK_BYTES 4096
+
+struct bench_file {
+	int fd;
+	off_t nr_blocks;
+};
+
+/* Print the message, and errno unless it is 0; exit status 1. */
+__attribute__((noreturn, format(printf, 1, 2))) void die(const char *format, ...);
+
+uint64_t now_ns(void);
+
+/* Seconds as text such as "0.5" to ns; starts the watchdog, too. */
+uint64_t bench_duration(const char *seconds);
+
+/* @mode is cached or direct; dies if the file is shorter than a block. */
+void bench_open(struct bench_file *file, const char *path, const char *mode);
+
+/* Memory fit for O_DIRECT, filled with noise. */
+void *bench_buffer(size_t bytes);
+
+/* Offset of some block of the file; each thread brings a seed of its own, not 0. */
+off_t bench_random_offset(const struct bench_file *file, uint64_t *seed);
+
+/* Prepare @cb for one block at a random offset, without notification. */
+void bench_fill(struct aiocb *cb, const struct bench_file *file, void *buf, uint64_t *seed);
+
+/* Sleep until @cb is complete, check that it transferred @bytes. */
+void bench_wait(struct aiocb *cb, ssize_t bytes);
+
+/* Begin to count time and processor time; then print what @nr requests took. */
+void bench_begin(void);
+uint64_t bench_elapsed_ns(void);
+void bench_report_rate(uint64_t nr);
+void bench_report_cost(uint64_t nr);
+
+/* Print the percentiles 50, 99 and 99.9; sorts @ns. */
+void bench_report_percentiles(uint64_t *ns, size_t nr);
+
+#endif
