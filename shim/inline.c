@@ -22,6 +22,7 @@
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <stdatomic.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -35,8 +36,9 @@
 #define INLINE_BYTES_MAX 65536u /* a longer copy is better done beside the caller */
 #define FILES_REMEMBERED 1024u
 
-#define WAIT_SEEN_NS   300000u  /* a copy that took longer has waited, or was preempted */
-#define DEBT_MAX_NS    5000000u /* so much waiting, less 1 % of the time since, is too much */
+#define WAIT_SEEN_NS   300000u     /* a copy that took longer is looked into */
+#define WATCH_NS       1000000000u /* for so long */
+#define DEBT_MAX_NS    5000000u    /* so much waiting, less 1 % of the time since, is too much */
 #define DEBT_DECAY     100u
 #define PAUSE_FIRST_NS 50000000u   /* no inline writes for so long, then */
 #define PAUSE_LAST_NS  3200000000u /* doubled up to */
@@ -55,8 +57,9 @@ static _Atomic uint64_t remembered[FILES_REMEMBERED];
 
 static _Atomic uint64_t paused_until_ns; /* no inline copies before */
 static _Atomic uint64_t pause_ns;        /* the last pause */
-static _Atomic uint64_t debt_ns;         /* waiting in inline writes, not yet paid back */
-static _Atomic uint64_t debt_since_ns;   /* when that was last reckoned */
+static _Atomic uint64_t watch_until_ns;
+static _Atomic uint64_t debt_ns;       /* waiting in inline writes, not yet paid back */
+static _Atomic uint64_t debt_since_ns; /* when that was last reckoned */
 
 static _Atomic uint64_t *place_of(int fd)
 {
@@ -192,36 +195,55 @@ static void pause_copies(uint64_t now)
 	stats_inc(inline_pauses);
 }
 
-/*
- * Waiting adds to a debt that time pays back: one long wait is too much at
- * once, a thread that was preempted now and then never.  Races between threads
- * lose a little of either.
- */
-static void note_duration(uint64_t began, uint64_t ended)
+/* How often has this thread given up the processor by itself? */
+static long nr_sleeps(void)
 {
-	uint64_t paid, debt;
+	struct rusage usage = { 0 };
 
-	if (ended - began < WAIT_SEEN_NS)
-		return;
-	paid = (ended - atomic_exchange(&debt_since_ns, ended)) / DEBT_DECAY;
-	debt = atomic_load(&debt_ns);
-	debt = (debt > paid ? debt - paid : 0) + (ended - began);
+	RAW_SYSCALL(SYS_getrusage, RUSAGE_THREAD, &usage);
+	return usage.ru_nvcsw;
+}
+
+/*
+ * Waiting adds to a debt that time pays back: a long wait is too much at once,
+ * short ones must be rare.  Races between threads lose a little of either.
+ */
+static void add_debt(uint64_t waited, uint64_t now)
+{
+	uint64_t paid = (now - atomic_exchange(&debt_since_ns, now)) / DEBT_DECAY;
+	uint64_t debt = atomic_load(&debt_ns);
+
+	debt = (debt > paid ? debt - paid : 0) + waited;
 	if (debt > DEBT_MAX_NS) {
-		pause_copies(ended);
+		pause_copies(now);
 		debt = 0;
 	}
 	atomic_store(&debt_ns, debt);
 }
 
+/*
+ * A slow copy has waited for something, or its thread was preempted.  Which of
+ * the two is worth a system call before and after only for a while after a
+ * slow one was seen.
+ */
 static bool write_copied(struct request *req, ssize_t *res)
 {
-	uint64_t now = clock_now_ns();
-	bool is_done;
+	uint64_t began = clock_now_ns(), ended;
+	bool is_watched, is_done;
+	long sleeps = 0;
 
-	if (now < atomic_load_explicit(&paused_until_ns, memory_order_relaxed))
+	if (began < atomic_load_explicit(&paused_until_ns, memory_order_relaxed))
 		return false;
+	is_watched = began < atomic_load_explicit(&watch_until_ns, memory_order_relaxed);
+	if (is_watched)
+		sleeps = nr_sleeps();
 	is_done = write_plain(req, res);
-	note_duration(now, clock_now_ns());
+	ended = clock_now_ns();
+	if (ended - began < WAIT_SEEN_NS)
+		return is_done;
+	if (is_watched && nr_sleeps() != sleeps)
+		add_debt(ended - began, ended);
+	atomic_store(&watch_until_ns, ended + WATCH_NS);
 	return is_done;
 }
 
