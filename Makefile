@@ -155,7 +155,7 @@ test-programs: all tests
 SHELL_TESTS := test/scripts/launcher.sh test/scripts/completion.sh \
 	test/abi/preload_old.sh test/abi/idle.sh test/examples/run.sh
 # Longer ones, with real programs, kernels that refuse, and the models.
-SYSTEM_TESTS := test/programs/fio.sh test/programs/stress-ng.sh test/refused/run.sh scripts/model
+SYSTEM_TESTS := test/programs/fio.sh test/programs/stress-ng.sh test/programs/others.sh test/refused/run.sh test/refused/old_kernels.sh scripts/model
 
 .PHONY: check test
 check test: all tests ## all tests, on every implementation

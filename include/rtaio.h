@@ -24,8 +24,9 @@ extern "C" {
 const char *rtaio_version(void);
 
 /*
- * What serves AIO in this process now: "io_uring", "libaio", "threads",
- * "glibc" (standing aside), or "none" while no request needed the engine.  A
+ * What serves the requests that cannot be done at once, in this process now:
+ * "io_uring", "threads", "glibc" (standing aside), or "none" while no request
+ * needed the engine.  A
  * static string.
  */
 const char *rtaio_backend(void);

@@ -6,7 +6,8 @@
  * and nowhere below.  POSIX.1-2024, System Interfaces, the page of each
  * function.
  *
- * aio_error and aio_return are loads and async-signal-safe.  The others may be
+ * aio_return is a load; aio_error is, too, after a look at the event ring of the
+ * direct lane if the request is in progress.  Both are async-signal-safe.  The others may be
  * called in handlers as well, even in one that interrupted them: nothing takes
  * a lock, and signals are blocked while a thread is made.
  */

@@ -4,8 +4,9 @@
  *
  * Async-signal-safe (POSIX.1-2024, 2.4.3): no lock, no memory, a list of any
  * length, and no trace left when a handler jumps out of it.  A cancellation
- * point while it sleeps.  EINTR and SA_RESTART are the futex call's: without a
- * timeout a handler with SA_RESTART lets it sleep on, with one it ends it.
+ * point while it sleeps.  Without a timeout a handler with SA_RESTART lets
+ * it sleep on, with one it ends it: that is how the futex call behaves, and for
+ * waits on the event ring interface_restart() sees to it.
  */
 #include <aio.h>
 #include <errno.h>

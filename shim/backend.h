@@ -34,7 +34,8 @@ struct backend {
 	/*
 	 * Begin to execute @req, whose descriptor is known to be right.  May
 	 * put off handing it to the kernel until flush() or wait().
-	 * 0, or -errno: it was not taken.
+	 * 0, or -errno: it was not taken.  Optional: without it there is no
+	 * ring, and workers execute everything.
 	 */
 	int (*submit)(struct request *req);
 

@@ -2,6 +2,7 @@
 /*
  * backend_threads.c - the ring lane without a ring: worker threads.
  *
+ * Requests go to workers.c straight away, which is what no submit() means.
  * Completions come through the inbox like everything else, so there is
  * nothing to reap and the engine sleeps on the inbox's futex alone.
  */
@@ -10,17 +11,11 @@
 #include "futex.h"
 #include "inbox.h"
 #include "stats.h"
-#include "workers.h"
 
 static int open_threads(const struct backend_events *events)
 {
 	(void)events;
 	return 0;
-}
-
-static int submit(struct request *req)
-{
-	return workers_submit(req);
 }
 
 static void wait_inbox(uint32_t wake_value, uint64_t timeout_ns)
@@ -46,7 +41,6 @@ static void close_threads(void)
 const struct backend backend_threads = {
 	.name = "threads",
 	.open = open_threads,
-	.submit = submit,
 	.wait = wait_inbox,
 	.close = close_threads,
 };

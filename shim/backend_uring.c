@@ -36,18 +36,6 @@ static const struct backend_events *events;
 static bool is_wake_armed;
 static bool has_lost; /* the kernel refused to be entered */
 
-static int open_ring(const struct backend_events *events_)
-{
-	int ret = uring_setup(&uring);
-
-	if (ret < 0)
-		return ret;
-	events = events_;
-	is_wake_armed = false;
-	has_lost = false;
-	return 0;
-}
-
 /* The result of entering the ring.  False: it is lost. */
 static bool check_entry(int ret)
 {
@@ -162,6 +150,20 @@ static int wake_timer(void)
 	}
 	atomic_store(&inbox_wake_timer, timer);
 	return timer;
+}
+
+static int open_ring(const struct backend_events *events_)
+{
+	int ret = uring_setup(&uring);
+
+	if (ret < 0)
+		return ret;
+	events = events_;
+	is_wake_armed = false;
+	has_lost = false;
+	if (!(uring.features & URING_FUTEX))
+		wake_timer(); /* now: it passes through a number that the program may expect free */
+	return 0;
 }
 
 static void arm_wake(uint32_t wake_value)

@@ -49,8 +49,10 @@ static struct closing_list closings = STAILQ_HEAD_INITIALIZER(closings);
 /*
  * Hand a message on this stack to the engine and sleep until it is answered.
  * All signals are blocked meanwhile: a handler that jumped out would leave the
- * engine with a message on an abandoned stack.  The engine answers without
- * waiting for anything that can take long.  False: there is no engine.
+ * engine with a message on an abandoned stack.  The engine answers a
+ * cancellation at once, a close as soon as the kernel holds the files: what
+ * waits on a stream is cancelled for it, what waits on a file is issued.
+ * False: there is no engine.
  */
 static bool ask_engine(struct message *message, _Atomic uint32_t *is_answered)
 {

@@ -53,6 +53,7 @@
 #define LEADER_SLEEP_NS    100000000u /* bounds of the sleeps, for a lead that got lost */
 #define FOLLOWER_SLEEP_NS  20000000u
 #define LEAD_LOST_NS       5000000u
+#define NAP_NS             500000u
 #define REAPER_IDLE_NS     1000000000u
 
 #define CLAIM_FREE    ((uintptr_t)0)
@@ -148,10 +149,10 @@ static int get_context(void)
 {
 	int ret;
 
+	if (atomic_load_explicit(&is_refused, memory_order_relaxed))
+		return -ENOSYS; /* perhaps since a moment ago: what is in flight is still reaped */
 	if (atomic_load_explicit(&context, memory_order_acquire))
 		return 0;
-	if (atomic_load_explicit(&is_refused, memory_order_relaxed))
-		return -ENOSYS;
 	ret = make_context();
 	if (ret == -EPERM || ret == -ENOSYS)
 		atomic_store(&is_refused, true);
@@ -284,8 +285,6 @@ static bool submit_some(struct request_list *list)
 	ret = submit_batch(reqs, nr, true);
 	if (ret == -EOPNOTSUPP)
 		ret = submit_batch(reqs, nr, false);
-	if (ret > 0)
-		stats_add(lane_direct, (unsigned)ret);
 	for (int i = nr - 1; i >= (ret > 0 ? ret : 0); i--)
 		TAILQ_INSERT_HEAD(list, reqs[i], list_link);
 	return ret > 0;
@@ -439,6 +438,21 @@ static uint64_t sleep_ns(const struct wait *wait, uint64_t bound)
 	return end - now < bound ? end - now : bound;
 }
 
+/* Where the call is refused, look at the ring now and then. */
+static int nap(const struct wait *wait)
+{
+	uint64_t until = clock_now_ns() + sleep_ns(wait, NAP_NS);
+	struct timespec deadline = { .tv_sec = (time_t)(until / 1000000000u),
+				     .tv_nsec = (long)(until % 1000000000u) };
+	uint32_t seen = atomic_load(&follow_word);
+	int ret;
+
+	restore_signals(wait->mask);
+	ret = waiter_sleep(&follow_word, seen, &deadline, wait->can_cancel);
+	block_signals();
+	return ret;
+}
+
 /* Lead: sleep until there is an event, with the program's signals open. */
 static int sleep_for_event(const struct wait *wait, uint64_t ns)
 {
@@ -456,9 +470,7 @@ static int sleep_for_event(const struct wait *wait, uint64_t ns)
 	ret = (int)RAW_SYSCALL(SYS_io_pgetevents, wait->ring, 1L, 1L, (void *)8, &timeout, &mask);
 	if (wait->can_cancel)
 		pthread_setcanceltype(old_type, NULL);
-	if (ret == -ENOSYS) /* Linux before 4.18 */
-		ret = -EFAULT;
-	return ret;
+	return ret == -ENOSYS || ret == -EPERM ? nap(wait) : ret;
 }
 
 /* A thread that is cancelled in its sleep, as leader or follower. */

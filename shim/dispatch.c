@@ -11,22 +11,29 @@
  *                          answered on the spot
  *   kernel      ...
  *   engine      complete   absorb what glibc would never have returned, or
- *               publish    return value -> error code -> waiters ->
- *                          notification -> group -> next in the queue
+ *               publish    return value -> error code -> notification ->
+ *                          waiters -> group -> next in the queue
  *   anyone      free       the record, when its notification is delivered
  *
+ * That is the way of what cannot be done at once.  Two lanes are shorter: the
+ * inline lane completes in the submitting call (inline.c), the direct lane goes
+ * from the submitting thread to Linux AIO and back to whoever polls or waits
+ * (direct.c); what either cannot do comes here.
+ *
  * Why that order: whoever is told must find the result; whoever finds the
- * result may free the aiocb, so nothing after the error code reads it; the
- * event of a list comes after the event of its last entry.
+ * result may free the aiocb, so nothing after the error code reads it; a waiter
+ * that has returned finds its signal sent, as with glibc; the event of a list
+ * comes after the event of its last entry.
  *
  * Who runs what
  *
- *   Functions of this file marked [submitter] or [any thread] run in the
- *   program's threads, also in signal handlers.  They take no lock.  They
- *   share with the engine: the inbox (inbox.c), the pool of records
+ *   submit.c, inline.c, direct.c, waiter.c and the asking halves of cancel.c
+ *   run in the program's threads, also in signal handlers.  They take no lock.
+ *   They share with the engine: the inbox (inbox.c), the pool of records
  *   (request.c), the interest word and generation of a record (waiter.c), the
- *   counters of a group (group.c) and descriptor_held (descriptor.h); each is
- *   lock-free, and each file names who is on the other side.
+ *   counters of a group (group.c), the overlap filter (filter.c), the epochs of
+ *   the direct lane, and descriptor_held (descriptor.h); each is lock-free, and
+ *   each file names who is on the other side.
  *
  *   Everything else runs on the engine thread, alone, with all signals
  *   blocked: queues, backlog, cancellations and closes need no lock.  Worker
@@ -34,7 +41,7 @@
  *   never held while they run anything.
  *
  *   The program's memory is touched by the kernel, by a worker executing its
- *   request, and by publish(), never after it.
+ *   request, and by publish_result(), never after it.
  */
 #include "dispatch.h"
 
@@ -77,7 +84,7 @@ static uint64_t publish_group(struct request *group)
 
 	if (!notify_is_wanted(&group->notification))
 		return publish_silent_group(group);
-	slots = waiter_publish(group);
+	slots = waiter_wake(group, waiter_publish(group));
 	request_set_state(group, REQ_DONE);
 	notify_deliver(group);
 	return slots;
@@ -87,15 +94,17 @@ static uint64_t publish_group(struct request *group)
 static void publish(struct request *req, ssize_t res)
 {
 	struct request *group = req->group;
+	uint64_t interest = 0;
 
 	ledger.nr_outstanding--;
 	if (!req->is_published) {
 		submit_lower_filter(req);
-		ledger.slots_to_wake |= publish_result(req, res);
+		interest = publish_result(req, res);
 	}
 	if (req->is_bounced)
 		direct_leave(req);
 	notify_deliver(req);
+	ledger.slots_to_wake |= waiter_wake(req, interest);
 	if (group && group_leave(group, res < 0))
 		ledger.slots_to_wake |= publish_group(group);
 }
@@ -318,14 +327,21 @@ static void on_cancelled(struct request *req, int res)
 
 /* --- on a worker ------------------------------------------------------ */
 
-/* A waiter need not wait for the engine, too, which has the queue and the rest to see to. */
+/*
+ * A waiter need not wait for the engine, too, which has the queue and the rest
+ * to see to.  Unless a notification is due: no program shall see the result
+ * long before it.
+ */
 static void on_executed(struct request *req)
 {
-	atomic_store(&req->is_published, true);
+	if (notify_is_wanted(&req->notification))
+		return;
 	req->res = final_result(req);
 	req->done = 0;
 	submit_lower_filter(req);
-	waiter_wake_slots(publish_result(req, req->res));
+	waiter_wake_slots(waiter_wake(req, publish_result(req, req->res)));
+	/* Last: until then aio_cancel finds a request that goes on. */
+	atomic_store(&req->is_published, true);
 }
 
 /* --- the direct lane, in whatever thread reaps ------------------------- */
@@ -341,7 +357,11 @@ static uint64_t on_direct_complete(struct request *req, ssize_t res)
 	atomic_store(&req->is_direct, false);
 	if (group)
 		atomic_fetch_sub(&group->nr_direct, 1);
-	slots = publish_result(req, res);
+	if (req->op == OP_READ)
+		stats_inc(direct_reads);
+	else
+		stats_inc(direct_writes);
+	slots = waiter_wake(req, publish_result(req, res));
 	request_free(req);
 	/* A list that notifies does not come this way. */
 	if (group && group_leave(group, res < 0))
@@ -355,6 +375,7 @@ static uint64_t on_direct_bounce(struct request *req)
 		atomic_fetch_sub(&req->group->nr_direct, 1);
 	atomic_store(&req->is_direct, false);
 	req->is_bounced = true;
+	request_set_state(req, REQ_QUEUED);
 	request_hold_descriptor(req);
 	if (engine_hand_over(&req->message, &req->message) == 0)
 		return 0;

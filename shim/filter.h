@@ -9,7 +9,8 @@
  * answers "surely not" or "perhaps"; after "perhaps" the engine, which knows
  * exactly, decides.
  *
- * Raised when a request is accepted, lowered when its effect is published.
+ * Raised when a request is accepted, lowered when its effect is there, just
+ * before it is published.
  * Lock-free; descriptors and blocks are hashed, which only makes "perhaps" more
  * frequent.
  */

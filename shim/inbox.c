@@ -32,7 +32,8 @@ static void wake_engine(void)
 
 	stats_inc(engine_wakes);
 	atomic_fetch_add(&inbox_wake_word, 1);
-	futex_wake(&inbox_wake_word, 1);
+	/* All: a ring that was just closed may still wait here, and is not the one that is meant. */
+	futex_wake(&inbox_wake_word, INT_MAX);
 	timer = atomic_load(&inbox_wake_timer);
 	if (timer >= 0) {
 		const struct itimerspec at_once = { .it_value = { .tv_nsec = 1 } };

@@ -46,7 +46,7 @@
 enum file_kind {
 	FILE_UNKNOWN = 0,
 	FILE_OTHER,    /* a stream, a remote file system, ...: not for this lane */
-	FILE_MEMORY,   /* tmpfs, hugetlbfs: never waits */
+	FILE_MEMORY,   /* tmpfs, hugetlbfs: waits for swap at the most */
 	FILE_CACHED,   /* reads and writes as far as NOWAIT goes */
 	FILE_READABLE, /* refuses NOWAIT writes */
 	FILE_COPIED,   /* the same, but its buffered writes are copies */

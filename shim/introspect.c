@@ -31,8 +31,10 @@ static uint64_t counter(enum stats_counter which)
 EXPORT void rtaio_stats(struct rtaio_stats *stats, size_t size)
 {
 	const struct rtaio_stats now = {
-		.reads = counter(STATS_reads) + counter(STATS_inline_reads),
-		.writes = counter(STATS_writes) + counter(STATS_inline_writes),
+		.reads = counter(STATS_reads) + counter(STATS_inline_reads) +
+			 counter(STATS_direct_reads),
+		.writes = counter(STATS_writes) + counter(STATS_inline_writes) +
+			  counter(STATS_direct_writes),
 		.fsyncs = counter(STATS_fsyncs),
 		.lists = counter(STATS_lists),
 		.completions = counter(STATS_completions) + counter(STATS_inline_reads) +
@@ -40,7 +42,7 @@ EXPORT void rtaio_stats(struct rtaio_stats *stats, size_t size)
 		.errors = counter(STATS_errors),
 		.cancellations = counter(STATS_cancellations),
 		.lane_inline = counter(STATS_inline_reads) + counter(STATS_inline_writes),
-		.lane_direct = counter(STATS_lane_direct),
+		.lane_direct = counter(STATS_direct_reads) + counter(STATS_direct_writes),
 		.lane_ring = counter(STATS_lane_ring),
 		.lane_worker = counter(STATS_lane_worker),
 		.lane_engine = counter(STATS_lane_engine),

@@ -53,7 +53,7 @@ static void issue_to_backend(struct request *req)
 {
 	const struct backend *backend = engine_backend();
 
-	if (!backend->cancel) { /* no ring */
+	if (!backend->submit) {
 		issue_to_worker(req);
 		return;
 	}

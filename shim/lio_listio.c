@@ -2,8 +2,9 @@
 /*
  * lio_listio.c - submit a list of requests.
  *
- * The list is handed over whole: nothing in it completes before all of it is
- * in.  There is no limit on its length.
+ * What the engine serves of a list is handed over whole, what the direct lane
+ * serves by one system call; entries that can be done at once may complete
+ * before the others are looked at.  There is no limit on a list's length.
  *
  * Two functions bear the name.  The one of GLIBC_2.2.5 (x86-64) suppresses the
  * notification of each entry and says so in it; glibc 2.34 broke it, glibc

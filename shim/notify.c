@@ -2,7 +2,8 @@
 /*
  * notify.c - tell the program that a request, or a list, is complete.
  *
- * Signals go out from the engine thread by rt_sigqueueinfo.  When the queue of
+ * Signals go out by rt_sigqueueinfo, from the engine thread or, for a request
+ * that completed in the submitting call, from there.  When the queue of
  * the process is full (RLIMIT_SIGPENDING) they wait in a list, in order, and
  * are tried again; the result of the request stays what it was.
  *
@@ -128,7 +129,8 @@ int notify_signal(const struct notification *notification)
 	ret = RAW_SYSCALL(SYS_rt_sigqueueinfo, info.si_pid, notification->signo, &info);
 	if (ret == -EAGAIN)
 		return -EAGAIN;
-	stats_inc(notify_signals);
+	if (ret == 0)
+		stats_inc(notify_signals);
 	return 0;
 }
 

@@ -12,21 +12,21 @@
 
 uint64_t publish_result(struct request *req, ssize_t res)
 {
-	uint64_t slots;
+	uint64_t interest;
 
 	stats_inc(completions);
 	if (res < 0)
 		stats_inc(errors);
 	PROBE_COMPLETE(req->cb, res);
 	aiocb_complete(req->cb, res);
-	slots = waiter_publish(req);
+	interest = waiter_publish(req);
 	request_set_state(req, REQ_DONE);
-	return slots;
+	return interest;
 }
 
 uint64_t publish_silent_group(struct request *group)
 {
-	uint64_t slots = waiter_publish(group);
+	uint64_t slots = waiter_wake(group, waiter_publish(group));
 
 	request_set_state(group, REQ_DONE);
 	group_put(group);

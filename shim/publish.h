@@ -2,9 +2,8 @@
 /*
  * publish.h - the moment at which a result becomes the program's to see.
  *
- * Any thread: the engine, a thread that reaps the direct lane, a submitter
- * whose list ended in its own hands.  All return wait slots that the caller
- * wakes (waiter.h), perhaps gathered over a batch.
+ * Any thread: the engine, a worker, a thread that reaps the direct lane, a
+ * submitter whose list ended in its own hands.
  */
 #ifndef RTAIO_PUBLISH_H
 #define RTAIO_PUBLISH_H
@@ -12,12 +11,15 @@
 #include "request.h"
 
 /*
- * Return value, error code, waiters on @req alone; in this order.  The aiocb
- * is the program's afterwards, the record still the caller's.
+ * Return value, then error code.  The aiocb is the program's afterwards, the
+ * record still the caller's.  Returns who is to be woken by waiter_wake().
  */
 uint64_t publish_result(struct request *req, ssize_t res);
 
-/* The list is complete and nobody asked to be notified: wake its waiter, let go. */
+/*
+ * The list is complete and nobody asked to be notified: wake its waiter, let
+ * go.  Returns wait slots, which the caller wakes.
+ */
 uint64_t publish_silent_group(struct request *group);
 
 #endif

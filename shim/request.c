@@ -158,7 +158,7 @@ void request_set_state(struct request *req, enum request_state state)
 {
 	static const uint8_t allowed_from[] = {
 		[REQ_FREE] = 1u << REQ_DONE | 1u << REQ_QUEUED,
-		[REQ_QUEUED] = 1u << REQ_FREE,
+		[REQ_QUEUED] = 1u << REQ_FREE | 1u << REQ_IN_FLIGHT,
 		[REQ_IN_FLIGHT] = 1u << REQ_QUEUED,
 		[REQ_DONE] = 1u << REQ_QUEUED | 1u << REQ_IN_FLIGHT,
 	};

@@ -9,13 +9,14 @@
  *   state          who holds it       in which list              aio_error()
  *   REQ_FREE       pool               free list                  not asked
  *   REQ_QUEUED     submitter, engine  inbox, then fdqueue        EINPROGRESS
- *   REQ_IN_FLIGHT  backend or worker  outstanding of its fdqueue EINPROGRESS
- *   REQ_DONE       engine, notifier   notification lists         0 or an errno
+ *   REQ_IN_FLIGHT  kernel or worker   outstanding of its fdqueue EINPROGRESS
+ *                                   (direct lane: none)
+ *   REQ_DONE       who published it   notification lists         0 or an errno
  *
- * QUEUED -> IN_FLIGHT when dispatch issues it, IN_FLIGHT -> QUEUED never (a
- * resubmission stays in flight), any -> DONE when the result is published,
- * DONE -> FREE when nobody refers to it any more.  request_set_state() makes
- * every change.
+ * QUEUED -> IN_FLIGHT when it is issued, IN_FLIGHT -> QUEUED only when the
+ * direct lane gives it up (a resubmission stays in flight), any -> DONE when
+ * the result is published, DONE -> FREE when nobody refers to it any more.
+ * request_set_state() makes every change.
  */
 #ifndef RTAIO_REQUEST_H
 #define RTAIO_REQUEST_H
@@ -77,7 +78,7 @@ struct request {
 	struct message message; /* first: the inbox hands out messages */
 
 	/* --- read by any thread --- */
-	_Atomic uint32_t generation; /* engine bumps at publication; waiters sleep on it */
+	_Atomic uint32_t generation; /* bumped at publication; waiters sleep on it */
 	uint32_t index;              /* constant: place in the pool */
 	_Atomic uint32_t free_next;  /* pool: index + 1 of the next free record */
 	_Atomic uint64_t interest;   /* who waits: see waiter.h */

@@ -22,17 +22,18 @@
 	X(cancellations, "requests cancelled")                                                 \
 	X(inline_reads, "reads completed inside the submitting call")                          \
 	X(inline_writes, "writes completed inside the submitting call")                        \
-	X(lane_direct, "requests submitted to Linux AIO by the caller")                        \
+	X(direct_reads, "reads submitted to Linux AIO by the caller")                          \
+	X(direct_writes, "writes submitted to Linux AIO by the caller")                        \
 	X(lane_ring, "requests issued to io_uring")                                            \
 	X(lane_worker, "requests executed by a worker thread")                                 \
-	X(lane_engine, "requests answered by the engine without I/O of its own")               \
+	X(lane_engine, "requests answered or tried on the engine thread itself")               \
 	X(fallbacks, "requests that left a cheaper lane after it refused them")                \
 	X(resubmissions, "requests submitted again: short, interrupted or refused")            \
 	X(inline_pauses, "times that inline writes were seen to wait and were left to others") \
 	X(overlap_stalls, "requests that waited for an overlapping one")                       \
 	X(deepest_queue, "most requests accepted and not complete")                            \
 	X(notify_signals, "signals queued")                                                    \
-	X(notify_retries, "signals delayed because the queue was full")                        \
+	X(notify_retries, "notifications delayed: the signal queue was full, or no thread")    \
 	X(notify_callbacks, "SIGEV_THREAD callbacks run")                                      \
 	X(engine_starts, "starts of the engine thread")                                        \
 	X(engine_wakes, "wakes of a sleeping engine")                                          \

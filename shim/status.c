@@ -45,7 +45,7 @@ static const char *libaio_remedy(int err)
 	case EAGAIN:
 		return "fs.aio-max-nr is spent by other programs: raise it with sysctl";
 	case EPERM:
-		return "refused by a seccomp filter: allow io_setup, io_submit, io_getevents and "
+		return "refused by a seccomp filter: allow io_setup, io_submit, io_pgetevents and "
 		       "io_destroy";
 	case ENOSYS:
 		return "the kernel was built without CONFIG_AIO";

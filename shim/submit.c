@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <sched.h>
+#include <signal.h>
 #include <stddef.h>
 
 #include "aiocb.h"
@@ -71,15 +72,36 @@ static void notify_by_engine(const struct notification *notification)
 }
 
 /*
+ * May the notification come before the submitting call returns?  A program
+ * that submits and then sleeps until its handler has run would sleep on: for
+ * it the signal must come from elsewhere, and later.  One that keeps the signal
+ * blocked takes it with sigwaitinfo or through a descriptor, whenever it came.
+ * A callback needs a thread anyway.
+ */
+static bool may_notify_at_once(const struct sigevent *event)
+{
+	uint64_t blocked = 0;
+
+	if (event->sigev_notify == SIGEV_THREAD)
+		return false;
+	if (event->sigev_notify != SIGEV_SIGNAL || event->sigev_signo == 0)
+		return true;
+	if (event->sigev_signo < 0 || event->sigev_signo > 64)
+		return true; /* nobody's signal */
+	RAW_SYSCALL(SYS_rt_sigprocmask, SIG_BLOCK, NULL, &blocked, sizeof(blocked));
+	return blocked >> (event->sigev_signo - 1) & 1;
+}
+
+/*
  * The inline lane.  @probe is a request on the stack: one that completes here
- * needs no record.  A callback needs a thread, so the engine sees to those.
+ * needs no record.
  */
 static bool complete_inline(struct request *probe, const struct sigevent *event)
 {
 	ssize_t res;
 
-	if (!config.inline_lane || event->sigev_notify == SIGEV_THREAD ||
-	    (probe->op != OP_READ && probe->op != OP_WRITE) || !inline_try(probe, &res))
+	if (!config.inline_lane || (probe->op != OP_READ && probe->op != OP_WRITE) ||
+	    !may_notify_at_once(event) || !inline_try(probe, &res))
 		return false;
 	if (probe->op == OP_READ)
 		stats_inc(inline_reads);
@@ -184,6 +206,7 @@ static void leave_direct(struct request_list *refused)
 
 	TAILQ_FOREACH(req, refused, list_link) {
 		stats_inc(fallbacks);
+		request_set_state(req, REQ_QUEUED);
 		submit_raise_filter(req);
 		if (req->group)
 			atomic_fetch_sub(&req->group->nr_direct, 1);

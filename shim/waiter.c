@@ -117,12 +117,14 @@ int waiter_wait_any(const struct aiocb *const list[], int nent, const struct tim
 
 uint64_t waiter_publish(struct request *req)
 {
-	uint64_t interest;
-
 	/* Sequentially consistent: the fence between publication and the look at interest. */
 	atomic_fetch_add(&req->generation, 1);
 	atomic_thread_fence(memory_order_seq_cst);
-	interest = atomic_load(&req->interest);
+	return atomic_load(&req->interest);
+}
+
+uint64_t waiter_wake(struct request *req, uint64_t interest)
+{
 	if (interest & INTEREST_GENERATION)
 		futex_wake(&req->generation, INT_MAX);
 	return interest & ~INTEREST_GENERATION;

@@ -44,11 +44,17 @@ int waiter_sleep(_Atomic uint32_t *word, uint32_t value, const struct timespec *
 		 bool can_cancel);
 
 /*
- * [completing thread] The result of @req is published: end its generation and
- * find who waits.  Wakes sleepers on the generation at once; returns the wait
- * slots to be woken, which the caller may gather over a batch.
+ * [completing thread] The result of @req is published: end its generation.
+ * Returns who is interested, for waiter_wake().
  */
 uint64_t waiter_publish(struct request *req);
+
+/*
+ * [completing thread] Wake who sleeps on the generation of @req, whose record
+ * may be another request's by now.  Returns the wait slots to be woken, which
+ * the caller may gather over a batch.
+ */
+uint64_t waiter_wake(struct request *req, uint64_t interest);
 
 /* [completing thread] Wake the slots gathered from waiter_publish(). */
 void waiter_wake_slots(uint64_t slots);

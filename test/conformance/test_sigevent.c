@@ -520,6 +520,42 @@ static void reset_callbacks(void)
 	submitter = pthread_self();
 }
 
+/* ---- a handler that ends a sleep ---- */
+
+static atomic_bool has_handled;
+
+static void note_signal(int signo)
+{
+	(void)signo;
+	has_handled = true;
+}
+
+/*
+ * A program that submits and then sleeps until its handler has run works as
+ * long as the signal does not come inside the submitting call.
+ */
+static void test_handler_ends_the_sleep_that_follows(void **state)
+{
+	struct timespec sleep = { .tv_nsec = 300000000 };
+	struct sigaction action = { .sa_handler = note_signal };
+	int fd = temp_file_filled(4096), nr_woken = 0;
+	struct sigevent event = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR2 };
+
+	(void)state;
+	check_equal(sigaction(SIGUSR2, &action, NULL), 0);
+	for (int i = 0; i < 20; i++) {
+		has_handled = false;
+		submit_read(&current, fd, &event);
+		nr_woken += nanosleep(&sleep, NULL) < 0 && errno == EINTR;
+		eventually(has_handled);
+		await(&current);
+	}
+	/* On any implementation the signal may win the race now and then. */
+	check(nr_woken >= 10);
+	signal(SIGUSR2, SIG_DFL);
+	close(fd);
+}
+
 static void test_callback_runs_on_a_thread_of_its_own(void **state)
 {
 	int fd = temp_file_filled(1000);
@@ -881,6 +917,7 @@ int main(void)
 		cmocka_unit_test(test_cancelled_request_is_announced),
 		cmocka_unit_test(test_direct_read_is_announced_without_being_asked_for),
 		cmocka_unit_test(test_handler_sees_the_final_status),
+		cmocka_unit_test(test_handler_ends_the_sleep_that_follows),
 		cmocka_unit_test(test_callback_runs_on_a_thread_of_its_own),
 		cmocka_unit_test(test_callback_does_not_inherit_the_signal_mask),
 		cmocka_unit_test(test_every_callback_runs_once),
