@@ -47,7 +47,9 @@ ifeq ($(WERROR),1)
 WARNINGS += -Werror
 endif
 BASE_FLAGS := -std=c11 -D_GNU_SOURCE $(WARNINGS) -MMD -MP $(VARIANT_FLAGS)
-SHIM_FLAGS := $(BASE_FLAGS) -DRTAIO_VERSION='"$(VERSION)"' -Iinclude -fPIC -fvisibility=hidden \
+# Static probes, where the header is: systemtap-sdt-dev.
+SDT_FLAGS := $(shell echo '\#include <sys/sdt.h>' | $(CC) -E - >/dev/null 2>&1 && echo -DRTAIO_HAS_SDT)
+SHIM_FLAGS := $(BASE_FLAGS) $(SDT_FLAGS) -DRTAIO_VERSION='"$(VERSION)"' -Iinclude -fPIC -fvisibility=hidden \
 	-fasynchronous-unwind-tables $(if $(VARIANT),,-DNDEBUG)
 TEST_FLAGS := $(BASE_FLAGS) -Itest/support
 
@@ -155,7 +157,7 @@ test-programs: all tests
 SHELL_TESTS := test/scripts/launcher.sh test/scripts/completion.sh \
 	test/abi/preload_old.sh test/abi/idle.sh test/examples/run.sh
 # Longer ones, with real programs, kernels that refuse, and the models.
-SYSTEM_TESTS := test/programs/fio.sh test/programs/stress-ng.sh test/programs/others.sh test/refused/run.sh test/refused/old_kernels.sh scripts/model
+SYSTEM_TESTS := test/programs/fio.sh test/programs/stress-ng.sh test/programs/others.sh test/refused/run.sh test/refused/old_kernels.sh scripts/check-sanitizers scripts/model
 
 .PHONY: check test
 check test: all tests ## all tests, on every implementation
@@ -175,6 +177,10 @@ $(addprefix check-,glibc auto io_uring libaio threads): check-%: all tests ## on
 check-traps: all tests ## each trap of the kernel is caught by a test
 	@scripts/check-traps
 
+.PHONY: bench
+bench: all ## compare with glibc and with fio's own engines
+	@scripts/bench
+
 .PHONY: model
 model: ## verify the lock-free protocols with spin
 	@scripts/model
@@ -182,7 +188,7 @@ model: ## verify the lock-free protocols with spin
 # --- style -----------------------------------------------------------------
 
 SCRIPTS := scripts/rtaio scripts/demo scripts/check scripts/install-missing scripts/run-tests \
-	scripts/check-layers scripts/check-exports scripts/check-traps scripts/model .ci/run \
+	scripts/check-layers scripts/check-exports scripts/check-traps scripts/check-sanitizers scripts/bench scripts/model .ci/run \
 	$(SHELL_TESTS) $(filter %.sh,$(SYSTEM_TESTS))
 C_FILES := $(wildcard shim/*.[ch] include/*.h test/*/*.[ch] test/*/*/*.[ch])
 

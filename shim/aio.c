@@ -105,6 +105,9 @@ int rtaio_aio_error(const struct aiocb *cb)
 
 ssize_t rtaio_aio_return(struct aiocb *cb)
 {
+	/* Nobody may have asked aio_error before. */
+	if (aiocb_error(cb) == EINPROGRESS && process_is_ready())
+		direct_poll();
 	return aiocb_return(cb);
 }
 
@@ -128,9 +131,10 @@ static int cancel_one(int fd, struct aiocb *cb)
 
 static int cancel_all(int fd)
 {
-	int ret = cancel_and_wait(fd, 0);
+	int ret;
 
-	direct_poll();
+	direct_poll(); /* what it gives up goes to the engine, ahead of our question */
+	ret = cancel_and_wait(fd, 0);
 	return direct_is_busy(fd) && request_any_direct(fd) ? AIO_NOTCANCELED : ret;
 }
 

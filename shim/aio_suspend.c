@@ -11,16 +11,19 @@
 #include <aio.h>
 #include <errno.h>
 #include <limits.h>
-#include <pthread.h>
 #include <time.h>
 
 #include "abi.h"
 #include "aiocb.h"
 #include "direct.h"
+#include "dispatch.h"
 #include "forward.h"
 #include "futex.h"
 #include "interface.h"
 #include "waiter.h"
+
+#define REAPER_WAIT_NS 100000000 /* less than the reaper stays when asked once */
+#define LOOK_NS        1000000
 
 struct census {
 	int nr_pending;              /* in progress, and ours */
@@ -76,22 +79,45 @@ static void set_deadline(struct timespec *deadline, const struct timespec *timeo
 	}
 }
 
-static void release_reaper(void *unused)
+/* The earlier of @deadline and a moment from now. */
+static struct timespec soon(const struct timespec *deadline, long ns)
 {
-	(void)unused;
-	direct_release_reaper();
+	struct timespec end;
+
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	end.tv_nsec += ns;
+	if (end.tv_nsec >= 1000000000) {
+		end.tv_nsec -= 1000000000;
+		end.tv_sec++;
+	}
+	if (deadline && (deadline->tv_sec < end.tv_sec ||
+			 (deadline->tv_sec == end.tv_sec && deadline->tv_nsec < end.tv_nsec)))
+		return *deadline;
+	return end;
 }
 
-/* Nothing wakes a sleeper on the event ring from elsewhere: the reaper sleeps there instead. */
+static bool is_over(const struct timespec *deadline)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return deadline && (deadline->tv_sec < now.tv_sec ||
+			    (deadline->tv_sec == now.tv_sec && deadline->tv_nsec <= now.tv_nsec));
+}
+
+/*
+ * Nothing wakes a sleeper on the event ring from elsewhere: the reaper sleeps
+ * there instead, for as long as it is asked to, or this thread looks itself.
+ */
 static int wait_with_reaper(const struct entries *entries, const struct timespec *deadline)
 {
-	int ret;
+	struct timespec end = soon(deadline, dispatch_ask_for_reaper() ? REAPER_WAIT_NS : LOOK_NS);
+	int ret = waiter_wait_any(entries->list, entries->nent, &end, true);
 
-	direct_hold_reaper();
-	pthread_cleanup_push(release_reaper, NULL);
-	ret = waiter_wait_any(entries->list, entries->nent, deadline, true);
-	pthread_cleanup_pop(1);
-	return ret;
+	direct_poll();
+	if (ret == -ETIMEDOUT && !is_over(deadline))
+		return 0;
+	return deadline ? ret : interface_restart(ret);
 }
 
 static int wait_for(const struct census *census, const struct entries *entries,

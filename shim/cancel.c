@@ -9,6 +9,7 @@
 #include "cancel.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stddef.h>
 
@@ -100,12 +101,25 @@ void cancel_answer(struct request *req, bool is_cancelled, bool is_kept)
 	cancel->nr_kept += is_kept;
 }
 
+/*
+ * Has it ended?  A worker may be about to show its result to a program which
+ * then must not hear that it goes on: that takes a moment, which is waited for.
+ */
+static bool is_out_of_reach(const struct request *req)
+{
+	while (atomic_load(&req->publication) == PUBLICATION_BEGUN)
+		sched_yield();
+	return req->has_ended || atomic_load(&req->publication) == PUBLICATION_DONE;
+}
+
 static void cancel_request(struct cancel *cancel, struct request *req)
 {
-	if (req->has_ended || req->is_published)
-		return; /* the rest is the engine's business */
+	if (is_out_of_reach(req))
+		return;
 	if (req->is_waiting) {
 		fdqueue_withdraw(req);
+		if (req->op == OP_READ)
+			req->done = 0; /* what was cached is in the buffer; nobody may care */
 		stats_inc(cancellations);
 		cancel->nr_cancelled++;
 		ledger_end(req, -ECANCELED);
@@ -131,6 +145,8 @@ static void begin_cancel(struct cancel *cancel)
 		req = request_lookup(cancel->handle);
 		if (req && req->queue)
 			cancel_request(cancel, req);
+		else if (req && !req->has_ended)
+			cancel->nr_kept++; /* between two lanes, or on its way here */
 		return;
 	}
 	for (queue = fdqueue_first(cancel->fd); queue && queue->fd == cancel->fd;

@@ -35,6 +35,7 @@
 #include <limits.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/sysmacros.h>
 #include <sys/uio.h>
 
 #include "config.h"
@@ -42,6 +43,7 @@
 #include "filter.h"
 #include "futex.h"
 #include "perform.h"
+#include "process.h"
 #include "stats.h"
 #include "thread.h"
 #include "waiter.h"
@@ -53,7 +55,9 @@
 #define LEADER_SLEEP_NS    100000000u /* bounds of the sleeps, for a lead that got lost */
 #define FOLLOWER_SLEEP_NS  20000000u
 #define LEAD_LOST_NS       5000000u
+#define RETRY_NS           1000000000u
 #define NAP_NS             500000u
+#define REAPER_WANTED_NS   200000000u /* who wants it for longer asks again */
 #define REAPER_IDLE_NS     1000000000u
 
 #define CLAIM_FREE    ((uintptr_t)0)
@@ -87,12 +91,13 @@ static struct bucket buckets[FD_BUCKETS];
 static const struct direct_events *events;
 static _Atomic(struct aio_ring *) context; /* NULL: none yet; the address is the context's id */
 static _Atomic bool is_refused;            /* by the kernel or a filter: never again */
+static _Atomic uint64_t retry_at_ns;       /* no memory, or fs.aio-max-nr is spent: not before */
 static _Atomic uintptr_t claim;
-static _Atomic uint32_t follow_word;  /* bumped for followers; they sleep on it */
-static _Atomic uint32_t nr_followers; /* followers raise before they look, and lower */
-static _Atomic uint64_t left_since;   /* since when a leader leaves events in the ring, 0: no */
-static _Atomic uint32_t nr_reaper_holds;
-static _Atomic uint32_t reaper_word; /* bumped for the reaper; it sleeps on it when not needed */
+static _Atomic uint32_t follow_word; /* bumped for followers; they sleep on it */
+static _Atomic bool has_followers;   /* followers raise before they look; who wakes all lowers */
+static _Atomic uint64_t left_since;  /* since when a leader leaves events in the ring, 0: no */
+static _Atomic uint64_t reaper_until_ns; /* until when somebody wants the reaper */
+static _Atomic uint32_t reaper_word; /* bumped for the reaper; it sleeps on it when not wanted */
 static _Atomic bool has_reaper;
 static _Atomic bool is_watched; /* the engine raises before it looks whether it must wait */
 
@@ -153,9 +158,13 @@ static int get_context(void)
 		return -ENOSYS; /* perhaps since a moment ago: what is in flight is still reaped */
 	if (atomic_load_explicit(&context, memory_order_acquire))
 		return 0;
+	if (clock_now_ns() < atomic_load_explicit(&retry_at_ns, memory_order_relaxed))
+		return -EAGAIN;
 	ret = make_context();
 	if (ret == -EPERM || ret == -ENOSYS)
 		atomic_store(&is_refused, true);
+	else if (ret < 0)
+		atomic_store(&retry_at_ns, clock_now_ns() + RETRY_NS);
 	return ret;
 }
 
@@ -174,6 +183,9 @@ bool direct_accepts(const struct request *req)
 		return false;
 	if (!(req->descriptor.flags & O_DIRECT) ||
 	    !(S_ISREG(req->descriptor.mode) || S_ISBLK(req->descriptor.mode)))
+		return false;
+	/* Without a device it is a network or stacked file system, where io_submit may wait. */
+	if (major(req->descriptor.dev) == 0 && !S_ISBLK(req->descriptor.mode))
 		return false;
 	if (req->offset < 0 || req->nbytes == 0 || req->nbytes > PERFORM_BYTES_MAX)
 		return false;
@@ -353,7 +365,7 @@ static void reap_all(struct aio_ring *ring)
 	atomic_store_explicit(&left_since, 0, memory_order_relaxed);
 	waiter_wake_slots(slots);
 	atomic_fetch_add(&follow_word, 1);
-	if (atomic_load(&nr_followers))
+	if (atomic_load(&has_followers) && atomic_exchange(&has_followers, false))
 		futex_wake(&follow_word, INT_MAX);
 }
 
@@ -385,14 +397,19 @@ static bool try_steal(struct aio_ring *ring)
 	       atomic_compare_exchange_strong(&claim, &seen, me() | CLAIM_REAPING);
 }
 
+/* One of them leads on; the others stay asleep. */
+static void wake_follower(void)
+{
+	atomic_fetch_add(&follow_word, 1);
+	if (atomic_load(&has_followers))
+		futex_wake(&follow_word, 1);
+}
+
 static void release_claim(void)
 {
 	atomic_store(&claim, CLAIM_FREE);
-	/* Partner: follow(), which raises nr_followers before it looks at the claim. */
-	if (atomic_load(&nr_followers)) {
-		atomic_fetch_add(&follow_word, 1);
-		futex_wake(&follow_word, 1);
-	}
+	/* Partner: follow(), which raises has_followers before it looks at the claim. */
+	wake_follower();
 }
 
 void direct_poll(void)
@@ -419,6 +436,7 @@ struct wait {
 	bool can_cancel;
 	uint64_t mask; /* the program's */
 	struct aio_ring *ring;
+	uint32_t generation; /* of the process that began to wait */
 };
 
 /* How long to sleep: until the deadline, and not longer than @bound. */
@@ -438,12 +456,18 @@ static uint64_t sleep_ns(const struct wait *wait, uint64_t bound)
 	return end - now < bound ? end - now : bound;
 }
 
+static struct timespec in_ns(uint64_t ns)
+{
+	uint64_t until = clock_now_ns() + ns;
+
+	return (struct timespec){ .tv_sec = (time_t)(until / 1000000000u),
+				  .tv_nsec = (long)(until % 1000000000u) };
+}
+
 /* Where the call is refused, look at the ring now and then. */
 static int nap(const struct wait *wait)
 {
-	uint64_t until = clock_now_ns() + sleep_ns(wait, NAP_NS);
-	struct timespec deadline = { .tv_sec = (time_t)(until / 1000000000u),
-				     .tv_nsec = (long)(until % 1000000000u) };
+	struct timespec deadline = in_ns(sleep_ns(wait, NAP_NS));
 	uint32_t seen = atomic_load(&follow_word);
 	int ret;
 
@@ -473,17 +497,6 @@ static int sleep_for_event(const struct wait *wait, uint64_t ns)
 	return ret == -ENOSYS || ret == -EPERM ? nap(wait) : ret;
 }
 
-/* A thread that is cancelled in its sleep, as leader or follower. */
-static void leave_wait(void *arg)
-{
-	const struct wait *wait = arg;
-	uintptr_t mine = me() | CLAIM_LEADING;
-
-	if (atomic_compare_exchange_strong(&claim, &mine, me() | CLAIM_REAPING))
-		release_claim();
-	restore_signals(wait->mask);
-}
-
 /* With the claim.  Ends without it: 0 done, -EAGAIN: look again, -EINTR, -ETIMEDOUT. */
 static int lead(const struct wait *wait)
 {
@@ -498,6 +511,8 @@ static int lead(const struct wait *wait)
 			break;
 		atomic_store(&claim, leading);
 		ret = sleep_for_event(wait, ns);
+		if (!process_is_still(wait->generation))
+			return -EINTR; /* a handler has forked: here the ring is another's */
 		/* A handler, or who thought us lost, may have taken over meanwhile. */
 		if (!atomic_compare_exchange_strong(&claim, &leading, me() | CLAIM_REAPING))
 			return ret == -EINTR ? ret : -EAGAIN;
@@ -511,36 +526,29 @@ static int lead(const struct wait *wait)
 /* Somebody else is at the ring: sleep until it has reported something, or is gone. */
 static int follow(const struct wait *wait)
 {
-	uint64_t ns = sleep_ns(wait, FOLLOWER_SLEEP_NS), until;
+	uint64_t ns = sleep_ns(wait, FOLLOWER_SLEEP_NS);
 	struct timespec deadline;
 	uint32_t seen;
 	int ret = 0;
 
 	if (ns == 0)
 		return -ETIMEDOUT;
-	until = clock_now_ns() + ns;
-	deadline.tv_sec = (time_t)(until / 1000000000u);
-	deadline.tv_nsec = (long)(until % 1000000000u);
-	atomic_fetch_add(&nr_followers, 1);
+	deadline = in_ns(ns);
+	atomic_store(&has_followers, true);
 	seen = atomic_load(&follow_word);
 	if (!wait->is_done(wait->arg) && atomic_load(&claim) != CLAIM_FREE) {
 		restore_signals(wait->mask);
 		ret = waiter_sleep(&follow_word, seen, &deadline, wait->can_cancel);
 		block_signals();
 	}
-	atomic_fetch_sub(&nr_followers, 1);
-	return ret == -EINTR ? ret : -EAGAIN;
+	return ret == -EINTR || !process_is_still(wait->generation) ? -EINTR : -EAGAIN;
 }
 
-/* May have swallowed a wake that was meant for one who waits on. */
-static void pass_on(void)
-{
-	if (atomic_load(&claim) == CLAIM_FREE && atomic_load(&nr_followers)) {
-		atomic_fetch_add(&follow_word, 1);
-		futex_wake(&follow_word, 1);
-	}
-}
-
+/*
+ * No cleanup handler: a handler of the program may jump out of here, and would
+ * leave it behind.  A thread that is cancelled in its sleep leaves the lead to
+ * be stolen.
+ */
 int direct_wait(bool (*is_done)(const void *arg), const void *arg, const struct timespec *deadline,
 		bool can_cancel)
 {
@@ -550,21 +558,26 @@ int direct_wait(bool (*is_done)(const void *arg), const void *arg, const struct 
 		.deadline = deadline,
 		.can_cancel = can_cancel,
 		.ring = atomic_load(&context),
+		.generation = atomic_load(&process_generation),
 	};
 	int ret;
 
+	if (can_cancel)
+		pthread_testcancel(); /* now, with the program's signals open */
 	wait.mask = block_signals();
-	pthread_cleanup_push(leave_wait, &wait);
 	do {
 		if (try_claim() || try_steal(wait.ring))
 			ret = lead(&wait);
 		else
 			ret = follow(&wait);
+	} while (ret == -EAGAIN && !is_done(arg));
+	if (ret != -EINTR || process_is_still(wait.generation)) {
+		/* It may have swallowed a wake that was meant for one who waits on. */
+		if (atomic_load(&claim) == CLAIM_FREE)
+			wake_follower();
 		if (is_done(arg))
 			ret = 0;
-	} while (ret == -EAGAIN);
-	pass_on();
-	pthread_cleanup_pop(0);
+	}
 	restore_signals(wait.mask);
 	return ret;
 }
@@ -574,58 +587,43 @@ int direct_wait(bool (*is_done)(const void *arg), const void *arg, const struct 
 static bool is_reaper_free(const void *unused)
 {
 	(void)unused;
-	return atomic_load(&nr_reaper_holds) == 0;
+	return clock_now_ns() >= atomic_load(&reaper_until_ns);
 }
 
 static void *reaper_thread(void *unused)
 {
+	struct timespec deadline;
 	uint32_t seen;
 	int ret = 0;
 
-	(void)unused;
 	thread_set_name("rtaio-reaper");
 	do {
-		struct timespec deadline;
-		uint64_t until = clock_now_ns() + REAPER_IDLE_NS;
-
-		deadline.tv_sec = (time_t)(until / 1000000000u);
-		deadline.tv_nsec = (long)(until % 1000000000u);
 		seen = atomic_load(&reaper_word);
-		if (atomic_load(&nr_reaper_holds))
-			direct_wait(is_reaper_free, NULL, NULL, false);
-		else
+		deadline = in_ns(REAPER_IDLE_NS);
+		if (is_reaper_free(unused))
 			ret = futex_wait(&reaper_word, seen, &deadline);
+		else
+			direct_wait(is_reaper_free, unused, NULL, false);
 	} while (ret != -ETIMEDOUT);
 	atomic_store(&has_reaper, false);
-	/* A hold that came in between saw has_reaper: take it up again. */
-	if (atomic_load(&nr_reaper_holds) && !atomic_exchange(&has_reaper, true))
-		return reaper_thread(NULL);
 	return NULL;
 }
 
-void direct_hold_reaper(void)
+bool direct_want_reaper(void)
 {
-	uint64_t mask;
-
-	if (atomic_fetch_add(&nr_reaper_holds, 1) == 0) {
-		atomic_fetch_add(&reaper_word, 1);
-		futex_wake(&reaper_word, 1);
-	}
-	if (atomic_load(&has_reaper) || atomic_exchange(&has_reaper, true))
-		return;
-	mask = block_signals();
-	/* Without a thread the engine looks now and then (dispatch.c). */
-	if (thread_create(reaper_thread, NULL, THREAD_SMALL_STACK) < 0)
-		atomic_store(&has_reaper, false);
-	restore_signals(mask);
+	atomic_store(&reaper_until_ns, clock_now_ns() + REAPER_WANTED_NS);
+	atomic_fetch_add(&reaper_word, 1);
+	futex_wake(&reaper_word, 1);
+	return atomic_load(&has_reaper);
 }
 
-void direct_release_reaper(void)
+void direct_start_reaper(void)
 {
-	if (atomic_fetch_sub(&nr_reaper_holds, 1) == 1 && atomic_load(&nr_followers)) {
-		atomic_fetch_add(&follow_word, 1);
-		futex_wake(&follow_word, INT_MAX);
-	}
+	/* The one that is about to leave may have been counted on: whoever wants it asks again. */
+	if (atomic_exchange(&has_reaper, true))
+		return;
+	if (thread_create(reaper_thread, NULL, THREAD_SMALL_STACK) < 0)
+		atomic_store(&has_reaper, false);
 }
 
 /* --- barriers -------------------------------------------------------------- */
@@ -668,10 +666,11 @@ void direct_forget(void)
 {
 	atomic_store(&context, NULL);
 	atomic_store(&is_refused, false);
+	atomic_store(&retry_at_ns, 0);
 	atomic_store(&claim, CLAIM_FREE);
-	atomic_store(&nr_followers, 0);
+	atomic_store(&has_followers, false);
 	atomic_store(&left_since, 0);
-	atomic_store(&nr_reaper_holds, 0);
+	atomic_store(&reaper_until_ns, 0);
 	atomic_store(&has_reaper, false);
 	for (unsigned i = 0; i < FD_BUCKETS; i++) {
 		atomic_store(&buckets[i].in_flight[0], 0);

@@ -5,7 +5,7 @@
  * The submitting thread calls io_submit; whoever polls or waits finds the
  * completion in the event ring that the kernel maps into the process.  No
  * thread of ours is in the path, unless something else depends on such a
- * request: then a reaper thread watches the ring (direct_hold_reaper).
+ * request: then a reaper thread watches the ring (direct_want_reaper).
  *
  * The protocol is described in direct.c and modelled in test/model/direct.pml.
  */
@@ -24,10 +24,10 @@ struct direct_events {
 	/*
 	 * The kernel would have waited: the engine must do it, before all that
 	 * it holds back for the sake of @req.  The request stays entered until
-	 * direct_leave().  Returns wait slots, too.
+	 * direct_leave_range() and direct_leave().  Returns wait slots, too.
 	 */
 	uint64_t (*bounce)(struct request *req);
-	/* While direct_watch() is on: something ended. */
+	/* While direct_watch() is on: something ended.  Async-signal-safe, like all of these. */
 	void (*drained)(void);
 };
 
@@ -66,9 +66,15 @@ bool direct_is_busy(int fd);
 int direct_wait(bool (*is_done)(const void *arg), const void *arg, const struct timespec *deadline,
 		bool can_cancel);
 
-/* [any thread] Completions shall be reported even if nobody polls or waits. */
-void direct_hold_reaper(void);
-void direct_release_reaper(void);
+/*
+ * [any thread] Completions shall be reported for the next fifth of a second
+ * even if nobody polls or waits.  Async-signal-safe.  False: there is no thread
+ * for that; direct_start_reaper() makes one.
+ */
+bool direct_want_reaper(void);
+
+/* [engine] With all signals blocked. */
+void direct_start_reaper(void);
 
 /*
  * [engine] A barrier on @fd: what entered before must be gone first.  False

@@ -56,9 +56,11 @@
 #include "filter.h"
 #include "futex.h"
 #include "group.h"
+#include "inbox.h"
 #include "issue.h"
 #include "ledger.h"
 #include "notify.h"
+#include "perform.h"
 #include "publish.h"
 #include "stats.h"
 #include "submit.h"
@@ -97,7 +99,7 @@ static void publish(struct request *req, ssize_t res)
 	uint64_t interest = 0;
 
 	ledger.nr_outstanding--;
-	if (!req->is_published) {
+	if (req->publication == PUBLICATION_NONE) {
 		submit_lower_filter(req);
 		interest = publish_result(req, res);
 	}
@@ -127,12 +129,18 @@ static void issue_all(struct fdqueue *queue)
 	}
 }
 
+static void keep_reaper(void)
+{
+	if (!direct_want_reaper())
+		direct_start_reaper();
+}
+
 /* The direct lane reports now; look once more, since it may have ended just before. */
 static void await_direct(struct fdqueue *queue)
 {
 	if (TAILQ_EMPTY(&ledger.awaiting)) {
 		direct_watch(true);
-		direct_hold_reaper();
+		keep_reaper();
 	}
 	if (!queue->is_awaiting) {
 		queue->is_awaiting = true;
@@ -147,10 +155,8 @@ static void await_direct_no_more(struct fdqueue *queue)
 		return;
 	queue->is_awaiting = false;
 	TAILQ_REMOVE(&ledger.awaiting, queue, awaiting_link);
-	if (TAILQ_EMPTY(&ledger.awaiting)) {
+	if (TAILQ_EMPTY(&ledger.awaiting))
 		direct_watch(false);
-		direct_release_reaper();
-	}
 }
 
 /* Issue all that order and room allow. */
@@ -334,20 +340,27 @@ static void on_cancelled(struct request *req, int res)
  */
 static void on_executed(struct request *req)
 {
+	uint64_t interest;
+
 	if (notify_is_wanted(&req->notification))
 		return;
 	req->res = final_result(req);
 	req->done = 0;
 	submit_lower_filter(req);
-	waiter_wake_slots(waiter_wake(req, publish_result(req, req->res)));
-	/* Last: until then aio_cancel finds a request that goes on. */
-	atomic_store(&req->is_published, true);
+	/* Partner: is_out_of_reach() in cancel.c. */
+	atomic_store(&req->publication, PUBLICATION_BEGUN);
+	interest = publish_result(req, req->res);
+	atomic_store(&req->publication, PUBLICATION_DONE);
+	waiter_wake_slots(waiter_wake(req, interest));
 }
 
 /* --- the direct lane, in whatever thread reaps ------------------------- */
 
 static struct message drained_message = { .kind = MESSAGE_DRAINED };
 static _Atomic bool is_drained_posted; /* the message lies in the inbox: one at a time */
+
+static struct message reaper_message = { .kind = MESSAGE_REAPER };
+static _Atomic bool is_reaper_posted; /* likewise */
 
 static uint64_t on_direct_complete(struct request *req, ssize_t res)
 {
@@ -369,27 +382,57 @@ static uint64_t on_direct_complete(struct request *req, ssize_t res)
 	return slots;
 }
 
+/* From the push on the engine may do anything with it: the list is told before. */
+static bool push_bounced(struct request *req)
+{
+	struct request *group = req->group;
+
+	atomic_store(&req->is_direct, false);
+	if (group)
+		atomic_fetch_sub(&group->nr_direct, 1);
+	if (inbox_push(&req->message, &req->message))
+		return true;
+	if (group)
+		atomic_fetch_add(&group->nr_direct, 1);
+	return false;
+}
+
+/*
+ * To the engine, if there is one: none is started here, where the thread may
+ * be in a handler.  Then it waits for the file system after all.
+ */
 static uint64_t on_direct_bounce(struct request *req)
 {
-	if (req->group)
-		atomic_fetch_sub(&req->group->nr_direct, 1);
-	atomic_store(&req->is_direct, false);
-	req->is_bounced = true;
+	ssize_t res = -ECANCELED;
+
+	atomic_store(&req->is_bounced, true);
 	request_set_state(req, REQ_QUEUED);
 	request_hold_descriptor(req);
-	if (engine_hand_over(&req->message, &req->message) == 0)
+	if (push_bounced(req))
 		return 0;
-	/* No engine can be had: then it fails like any other request. */
+	if (descriptor_means(req->fd, &req->descriptor))
+		res = perform(req, req->fd);
 	request_release_descriptor(req);
 	direct_leave_range(req);
 	direct_leave(req);
-	return on_direct_complete(req, -EAGAIN);
+	return on_direct_complete(req, res);
 }
 
 static void on_direct_drained(void)
 {
-	if (!atomic_exchange(&is_drained_posted, true))
-		engine_hand_over(&drained_message, &drained_message);
+	if (!atomic_exchange(&is_drained_posted, true) &&
+	    !inbox_push(&drained_message, &drained_message))
+		atomic_store(&is_drained_posted, false);
+}
+
+bool dispatch_ask_for_reaper(void)
+{
+	if (direct_want_reaper() || atomic_exchange(&is_reaper_posted, true))
+		return true;
+	if (inbox_push(&reaper_message, &reaper_message))
+		return true;
+	atomic_store(&is_reaper_posted, false);
+	return false;
 }
 
 static const struct direct_events direct_client = {
@@ -411,6 +454,10 @@ static void receive(struct message *message)
 	case MESSAGE_EXECUTED:
 		ledger.nr_on_workers--;
 		ledger_end(req, req->res);
+		break;
+	case MESSAGE_REAPER:
+		direct_start_reaper();
+		atomic_store(&is_reaper_posted, false);
 		break;
 	case MESSAGE_DRAINED:
 		atomic_store(&is_drained_posted, false);
@@ -438,6 +485,8 @@ static void refuse_one(struct message *message, int err)
 	struct request *req = (struct request *)message;
 
 	if (message->kind == MESSAGE_SUBMIT) {
+		if (req->is_bounced)
+			direct_leave_range(req);
 		request_release_descriptor(req);
 		ledger.nr_outstanding++;
 		publish(req, -err);
@@ -494,7 +543,8 @@ static uint64_t tick(void)
 		workers_tick();
 		issue_stranded();
 		if (!TAILQ_EMPTY(&ledger.awaiting)) {
-			direct_poll(); /* should there be no reaper for want of a thread */
+			keep_reaper();
+			direct_poll(); /* should there be none for want of a thread */
 			pump_awaiting();
 		}
 		ledger.tick_at = now + TICK_NS;
@@ -572,6 +622,7 @@ void dispatch_start(void)
 	engine_init(&client);
 	direct_init(&direct_client);
 	atomic_store(&is_drained_posted, false);
+	atomic_store(&is_reaper_posted, false);
 }
 
 void dispatch_forget(void)

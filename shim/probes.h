@@ -20,14 +20,9 @@ enum probe_lane {
 	PROBE_ENGINE, /* answered without I/O, or tried on the engine thread */
 };
 
-#if defined(__has_include)
-#if __has_include(<sys/sdt.h>)
+#ifdef RTAIO_HAS_SDT /* the Makefile has found the header */
 #include <sys/sdt.h>
-#define RTAIO_HAS_SDT 1
-#endif
-#endif
 
-#ifdef RTAIO_HAS_SDT
 #define PROBE_SUBMIT(cb, fd, op, nbytes, offset) \
 	DTRACE_PROBE5(rtaio, submit, cb, fd, op, nbytes, offset)
 #define PROBE_ISSUE(cb, lane)   DTRACE_PROBE2(rtaio, issue, cb, lane)

@@ -148,7 +148,9 @@ bool request_any_direct(int fd)
 	for (uint32_t i = 0; i < nr; i++) {
 		struct request *req = record_at(i);
 
-		if (req && req->state != REQ_FREE && atomic_load(&req->is_direct) && req->fd == fd)
+		if (req && req->state != REQ_FREE &&
+		    (atomic_load(&req->is_direct) || atomic_load(&req->is_bounced)) &&
+		    req->fd == fd)
 			return true;
 	}
 	return false;

@@ -48,6 +48,13 @@ enum request_state {
 	REQ_DONE,
 };
 
+/* A worker publishes; the engine, which does the rest, may meet it at that. */
+enum publication {
+	PUBLICATION_NONE = 0,
+	PUBLICATION_BEGUN, /* the program may see the result at any moment */
+	PUBLICATION_DONE,  /* the aiocb is out of our hands */
+};
+
 /* What can lie in the engine's inbox. */
 enum message_kind {
 	MESSAGE_INVALID = 0,
@@ -56,6 +63,7 @@ enum message_kind {
 	MESSAGE_NOTIFY,   /* complete, and its notification could not be delivered */
 	MESSAGE_GROUP,    /* the last member of a list ended in its submitter's hands */
 	MESSAGE_DRAINED,  /* direct requests ended that something in the engine may wait for */
+	MESSAGE_REAPER,   /* somebody waits for the direct lane and for the engine at once */
 	MESSAGE_CANCEL,   /* aio_cancel waits for an answer */
 	MESSAGE_CLOSE,    /* close and its kin wait for leave */
 };
@@ -94,11 +102,11 @@ struct request {
 	uint8_t state;
 	struct descriptor descriptor; /* what fd meant at submit */
 	struct notification notification;
-	struct request *group;  /* list it belongs to, or NULL */
-	bool is_filtered;       /* counted in the engine's overlap filter */
-	_Atomic bool is_direct; /* on the direct lane; a reaper clears it when it gives it up */
-	bool is_bounced;        /* given up by the direct lane: older than what the engine holds */
-	uint8_t epoch;          /* direct lane: which count of its bucket it is in */
+	struct request *group;   /* list it belongs to, or NULL */
+	bool is_filtered;        /* counted in the engine's overlap filter */
+	_Atomic bool is_direct;  /* on the direct lane; a reaper clears it when it gives it up */
+	_Atomic bool is_bounced; /* given up by the direct lane: older than what the engine holds */
+	uint8_t epoch;           /* direct lane: which count of its bucket it is in */
 
 	/* --- OP_GROUP only --- */
 	_Atomic uint32_t members;   /* not yet complete, plus one while the list is being made */
@@ -119,7 +127,7 @@ struct request {
 	_Atomic bool is_held;      /* counted in descriptor_held; a worker lowers it too */
 	bool is_waiting;           /* not issued: in its queue's chain or waiting list */
 	bool is_withdrawn;         /* taken out of it to be cancelled */
-	_Atomic bool is_published; /* by the worker that executed it; the engine does the rest */
+	_Atomic uint8_t publication; /* enum publication: by the worker that executed it */
 	bool has_ended;            /* res is known, publication is due */
 	bool has_direct_barrier;   /* its barrier on the direct lane is open */
 	bool has_stalled;          /* waited for an overlapping request */

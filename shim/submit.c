@@ -238,6 +238,8 @@ static bool submit_direct(struct request_list *list)
 		return false;
 	nr -= direct_submit(&direct);
 	leave_direct(&direct);
+	/* What was refused comes first: what overlaps it in the list comes later. */
+	TAILQ_CONCAT(&direct, list, list_link);
 	TAILQ_CONCAT(list, &direct, list_link);
 	return nr > 0;
 }

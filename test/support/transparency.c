@@ -254,3 +254,19 @@ void become_nobody(void)
 	check_equal(setresgid(uid, uid, uid), 0);
 	check_equal(setresuid(uid, uid, uid), 0);
 }
+
+bool others_are_asleep(void)
+{
+	DIR *tasks = opendir("/proc/self/task");
+	struct dirent *entry;
+	bool all = true;
+
+	while ((entry = readdir(tasks))) {
+		pid_t tid = atoi(entry->d_name);
+
+		if (tid > 0 && tid != gettid() && !is_asleep(tid))
+			all = false;
+	}
+	closedir(tasks);
+	return all;
+}

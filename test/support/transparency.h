@@ -80,6 +80,9 @@ unsigned int nr_tasks(void);
 /* Is this thread of the process asleep in the kernel? */
 bool is_asleep(pid_t tid);
 
+/* Does every other thread of this process wait for something? */
+bool others_are_asleep(void);
+
 /* Is the signal pending for the calling thread or for the process? */
 bool is_pending(int signo);
 

@@ -11,7 +11,6 @@
  */
 #include "transparency.h"
 
-#include <dirent.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -73,23 +72,6 @@ static void by_fclose_and_dup(int fd, int other)
 {
 	by_fclose(fd, other);
 	check_equal(fcntl(other, F_DUPFD, fd), fd);
-}
-
-/* Does every other thread of this process wait for something? */
-static bool others_are_asleep(void)
-{
-	DIR *tasks = opendir("/proc/self/task");
-	struct dirent *entry;
-	bool all = true;
-
-	while ((entry = readdir(tasks))) {
-		pid_t tid = atoi(entry->d_name);
-
-		if (tid > 0 && tid != gettid() && !is_asleep(tid))
-			all = false;
-	}
-	closedir(tasks);
-	return all;
 }
 
 /*

@@ -174,6 +174,7 @@ static int no_number_is_taken(void)
 	list_open_numbers(before);
 	use_aio();
 	submit_read(&cb, fds[0], &byte, 1, 0);
+	eventually(others_are_asleep()); /* it is blocked now, wherever that is */
 	list_open_numbers(after);
 	for (int fd = 0; fd < nr_private_numbers(); fd++)
 		if (before[fd] != after[fd])
