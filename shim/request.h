@@ -120,21 +120,21 @@ struct request {
 	TAILQ_ENTRY(request) outstanding_link; /* in queue->outstanding, oldest first */
 	TAILQ_ENTRY(request) list_link;        /* waiting list, backlog, prepared, or notifier's */
 	RB_ENTRY(request) tree_link;           /* stream chain, or ranges in flight */
-	ssize_t res;               /* a worker writes, then hands over through the inbox */
-	size_t done;               /* bytes already moved by earlier submissions */
-	uint8_t attempts;          /* resubmissions that made no progress */
-	uint8_t cqes_due;          /* completions the ring still owes: itself, its cancellation */
-	_Atomic bool is_held;      /* counted in descriptor_held; a worker lowers it too */
-	bool is_waiting;           /* not issued: in its queue's chain or waiting list */
-	bool is_withdrawn;         /* taken out of it to be cancelled */
+	ssize_t res;                 /* a worker writes, then hands over through the inbox */
+	size_t done;                 /* bytes already moved by earlier submissions */
+	uint8_t attempts;            /* resubmissions that made no progress */
+	uint8_t cqes_due;            /* completions the ring still owes: itself, its cancellation */
+	_Atomic bool is_held;        /* counted in descriptor_held; a worker lowers it too */
+	bool is_waiting;             /* not issued: in its queue's chain or waiting list */
+	bool is_withdrawn;           /* taken out of it to be cancelled */
 	_Atomic uint8_t publication; /* enum publication: by the worker that executed it */
-	bool has_ended;            /* res is known, publication is due */
-	bool has_direct_barrier;   /* its barrier on the direct lane is open */
-	bool has_stalled;          /* waited for an overlapping request */
-	bool is_file_data;         /* counts against the depth while in flight */
-	bool is_on_ring;           /* the kernel has it, or its SQE is prepared */
-	bool is_prepared;          /* its SQE is not yet handed to the kernel */
-	struct cancel *cancel;     /* aio_cancel that asked the kernel, or NULL */
+	bool has_ended;              /* res is known, publication is due */
+	bool has_direct_barrier;     /* its barrier on the direct lane is open */
+	bool has_stalled;            /* waited for an overlapping request */
+	bool is_file_data;           /* counts against the depth while in flight */
+	bool is_on_ring;             /* the kernel has it, or its SQE is prepared */
+	bool is_prepared;            /* its SQE is not yet handed to the kernel */
+	struct cancel *cancel;       /* aio_cancel that asked the kernel, or NULL */
 };
 
 TAILQ_HEAD(request_list, request);
