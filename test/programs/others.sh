@@ -115,8 +115,10 @@ ace() {
 	needs "$name" g++ "g++ libace-dev" || return
 	problem=$(build ace g++ -O2 -Wall -Wextra -o ace_proactor "$programs/ace_proactor.cpp" \
 		-lACE -lpthread) || { fail "$name: it can be built" "$problem" && return; }
-	for kind in suspend signal callback; do
-		same_as_glibc "$name, $kind" ace_data ./ace_proactor $kind ace_data
+	# ACE takes its callback proactor down while a callback may still run: a crash now and then,
+	# on glibc as well. So that one is for long runs, which a person looks at.
+	for kind in suspend signal ${programs_full:+callback}; do
+		same_as_glibc "$name, $kind" ace_data ./ace_proactor "$kind" ace_data
 	done
 }
 
