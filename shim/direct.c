@@ -587,7 +587,7 @@ int direct_wait(bool (*is_done)(const void *arg), const void *arg, const struct 
 static bool is_reaper_free(const void *unused)
 {
 	(void)unused;
-	return clock_now_ns() >= atomic_load(&reaper_until_ns);
+	return !atomic_load(&is_watched) && clock_now_ns() >= atomic_load(&reaper_until_ns);
 }
 
 static void *reaper_thread(void *unused)
@@ -609,9 +609,10 @@ static void *reaper_thread(void *unused)
 	return NULL;
 }
 
-bool direct_want_reaper(void)
+bool direct_want_reaper(bool for_a_while)
 {
-	atomic_store(&reaper_until_ns, clock_now_ns() + REAPER_WANTED_NS);
+	if (for_a_while)
+		atomic_store(&reaper_until_ns, clock_now_ns() + REAPER_WANTED_NS);
 	atomic_fetch_add(&reaper_word, 1);
 	futex_wake(&reaper_word, 1);
 	return atomic_load(&has_reaper);

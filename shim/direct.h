@@ -67,11 +67,12 @@ int direct_wait(bool (*is_done)(const void *arg), const void *arg, const struct 
 		bool can_cancel);
 
 /*
- * [any thread] Completions shall be reported for the next fifth of a second
- * even if nobody polls or waits.  Async-signal-safe.  False: there is no thread
- * for that; direct_start_reaper() makes one.
+ * [any thread] Completions shall be reported even if nobody polls or waits: as
+ * long as direct_watch() is on, and @for_a_while for the next fifth of a second.
+ * Async-signal-safe.  False: there is no thread for that; direct_start_reaper()
+ * makes one.
  */
-bool direct_want_reaper(void);
+bool direct_want_reaper(bool for_a_while);
 
 /* [engine] With all signals blocked. */
 void direct_start_reaper(void);

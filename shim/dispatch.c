@@ -131,7 +131,7 @@ static void issue_all(struct fdqueue *queue)
 
 static void keep_reaper(void)
 {
-	if (!direct_want_reaper())
+	if (!direct_want_reaper(false))
 		direct_start_reaper();
 }
 
@@ -427,7 +427,7 @@ static void on_direct_drained(void)
 
 bool dispatch_ask_for_reaper(void)
 {
-	if (direct_want_reaper() || atomic_exchange(&is_reaper_posted, true))
+	if (direct_want_reaper(true) || atomic_exchange(&is_reaper_posted, true))
 		return true;
 	if (inbox_push(&reaper_message, &reaper_message))
 		return true;

@@ -13,23 +13,30 @@
 #include <stdatomic.h>
 #include <string.h>
 
-#define FD_BUCKETS    64u
-#define BLOCK_BUCKETS 64u
-#define BLOCK_SHIFT   12  /* 4 KiB */
-#define BLOCKS_MAX    16u /* a longer range counts as everything */
+#define FD_BUCKETS  64u
+#define CELLS       16384u /* so many that a few hundred blocks under way rarely share one */
+#define BLOCK_SHIFT 12     /* 4 KiB */
+#define BLOCKS_MAX  16u    /* a range of 64 KiB or more counts as everything */
 
-/* Submitters raise and read; whoever publishes a result lowers. */
+/* Submitters raise and read; whoever publishes a result lowers.  Reads and writes apart. */
 struct counters {
-	_Atomic uint32_t any;                   /* requests of any range */
-	_Atomic uint32_t everything;            /* long ranges, appends */
-	_Atomic uint32_t blocks[BLOCK_BUCKETS]; /* short ranges, by block */
+	_Atomic uint32_t any[FD_BUCKETS];        /* requests of any range */
+	_Atomic uint32_t everything[FD_BUCKETS]; /* long ranges, appends */
+	_Atomic uint32_t cells[CELLS];           /* short ranges, by descriptor and block */
 };
 
-static struct counters table[FILTER_NR][FD_BUCKETS][2]; /* reads, writes */
+static struct counters table[FILTER_NR][2];
 
-static struct counters *counters_of(enum filter_lane lane, int fd, bool is_write)
+static unsigned bucket_of(const struct filter_range *range)
 {
-	return &table[lane][(unsigned)fd % FD_BUCKETS][is_write];
+	return (unsigned)range->fd % FD_BUCKETS;
+}
+
+static unsigned cell_of(const struct filter_range *range, unsigned block)
+{
+	uint64_t key = ((uint64_t)(unsigned)range->fd << 32 | block) * UINT64_C(0x9e3779b97f4a7c15);
+
+	return (unsigned)(key >> 48) % CELLS;
 }
 
 static bool is_everything(const struct filter_range *range)
@@ -54,17 +61,16 @@ static unsigned nr_blocks(const struct filter_range *range)
 
 static void add(enum filter_lane lane, const struct filter_range *range, uint32_t n)
 {
-	struct counters *counters = counters_of(lane, range->fd, range->is_write);
+	struct counters *counters = &table[lane][range->is_write];
 
 	if (is_everything(range)) {
-		atomic_fetch_add(&counters->everything, n);
+		atomic_fetch_add(&counters->everything[bucket_of(range)], n);
 	} else {
 		for (unsigned i = 0; i < nr_blocks(range); i++)
-			atomic_fetch_add(&counters->blocks[(first_block(range) + i) %
-							   BLOCK_BUCKETS],
+			atomic_fetch_add(&counters->cells[cell_of(range, first_block(range) + i)],
 					 n);
 	}
-	atomic_fetch_add(&counters->any, n);
+	atomic_fetch_add(&counters->any[bucket_of(range)], n);
 }
 
 void filter_raise(enum filter_lane lane, const struct filter_range *range)
@@ -79,14 +85,14 @@ void filter_lower(enum filter_lane lane, const struct filter_range *range)
 
 static bool may_touch(enum filter_lane lane, const struct filter_range *range, bool of_writes)
 {
-	struct counters *counters = counters_of(lane, range->fd, of_writes);
+	struct counters *counters = &table[lane][of_writes];
 
-	if (atomic_load(&counters->any) == 0)
+	if (atomic_load(&counters->any[bucket_of(range)]) == 0)
 		return false;
-	if (is_everything(range) || atomic_load(&counters->everything))
+	if (is_everything(range) || atomic_load(&counters->everything[bucket_of(range)]))
 		return true;
 	for (unsigned i = 0; i < nr_blocks(range); i++)
-		if (atomic_load(&counters->blocks[(first_block(range) + i) % BLOCK_BUCKETS]))
+		if (atomic_load(&counters->cells[cell_of(range, first_block(range) + i)]))
 			return true;
 	return false;
 }
@@ -111,7 +117,20 @@ struct filter_range filter_range_of(const struct request *req)
 	return range;
 }
 
+static void forget(struct counters *counters)
+{
+	bool was_used = false;
+
+	for (unsigned i = 0; i < FD_BUCKETS; i++)
+		was_used |= atomic_load(&counters->any[i]) != 0;
+	if (was_used) /* else all is zero, and stays unmapped where it was never touched */
+		memset(counters, 0, sizeof(*counters));
+}
+
 void filter_forget(void)
 {
-	memset(table, 0, sizeof(table));
+	for (int lane = 0; lane < FILTER_NR; lane++) {
+		forget(&table[lane][0]);
+		forget(&table[lane][1]);
+	}
 }
