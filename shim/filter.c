@@ -16,7 +16,7 @@
 #define FD_BUCKETS  64u
 #define CELLS       16384u /* so many that a few hundred blocks under way rarely share one */
 #define BLOCK_SHIFT 12     /* 4 KiB */
-#define BLOCKS_MAX  16u    /* a range of 64 KiB or more counts as everything */
+#define BLOCKS_MAX  16u    /* a range of more blocks counts as everything */
 
 /* Submitters raise and read; whoever publishes a result lowers.  Reads and writes apart. */
 struct counters {
@@ -42,9 +42,10 @@ static unsigned cell_of(const struct filter_range *range, unsigned block)
 static bool is_everything(const struct filter_range *range)
 {
 	uint64_t first = (uint64_t)range->start >> BLOCK_SHIFT;
-	uint64_t last = (uint64_t)range->end >> BLOCK_SHIFT;
 
-	return last - first >= BLOCKS_MAX;
+	/* The last byte decides: an aligned range of 64 KiB is 16 blocks and no more. */
+	return range->end > range->start &&
+	       ((uint64_t)(range->end - 1) >> BLOCK_SHIFT) - first >= BLOCKS_MAX;
 }
 
 static unsigned first_block(const struct filter_range *range)
