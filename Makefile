@@ -48,7 +48,7 @@ WARNINGS += -Werror
 endif
 BASE_FLAGS := -std=c11 -D_GNU_SOURCE $(WARNINGS) -MMD -MP $(VARIANT_FLAGS)
 # Static probes, where the header is: systemtap-sdt-dev.
-SDT_FLAGS := $(shell echo '\#include <sys/sdt.h>' | $(CC) -E - >/dev/null 2>&1 && echo -DRTAIO_HAS_SDT)
+SDT_FLAGS := $(shell $(CC) -E -include sys/sdt.h -x c /dev/null >/dev/null 2>&1 && echo -DRTAIO_HAS_SDT)
 SHIM_FLAGS := $(BASE_FLAGS) $(SDT_FLAGS) -DRTAIO_VERSION='"$(VERSION)"' -Iinclude -fPIC -fvisibility=hidden \
 	-fasynchronous-unwind-tables $(if $(VARIANT),,-DNDEBUG)
 TEST_FLAGS := $(BASE_FLAGS) -Itest/support
