@@ -58,9 +58,10 @@ TEST_FLAGS := $(BASE_FLAGS) -Itest/support
 # Named one by one, by layer: a stray file must not enter the library.
 SHIM := config log stats thread process descriptor \
 	request aiocb \
-	filesize filter inline direct inbox pool perform workers uring_setup backend_uring backend_threads engine \
+	filesize filter inline epoch event_ring reaper direct inbox pool perform workers \
+	uring_setup backend_uring backend_threads engine \
 	fdqueue group notify waiter \
-	publish ledger issue cancel dispatch submit \
+	publish ledger issue pump completion cancel dispatch submit \
 	forward interface aio aio_suspend lio_listio close limits introspect \
 	lifecycle
 SHIM_OBJS := $(SHIM:%=$(B)/shim/%.o)

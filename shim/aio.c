@@ -20,7 +20,8 @@
 #include "abi.h"
 #include "aiocb.h"
 #include "config.h"
-#include "direct.h"
+#include "epoch.h"
+#include "event_ring.h"
 #include "submit.h"
 #include "cancel.h"
 #include "forward.h"
@@ -97,7 +98,7 @@ int rtaio_aio_error(const struct aiocb *cb)
 
 	/* Perhaps it only has to be taken from the event ring. */
 	if (err == EINPROGRESS && process_is_ready()) {
-		direct_poll();
+		event_ring_poll();
 		err = aiocb_error(cb);
 	}
 	return err;
@@ -107,7 +108,7 @@ ssize_t rtaio_aio_return(struct aiocb *cb)
 {
 	/* Nobody may have asked aio_error before. */
 	if (aiocb_error(cb) == EINPROGRESS && process_is_ready())
-		direct_poll();
+		event_ring_poll();
 	return aiocb_return(cb);
 }
 
@@ -117,7 +118,7 @@ static int cancel_one(int fd, struct aiocb *cb)
 
 	if (cb->aio_fildes != fd)
 		return interface_fail(EINVAL);
-	direct_poll();
+	event_ring_poll();
 	if (aiocb_error(cb) != EINPROGRESS)
 		return AIO_ALLDONE;
 	req = aiocb_request(cb);
@@ -133,9 +134,9 @@ static int cancel_all(int fd)
 {
 	int ret;
 
-	direct_poll(); /* what it gives up goes to the engine, ahead of our question */
+	event_ring_poll(); /* what it gives up goes to the engine, ahead of our question */
 	ret = cancel_and_wait(fd, 0);
-	return direct_is_busy(fd) && request_any_direct(fd) ? AIO_NOTCANCELED : ret;
+	return epoch_is_busy(fd) && request_any_direct(fd) ? AIO_NOTCANCELED : ret;
 }
 
 int rtaio_aio_cancel(int fd, struct aiocb *cb)

@@ -15,8 +15,8 @@
 
 #include "abi.h"
 #include "aiocb.h"
-#include "direct.h"
-#include "dispatch.h"
+#include "completion.h"
+#include "event_ring.h"
 #include "forward.h"
 #include "futex.h"
 #include "interface.h"
@@ -111,10 +111,11 @@ static bool is_over(const struct timespec *deadline)
  */
 static int wait_with_reaper(const struct entries *entries, const struct timespec *deadline)
 {
-	struct timespec end = soon(deadline, dispatch_ask_for_reaper() ? REAPER_WAIT_NS : LOOK_NS);
+	struct timespec end =
+		soon(deadline, completion_ask_for_reaper() ? REAPER_WAIT_NS : LOOK_NS);
 	int ret = waiter_wait_any(entries->list, entries->nent, &end, true);
 
-	direct_poll();
+	event_ring_poll();
 	if (ret == -ETIMEDOUT && !is_over(deadline))
 		return 0;
 	return deadline ? ret : interface_restart(ret);
@@ -126,7 +127,7 @@ static int wait_for(const struct census *census, const struct entries *entries,
 	int ret;
 
 	if (census->nr_direct == census->nr_pending) {
-		ret = direct_wait(is_settled, entries, deadline, true);
+		ret = event_ring_wait(is_settled, entries, deadline, true);
 		return deadline ? ret : interface_restart(ret);
 	}
 	if (census->nr_direct > 0)
@@ -142,7 +143,7 @@ static int suspend(const struct entries *entries, const struct timespec *timeout
 	struct census census;
 	int ret = 0;
 
-	direct_poll();
+	event_ring_poll();
 	census = take_census(entries);
 	if (census.has_ended || census.nr_pending == 0)
 		return 0;

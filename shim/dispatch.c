@@ -27,7 +27,7 @@
  *
  * Who runs what
  *
- *   submit.c, inline.c, direct.c, waiter.c and the asking halves of cancel.c
+ *   submit.c, inline.c, direct.c, event_ring.c, waiter.c and the asking half of cancel.c
  *   run in the program's threads, also in signal handlers.  They take no lock.
  *   They share with the engine: the inbox (inbox.c), the pool of records
  *   (request.c), the interest word and generation of a record (waiter.c), the
@@ -49,19 +49,18 @@
 
 #include "aiocb.h"
 #include "cancel.h"
-#include "config.h"
+#include "completion.h"
 #include "direct.h"
 #include "engine.h"
 #include "fdqueue.h"
 #include "filter.h"
 #include "futex.h"
 #include "group.h"
-#include "inbox.h"
 #include "issue.h"
 #include "ledger.h"
 #include "notify.h"
-#include "perform.h"
 #include "publish.h"
+#include "pump.h"
 #include "stats.h"
 #include "submit.h"
 #include "waiter.h"
@@ -70,14 +69,6 @@
 #define TICK_NS 4000000u /* how often to look while something has to be watched */
 
 /* --- publish ----------------------------------------------------------- */
-
-/* As a system call: a partial transfer hides the error that ended it. */
-static ssize_t final_result(const struct request *req)
-{
-	if (req->done == 0)
-		return req->res;
-	return (ssize_t)req->done + (req->res > 0 ? req->res : 0);
-}
 
 /* No waiter holds a group that notifies: LIO_WAIT ignores the sigevent. */
 static uint64_t publish_group(struct request *group)
@@ -109,91 +100,6 @@ static void publish(struct request *req, ssize_t res)
 	ledger.slots_to_wake |= waiter_wake(req, interest);
 	if (group && group_leave(group, res < 0))
 		ledger.slots_to_wake |= publish_group(group);
-}
-
-/* Others wait for room: then one request a turn, at the tail of the backlog. */
-static bool has_room(const struct fdqueue *queue)
-{
-	return ledger.nr_files_in_flight < config.depth &&
-	       (TAILQ_EMPTY(&ledger.backlog) || queue->has_turn);
-}
-
-static void issue_all(struct fdqueue *queue)
-{
-	struct request *req;
-
-	while ((req = fdqueue_next(queue, has_room(queue)))) {
-		if (req->op == OP_READ || req->op == OP_WRITE)
-			queue->has_turn = false;
-		issue(req);
-	}
-}
-
-static void keep_reaper(void)
-{
-	if (!direct_want_reaper(false))
-		direct_start_reaper();
-}
-
-/* The direct lane reports now; look once more, since it may have ended just before. */
-static void await_direct(struct fdqueue *queue)
-{
-	if (TAILQ_EMPTY(&ledger.awaiting)) {
-		direct_watch(true);
-		keep_reaper();
-	}
-	if (!queue->is_awaiting) {
-		queue->is_awaiting = true;
-		TAILQ_INSERT_TAIL(&ledger.awaiting, queue, awaiting_link);
-	}
-	issue_all(queue);
-}
-
-static void await_direct_no_more(struct fdqueue *queue)
-{
-	if (!queue->is_awaiting)
-		return;
-	queue->is_awaiting = false;
-	TAILQ_REMOVE(&ledger.awaiting, queue, awaiting_link);
-	if (TAILQ_EMPTY(&ledger.awaiting))
-		direct_watch(false);
-}
-
-/* Issue all that order and room allow. */
-static void pump(struct fdqueue *queue)
-{
-	issue_all(queue);
-	if (queue->awaits_direct)
-		await_direct(queue);
-	if (!queue->awaits_direct)
-		await_direct_no_more(queue);
-	if (!has_room(queue) && !queue->is_backlogged && fdqueue_wants_room(queue)) {
-		queue->is_backlogged = true;
-		TAILQ_INSERT_TAIL(&ledger.backlog, queue, backlog_link);
-	}
-}
-
-/* Something of the direct lane ended, for which one of these may have waited. */
-static void pump_awaiting(void)
-{
-	struct fdqueue *queue, *next;
-
-	TAILQ_FOREACH_SAFE(queue, &ledger.awaiting, awaiting_link, next)
-		pump(queue);
-}
-
-/* Room came free: one turn for each queue that waits for it. */
-static void pump_backlog(void)
-{
-	struct fdqueue *queue;
-
-	while (ledger.nr_files_in_flight < config.depth && (queue = TAILQ_FIRST(&ledger.backlog))) {
-		TAILQ_REMOVE(&ledger.backlog, queue, backlog_link);
-		queue->is_backlogged = false;
-		queue->has_turn = true;
-		pump(queue);
-		queue->has_turn = false;
-	}
 }
 
 /* --- accept ------------------------------------------------------------ */
@@ -251,17 +157,15 @@ static void finish(struct request *req)
 {
 	struct fdqueue *queue = req->queue;
 	bool is_last = true;
-	ssize_t res = final_result(req);
+	ssize_t res = publish_final_result(req);
 
 	request_release_descriptor(req);
 	if (req->is_file_data)
 		ledger.nr_files_in_flight--;
 	if (queue) {
 		is_last = fdqueue_is_last(queue);
-		if (is_last && queue->is_backlogged)
-			TAILQ_REMOVE(&ledger.backlog, queue, backlog_link);
 		if (is_last)
-			await_direct_no_more(queue);
+			pump_forget_queue(queue);
 		fdqueue_remove(req);
 	}
 	publish(req, res);
@@ -331,116 +235,6 @@ static void on_cancelled(struct request *req, int res)
 		cancel_answer(req, false, true); /* the kernel cannot, or not any more */
 }
 
-/* --- on a worker ------------------------------------------------------ */
-
-/*
- * A waiter need not wait for the engine, too, which has the queue and the rest
- * to see to.  Unless a notification is due: no program shall see the result
- * long before it.
- */
-static void on_executed(struct request *req)
-{
-	uint64_t interest;
-
-	if (notify_is_wanted(&req->notification))
-		return;
-	req->res = final_result(req);
-	req->done = 0;
-	submit_lower_filter(req);
-	/* Partner: is_out_of_reach() in cancel.c. */
-	atomic_store(&req->publication, PUBLICATION_BEGUN);
-	interest = publish_result(req, req->res);
-	atomic_store(&req->publication, PUBLICATION_DONE);
-	waiter_wake_slots(waiter_wake(req, interest));
-}
-
-/* --- the direct lane, in whatever thread reaps ------------------------- */
-
-static struct message drained_message = { .kind = MESSAGE_DRAINED };
-static _Atomic bool is_drained_posted; /* the message lies in the inbox: one at a time */
-
-static struct message reaper_message = { .kind = MESSAGE_REAPER };
-static _Atomic bool is_reaper_posted; /* likewise */
-
-static uint64_t on_direct_complete(struct request *req, ssize_t res)
-{
-	struct request *group = req->group;
-	uint64_t slots;
-
-	atomic_store(&req->is_direct, false);
-	if (group)
-		atomic_fetch_sub(&group->nr_direct, 1);
-	if (req->op == OP_READ)
-		stats_inc(direct_reads);
-	else
-		stats_inc(direct_writes);
-	slots = waiter_wake(req, publish_result(req, res));
-	request_free(req);
-	/* A list that notifies does not come this way. */
-	if (group && group_leave(group, res < 0))
-		slots |= publish_silent_group(group);
-	return slots;
-}
-
-/* From the push on the engine may do anything with it: the list is told before. */
-static bool push_bounced(struct request *req)
-{
-	struct request *group = req->group;
-
-	atomic_store(&req->is_direct, false);
-	if (group)
-		atomic_fetch_sub(&group->nr_direct, 1);
-	if (inbox_push(&req->message, &req->message))
-		return true;
-	if (group)
-		atomic_fetch_add(&group->nr_direct, 1);
-	return false;
-}
-
-/*
- * To the engine, if there is one: none is started here, where the thread may
- * be in a handler.  Then it waits for the file system after all.
- */
-static uint64_t on_direct_bounce(struct request *req)
-{
-	ssize_t res = -ECANCELED;
-
-	atomic_store(&req->is_bounced, true);
-	request_set_state(req, REQ_QUEUED);
-	request_hold_descriptor(req);
-	if (push_bounced(req))
-		return 0;
-	if (descriptor_means(req->fd, &req->descriptor))
-		res = perform(req, req->fd);
-	request_release_descriptor(req);
-	direct_leave_range(req);
-	direct_leave(req);
-	return on_direct_complete(req, res);
-}
-
-static void on_direct_drained(void)
-{
-	if (!atomic_exchange(&is_drained_posted, true) &&
-	    !inbox_push(&drained_message, &drained_message))
-		atomic_store(&is_drained_posted, false);
-}
-
-bool dispatch_ask_for_reaper(void)
-{
-	if (direct_want_reaper(true) || atomic_exchange(&is_reaper_posted, true))
-		return true;
-	if (inbox_push(&reaper_message, &reaper_message))
-		return true;
-	atomic_store(&is_reaper_posted, false);
-	return false;
-}
-
-static const struct direct_events direct_client = {
-	.complete = on_direct_complete,
-	.bounce = on_direct_bounce,
-	.drained = on_direct_drained,
-};
-
 /* --- what the engine calls ---------------------------------------------- */
 
 static void receive(struct message *message)
@@ -456,11 +250,10 @@ static void receive(struct message *message)
 		ledger_end(req, req->res);
 		break;
 	case MESSAGE_REAPER:
-		direct_start_reaper();
-		atomic_store(&is_reaper_posted, false);
+		completion_reaper_received();
 		break;
 	case MESSAGE_DRAINED:
-		atomic_store(&is_drained_posted, false);
+		completion_drained_received();
 		pump_awaiting();
 		break;
 	case MESSAGE_NOTIFY:
@@ -542,11 +335,7 @@ static uint64_t tick(void)
 		notify_tick();
 		workers_tick();
 		issue_stranded();
-		if (!TAILQ_EMPTY(&ledger.awaiting)) {
-			keep_reaper();
-			direct_poll(); /* should there be none for want of a thread */
-			pump_awaiting();
-		}
+		pump_watch_awaiting();
 		ledger.tick_at = now + TICK_NS;
 	}
 	return ledger.tick_at - now;
@@ -618,11 +407,8 @@ void dispatch_start(void)
 {
 	ledger_reset();
 	notify_start();
-	workers_start(on_executed);
 	engine_init(&client);
-	direct_init(&direct_client);
-	atomic_store(&is_drained_posted, false);
-	atomic_store(&is_reaper_posted, false);
+	completion_start();
 }
 
 void dispatch_forget(void)

@@ -20,7 +20,7 @@
 #include <unistd.h>
 
 #include "config.h"
-#include "direct.h"
+#include "event_ring.h"
 #include "futex.h"
 #include "inbox.h"
 #include "log.h"
@@ -88,7 +88,7 @@ static const struct {
 
 static int try_candidate(const struct backend *candidate)
 {
-	int ret = config.backend == BACKEND_LIBAIO ? direct_probe() : 0;
+	int ret = config.backend == BACKEND_LIBAIO ? event_ring_open() : 0;
 
 	if (ret < 0 && ret != -ENOMEM) /* memory may be there when it is needed */
 		return ret;

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "direct.h"
+#include "epoch.h"
 #include "filter.h"
 #include "futex.h"
 #include "stats.h"
@@ -250,15 +250,15 @@ static struct request *next_of_chain(struct fdqueue *queue, int way)
 static bool is_barrier_clear(struct fdqueue *queue, struct request *req)
 {
 	if (!req->has_direct_barrier) {
-		if (!direct_is_busy(queue->fd))
+		if (!epoch_is_busy(queue->fd))
 			return true;
-		req->has_direct_barrier = direct_open_barrier(queue->fd);
+		req->has_direct_barrier = epoch_open_barrier(queue->fd);
 	}
-	if (!req->has_direct_barrier || !direct_barrier_is_clear(queue->fd)) {
+	if (!req->has_direct_barrier || !epoch_barrier_is_clear(queue->fd)) {
 		queue->awaits_direct = true;
 		return false;
 	}
-	direct_close_barrier(queue->fd);
+	epoch_close_barrier(queue->fd);
 	req->has_direct_barrier = false;
 	return true;
 }
@@ -294,7 +294,7 @@ void fdqueue_withdraw(struct request *req)
 	req->is_waiting = false;
 	req->is_withdrawn = true;
 	if (req->has_direct_barrier)
-		direct_close_barrier(queue->fd);
+		epoch_close_barrier(queue->fd);
 	if (is_barrier(req))
 		return;
 	if (queue->is_file)

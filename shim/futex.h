@@ -60,4 +60,13 @@ static inline uint64_t clock_now_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
+/* The moment @ns from now, as futex_wait() takes it. */
+static inline struct timespec clock_in_ns(uint64_t ns)
+{
+	uint64_t until = clock_now_ns() + ns;
+
+	return (struct timespec){ .tv_sec = (time_t)(until / 1000000000u),
+				  .tv_nsec = (long)(until % 1000000000u) };
+}
+
 #endif

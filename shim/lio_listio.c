@@ -14,7 +14,7 @@
 #include <errno.h>
 
 #include "abi.h"
-#include "direct.h"
+#include "event_ring.h"
 #include "submit.h"
 #include "forward.h"
 #include "group.h"
@@ -89,7 +89,8 @@ static int wait_for_group(struct request *group, request_handle handle)
 
 	while (ret == 0 && request_lookup(handle)) {
 		if (!has_left_direct(group))
-			ret = interface_restart(direct_wait(has_left_direct, group, NULL, false));
+			ret = interface_restart(
+				event_ring_wait(has_left_direct, group, NULL, false));
 		else
 			ret = waiter_wait_one(handle, NULL, false);
 	}

@@ -10,6 +10,9 @@
 
 #include "request.h"
 
+/* What the program is to see: bytes over all submissions of @req, or -errno. */
+ssize_t publish_final_result(const struct request *req);
+
 /*
  * Return value, then error code.  The aiocb is the program's afterwards, the
  * record still the caller's.  Returns who is to be woken by waiter_wake().

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * epoch.h - which requests of the direct lane came before a barrier?
+ *
+ * Each bucket of descriptors has an epoch and two counts.  A request is
+ * counted in the epoch it came in; a barrier flips the epoch and is clear when
+ * the old count is zero, while later requests count in the new one.
+ */
+#ifndef RTAIO_EPOCH_H
+#define RTAIO_EPOCH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* @drained: while epoch_watch() is on, something ended.  Any thread; async-signal-safe. */
+void epoch_init(void (*drained)(void));
+
+/* [any thread] One more on @fd; the result is to be given back to epoch_leave(). */
+uint32_t epoch_enter(int fd);
+void epoch_leave(int fd, uint32_t epoch);
+
+/* [any thread] Is any counted on @fd, or on one that shares its bucket? */
+bool epoch_is_busy(int fd);
+
+/*
+ * [engine] A barrier on @fd: what entered before must be gone first.  False
+ * while another barrier of the same bucket is open.
+ */
+bool epoch_open_barrier(int fd);
+bool epoch_barrier_is_clear(int fd);
+void epoch_close_barrier(int fd);
+
+/* [engine] Report when something ends; to be set before looking whether to wait. */
+void epoch_watch(bool is_on);
+
+/* [any thread] Does the engine wait for something to end? */
+bool epoch_is_watched(void);
+
+/* Child of a fork: nothing is in flight. */
+void epoch_forget(void);
+
+#endif

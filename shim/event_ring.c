@@ -1,0 +1,399 @@
+// SPDX-License-Identifier: MIT
+/*
+ * event_ring.c - Linux AIO's completions, taken in user space by whoever looks.
+ *
+ * The event ring has one head, so one thread at a time may take from it: the
+ * one that holds the claim, a word that is
+ *
+ *   FREE           nobody is at the ring
+ *   REAPING | me   I take events from it, with all signals blocked
+ *   LEADING | me   I sleep in the kernel until there is an event
+ *
+ * Poll     with an empty ring: nothing to do.  FREE -> REAPING, take all, FREE.
+ *          Taken by another: it will report, and soon.
+ * Wait     FREE -> REAPING, take all; done: FREE.  Else LEADING, sleep in
+ *          io_pgetevents, LEADING -> REAPING, and again.  Taken by another:
+ *          follow, asleep on a futex that every batch and every release bumps.
+ * Release  to FREE, then wake a follower, which leads on.
+ *
+ * The kernel never takes an event itself: the leader hands it a buffer that
+ * cannot be written, so that it only sleeps.  While it sleeps signals are open
+ * as the program had them, and a handler in its thread may poll or wait: for
+ * the thread that leads LEADING counts as FREE.  It opens the signals in the
+ * system call itself; between the last look at the ring and the sleep no
+ * handler can take the event that was to end it.
+ *
+ * A handler may jump out of the leader's sleep, or its thread may end there.
+ * So nobody relies on a leader: sleeps are bounded, and who finds events in the
+ * ring that a leader has left there for a while takes the lead.
+ */
+#include "event_ring.h"
+
+#include <errno.h>
+#include <libaio.h>
+#include <limits.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/syscall.h>
+
+#include "futex.h"
+#include "process.h"
+#include "waiter.h"
+
+#define CONTEXT_EVENTS     256
+#define CONTEXT_EVENTS_MIN 32
+#define RING_MAGIC         0xa10a10a1u
+#define LEADER_SLEEP_NS    100000000u /* bounds of the sleeps, for a lead that got lost */
+#define FOLLOWER_SLEEP_NS  20000000u
+#define LEAD_LOST_NS       5000000u
+#define RETRY_NS           1000000000u
+#define NAP_NS             500000u
+
+#define CLAIM_FREE    ((uintptr_t)0)
+#define CLAIM_REAPING ((uintptr_t)1)
+#define CLAIM_LEADING ((uintptr_t)2)
+
+/* The kernel's ring, as fs/aio.c lays it out and libaio reads it. */
+struct aio_ring {
+	unsigned id;
+	unsigned nr;
+	_Atomic unsigned head; /* who holds the claim writes */
+	_Atomic unsigned tail; /* the kernel writes */
+	unsigned magic;
+	unsigned compat_features;
+	unsigned incompat_features;
+	unsigned header_length;
+	struct io_event events[];
+};
+
+static event_complete_fn *complete;
+static _Atomic(struct aio_ring *) context; /* NULL: none yet; the address is the context's id */
+static _Atomic bool is_refused;            /* by the kernel or a filter: never again */
+static _Atomic uint64_t retry_at_ns;       /* no memory, or fs.aio-max-nr is spent: not before */
+static _Atomic uintptr_t claim;
+static _Atomic uint32_t follow_word; /* bumped for followers; they sleep on it */
+static _Atomic bool has_followers;   /* followers raise before they look; who wakes all lowers */
+static _Atomic uint64_t left_since;  /* since when a leader leaves events in the ring, 0: no */
+
+static _Thread_local char thread_anchor __attribute__((tls_model("initial-exec"), aligned(8)));
+
+void event_ring_init(event_complete_fn *complete_)
+{
+	complete = complete_;
+}
+
+/* Unique among living threads, and good in a handler. */
+static uintptr_t me(void)
+{
+	return (uintptr_t)&thread_anchor;
+}
+
+static uint64_t block_signals(void)
+{
+	uint64_t all = UINT64_MAX, old;
+
+	RAW_SYSCALL(SYS_rt_sigprocmask, SIG_SETMASK, &all, &old, sizeof(all));
+	return old;
+}
+
+static void restore_signals(uint64_t old)
+{
+	RAW_SYSCALL(SYS_rt_sigprocmask, SIG_SETMASK, &old, NULL, sizeof(old));
+}
+
+/* --- the context ---------------------------------------------------------- */
+
+static int make_context(void)
+{
+	struct aio_ring *expected = NULL;
+	io_context_t made = NULL;
+	int ret = io_setup(CONTEXT_EVENTS, &made);
+
+	if (ret == -EAGAIN) /* fs.aio-max-nr is shared by the whole machine */
+		ret = io_setup(CONTEXT_EVENTS_MIN, &made);
+	if (ret < 0)
+		return ret;
+	if (((struct aio_ring *)made)->magic != RING_MAGIC ||
+	    ((struct aio_ring *)made)->incompat_features) {
+		io_destroy(made);
+		return -ENOSYS;
+	}
+	if (!atomic_compare_exchange_strong(&context, &expected, (struct aio_ring *)made))
+		io_destroy(made); /* another thread was faster */
+	return 0;
+}
+
+int event_ring_open(void)
+{
+	int ret;
+
+	if (atomic_load_explicit(&is_refused, memory_order_relaxed))
+		return -ENOSYS; /* perhaps since a moment ago: what is in flight is still reaped */
+	if (atomic_load_explicit(&context, memory_order_acquire))
+		return 0;
+	if (clock_now_ns() < atomic_load_explicit(&retry_at_ns, memory_order_relaxed))
+		return -EAGAIN;
+	ret = make_context();
+	if (ret == -EPERM || ret == -ENOSYS)
+		atomic_store(&is_refused, true);
+	else if (ret < 0)
+		atomic_store(&retry_at_ns, clock_now_ns() + RETRY_NS);
+	return ret;
+}
+
+void *event_ring_context(void)
+{
+	return atomic_load_explicit(&context, memory_order_relaxed);
+}
+
+void event_ring_refuse(void)
+{
+	atomic_store(&is_refused, true);
+}
+
+/* --- reaping -------------------------------------------------------------- */
+
+static bool is_ring_empty(struct aio_ring *ring)
+{
+	return atomic_load_explicit(&ring->head, memory_order_relaxed) ==
+	       atomic_load_explicit(&ring->tail, memory_order_acquire);
+}
+
+/* With the claim and blocked signals: take everything. */
+static void reap_all(struct aio_ring *ring)
+{
+	uint64_t slots = 0;
+	bool has_reaped = false;
+
+	while (!is_ring_empty(ring)) {
+		unsigned head = atomic_load_explicit(&ring->head, memory_order_relaxed);
+		struct io_event event = ring->events[head];
+
+		atomic_store_explicit(&ring->head, head + 1 == ring->nr ? 0 : head + 1,
+				      memory_order_release);
+		slots |= complete(event.data, (ssize_t)event.res);
+		has_reaped = true;
+	}
+	if (!has_reaped)
+		return;
+	atomic_store_explicit(&left_since, 0, memory_order_relaxed);
+	waiter_wake_slots(slots);
+	atomic_fetch_add(&follow_word, 1);
+	if (atomic_load(&has_followers) && atomic_exchange(&has_followers, false))
+		futex_wake(&follow_word, INT_MAX);
+}
+
+/* FREE, or led by this very thread further down its stack. */
+static bool try_claim(void)
+{
+	uintptr_t seen = atomic_load(&claim);
+
+	if (seen != CLAIM_FREE && seen != (me() | CLAIM_LEADING))
+		return false;
+	return atomic_compare_exchange_strong(&claim, &seen, me() | CLAIM_REAPING);
+}
+
+/* A leader has left events in the ring for so long that it must be gone. */
+static bool try_steal(struct aio_ring *ring)
+{
+	uintptr_t seen = atomic_load(&claim);
+	uint64_t since, now;
+
+	if ((seen & CLAIM_LEADING) == 0 || is_ring_empty(ring))
+		return false;
+	now = clock_now_ns();
+	since = atomic_load(&left_since);
+	if (since == 0) {
+		atomic_store(&left_since, now);
+		return false;
+	}
+	return now - since > LEAD_LOST_NS &&
+	       atomic_compare_exchange_strong(&claim, &seen, me() | CLAIM_REAPING);
+}
+
+/* One of them leads on; the others stay asleep. */
+static void wake_follower(void)
+{
+	atomic_fetch_add(&follow_word, 1);
+	if (atomic_load(&has_followers))
+		futex_wake(&follow_word, 1);
+}
+
+static void release_claim(void)
+{
+	atomic_store(&claim, CLAIM_FREE);
+	/* Partner: follow(), which raises has_followers before it looks at the claim. */
+	wake_follower();
+}
+
+void event_ring_poll(void)
+{
+	struct aio_ring *ring = atomic_load_explicit(&context, memory_order_acquire);
+	uint64_t mask;
+
+	if (!ring || is_ring_empty(ring))
+		return;
+	mask = block_signals();
+	if (try_claim() || try_steal(ring)) {
+		reap_all(ring);
+		release_claim();
+	}
+	restore_signals(mask);
+}
+
+/* --- waiting -------------------------------------------------------------- */
+
+struct wait {
+	bool (*is_done)(const void *arg);
+	const void *arg;
+	const struct timespec *deadline;
+	bool can_cancel;
+	uint64_t mask; /* the program's */
+	struct aio_ring *ring;
+	uint32_t generation; /* of the process that began to wait */
+};
+
+/* How long to sleep: until the deadline, and not longer than @bound. */
+static uint64_t sleep_ns(const struct wait *wait, uint64_t bound)
+{
+	uint64_t now, end;
+
+	if (!wait->deadline)
+		return bound;
+	now = clock_now_ns();
+	end = (uint64_t)wait->deadline->tv_sec > UINT32_MAX
+		      ? UINT64_MAX
+		      : (uint64_t)wait->deadline->tv_sec * 1000000000u +
+				(uint64_t)wait->deadline->tv_nsec;
+	if (end <= now)
+		return 0;
+	return end - now < bound ? end - now : bound;
+}
+
+/* Where the call is refused, look at the ring now and then. */
+static int nap(const struct wait *wait)
+{
+	struct timespec deadline = clock_in_ns(sleep_ns(wait, NAP_NS));
+	uint32_t seen = atomic_load(&follow_word);
+	int ret;
+
+	restore_signals(wait->mask);
+	ret = waiter_sleep(&follow_word, seen, &deadline, wait->can_cancel);
+	block_signals();
+	return ret;
+}
+
+/* Lead: sleep until there is an event, with the program's signals open. */
+static int sleep_for_event(const struct wait *wait, uint64_t ns)
+{
+	struct timespec timeout = { .tv_sec = (time_t)(ns / 1000000000u),
+				    .tv_nsec = (long)(ns % 1000000000u) };
+	struct {
+		const uint64_t *mask;
+		size_t size;
+	} mask = { &wait->mask, sizeof(wait->mask) };
+	int old_type = PTHREAD_CANCEL_DEFERRED, ret;
+
+	if (wait->can_cancel)
+		pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, &old_type);
+	/* No page holds address 8: the kernel finds an event and cannot hand it over. */
+	ret = (int)RAW_SYSCALL(SYS_io_pgetevents, wait->ring, 1L, 1L, (void *)8, &timeout, &mask);
+	if (wait->can_cancel)
+		pthread_setcanceltype(old_type, NULL);
+	return ret == -ENOSYS || ret == -EPERM ? nap(wait) : ret;
+}
+
+/* With the claim.  Ends without it: 0 done, -EAGAIN: look again, -EINTR, -ETIMEDOUT. */
+static int lead(const struct wait *wait)
+{
+	uintptr_t leading = me() | CLAIM_LEADING;
+	uint64_t ns;
+	int ret = 0;
+
+	for (;;) {
+		reap_all(wait->ring);
+		ns = sleep_ns(wait, LEADER_SLEEP_NS);
+		if (wait->is_done(wait->arg) || ret == -EINTR || ns == 0)
+			break;
+		atomic_store(&claim, leading);
+		ret = sleep_for_event(wait, ns);
+		if (!process_is_still(wait->generation))
+			return -EINTR; /* a handler has forked: here the ring is another's */
+		/* A handler, or who thought us lost, may have taken over meanwhile. */
+		if (!atomic_compare_exchange_strong(&claim, &leading, me() | CLAIM_REAPING))
+			return ret == -EINTR ? ret : -EAGAIN;
+	}
+	release_claim();
+	if (wait->is_done(wait->arg))
+		return 0;
+	return ret == -EINTR ? ret : -ETIMEDOUT;
+}
+
+/* Somebody else is at the ring: sleep until it has reported something, or is gone. */
+static int follow(const struct wait *wait)
+{
+	uint64_t ns = sleep_ns(wait, FOLLOWER_SLEEP_NS);
+	struct timespec deadline;
+	uint32_t seen;
+	int ret = 0;
+
+	if (ns == 0)
+		return -ETIMEDOUT;
+	deadline = clock_in_ns(ns);
+	atomic_store(&has_followers, true);
+	seen = atomic_load(&follow_word);
+	if (!wait->is_done(wait->arg) && atomic_load(&claim) != CLAIM_FREE) {
+		restore_signals(wait->mask);
+		ret = waiter_sleep(&follow_word, seen, &deadline, wait->can_cancel);
+		block_signals();
+	}
+	return ret == -EINTR || !process_is_still(wait->generation) ? -EINTR : -EAGAIN;
+}
+
+/*
+ * No cleanup handler: a handler of the program may jump out of here, and would
+ * leave it behind.  A thread that is cancelled in its sleep leaves the lead to
+ * be stolen.
+ */
+int event_ring_wait(bool (*is_done)(const void *arg), const void *arg,
+		    const struct timespec *deadline, bool can_cancel)
+{
+	struct wait wait = {
+		.is_done = is_done,
+		.arg = arg,
+		.deadline = deadline,
+		.can_cancel = can_cancel,
+		.ring = atomic_load(&context),
+		.generation = atomic_load(&process_generation),
+	};
+	int ret;
+
+	if (can_cancel)
+		pthread_testcancel(); /* now, with the program's signals open */
+	wait.mask = block_signals();
+	do {
+		if (try_claim() || try_steal(wait.ring))
+			ret = lead(&wait);
+		else
+			ret = follow(&wait);
+	} while (ret == -EAGAIN && !is_done(arg));
+	if (ret != -EINTR || process_is_still(wait.generation)) {
+		/* It may have swallowed a wake that was meant for one who waits on. */
+		if (atomic_load(&claim) == CLAIM_FREE)
+			wake_follower();
+		if (is_done(arg))
+			ret = 0;
+	}
+	restore_signals(wait.mask);
+	return ret;
+}
+
+void event_ring_forget(void)
+{
+	atomic_store(&context, NULL);
+	atomic_store(&is_refused, false);
+	atomic_store(&retry_at_ns, 0);
+	atomic_store(&claim, CLAIM_FREE);
+	atomic_store(&has_followers, false);
+	atomic_store(&left_since, 0);
+}
