@@ -22,10 +22,10 @@
 #include "abi.h"
 #include "descriptor.h"
 #include "futex.h"
-#include "inline.h"
 #include "cancel.h"
 #include "interface.h"
 #include "process.h"
+#include "steering.h"
 
 static struct {
 	int (*close)(int fd);
@@ -63,7 +63,7 @@ static void before_close(unsigned first, unsigned last)
 
 	if (last > INT_MAX)
 		last = INT_MAX;
-	inline_forget_files(first, last);
+	steering_forget(first, last);
 	if (first <= last && is_our_process())
 		cancel_before_close((int)first, (int)last);
 	errno = saved_errno;
@@ -76,7 +76,7 @@ static void before_close_one(int fd)
 	if (__builtin_expect(descriptor_is_held(fd), 0))
 		before_close((unsigned)fd, (unsigned)fd);
 	else
-		inline_forget_files((unsigned)fd, (unsigned)fd);
+		steering_forget((unsigned)fd, (unsigned)fd);
 }
 
 /* With a bad @old, dup2 fails and closes nothing.  Only asked when it matters. */

@@ -97,6 +97,7 @@ static uint64_t on_direct_bounce(struct request *req)
 
 	atomic_store(&req->is_bounced, true);
 	request_set_state(req, REQ_QUEUED);
+	descriptor_get_inode(req->fd, &req->descriptor);
 	request_hold_descriptor(req);
 	if (push_bounced(req))
 		return 0;

@@ -44,9 +44,12 @@ static int identify_inode(int fd, struct descriptor *out)
 
 void descriptor_get_flags(int fd, struct descriptor *out)
 {
-	long flags = RAW_SYSCALL(SYS_fcntl, fd, F_GETFL);
+	long flags;
 
-	*out = (struct descriptor){ 0 };
+	if (out->known >= DESCRIPTOR_FLAGS)
+		return;
+	flags = RAW_SYSCALL(SYS_fcntl, fd, F_GETFL);
+	out->known = DESCRIPTOR_FLAGS;
 	if (flags < 0)
 		out->err = (int)-flags;
 	else
@@ -55,13 +58,16 @@ void descriptor_get_flags(int fd, struct descriptor *out)
 
 void descriptor_get_inode(int fd, struct descriptor *out)
 {
-	if (out->err == 0)
-		out->err = -identify_inode(fd, out);
+	descriptor_get_flags(fd, out);
+	if (out->known >= DESCRIPTOR_INODE || out->err)
+		return;
+	out->known = DESCRIPTOR_INODE;
+	out->err = -identify_inode(fd, out);
 }
 
 void descriptor_identify(int fd, struct descriptor *out)
 {
-	descriptor_get_flags(fd, out);
+	*out = (struct descriptor){ 0 };
 	descriptor_get_inode(fd, out);
 }
 

@@ -20,17 +20,20 @@
 #include <stdint.h>
 #include <sys/stat.h>
 
+enum { DESCRIPTOR_UNKNOWN = 0, DESCRIPTOR_FLAGS, DESCRIPTOR_INODE };
+
 struct descriptor {
 	uint64_t ino;
 	uint64_t dev;
 	uint32_t mode; /* st_mode; 0 in the type bits: an anonymous inode such as an eventfd */
 	int flags;     /* as fcntl(F_GETFL) */
 	int err;       /* 0, or the errno of a number that means no file */
+	uint8_t known; /* as far as DESCRIPTOR_FLAGS or DESCRIPTOR_INODE; err is final */
 };
 
 /*
- * What does @fd mean now?  Never asks a remote server.  In one step or in two:
- * flags and err first, the rest if there is no error yet.
+ * What does @fd mean now?  Never asks a remote server.  In one step, or from
+ * { 0 } on as far as it is needed: what is known already is not asked again.
  */
 void descriptor_identify(int fd, struct descriptor *out);
 void descriptor_get_flags(int fd, struct descriptor *out);

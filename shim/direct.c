@@ -21,27 +21,53 @@
 #include "perform.h"
 #include "reaper.h"
 #include "stats.h"
+#include "steering.h"
 
 #define BATCH_MAX 64
 
 static const struct direct_events *events;
 
-bool direct_accepts(const struct request *req)
+/* Without a device it is a network or stacked file system, where io_submit may wait. */
+static enum file_kind classify(struct request *req)
+{
+	const struct descriptor *d = &req->descriptor;
+
+	descriptor_get_inode(req->fd, &req->descriptor);
+	if (d->err == 0 && (S_ISBLK(d->mode) || (S_ISREG(d->mode) && major(d->dev) != 0)))
+		return FILE_DIRECT;
+	return FILE_OTHER;
+}
+
+/* Only the flags are asked for each time: the rest costs more than the submission itself. */
+static enum file_kind kind_of(struct request *req)
+{
+	enum file_kind kind = steering_recall(req->fd, req->descriptor.flags);
+
+	if (kind == FILE_UNKNOWN) {
+		kind = classify(req);
+		steering_note(req->fd, req->descriptor.flags, kind);
+	}
+	return kind;
+}
+
+bool direct_accepts(struct request *req)
 {
 	struct filter_range range;
+	enum file_kind kind;
 
 	if (config.backend != BACKEND_AUTO && config.backend != BACKEND_LIBAIO)
 		return false;
-	if (!(req->descriptor.flags & O_DIRECT) ||
-	    !(S_ISREG(req->descriptor.mode) || S_ISBLK(req->descriptor.mode)))
-		return false;
-	/* Without a device it is a network or stacked file system, where io_submit may wait. */
-	if (major(req->descriptor.dev) == 0 && !S_ISBLK(req->descriptor.mode))
+	descriptor_get_flags(req->fd, &req->descriptor);
+	if (req->descriptor.err || !(req->descriptor.flags & O_DIRECT))
 		return false;
 	if (req->offset < 0 || req->nbytes == 0 || req->nbytes > PERFORM_BYTES_MAX)
 		return false;
 	if (req->op == OP_WRITE && ((req->descriptor.flags & O_APPEND) || filesize_is_limited()))
 		return false;
+	kind = kind_of(req);
+	if (kind != FILE_DIRECT && kind != FILE_DIRECT_WAITING)
+		return false;
+	req->refuses_nowait = kind == FILE_DIRECT_WAITING;
 	range = filter_range_of(req);
 	if (filter_may_conflict(FILTER_ENGINE, &range) ||
 	    filter_may_conflict(FILTER_DIRECT, &range))
@@ -78,25 +104,25 @@ void direct_leave(struct request *req)
  * A write may have to wait for the file system; with RWF_NOWAIT it is given
  * back instead.  Devices and file systems that do not know the flag get none.
  */
-static void prep(struct iocb *iocb, struct request *req, bool has_nowait)
+static void prep(struct iocb *iocb, struct request *req)
 {
 	if (req->op == OP_READ)
 		io_prep_pread(iocb, req->fd, req->buf, req->nbytes, req->offset);
 	else
 		io_prep_pwrite(iocb, req->fd, req->buf, req->nbytes, req->offset);
-	if (req->op == OP_WRITE && has_nowait)
+	if (req->op == OP_WRITE && !req->refuses_nowait)
 		iocb->aio_rw_flags = RWF_NOWAIT;
 	iocb->data = req;
 }
 
 /* How many of @nr the kernel took. */
-static int submit_batch(struct request **reqs, int nr, bool has_nowait)
+static int submit_batch(struct request **reqs, int nr)
 {
 	struct iocb iocbs[BATCH_MAX], *list[BATCH_MAX];
 	int ret;
 
 	for (int i = 0; i < nr; i++) {
-		prep(&iocbs[i], reqs[i], has_nowait);
+		prep(&iocbs[i], reqs[i]);
 		list[i] = &iocbs[i];
 	}
 	ret = io_submit(event_ring_context(), nr, list);
@@ -105,23 +131,32 @@ static int submit_batch(struct request **reqs, int nr, bool has_nowait)
 	return ret;
 }
 
+/* The file of the first of them does not know NOWAIT writes. */
+static void learn_refusal(struct request **reqs, int nr)
+{
+	for (int i = 0; i < nr; i++)
+		if (reqs[i]->fd == reqs[0]->fd)
+			reqs[i]->refuses_nowait = true;
+	steering_note(reqs[0]->fd, reqs[0]->descriptor.flags, FILE_DIRECT_WAITING);
+}
+
 /* False: the kernel refused the first of them. */
 static bool submit_some(struct request_list *list)
 {
-	struct request *reqs[BATCH_MAX], *req;
+	struct request *reqs[BATCH_MAX], *req = TAILQ_FIRST(list);
 	int nr = 0, ret;
 
-	TAILQ_FOREACH(req, list, list_link) {
+	do
 		reqs[nr++] = req;
-		if (nr == BATCH_MAX)
-			break;
-	}
+	while (nr < BATCH_MAX && (req = TAILQ_NEXT(req, list_link)));
 	/* Once it is submitted, another thread may complete and recycle it. */
 	for (int i = 0; i < nr; i++)
 		TAILQ_REMOVE(list, reqs[i], list_link);
-	ret = submit_batch(reqs, nr, true);
-	if (ret == -EOPNOTSUPP)
-		ret = submit_batch(reqs, nr, false);
+	ret = submit_batch(reqs, nr);
+	if (ret == -EOPNOTSUPP) {
+		learn_refusal(reqs, nr);
+		ret = submit_batch(reqs, nr);
+	}
 	for (int i = nr - 1; i >= (ret > 0 ? ret : 0); i--)
 		TAILQ_INSERT_HEAD(list, reqs[i], list_link);
 	return ret > 0;

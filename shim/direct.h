@@ -32,8 +32,8 @@ struct direct_events {
 
 void direct_init(const struct direct_events *events);
 
-/* [submitter] May @req, whose descriptor is identified, go this way now? */
-bool direct_accepts(const struct request *req);
+/* [submitter] May @req go this way now?  Looks at its descriptor as far as it needs to. */
+bool direct_accepts(struct request *req);
 
 /*
  * [submitter] @req belongs to the lane from here on: barriers and overlapping

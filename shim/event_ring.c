@@ -48,6 +48,8 @@
 #define LEAD_LOST_NS       5000000u
 #define RETRY_NS           1000000000u
 #define NAP_NS             500000u
+/* The kernel finds an event and cannot hand it over; it sees so without a page fault. */
+#define KERNEL_ADDRESS ((void *)-4096L)
 
 #define CLAIM_FREE    ((uintptr_t)0)
 #define CLAIM_REAPING ((uintptr_t)1)
@@ -296,8 +298,8 @@ static int sleep_for_event(const struct wait *wait, uint64_t ns)
 
 	if (wait->can_cancel)
 		pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, &old_type);
-	/* No page holds address 8: the kernel finds an event and cannot hand it over. */
-	ret = (int)RAW_SYSCALL(SYS_io_pgetevents, wait->ring, 1L, 1L, (void *)8, &timeout, &mask);
+	ret = (int)RAW_SYSCALL(SYS_io_pgetevents, wait->ring, 1L, 1L, KERNEL_ADDRESS, &timeout,
+			       &mask);
 	if (wait->can_cancel)
 		pthread_setcanceltype(old_type, NULL);
 	return ret == -ENOSYS || ret == -EPERM ? nap(wait) : ret;

@@ -2,9 +2,8 @@
 /*
  * inline.c - the inline lane: requests that complete inside the submitting call.
  *
- * What a number means is remembered in a small table that only steers: a stale
- * entry costs time, never a wrong result, since each call names the number the
- * program gave and any error leads to the engine, which decides by itself.
+ * What a number means is remembered (steering.h): a stale answer costs time,
+ * never a wrong result.
  *
  *   reads        preadv2(RWF_NOWAIT); pread on memory file systems, which
  *                refuse that flag
@@ -32,9 +31,9 @@
 #include "filter.h"
 #include "futex.h"
 #include "stats.h"
+#include "steering.h"
 
 #define INLINE_BYTES_MAX 65536u /* a longer copy is better done beside the caller */
-#define FILES_REMEMBERED 1024u
 
 #define WAIT_SEEN_NS   300000u     /* a copy that took longer is looked into */
 #define WATCH_NS       1000000000u /* for so long */
@@ -43,33 +42,11 @@
 #define PAUSE_FIRST_NS 50000000u   /* no inline writes for so long, then */
 #define PAUSE_LAST_NS  3200000000u /* doubled up to */
 
-enum file_kind {
-	FILE_UNKNOWN = 0,
-	FILE_OTHER,    /* a stream, a remote file system, ...: not for this lane */
-	FILE_MEMORY,   /* tmpfs, hugetlbfs: waits for swap at the most */
-	FILE_CACHED,   /* reads and writes as far as NOWAIT goes */
-	FILE_READABLE, /* refuses NOWAIT writes */
-	FILE_COPIED,   /* the same, but its buffered writes are copies */
-};
-
-/* number + 1 in the high half, kind in the low; any thread reads and writes */
-static _Atomic uint64_t remembered[FILES_REMEMBERED];
-
 static _Atomic uint64_t paused_until_ns; /* no inline copies before */
 static _Atomic uint64_t pause_ns;        /* the last pause */
 static _Atomic uint64_t watch_until_ns;
 static _Atomic uint64_t debt_ns;       /* waiting in inline writes, not yet paid back */
 static _Atomic uint64_t debt_since_ns; /* when that was last reckoned */
-
-static _Atomic uint64_t *place_of(int fd)
-{
-	return &remembered[(unsigned)fd % FILES_REMEMBERED];
-}
-
-static void remember(int fd, enum file_kind kind)
-{
-	atomic_store_explicit(place_of(fd), ((uint64_t)fd + 1) << 32 | kind, memory_order_relaxed);
-}
 
 /*
  * Nothing here asks a server: seals are known of files in memory only, and
@@ -106,24 +83,22 @@ static enum file_kind kind_without_nowait_writes(int fd)
 	return FILE_COPIED;
 }
 
-static enum file_kind kind_of(int fd)
+/* The flags of @req are known.  What is noted again is trusted again. */
+static enum file_kind kind_of(const struct request *req)
 {
-	uint64_t entry = atomic_load_explicit(place_of(fd), memory_order_relaxed);
-	enum file_kind kind;
+	enum file_kind kind = steering_recall(req->fd, req->descriptor.flags);
 
-	if (entry >> 32 == (uint64_t)fd + 1)
-		return (enum file_kind)(uint32_t)entry;
-	kind = classify(fd);
-	remember(fd, kind);
+	if (kind == FILE_UNKNOWN)
+		kind = classify(req->fd);
+	steering_note(req->fd, req->descriptor.flags, kind);
 	return kind;
 }
 
-void inline_forget_files(unsigned first, unsigned last)
+/* It is not what it was taken for. */
+static void note_kind(struct request *req, enum file_kind kind)
 {
-	if (last - first >= FILES_REMEMBERED)
-		last = first + FILES_REMEMBERED - 1;
-	for (unsigned fd = first; fd - first <= last - first; fd++)
-		atomic_store_explicit(place_of((int)fd), 0, memory_order_relaxed);
+	descriptor_get_flags(req->fd, &req->descriptor);
+	steering_note(req->fd, req->descriptor.flags, kind);
 }
 
 static ssize_t read_nowait(const struct request *req)
@@ -146,7 +121,7 @@ static bool read_cached(struct request *req, ssize_t *res)
 		got = read_nowait(req);
 	}
 	if (got == -EOPNOTSUPP || got == -ESPIPE)
-		remember(req->fd, FILE_OTHER);
+		note_kind(req, FILE_OTHER);
 	if (got < 0)
 		return false;
 	*res = (ssize_t)req->done + got;
@@ -172,7 +147,7 @@ static bool write_nowait(struct request *req, ssize_t *res)
 
 	*res = RAW_SYSCALL(SYS_pwritev2, req->fd, &iov, 1, req->offset, 0L, RWF_NOWAIT);
 	if (*res == -EOPNOTSUPP)
-		remember(req->fd, kind_without_nowait_writes(req->fd));
+		note_kind(req, kind_without_nowait_writes(req->fd));
 	if (*res > 0 && (size_t)*res < req->nbytes) {
 		request_advance(req, (size_t)*res);
 		return false;
@@ -269,10 +244,14 @@ bool inline_try(struct request *req, ssize_t *res)
 	struct filter_range range;
 	enum file_kind kind;
 
-	if (req->nbytes == 0 || req->nbytes > INLINE_BYTES_MAX || req->offset < 0 ||
-	    req->descriptor.flags & (O_DIRECT | O_PATH))
+	if (req->nbytes == 0 || req->nbytes > INLINE_BYTES_MAX || req->offset < 0)
 		return false;
-	kind = kind_of(req->fd);
+	if (!(req->op == OP_READ && steering_trust(req->fd, &kind))) {
+		descriptor_get_flags(req->fd, &req->descriptor);
+		if (req->descriptor.err || req->descriptor.flags & (O_DIRECT | O_PATH))
+			return false;
+		kind = kind_of(req);
+	}
 	if (kind == FILE_OTHER)
 		return false;
 	range = filter_range_of(req);

@@ -15,13 +15,10 @@
 #include "request.h"
 
 /*
- * Try to do @req, whose descriptor.flags are known.  True: done, and *res
- * (>= 0) is the result.  False: another lane does it; bytes that were moved
+ * Try to do @req, and look at its descriptor's flags if that is needed.  True:
+ * done, and *res (>= 0) is the result.  False: another lane does it; bytes that were moved
  * already are accounted for in @req, which is then a request for the rest.
  */
 bool inline_try(struct request *req, ssize_t *res);
-
-/* The numbers @first .. @last are about to mean other files. */
-void inline_forget_files(unsigned first, unsigned last);
 
 #endif

@@ -100,12 +100,13 @@ struct request {
 	int priority; /* scheduling priority minus aio_reqprio, as glibc orders */
 	uint8_t op;
 	uint8_t state;
-	struct descriptor descriptor; /* what fd meant at submit */
+	struct descriptor descriptor; /* what fd meant at submit, or when the direct lane gave up */
 	struct notification notification;
 	struct request *group;   /* list it belongs to, or NULL */
 	bool is_filtered;        /* counted in the engine's overlap filter */
 	_Atomic bool is_direct;  /* on the direct lane; a reaper clears it when it gives it up */
 	_Atomic bool is_bounced; /* given up by the direct lane: older than what the engine holds */
+	bool refuses_nowait;     /* direct lane: the file does not know NOWAIT writes */
 	uint8_t epoch;           /* direct lane: which count of its bucket it is in */
 
 	/* --- OP_GROUP only --- */

@@ -49,6 +49,7 @@ static void describe(struct request *req, struct aiocb *cb, enum request_op op)
 	req->nbytes = 0;
 	req->offset = 0;
 	req->done = 0;
+	req->descriptor = (struct descriptor){ 0 };
 	if (op == OP_READ || op == OP_WRITE) {
 		req->buf = (void *)(uintptr_t)cb->aio_buf;
 		req->nbytes = cb->aio_nbytes;
@@ -149,13 +150,17 @@ void submit_raise_filter(struct request *req)
 /* Direct or engine; in either, the other lanes take notice from here on. */
 static void choose_lane(struct request *req, bool may_go_direct)
 {
-	if (req->op != OP_READ && req->op != OP_WRITE)
-		return;
-	if (may_go_direct && !notify_is_wanted(&req->notification) && direct_accepts(req))
+	bool is_transfer = req->op == OP_READ || req->op == OP_WRITE;
+
+	if (is_transfer && may_go_direct && !notify_is_wanted(&req->notification) &&
+	    direct_accepts(req)) {
 		direct_enter(req);
-	else if (descriptor_is_file(&req->descriptor))
+		return;
+	}
+	descriptor_get_inode(req->fd, &req->descriptor);
+	if (is_transfer && descriptor_is_file(&req->descriptor))
 		submit_raise_filter(req);
-	else
+	else if (is_transfer)
 		req->priority = priority_of(req->cb);
 }
 
@@ -167,13 +172,11 @@ int submit_begin(struct aiocb *cb, enum request_op op, const struct sigevent *ev
 	*out = NULL;
 	describe(&probe, cb, op);
 	PROBE_SUBMIT(cb, probe.fd, op, probe.nbytes, probe.offset);
-	descriptor_get_flags(probe.fd, &probe.descriptor);
-	if (probe.descriptor.err == 0 && complete_inline(&probe, event))
+	if (complete_inline(&probe, event))
 		return 0;
 	req = make_record(&probe, event);
 	if (!req)
 		return -EAGAIN;
-	descriptor_get_inode(req->fd, &req->descriptor);
 	choose_lane(req, may_go_direct);
 	*out = req;
 	return 0;
@@ -207,6 +210,7 @@ static void leave_direct(struct request_list *refused)
 	TAILQ_FOREACH(req, refused, list_link) {
 		stats_inc(fallbacks);
 		request_set_state(req, REQ_QUEUED);
+		descriptor_get_inode(req->fd, &req->descriptor);
 		submit_raise_filter(req);
 		if (req->group)
 			atomic_fetch_sub(&req->group->nr_direct, 1);

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: MIT
+/*
+ * steering.c - what a descriptor number meant when it was looked at last.
+ *
+ * One word for each number (hashed), read and written by any thread:
+ *
+ *   63..32  the number, plus one
+ *   31..8   its flags, as fcntl(F_GETFL) gives them
+ *    7..4   how often it may still be taken on trust
+ *    3..0   enum file_kind
+ *
+ * Trust is used up by compare-and-swap, so that what a close has just made
+ * forgotten is not written back.
+ */
+#include "steering.h"
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#define NUMBERS    1024u
+#define TRUST_MAX  15u
+#define TRUST_ONE  (UINT64_C(1) << 4)
+#define TRUST_MASK (UINT64_C(15) << 4)
+#define KIND_MASK  UINT64_C(15)
+
+static _Atomic uint64_t remembered[NUMBERS];
+
+static _Atomic uint64_t *place_of(int fd)
+{
+	return &remembered[(unsigned)fd % NUMBERS];
+}
+
+static bool is_of(uint64_t entry, int fd)
+{
+	return entry >> 32 == (uint64_t)(unsigned)fd + 1;
+}
+
+/* One use less, unless something else has happened to the entry meanwhile. */
+static bool use_trust(int fd, uint64_t entry)
+{
+	return (entry & TRUST_MASK) &&
+	       atomic_compare_exchange_strong(place_of(fd), &entry, entry - TRUST_ONE);
+}
+
+static bool is_direct(enum file_kind kind)
+{
+	return kind == FILE_DIRECT || kind == FILE_DIRECT_WAITING;
+}
+
+enum file_kind steering_recall(int fd, int flags)
+{
+	uint64_t entry = atomic_load_explicit(place_of(fd), memory_order_relaxed);
+	enum file_kind kind = (enum file_kind)(entry & KIND_MASK);
+
+	if (!is_of(entry, fd) || (uint32_t)entry >> 8 != ((uint32_t)flags & 0xffffffu))
+		return FILE_UNKNOWN;
+	/* A stale answer would make io_submit wait: ask again now and then. */
+	if (is_direct(kind) && !use_trust(fd, entry))
+		return FILE_UNKNOWN;
+	return kind;
+}
+
+bool steering_trust(int fd, enum file_kind *kind)
+{
+	uint64_t entry = atomic_load_explicit(place_of(fd), memory_order_relaxed);
+
+	*kind = (enum file_kind)(entry & KIND_MASK);
+	return is_of(entry, fd) && *kind >= FILE_MEMORY && !is_direct(*kind) &&
+	       use_trust(fd, entry);
+}
+
+void steering_note(int fd, int flags, enum file_kind kind)
+{
+	atomic_store_explicit(place_of(fd),
+			      ((uint64_t)(unsigned)fd + 1) << 32 |
+				      ((uint64_t)flags & 0xffffffu) << 8 | TRUST_MAX * TRUST_ONE |
+				      kind,
+			      memory_order_relaxed);
+}
+
+void steering_forget(unsigned first, unsigned last)
+{
+	if (last - first >= NUMBERS)
+		last = first + NUMBERS - 1;
+	for (unsigned fd = first; fd - first <= last - first; fd++)
+		atomic_store_explicit(place_of((int)fd), 0, memory_order_relaxed);
+}

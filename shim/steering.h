@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * steering.h - what a descriptor number meant when it was looked at last.
+ *
+ * To ask the kernel what a number means costs as much as a small request, so
+ * the cheap lanes remember it.  It only steers: every call names the number
+ * that the program gave, and any error leads to the engine, which asks anew.
+ * The hooks on close and its kin make it forget; for what they cannot see it
+ * is asked again now and then.
+ *
+ * Any thread, also in handlers; lock-free.
+ */
+#ifndef RTAIO_STEERING_H
+#define RTAIO_STEERING_H
+
+#include <stdbool.h>
+
+enum file_kind {
+	FILE_UNKNOWN = 0,
+	FILE_OTHER,          /* a stream, a remote file system, ...: for the engine */
+	FILE_MEMORY,         /* tmpfs, hugetlbfs: waits for swap at the most */
+	FILE_CACHED,         /* reads and writes as far as NOWAIT goes */
+	FILE_READABLE,       /* refuses NOWAIT writes */
+	FILE_COPIED,         /* the same, but its buffered writes are copies */
+	FILE_DIRECT,         /* O_DIRECT on a device of its own: Linux AIO */
+	FILE_DIRECT_WAITING, /* the same, and refuses NOWAIT writes */
+};
+
+/* What @fd was with these flags; FILE_UNKNOWN: find out, and note it. */
+enum file_kind steering_recall(int fd, int flags);
+
+/*
+ * For reads: may @fd be taken for what it was, without a look at its flags?
+ * True a few times between two looks, never for O_DIRECT.  Should the number
+ * mean another file, a read of it finds that out or is the right one.
+ */
+bool steering_trust(int fd, enum file_kind *kind);
+
+void steering_note(int fd, int flags, enum file_kind kind);
+
+/* The numbers @first .. @last are about to mean other files. */
+void steering_forget(unsigned first, unsigned last);
+
+#endif
