@@ -19,34 +19,87 @@
 #include "process.h"
 #include "thread.h"
 
-static struct request *take(struct pool *pool)
-{
-	struct request *req = TAILQ_FIRST(&pool->queue);
+/* One for each thread, on its stack. */
+struct pool_member {
+	TAILQ_ENTRY(pool_member) link; /* in pool->members */
+	struct pool *pool;
+	uint64_t key;        /* guarded by the pool's lock: of what it runs */
+	uint32_t generation; /* of the process in which the thread was made */
+	bool has_left;       /* no longer counted */
+};
 
-	if (req) {
+static uint64_t key_of(const struct pool *pool, const struct request *req)
+{
+	return pool->key_of ? pool->key_of(req) : 0;
+}
+
+static bool is_running(const struct pool *pool, uint64_t key)
+{
+	const struct pool_member *member;
+
+	TAILQ_FOREACH(member, &pool->members, link)
+		if (key && member->key == key)
+			return true;
+	return false;
+}
+
+/* What @member ran is over: the next of its key may go. */
+static void release_key(struct pool_member *member)
+{
+	struct pool *pool = member->pool;
+	struct request *req;
+
+	if (member->key == 0)
+		return;
+	TAILQ_FOREACH(req, &pool->held, list_link) {
+		if (key_of(pool, req) == member->key) {
+			TAILQ_REMOVE(&pool->held, req, list_link);
+			TAILQ_INSERT_TAIL(&pool->queue, req, list_link);
+			pool->nr_queued++;
+			break;
+		}
+	}
+	member->key = 0;
+}
+
+static struct request *take(struct pool_member *member)
+{
+	struct pool *pool = member->pool;
+	struct request *req;
+
+	while ((req = TAILQ_FIRST(&pool->queue))) {
+		uint64_t key = key_of(pool, req);
+
 		TAILQ_REMOVE(&pool->queue, req, list_link);
 		pool->nr_queued--;
-		pool->nr_taken++;
+		if (!is_running(pool, key)) {
+			member->key = key;
+			pool->nr_taken++;
+			return req;
+		}
+		TAILQ_INSERT_TAIL(&pool->held, req, list_link);
 	}
-	return req;
+	return NULL;
 }
 
 /* Sleep until there is work, or the idle time is over: NULL. */
-static struct request *wait_for_work(struct pool *pool)
+static struct request *wait_for_work(struct pool_member *member)
 {
+	struct pool *pool = member->pool;
 	struct timespec deadline;
 	struct request *req;
 
+	release_key(member);
 	clock_gettime(CLOCK_MONOTONIC, &deadline);
 	deadline.tv_sec += 1 + (time_t)(atomic_load(&config.idle_ns) / 1000000000u);
-	while (!(req = take(pool))) {
+	while (!(req = take(member))) {
 		int ret;
 
 		pool->nr_idle++;
 		ret = pthread_cond_clockwait(&pool->work, &pool->lock, CLOCK_MONOTONIC, &deadline);
 		pool->nr_idle--;
 		if (ret == ETIMEDOUT)
-			return take(pool);
+			return take(member);
 	}
 	return req;
 }
@@ -59,22 +112,24 @@ static void block_signals(void)
 	pthread_sigmask(SIG_SETMASK, &all, NULL);
 }
 
-struct membership {
-	struct pool *pool;
-	uint32_t generation; /* of the process in which the thread was made */
-	bool has_left;       /* no longer counted */
-};
+/* With the lock held: nobody counts on the thread any more. */
+static void stop_counting(struct pool_member *member)
+{
+	TAILQ_REMOVE(&member->pool->members, member, link);
+	member->pool->nr_threads--;
+	member->has_left = true;
+}
 
 /* Runs when the thread returns and when a callback ends it by pthread_exit. */
 static void leave_pool(void *arg)
 {
-	struct membership *member = arg;
+	struct pool_member *member = arg;
 
 	block_signals();
 	if (!process_is_still(member->generation) || member->has_left)
 		return;
 	pthread_mutex_lock(&member->pool->lock);
-	member->pool->nr_threads--;
+	stop_counting(member);
 	pthread_mutex_unlock(&member->pool->lock);
 }
 
@@ -95,21 +150,21 @@ static void run_callback(struct pool *pool, struct request *req)
 
 static void *pool_thread(void *arg)
 {
-	struct membership member = { .pool = arg, .generation = atomic_load(&process_generation) };
+	struct pool_member member = { .pool = arg, .generation = atomic_load(&process_generation) };
 	struct pool *pool = arg;
 	struct request *req;
 
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
 	thread_set_name(pool->thread_name);
+	pthread_mutex_lock(&pool->lock);
+	TAILQ_INSERT_TAIL(&pool->members, &member, link);
+	pthread_mutex_unlock(&pool->lock);
 	pthread_cleanup_push(leave_pool, &member);
 	do {
 		pthread_mutex_lock(&pool->lock);
-		req = wait_for_work(pool);
-		if (!req) {
-			/* In one step with seeing that there is nothing: nobody counts on us. */
-			pool->nr_threads--;
-			member.has_left = true;
-		}
+		req = wait_for_work(&member);
+		if (!req)
+			stop_counting(&member); /* in one step with seeing that there is nothing */
 		pthread_mutex_unlock(&pool->lock);
 		if (!req)
 			break;
@@ -141,6 +196,11 @@ int pool_submit(struct pool *pool, struct request *req)
 	int ret = 0;
 
 	pthread_mutex_lock(&pool->lock);
+	if (is_running(pool, key_of(pool, req))) {
+		TAILQ_INSERT_TAIL(&pool->held, req, list_link); /* who runs it comes back for it */
+		pthread_mutex_unlock(&pool->lock);
+		return 0;
+	}
 	TAILQ_INSERT_TAIL(&pool->queue, req, list_link);
 	pool->nr_queued++;
 	if (pool->nr_queued <= pool->nr_idle) {
@@ -196,6 +256,8 @@ void pool_forget(struct pool *pool)
 	pthread_mutex_init(&pool->lock, NULL);
 	pthread_cond_init(&pool->work, NULL);
 	TAILQ_INIT(&pool->queue);
+	TAILQ_INIT(&pool->held);
+	TAILQ_INIT(&pool->members);
 	pool->nr_threads = 0;
 	pool->nr_queued = pool->nr_idle = 0;
 	pool->nr_taken = pool->nr_taken_at_tick = 0;

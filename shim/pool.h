@@ -19,28 +19,37 @@
 
 #include "request.h"
 
+struct pool_member;
+TAILQ_HEAD(pool_members, pool_member);
+
 struct pool {
 	const char *thread_name;
 	void (*run)(struct request *req); /* on a thread of the pool; ownership passes to it */
-	bool runs_callbacks;              /* the program's code: empty signal mask, large stack */
+	/* Optional: requests of the same key, if it is not 0, run one after the other. */
+	uint64_t (*key_of)(const struct request *req);
+	bool runs_callbacks; /* the program's code: empty signal mask, large stack */
 	unsigned nr_eager;
 	unsigned nr_max;
 
 	pthread_mutex_t lock; /* engine and pool threads only, all signals blocked */
 	pthread_cond_t work;
-	struct request_list queue; /* guarded by lock */
-	unsigned nr_threads;       /* guarded by lock */
-	unsigned nr_queued;        /* guarded by lock */
-	unsigned nr_idle;          /* guarded by lock: asleep, perhaps already signalled */
-	uint64_t nr_taken;         /* guarded by lock: ever */
-	uint64_t nr_taken_at_tick; /* engine only: what would be no progress */
-	unsigned growth;           /* engine only: threads to add at the next stuck tick */
+	struct request_list queue;   /* guarded by lock */
+	struct request_list held;    /* guarded by lock: their key is being run */
+	struct pool_members members; /* guarded by lock: the threads */
+	unsigned nr_threads;         /* guarded by lock */
+	unsigned nr_queued;          /* guarded by lock */
+	unsigned nr_idle;            /* guarded by lock: asleep, perhaps already signalled */
+	uint64_t nr_taken;           /* guarded by lock: ever */
+	uint64_t nr_taken_at_tick;   /* engine only: what would be no progress */
+	unsigned growth;             /* engine only: threads to add at the next stuck tick */
 };
 
 #define POOL_INIT(pool_, name_, run_)                                                     \
 	{                                                                                 \
 		.thread_name = (name_), .run = (run_), .lock = PTHREAD_MUTEX_INITIALIZER, \
-		.queue = TAILQ_HEAD_INITIALIZER((pool_).queue)                            \
+		.queue = TAILQ_HEAD_INITIALIZER((pool_).queue),                           \
+		.held = TAILQ_HEAD_INITIALIZER((pool_).held),                             \
+		.members = TAILQ_HEAD_INITIALIZER((pool_).members),                       \
 	}
 
 /*

@@ -66,6 +66,18 @@ static void execute(struct request *req)
 	inbox_push(&req->message, &req->message);
 }
 
+/*
+ * The kernel lets one buffered write at a time into an inode; others spin for
+ * its lock, on processors that the program could use.
+ */
+static uint64_t inode_of_copy(const struct request *req)
+{
+	if (req->op != OP_WRITE || !S_ISREG(req->descriptor.mode) ||
+	    (req->descriptor.flags & O_DIRECT))
+		return 0;
+	return (req->descriptor.ino ^ req->descriptor.dev << 32) | UINT64_C(1) << 63;
+}
+
 int workers_submit(struct request *req)
 {
 	return pool_submit(descriptor_is_file(&req->descriptor) ? &file_workers : &stream_workers,
@@ -86,6 +98,7 @@ void workers_tick(void)
 void workers_start(void (*executed_)(struct request *req))
 {
 	executed = executed_;
+	file_workers.key_of = inode_of_copy;
 	file_workers.nr_eager = file_workers.nr_max = config.threads_max;
 	stream_workers.nr_eager = stream_workers.nr_max = STREAM_WORKERS_MAX;
 }
