@@ -21,6 +21,7 @@
 static uint64_t end_ns;
 static int direct, cached;
 static atomic_bool is_over;
+static atomic_uint nr_busy;
 
 static unsigned int test_ms(void)
 {
@@ -72,6 +73,9 @@ static void *keep_busy(void *arg)
 	unsigned int block = (unsigned int)(uintptr_t)arg;
 	unsigned char *bufs = get_memory();
 
+	read_both(bufs, block++ % NR_BLOCKS);
+	pass_byte();
+	atomic_fetch_add(&nr_busy, 1);
 	while (!atomic_load(&is_over)) {
 		read_both(bufs, block++ % NR_BLOCKS);
 		pass_byte();
@@ -104,6 +108,11 @@ static int fork_beside_requests(void)
 	check_equal(aio_read(&pending), 0);
 	for (uintptr_t i = 0; i < NR_THREADS; i++)
 		check_equal(pthread_create(&threads[i], NULL, keep_busy, (void *)(i * 7)), 0);
+	/*
+	 * A thread that begins allocates memory.  A child that libc does not know of,
+	 * and under ASan any child, would inherit the lock that it holds at that.
+	 */
+	eventually(atomic_load(&nr_busy) == NR_THREADS);
 	while (now_ns() < end_ns) {
 		pid_t pid = fork_somehow(round++);
 
