@@ -20,7 +20,7 @@
 #include "abi.h"
 #include "aiocb.h"
 #include "config.h"
-#include "epoch.h"
+#include "direct.h"
 #include "event_ring.h"
 #include "submit.h"
 #include "cancel.h"
@@ -136,7 +136,7 @@ static int cancel_all(int fd)
 
 	event_ring_poll(); /* what it gives up goes to the engine, ahead of our question */
 	ret = cancel_and_wait(fd, 0);
-	return epoch_is_busy(fd) && request_any_direct(fd) ? AIO_NOTCANCELED : ret;
+	return direct_has_any(fd) ? AIO_NOTCANCELED : ret;
 }
 
 int rtaio_aio_cancel(int fd, struct aiocb *cb)

@@ -79,6 +79,8 @@ void direct_enter(struct request *req)
 {
 	struct filter_range range = filter_range_of(req);
 
+	atomic_store_explicit(&req->submitting, atomic_load(&req->generation),
+			      memory_order_relaxed);
 	req->is_direct = true;
 	req->epoch = (uint8_t)epoch_enter(req->fd);
 	filter_raise(FILTER_DIRECT, &range);
@@ -99,6 +101,68 @@ void direct_leave(struct request *req)
 	atomic_store(&req->is_direct, false);
 	epoch_leave(fd, epoch);
 }
+
+/* --- who came before? ------------------------------------------------------ */
+
+static bool is_in_lane(const struct request *req)
+{
+	return atomic_load(&req->is_direct) || atomic_load(&req->is_bounced);
+}
+
+static bool has_returned(const struct request *req)
+{
+	return atomic_load(&req->submitting) != atomic_load(&req->generation);
+}
+
+static bool has_number(const struct request *req, const void *arg)
+{
+	return is_in_lane(req) && req->fd == *(const int *)arg;
+}
+
+bool direct_has_any(int fd)
+{
+	return epoch_is_busy(fd) && request_any(has_number, &fd);
+}
+
+/* What was bounced and has its place in a queue has left its range. */
+static bool precedes(const struct request *req, const void *arg)
+{
+	const struct filter_range *range = arg;
+	struct filter_range other = filter_range_of(req);
+
+	return is_in_lane(req) && has_returned(req) && !req->queue && other.fd == range->fd &&
+	       (other.is_write || range->is_write) && other.start < range->end &&
+	       range->start < other.end;
+}
+
+bool direct_precedes(const struct request *req)
+{
+	struct filter_range range = filter_range_of(req);
+
+	return request_any(precedes, &range);
+}
+
+struct counted {
+	int fd;
+	uint32_t epoch;
+};
+
+static bool is_counted(const struct request *req, const void *arg)
+{
+	const struct counted *counted = arg;
+
+	return is_in_lane(req) && has_returned(req) && req->fd == counted->fd &&
+	       req->epoch == counted->epoch;
+}
+
+bool direct_precedes_barrier(int fd, uint32_t epoch)
+{
+	struct counted counted = { fd, epoch };
+
+	return request_any(is_counted, &counted);
+}
+
+/* --- submitting ------------------------------------------------------------ */
 
 /*
  * A write may have to wait for the file system; with RWF_NOWAIT it is given
@@ -140,15 +204,23 @@ static void learn_refusal(struct request **reqs, int nr)
 	steering_note(reqs[0]->fd, reqs[0]->descriptor.flags, FILE_DIRECT_WAITING);
 }
 
+/* The record may be another request's by now: then it stays as it is. */
+static void end_submission(struct request *req, uint32_t generation)
+{
+	atomic_compare_exchange_strong(&req->submitting, &generation, 0);
+}
+
 /* False: the kernel refused the first of them. */
 static bool submit_some(struct request_list *list)
 {
 	struct request *reqs[BATCH_MAX], *req = TAILQ_FIRST(list);
+	uint32_t generations[BATCH_MAX];
 	int nr = 0, ret;
 
-	do
+	do {
+		generations[nr] = atomic_load_explicit(&req->generation, memory_order_relaxed);
 		reqs[nr++] = req;
-	while (nr < BATCH_MAX && (req = TAILQ_NEXT(req, list_link)));
+	} while (nr < BATCH_MAX && (req = TAILQ_NEXT(req, list_link)));
 	/* Once it is submitted, another thread may complete and recycle it. */
 	for (int i = 0; i < nr; i++)
 		TAILQ_REMOVE(list, reqs[i], list_link);
@@ -157,6 +229,8 @@ static bool submit_some(struct request_list *list)
 		learn_refusal(reqs, nr);
 		ret = submit_batch(reqs, nr);
 	}
+	for (int i = 0; i < ret; i++)
+		end_submission(reqs[i], generations[i]);
 	for (int i = nr - 1; i >= (ret > 0 ? ret : 0); i--)
 		TAILQ_INSERT_HEAD(list, reqs[i], list_link);
 	return ret > 0;

@@ -41,6 +41,19 @@ bool direct_accepts(struct request *req);
  */
 void direct_enter(struct request *req);
 
+/*
+ * [engine] The exact answers, where the filter and the counts say "perhaps":
+ * is there a request of the lane that overlaps @req, or that is counted in
+ * @epoch of @fd, and whose submitting call has returned?  Before it has, no
+ * order is due; its thread may be in a handler and wait for @req.  These look
+ * at every record.
+ */
+bool direct_precedes(const struct request *req);
+bool direct_precedes_barrier(int fd, uint32_t epoch);
+
+/* [any thread] Is any request of @fd in the lane, or between it and the engine?  A snapshot. */
+bool direct_has_any(int fd);
+
 /* [any thread] Its range is no longer the lane's business; then, it is gone for good. */
 void direct_leave_range(struct request *req);
 void direct_leave(struct request *req);

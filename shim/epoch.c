@@ -73,12 +73,14 @@ bool epoch_open_barrier(int fd)
 	return true;
 }
 
-bool epoch_barrier_is_clear(int fd)
+uint32_t epoch_before(int fd)
 {
-	struct bucket *bucket = bucket_of(fd);
-	uint32_t old = (atomic_load(&bucket->epoch) & 1) ^ 1;
+	return (atomic_load(&bucket_of(fd)->epoch) & 1) ^ 1;
+}
 
-	return atomic_load(&bucket->in_flight[old]) == 0;
+bool epoch_is_over(int fd)
+{
+	return atomic_load(&bucket_of(fd)->in_flight[epoch_before(fd)]) == 0;
 }
 
 void epoch_close_barrier(int fd)

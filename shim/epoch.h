@@ -22,12 +22,17 @@ void epoch_leave(int fd, uint32_t epoch);
 /* [any thread] Is any counted on @fd, or on one that shares its bucket? */
 bool epoch_is_busy(int fd);
 
+/* [engine] The epoch before the present one, and whether nothing is counted there. */
+uint32_t epoch_before(int fd);
+bool epoch_is_over(int fd);
+
 /*
- * [engine] A barrier on @fd: what entered before must be gone first.  False
- * while another barrier of the same bucket is open.
+ * [engine] A barrier on @fd begins the next epoch, which needs the count of the
+ * one before: what that holds must be gone, or be nobody's business.  Then what
+ * entered before the barrier must be gone.  False while another barrier of the
+ * same bucket is open.
  */
 bool epoch_open_barrier(int fd);
-bool epoch_barrier_is_clear(int fd);
 void epoch_close_barrier(int fd);
 
 /* [engine] Report when something ends; to be set before looking whether to wait. */

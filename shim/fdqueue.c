@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "direct.h"
 #include "epoch.h"
 #include "filter.h"
 #include "futex.h"
@@ -196,12 +197,17 @@ static bool must_wait(struct fdqueue *queue, const struct request *req)
 	return req->op == OP_WRITE && overlaps(queue, READS, start, end);
 }
 
-/* Does the filter of the direct lane say "perhaps"?  Its requests are older than ours. */
+/*
+ * Does the filter of the direct lane say "perhaps"?  Its requests are older than
+ * ours, unless their submitting call goes on: direct.h.
+ */
 static bool waits_for_direct(struct fdqueue *queue, const struct request *req)
 {
 	struct filter_range range = filter_range_of(req);
 
 	if (!filter_may_conflict(FILTER_DIRECT, &range))
+		return false;
+	if (queue->is_overdue && !direct_precedes(req))
 		return false;
 	queue->awaits_direct = true;
 	return true;
@@ -246,15 +252,23 @@ static struct request *next_of_chain(struct fdqueue *queue, int way)
 	return req;
 }
 
+/* Is nothing left of the epoch before that a barrier would have to wait for? */
+static bool is_epoch_over(const struct fdqueue *queue)
+{
+	if (epoch_is_over(queue->fd))
+		return true;
+	return queue->is_overdue && !direct_precedes_barrier(queue->fd, epoch_before(queue->fd));
+}
+
 /* A barrier whose turn has come still waits for the direct lane. */
 static bool is_barrier_clear(struct fdqueue *queue, struct request *req)
 {
 	if (!req->has_direct_barrier) {
 		if (!epoch_is_busy(queue->fd))
 			return true;
-		req->has_direct_barrier = epoch_open_barrier(queue->fd);
+		req->has_direct_barrier = is_epoch_over(queue) && epoch_open_barrier(queue->fd);
 	}
-	if (!req->has_direct_barrier || !epoch_barrier_is_clear(queue->fd)) {
+	if (!req->has_direct_barrier || !is_epoch_over(queue)) {
 		queue->awaits_direct = true;
 		return false;
 	}

@@ -39,6 +39,7 @@ struct fdqueue {
 	int fd;
 	bool is_file;
 	bool awaits_direct; /* the next one waits for the direct lane */
+	bool is_overdue;    /* it has waited for that: ask exactly whether it must */
 	bool is_awaiting;   /* dispatch keeps it in its list of such queues */
 	bool is_backlogged; /* dispatch keeps it in its backlog */
 	bool has_turn;      /* dispatch: may put one request in flight ahead of the backlog */

@@ -102,11 +102,17 @@ void pump_backlog(void)
 
 void pump_watch_awaiting(void)
 {
+	struct fdqueue *queue, *next;
+
 	if (TAILQ_EMPTY(&ledger.awaiting))
 		return;
 	keep_reaper();
 	event_ring_poll(); /* should there be none for want of a thread */
-	pump_awaiting();
+	TAILQ_FOREACH_SAFE(queue, &ledger.awaiting, awaiting_link, next) {
+		queue->is_overdue = true;
+		pump(queue);
+		queue->is_overdue = false;
+	}
 }
 
 void pump_forget_queue(struct fdqueue *queue)

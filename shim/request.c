@@ -141,16 +141,17 @@ struct request *request_lookup(request_handle handle)
 	return req;
 }
 
-bool request_any_direct(int fd)
+bool request_any(bool (*matches)(const struct request *req, const void *arg), const void *arg)
 {
 	uint32_t nr = atomic_load(&high_water);
 
 	for (uint32_t i = 0; i < nr; i++) {
 		struct request *req = record_at(i);
+		uint32_t generation = req ? atomic_load(&req->generation) : 0;
 
-		if (req && req->state != REQ_FREE &&
-		    (atomic_load(&req->is_direct) || atomic_load(&req->is_bounced)) &&
-		    req->fd == fd)
+		/* Another generation: it has ended, and what was read may be its successor's. */
+		if (req && (req->state == REQ_QUEUED || req->state == REQ_IN_FLIGHT) &&
+		    matches(req, arg) && atomic_load(&req->generation) == generation)
 			return true;
 	}
 	return false;

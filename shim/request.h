@@ -90,6 +90,7 @@ struct request {
 	uint32_t index;              /* constant: place in the pool */
 	_Atomic uint32_t free_next;  /* pool: index + 1 of the next free record */
 	_Atomic uint64_t interest;   /* who waits: see waiter.h */
+	_Atomic uint32_t submitting; /* direct lane: == generation until the call has returned */
 
 	/* --- immutable between submit and free --- */
 	struct aiocb *cb; /* OP_GROUP: NULL */
@@ -161,8 +162,8 @@ void request_free(struct request *req);
 /* The live request of @handle, or NULL.  Any thread; the answer may be stale at once. */
 struct request *request_lookup(request_handle handle);
 
-/* Is there a live request of the direct lane on @fd?  Looks at all; a snapshot. */
-bool request_any_direct(int fd);
+/* Is there a live request that matches?  Looks at all; a snapshot.  Any thread. */
+bool request_any(bool (*matches)(const struct request *req, const void *arg), const void *arg);
 
 /* The only function that changes state; checks the arrow in debug builds. */
 void request_set_state(struct request *req, enum request_state state);
