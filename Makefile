@@ -120,6 +120,10 @@ SUPPORT_SRCS := $(wildcard test/support/*.c)
 SUPPORT_OBJS := $(SUPPORT_SRCS:%.c=$(B)/%.o)
 # Black box: not linked to the shim; the same binary runs on every implementation.
 BLACK_BOX := $(patsubst %.c,$(B)/%,$(wildcard test/conformance/test_*.c test/transparency/test_*.c test/abi/test_*.c test/stress/stress_*.c))
+# What rtaio-conformance runs: the directory, and of the others what a requirement names.
+ASSERTIONS := test/conformance/ASSERTIONS.md
+CITED := $(shell grep -s -o -E 'test_[a-z_]+ *:' $(ASSERTIONS) | tr -d ' :' | sort -u)
+CONFORMANCE := $(foreach program,$(BLACK_BOX),$(if $(findstring /conformance/,$(program))$(filter $(CITED),$(notdir $(program))),$(program)))
 PRELOADS := $(B)/test/transparency/plugin.so $(B)/test/transparency/obvious.so
 
 IMPLEMENTATIONS ?= glibc auto io_uring libaio threads
@@ -174,6 +178,10 @@ check test: all tests ## all tests, on every implementation
 $(addprefix check-,glibc auto io_uring libaio threads): check-%: all tests ## one implementation
 	@$(RUN_TESTS) --implementation $* $(TESTS)
 
+.PHONY: conformance
+conformance: all $(CONFORMANCE) ## what POSIX asks for, by implementations; also as build/conformance.html
+	@scripts/rtaio-conformance --html build/conformance.html $(CONFORMANCE_FLAGS)
+
 .PHONY: check-traps
 check-traps: all tests ## each trap of the kernel is caught by a test
 	@scripts/check-traps
@@ -188,7 +196,7 @@ model: ## verify the lock-free protocols with spin
 
 # --- style -----------------------------------------------------------------
 
-SCRIPTS := scripts/rtaio scripts/demo scripts/check scripts/install-missing scripts/run-tests \
+SCRIPTS := scripts/rtaio scripts/rtaio-conformance scripts/demo scripts/check scripts/install-missing scripts/run-tests \
 	scripts/check-layers scripts/check-exports scripts/check-traps scripts/check-sanitizers scripts/bench scripts/model .ci/run \
 	$(SHELL_TESTS) $(filter %.sh,$(SYSTEM_TESTS))
 C_FILES := $(wildcard shim/*.[ch] include/*.h test/*/*.[ch] test/*/*/*.[ch])
@@ -215,8 +223,13 @@ format: ## let clang-format have its way
 SUBSTITUTE = sed -e 's|@VERSION@|$(VERSION)|g' -e 's|@PREFIX@|$(prefix)|g' -e 's|@LIBDIR@|$(libdir)|g' \
 	-e 's|@LIBEXECDIR@|$(libexecdir)|g' -e 's|@INCLUDEDIR@|$(includedir)|g'
 
+# rtaio-conformance is installed where its programs can be built.
+HAS_CMOCKA := $(shell $(CC) -E -include stdarg.h -include stddef.h -include stdint.h -include setjmp.h \
+	-include cmocka.h -x c /dev/null >/dev/null 2>&1 && echo yes)
+CONFORMANCE_DIR := $(libexecdir)/conformance
+
 .PHONY: install
-install: all ## to $(DESTDIR)$(prefix)
+install: all $(if $(HAS_CMOCKA),install-conformance) ## to $(DESTDIR)$(prefix)
 	install -d $(DESTDIR)$(bindir) $(DESTDIR)$(libdir)/rtaio $(DESTDIR)$(libdir)/pkgconfig \
 		$(DESTDIR)$(libexecdir) $(DESTDIR)$(includedir) $(DESTDIR)$(mandir)/man1 \
 		$(DESTDIR)$(mandir)/man7 $(DESTDIR)$(completiondir)
@@ -232,13 +245,25 @@ install: all ## to $(DESTDIR)$(prefix)
 	$(SUBSTITUTE) scripts/man/rtaio.7 >$(DESTDIR)$(mandir)/man7/rtaio.7
 	install -m 644 scripts/rtaio.bash-completion $(DESTDIR)$(completiondir)/rtaio
 
+.PHONY: install-conformance
+install-conformance: $(CONFORMANCE)
+	install -d $(DESTDIR)$(CONFORMANCE_DIR)/programs $(DESTDIR)$(bindir) $(DESTDIR)$(mandir)/man1
+	install -m 755 $(CONFORMANCE) $(DESTDIR)$(CONFORMANCE_DIR)/programs
+	install -m 755 scripts/run-tests scripts/conformance-report $(DESTDIR)$(CONFORMANCE_DIR)
+	install -m 644 test/differences.txt $(wildcard $(ASSERTIONS)) $(DESTDIR)$(CONFORMANCE_DIR)
+	$(SUBSTITUTE) scripts/rtaio-conformance >$(DESTDIR)$(bindir)/rtaio-conformance
+	chmod 755 $(DESTDIR)$(bindir)/rtaio-conformance
+	$(SUBSTITUTE) scripts/man/rtaio-conformance.1 >$(DESTDIR)$(mandir)/man1/rtaio-conformance.1
+
 .PHONY: uninstall
 uninstall: ## what install put there
 	rm -f $(DESTDIR)$(libdir)/librtaio.so* $(DESTDIR)$(libdir)/rtaio/librt.so.1 \
 		$(DESTDIR)$(libexecdir)/rtaio-status $(DESTDIR)$(includedir)/rtaio.h \
 		$(DESTDIR)$(bindir)/rtaio $(DESTDIR)$(libdir)/pkgconfig/rtaio.pc \
 		$(DESTDIR)$(mandir)/man1/rtaio.1 $(DESTDIR)$(mandir)/man7/rtaio.7 \
-		$(DESTDIR)$(completiondir)/rtaio
+		$(DESTDIR)$(completiondir)/rtaio \
+		$(DESTDIR)$(bindir)/rtaio-conformance $(DESTDIR)$(mandir)/man1/rtaio-conformance.1
+	rm -rf $(DESTDIR)$(CONFORMANCE_DIR)
 	-rmdir $(DESTDIR)$(libdir)/rtaio $(DESTDIR)$(libexecdir) 2>/dev/null
 
 .PHONY: clean

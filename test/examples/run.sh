@@ -89,10 +89,32 @@ all_ways() {
 installed_files() {
 	local file missing=0
 	for file in bin/rtaio lib/librtaio.so lib/librtaio.so.0 lib/rtaio/librt.so.1 \
-		lib/pkgconfig/rtaio.pc include/rtaio.h share/man/man1/rtaio.1 share/man/man7/rtaio.7; do
+		lib/pkgconfig/rtaio.pc include/rtaio.h share/man/man1/rtaio.1 share/man/man7/rtaio.7 \
+		bin/rtaio-conformance share/man/man1/rtaio-conformance.1; do
 		[ -e "$inst/$file" ] || { echo "not installed: $file" && missing=1; }
 	done
 	return $missing
+}
+
+# Somebody's library that serves nothing.
+build_useless() {
+	echo 'int aio_read(void *cb) { (void)cb; return -1; }' |
+		$cc "${cflags[@]}" -shared -fPIC -o useless.so -x c -
+}
+
+# conforms test status pattern argument...: rtaio-conformance ends and prints like this.
+conforms() {
+	local test=$1 status=$2 pattern=$3 actual output
+	shift 3
+	output=$("${limit[@]}" "$inst/bin/rtaio-conformance" \
+		--filter=test_read_returns_the_data_at_the_offset "$@" 2>&1)
+	actual=$?
+	if [ $actual -ne "$status" ] || ! grep -q -e "$pattern" <<<"$output"; then
+		fail "$test" "$(echo "status $actual, not $status, or no '$pattern' in:" &&
+			echo "$output")"
+	else
+		pass "$test"
+	fi
 }
 
 tutorial_output="read 11 bytes: first line"
@@ -118,6 +140,18 @@ equal "launcher and pkg-config have one version" "$("$inst/bin/rtaio" --version)
 	"rtaio $(PKG_CONFIG_PATH=$inst/lib/pkgconfig pkg-config --modversion rtaio)"
 equal "tree and installation have one version" "$("$inst/bin/rtaio" --version)" \
 	"$("$tree/scripts/rtaio" --version)"
+check "a library that serves nothing can be built" build_useless
+conforms "the installed conformance run passes on every implementation" 0 '^threads  *1  *0' --all
+conforms "it tests the library of anybody" 0 '^librtaio.so.0  *1  *0' \
+	--implementation preload "$inst/lib/librtaio.so.0"
+conforms "it sees that a library does not serve" 1 '^useless.so  *0  *0  *0  *1' \
+	--implementation glibc --implementation preload useless.so
+conforms "it speaks TAP" 0 '^ok 1 - glibc test_aio_read:test_read_returns' --tap
+conforms "it writes a page" 0 '^glibc' --html=page.html
+check "the page is whole" grep -q '^</main></html>' page.html
+mv "$inst/lib/librtaio.so.0" away
+conforms "without rtaio it tests glibc" 0 '^glibc  *1'
+mv away "$inst/lib/librtaio.so.0"
 check "make uninstall" install_to uninstall
 equal "make uninstall leaves no file" "$(find "$inst" ! -type d 2>/dev/null)" ""
 
