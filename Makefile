@@ -186,6 +186,10 @@ conformance: all $(CONFORMANCE) ## what POSIX asks for, by implementations; also
 check-traps: all tests ## each trap of the kernel is caught by a test
 	@scripts/check-traps
 
+.PHONY: check-mutants
+check-mutants: all tests ## each deliberate fault in the library is noticed by a test
+	@scripts/check-mutants $(MUTANTS)
+
 .PHONY: bench
 bench: all ## compare with glibc and with fio's own engines
 	@scripts/bench
@@ -197,7 +201,7 @@ model: ## verify the lock-free protocols with spin
 # --- style -----------------------------------------------------------------
 
 SCRIPTS := scripts/rtaio scripts/rtaio-conformance scripts/demo scripts/check scripts/install-missing scripts/run-tests \
-	scripts/check-layers scripts/check-exports scripts/check-traps scripts/check-sanitizers scripts/bench scripts/model .ci/run \
+	scripts/check-layers scripts/check-exports scripts/check-traps scripts/check-mutants scripts/check-sanitizers scripts/bench scripts/model .ci/run \
 	$(SHELL_TESTS) $(filter %.sh,$(SYSTEM_TESTS))
 C_FILES := $(wildcard shim/*.[ch] include/*.h test/*/*.[ch] test/*/*/*.[ch])
 
