@@ -266,23 +266,28 @@ static void test_priority_orders_what_is_queued(void **state)
 
 static void test_appends_keep_their_order(void **state)
 {
-	enum { NR = 200, SIZE = 700 };
+	enum { NR = 200, SMALL = 700, BIG = 500000, SIZE = NR / 10 * (BIG + 9 * SMALL) };
 	static struct aiocb cbs[NR];
-	static char data[NR][SIZE], found[NR][SIZE];
+	static char data[SIZE], found[SIZE];
 	int fd = temp_file(O_APPEND);
+	size_t done = 0;
 
 	(void)state;
 	for (int i = 0; i < NR; i++) {
-		memset(data[i], letters[i % NR_LETTERS], SIZE);
-		data[i][0] = (char)i;
+		size_t size = i % 10 == 0 ? BIG : SMALL;
+
+		memset(data + done, letters[i % NR_LETTERS], size);
+		data[done] = (char)i;
 		/* The offset does not count. */
-		aiocb_init(&cbs[i], fd, data[i], SIZE, (NR - i) * SIZE);
+		aiocb_init(&cbs[i], fd, data + done, size, (NR - i) * BIG);
 		check_equal(aio_write(&cbs[i]), 0);
+		done += size;
 	}
 	for (int i = 0; i < NR; i++)
-		check_equal(await_result(&cbs[i]), SIZE);
-	check_equal(pread(fd, found, sizeof(found), 0), sizeof(found));
-	check_memory(found, data, sizeof(data));
+		check_equal(await_result(&cbs[i]), i % 10 == 0 ? BIG : SMALL);
+	check_equal(done, SIZE);
+	check_equal(pread(fd, found, SIZE, 0), SIZE);
+	check_memory(found, data, SIZE);
 	close(fd);
 }
 
@@ -299,7 +304,8 @@ static void test_direct_appends_keep_their_order(void **state)
 		skip_because("no O_DIRECT below build/tmp");
 	for (int i = 0; i < NR; i++) {
 		memset(data[i], letters[i], SIZE);
-		aiocb_init(&cbs[i], fd, data[i], SIZE, 0);
+		/* The offset does not count. */
+		aiocb_init(&cbs[i], fd, data[i], SIZE, (NR - i) * SIZE);
 		check_equal(aio_write(&cbs[i]), 0);
 	}
 	for (int i = 0; i < NR; i++)

@@ -111,6 +111,31 @@ static int write_beside_pending_read(void)
 TEST_IN_CHILD(test_pending_read_of_a_socket_does_not_hold_up_a_write, write_beside_pending_read,
 	      15000)
 
+/* ---- what is asked for later ---- */
+
+/* The block is the library's until the end, but who reads it when must not matter. */
+static int change_sigevent_of_a_blocked_read(void)
+{
+	static struct aiocb cb;
+	int fds[2];
+	char buf;
+
+	catch_signal(SIGRTMIN, SA_RESTART);
+	open_pipe(fds);
+	aiocb_init(&cb, fds[0], &buf, 1, 0);
+	notify_by_signal(&cb.aio_sigevent, SIGRTMIN, 42);
+	check_equal(aio_read(&cb), 0);
+	cb.aio_sigevent.sigev_notify = SIGEV_NONE;
+	write_fully(fds[1], "x", 1);
+	check_equal(await_result(&cb), 1);
+	eventually(nr_caught() == 1);
+	check_equal(caught(0)->si_value.sival_int, 42);
+	return 0;
+}
+
+TEST_IN_CHILD(test_notification_is_the_one_asked_for_at_submission,
+	      change_sigevent_of_a_blocked_read, 15000)
+
 /* ---- many callbacks ---- */
 
 #define NR_CALLBACKS   2000
@@ -301,6 +326,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_interrupted_listio_leaves_nothing_on_the_stack),
 		cmocka_unit_test(test_pending_read_of_a_socket_does_not_hold_up_a_write),
+		cmocka_unit_test(test_notification_is_the_one_asked_for_at_submission),
 		cmocka_unit_test(test_callbacks_share_a_bounded_number_of_threads),
 		cmocka_unit_test(test_blocked_reads_do_not_stop_other_requests),
 		cmocka_unit_test(test_cancelling_the_first_of_a_queue_strands_nobody),

@@ -189,6 +189,49 @@ static int fill_signal_queue(void)
 
 TEST_IN_CHILD(test_full_signal_queue_delays_signals_only, fill_signal_queue, 40000)
 
+static void take_signals(int first, int nr)
+{
+	struct timespec timeout = { .tv_sec = 10 };
+	siginfo_t info;
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGRTMIN);
+	for (int i = first; i < first + nr; i++) {
+		check_equal(sigtimedwait(&set, &info, &timeout), SIGRTMIN);
+		check_equal(info.si_value.sival_int, i);
+	}
+}
+
+/* Those that come when there is room must not go ahead of those that found none. */
+static int delay_signals_of_a_pipe(void)
+{
+	struct aiocb cbs[NR_SIGNALS];
+	char buf[NR_SIGNALS];
+	int fds[2];
+
+	become_nobody();
+	open_pipe(fds);
+	set_soft_limit(RLIMIT_SIGPENDING, 4);
+	block_signal(SIGRTMIN);
+	for (int i = 0; i < NR_SIGNALS; i++) {
+		aiocb_init(&cbs[i], fds[0], &buf[i], 1, 0);
+		notify_by_signal(&cbs[i].aio_sigevent, SIGRTMIN, i);
+		check_equal(aio_read(&cbs[i]), 0);
+	}
+	write_fully(fds[1], buf, NR_SIGNALS / 2);
+	for (int i = 0; i < NR_SIGNALS / 2; i++)
+		check_equal(outcome(&cbs[i]), 1);
+	take_signals(0, 4);
+	write_fully(fds[1], buf, NR_SIGNALS / 2);
+	for (int i = NR_SIGNALS / 2; i < NR_SIGNALS; i++)
+		check_equal(outcome(&cbs[i]), 1);
+	take_signals(4, NR_SIGNALS - 4);
+	return 0;
+}
+
+TEST_IN_CHILD(test_delayed_signals_keep_their_order, delay_signals_of_a_pipe, 40000)
+
 /* ---- small stacks ---- */
 
 static char small_buf[8192];
@@ -500,6 +543,7 @@ int main(void)
 		cmocka_unit_test(test_use_goes_on_without_address_space),
 		cmocka_unit_test(test_aio_works_without_locked_memory),
 		cmocka_unit_test(test_full_signal_queue_delays_signals_only),
+		cmocka_unit_test(test_delayed_signals_keep_their_order),
 		cmocka_unit_test(test_aio_works_on_the_smallest_stack),
 		cmocka_unit_test(test_user_changes_beside_requests),
 		cmocka_unit_test(test_first_use_in_another_root),

@@ -133,8 +133,32 @@ static int write_socket(void)
 	return 0;
 }
 
+/* A page here and there is in the cache: what is there is not all there is. */
+static int read_partly_cached(void)
+{
+	enum { SIZE = 64 << 10, NR = 16 };
+	static char buf[SIZE];
+	int fd = direct_file(NR * SIZE, 0);
+	struct aiocb cb;
+
+	if (fd < 0)
+		return CHILD_SKIPPED;
+	check(fcntl(fd, F_SETFL, 0) == 0);
+	check_equal(fsync(fd), 0);
+	check_equal(posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED), 0);
+	check_equal(posix_fadvise(fd, 0, 0, POSIX_FADV_RANDOM), 0);
+	for (int i = 0; i < NR; i++) {
+		check_equal(pread(fd, buf, 4096, (off_t)i * SIZE), 4096);
+		submit_read(&cb, fd, buf, SIZE, (off_t)i * SIZE);
+		check_equal(outcome(&cb), SIZE);
+		check_pattern(buf, (size_t)i * SIZE, SIZE);
+	}
+	return 0;
+}
+
 TEST_IN_CHILD(test_hundred_thousand_requests_on_a_file, read_and_write_file, 90000)
 TEST_OR_SKIP(test_many_requests_past_the_page_cache, read_direct, 90000)
+TEST_OR_SKIP(test_partly_cached_reads_are_whole, read_partly_cached, 20000)
 TEST_IN_CHILD(test_hundred_thousand_reads_of_a_pipe, read_pipe, 90000)
 TEST_IN_CHILD(test_thousands_of_writes_to_a_pipe, write_pipe, 90000)
 TEST_IN_CHILD(test_thousands_of_writes_to_a_socket, write_socket, 90000)
@@ -144,6 +168,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_hundred_thousand_requests_on_a_file),
 		cmocka_unit_test(test_many_requests_past_the_page_cache),
+		cmocka_unit_test(test_partly_cached_reads_are_whole),
 		cmocka_unit_test(test_hundred_thousand_reads_of_a_pipe),
 		cmocka_unit_test(test_thousands_of_writes_to_a_pipe),
 		cmocka_unit_test(test_thousands_of_writes_to_a_socket),
