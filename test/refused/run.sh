@@ -12,8 +12,8 @@ cd "$(dirname "$0")/../.." || exit 2
 
 refuse=$PWD/build/test/refused/refuse
 sysctl=/proc/sys/kernel/io_uring_disabled
-programs=(test_aio_read test_aio_write test_aio_cancel test_aio_suspend test_lio_listio
-	test_sigevent test_ordering test_sigpipe test_sigxfsz test_fork test_close_reuse)
+programs=(test_aio_read test_aio_read_streams test_aio_write test_aio_cancel test_aio_suspend test_lio_listio
+	test_sigevent test_callbacks test_ordering test_sigpipe test_sigxfsz test_fork test_close_reuse)
 failed=0
 
 run() {
