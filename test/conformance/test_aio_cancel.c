@@ -285,6 +285,80 @@ static void test_cancel_of_everything_cancels_all_queued_requests(void **state)
 	close_pair(fds);
 }
 
+static atomic_int nr_called;
+
+static void count_callback(union sigval value)
+{
+	if (aio_error(value.sival_ptr) == ECANCELED)
+		nr_called++;
+}
+
+/* Half of them by a signal, half by a callback; all but the first are surely queued. */
+static void test_every_cancelled_request_is_announced(void **state)
+{
+	enum { NR = 20 };
+	static struct aiocb cbs[NR + 1];
+	static char bytes[NR + 1];
+	unsigned int seen = 0;
+	int fds[2];
+
+	(void)state;
+	catch_signal(SIGRTMIN + 1, SA_RESTART);
+	open_pipe(fds);
+	nr_called = 0;
+	submit_read(&cbs[NR], fds[0], &bytes[NR], 1);
+	for (int i = 0; i < NR; i++) {
+		aiocb_init(&cbs[i], fds[0], &bytes[i], 1, 0);
+		if (i % 2)
+			notify_by_thread(&cbs[i].aio_sigevent, count_callback, &cbs[i]);
+		else
+			notify_by_signal(&cbs[i].aio_sigevent, SIGRTMIN + 1, i);
+		check_equal(aio_read(&cbs[i]), 0);
+	}
+	check(aio_cancel(fds[0], NULL) >= 0);
+	for (int i = 0; i < NR; i++)
+		check_cancelled(&cbs[i]);
+	eventually(nr_caught() == NR / 2);
+	for (unsigned int i = 0; i < NR / 2; i++)
+		seen |= 1u << caught(i)->si_value.sival_int;
+	check_equal(seen, 0x55555);
+	eventually(nr_called == NR / 2);
+	write_fully(fds[1], "a", 1);
+	await(&cbs[NR]);
+	release_signals();
+	close_pair(fds);
+}
+
+/* As with glibc, whose aio_cancel sends it itself: it is pending at once. */
+static void test_cancelled_request_is_announced_before_the_call_returns(void **state)
+{
+	static const struct timespec no_time;
+	static struct aiocb cbs[2];
+	static char bytes[2];
+	siginfo_t info;
+	sigset_t set;
+	int fds[2];
+
+	(void)state;
+	sigemptyset(&set);
+	sigaddset(&set, SIGRTMIN + 1);
+	check(sigprocmask(SIG_BLOCK, &set, NULL) == 0);
+	open_pipe(fds);
+	submit_read(&cbs[0], fds[0], &bytes[0], 1);
+	for (int i = 0; i < 100; i++) {
+		aiocb_init(&cbs[1], fds[0], &bytes[1], 1, 0);
+		notify_by_signal(&cbs[1].aio_sigevent, SIGRTMIN + 1, i);
+		check_equal(aio_read(&cbs[1]), 0);
+		check_equal(aio_cancel(fds[0], &cbs[1]), AIO_CANCELED);
+		check_equal(sigtimedwait(&set, &info, &no_time), SIGRTMIN + 1);
+		check_equal(info.si_value.sival_int, i);
+	}
+	write_fully(fds[1], "a", 1);
+	check_equal(await_result(&cbs[0]), 1);
+	check(sigprocmask(SIG_UNBLOCK, &set, NULL) == 0);
+	close_pair(fds);
+}
+
 static void test_cancel_knows_only_its_own_descriptor(void **state)
 {
 	static struct aiocb cbs[2];
@@ -489,6 +563,8 @@ int main(void)
 		cmocka_unit_test(test_queued_request_is_cancelled),
 		cmocka_unit_test(test_cancelled_write_does_not_appear),
 		cmocka_unit_test(test_cancel_of_everything_cancels_all_queued_requests),
+		cmocka_unit_test(test_every_cancelled_request_is_announced),
+		cmocka_unit_test(test_cancelled_request_is_announced_before_the_call_returns),
 		cmocka_unit_test(test_cancel_knows_only_its_own_descriptor),
 		cmocka_unit_test(test_cancel_of_a_queued_fsync_works),
 		cmocka_unit_test(test_cancelled_block_may_be_submitted_again),

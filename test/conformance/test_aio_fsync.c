@@ -271,6 +271,51 @@ static void test_fsync_of_a_pipe_waits_for_earlier_reads(void **state)
 	close_pair(fds);
 }
 
+/* Behind a read that blocks, and before another one. */
+static void test_fsync_does_not_wait_for_later_requests(void **state)
+{
+	static struct aiocb before, sync, after;
+	static char bytes[2];
+	int fds[2];
+
+	(void)state;
+	open_pipe(fds);
+	aiocb_init(&before, fds[0], &bytes[0], 1, 0);
+	check_equal(aio_read(&before), 0);
+	aiocb_init(&sync, fds[0], NULL, 0, 0);
+	check_equal(aio_fsync(O_SYNC, &sync), 0);
+	aiocb_init(&after, fds[0], &bytes[1], 1, 0);
+	check_equal(aio_read(&after), 0);
+	write_fully(fds[1], "a", 1);
+	await_failure(&sync, EINVAL);
+	check_equal(aio_error(&before), 0);
+	check_equal(aio_error(&after), EINPROGRESS);
+	write_fully(fds[1], "b", 1);
+	check_equal(await_result(&after), 1);
+	close_pair(fds);
+}
+
+/*
+ * POSIX wants the error of a write that was queued before; glibc gives what
+ * fsync itself says, and so does everybody who would be a replacement for it.
+ */
+static void test_fsync_does_not_report_earlier_failures(void **state)
+{
+	int fd = temp_file_filled(1000);
+	struct aiocb bad, sync;
+
+	(void)state;
+	for (int i = 0; i < 20; i++) {
+		aiocb_init(&bad, fd, NULL, 100, 0);
+		check_equal(aio_write(&bad), 0);
+		aiocb_init(&sync, fd, NULL, 0, 0);
+		check_equal(aio_fsync(O_SYNC, &sync), 0);
+		check_equal(await_result(&sync), 0);
+		await_failure(&bad, EFAULT);
+	}
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest aio_fsync_tests[] = {
@@ -286,6 +331,8 @@ int main(void)
 		cmocka_unit_test(test_fsync_completes_after_earlier_writes_of_lower_priority),
 		cmocka_unit_test(test_requests_behind_an_fsync_complete),
 		cmocka_unit_test(test_fsync_of_a_pipe_waits_for_earlier_reads),
+		cmocka_unit_test(test_fsync_does_not_wait_for_later_requests),
+		cmocka_unit_test(test_fsync_does_not_report_earlier_failures),
 	};
 
 	return cmocka_run_group_tests(aio_fsync_tests, NULL, NULL);

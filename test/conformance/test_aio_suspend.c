@@ -343,6 +343,23 @@ static void test_cancellation_of_a_request_ends_the_wait(void **state)
 	finish_read();
 }
 
+/* An fsync behind a read that blocks: its end is one, too. */
+static void test_fsync_ends_the_wait(void **state)
+{
+	pthread_t writer;
+
+	(void)state;
+	block_one_read();
+	aiocb_init(&cbs[1], fds[0], NULL, 0, 0);
+	check_equal(aio_fsync(O_SYNC, &cbs[1]), 0);
+	start_writer(&writer);
+	check_equal(suspend_one(&cbs[1], NULL), 0);
+	check(aio_error(&cbs[1]) != EINPROGRESS);
+	stop_writer(writer);
+	check_equal(await_result(&cbs[0]), 1);
+	close_pair(fds);
+}
+
 /* ---- signals ---- */
 
 static atomic_int nr_to_send;
@@ -419,6 +436,31 @@ static void test_restarting_handler_ends_a_timed_wait_with_eintr(void **state)
 	(void)state;
 	check_equal(suspend_under_signals(SA_RESTART, INT_MAX, &timeout), -1);
 	check_equal(errno, EINTR);
+}
+
+/* Without a handler there is no interruption, with a timeout or without. */
+static void test_ignored_signal_does_not_end_the_wait(void **state)
+{
+	struct timespec timeout = { .tv_sec = 20 };
+	int limit = 5;
+
+	(void)state;
+	signal(SIGUSR1, SIG_IGN);
+	for (int i = 0; i < 2; i++) {
+		pthread_t thread;
+
+		block_one_read();
+		main_is_back = false;
+		nr_to_send = 0;
+		check(pthread_create(&thread, NULL, signal_main, &limit) == 0);
+		check_equal(suspend_one(&cbs[0], i ? &timeout : NULL), 0);
+		main_is_back = true;
+		check(pthread_join(thread, NULL) == 0);
+		check_equal(nr_to_send, limit);
+		check_equal(await_result(&cbs[0]), 1);
+		close_pair(fds);
+	}
+	signal(SIGUSR1, SIG_DFL);
 }
 
 static void test_own_completion_signal_is_no_trap(void **state)
@@ -543,10 +585,12 @@ int main(void)
 		cmocka_unit_test(test_long_list_is_waited_for),
 		cmocka_unit_test(test_all_threads_waiting_for_a_request_wake_up),
 		cmocka_unit_test(test_cancellation_of_a_request_ends_the_wait),
+		cmocka_unit_test(test_fsync_ends_the_wait),
 		cmocka_unit_test(test_signal_handler_ends_the_wait_with_eintr),
 		cmocka_unit_test(test_signal_handler_ends_a_timed_wait_with_eintr),
 		cmocka_unit_test(test_restarting_handler_does_not_end_the_wait),
 		cmocka_unit_test(test_restarting_handler_ends_a_timed_wait_with_eintr),
+		cmocka_unit_test(test_ignored_signal_does_not_end_the_wait),
 		cmocka_unit_test(test_own_completion_signal_is_no_trap),
 		cmocka_unit_test(test_waiting_is_a_cancellation_point),
 		cmocka_unit_test(test_nothing_else_is_a_cancellation_point),

@@ -124,6 +124,32 @@ static void test_every_callback_runs_once(void **state)
 	close(fd);
 }
 
+static void note_failure(union sigval value)
+{
+	nr_wrong += aio_error(&current) != value.sival_int || aio_return(&current) != -1;
+	sem_post(&called);
+}
+
+static void test_callback_tells_of_failure(void **state)
+{
+	int fd = temp_file_filled(1000);
+	struct sigevent event;
+
+	(void)state;
+	reset_callbacks();
+	notify_by_thread(&event, note_failure, NULL);
+	event.sigev_value.sival_int = EBADF;
+	submit_read(&current, -1, &event);
+	await_semaphore(&called);
+	aiocb_init(&current, fd, NULL, 100, 0);
+	current.aio_sigevent = event;
+	current.aio_sigevent.sigev_value.sival_int = EFAULT;
+	check_equal(aio_write(&current), 0);
+	await_semaphore(&called);
+	check_equal(nr_wrong, 0);
+	close(fd);
+}
+
 static pthread_barrier_t barrier;
 
 static void meet(union sigval value)
@@ -409,6 +435,7 @@ int main(void)
 		cmocka_unit_test(test_callback_runs_on_a_thread_of_its_own),
 		cmocka_unit_test(test_callback_does_not_inherit_the_signal_mask),
 		cmocka_unit_test(test_every_callback_runs_once),
+		cmocka_unit_test(test_callback_tells_of_failure),
 		cmocka_unit_test(test_callback_may_use_every_function),
 		cmocka_unit_test(test_callback_may_submit_the_block_again),
 		cmocka_unit_test(test_callback_may_free_the_block),

@@ -140,6 +140,35 @@ static void test_requests_work_in_an_exit_handler(void **state)
 		check_failed("%s: %s", describe_child(&result), result.output);
 }
 
+/*
+ * The new program inherits both ends of the pipe, and a request that would
+ * kill it by a signal, had it survived.  What the program writes there it gets
+ * back itself.
+ */
+static int exec_with_a_request(void)
+{
+	static struct aiocb cb;
+	char script[200];
+	static char byte;
+	int fds[2];
+
+	check(pipe(fds) == 0);
+	aiocb_init(&cb, fds[0], &byte, 1, 0);
+	notify_by_signal(&cb.aio_sigevent, SIGUSR2, 0);
+	check_equal(aio_read(&cb), 0);
+	snprintf(script, sizeof(script), "echo mine >&%d; read line <&%d; test \"$line\" = mine",
+		 fds[1], fds[0]);
+	execl("/bin/sh", "sh", "-c", script, NULL);
+	return 1;
+}
+
+static void test_nothing_happens_in_the_program_after_exec(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 5; i++)
+		check_in_child(exec_with_a_request, 10000);
+}
+
 /* ---- aio_init ---- */
 
 static int init_with(const struct aioinit *init, bool before)
@@ -451,6 +480,7 @@ int main(void)
 		 */
 		cmocka_unit_test(test_exit_does_not_wait_for_requests),
 		cmocka_unit_test(test_requests_work_in_an_exit_handler),
+		cmocka_unit_test(test_nothing_happens_in_the_program_after_exec),
 		cmocka_unit_test(test_aio_init_takes_any_value_at_any_time),
 		cmocka_unit_test(test_helper_threads_leave_an_idle_program),
 		cmocka_unit_test(test_requests_end_after_close),
