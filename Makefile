@@ -159,7 +159,7 @@ tests: $(BLACK_BOX) $(PRELOADS) $(B)/test/refused/refuse
 .PHONY: test-programs
 test-programs: all tests
 
-SHELL_TESTS := test/scripts/launcher.sh test/scripts/completion.sh \
+SHELL_TESTS := test/scripts/launcher.sh test/scripts/completion.sh test/scripts/assertions.sh \
 	test/abi/preload_old.sh test/abi/idle.sh test/examples/run.sh
 # Longer ones, with real programs, kernels that refuse, and the models.
 SYSTEM_TESTS := test/programs/fio.sh test/programs/stress-ng.sh test/programs/others.sh test/refused/run.sh test/refused/old_kernels.sh scripts/check-sanitizers scripts/model
@@ -201,15 +201,17 @@ model: ## verify the lock-free protocols with spin
 # --- style -----------------------------------------------------------------
 
 SCRIPTS := scripts/rtaio scripts/rtaio-conformance scripts/demo scripts/check scripts/install-missing scripts/run-tests \
-	scripts/check-layers scripts/check-exports scripts/check-traps scripts/check-mutants scripts/check-sanitizers scripts/bench scripts/model .ci/run \
+	scripts/check-layers scripts/check-exports scripts/check-assertions scripts/check-traps scripts/check-mutants \
+	scripts/check-sanitizers scripts/bench scripts/model .ci/run \
 	$(SHELL_TESTS) $(filter %.sh,$(SYSTEM_TESTS))
 C_FILES := $(wildcard shim/*.[ch] include/*.h test/*/*.[ch] test/*/*/*.[ch])
 
 .PHONY: lint
-lint: $(LIBRARY) ## formatting, layers, exports, scripts, man pages, static analysis
+lint: $(LIBRARY) ## formatting, layers, exports, assertions, scripts, man pages, static analysis
 	clang-format --dry-run --Werror $(C_FILES)
 	scripts/check-layers
 	scripts/check-exports $(LIBRARY)
+	scripts/check-assertions
 	shellcheck -x $(SCRIPTS)
 	cppcheck --quiet --error-exitcode=1 --std=c11 --inline-suppr \
 		--enable=warning,portability --suppress=missingIncludeSystem -Iinclude \
