@@ -5,6 +5,9 @@
  * POSIX AIO on glibc has no limit of requests in flight (AIO_MAX is not
  * defined).  A hundred thousand at once, far beyond the size of any ring or
  * context of the kernel, are all accepted and all give the right result.
+ *
+ * Where a machine or an implementation is slow, there are fewer of them: glibc's
+ * queues are linear lists, and it reads a file one request after the other.
  */
 #include "transparency.h"
 
@@ -13,7 +16,10 @@
 
 #define NR_REQUESTS 100000
 /* Of a stream, where glibc is slow: its queues are linear lists. */
-#define NR_WRITES   20000
+#define NR_WRITES 20000
+/* Still far more than a ring or a context holds. */
+#define NR_AT_LEAST 5000
+#define BUDGET_NS   3000000000
 #define RECORD_SIZE 16
 
 static struct aiocb *cbs;
@@ -56,20 +62,36 @@ static int read_and_write_file(void)
 	return 0;
 }
 
+/* How many reads of a block, one by one, the disk does within the budget. */
+static unsigned int nr_affordable(int fd, char *buf)
+{
+	enum { NR = 32 };
+	uint64_t begin = now_ns(), nr;
+
+	for (int i = 0; i < NR; i++)
+		check_equal(pread(fd, buf, 4096, 0), 4096);
+	nr = NR * BUDGET_NS / (now_ns() - begin);
+	if (nr < NR_AT_LEAST)
+		return NR_AT_LEAST;
+	return nr < NR_REQUESTS / 4 ? (unsigned int)nr : NR_REQUESTS / 4;
+}
+
 /* Past the page cache, with one block read by many requests. */
 static int read_direct(void)
 {
 	int fd = direct_file(4096, 0);
 	char *buf = direct_buffer(16 * 4096);
+	unsigned int nr;
 
 	if (fd < 0) {
 		printf("no O_DIRECT here");
 		return CHILD_SKIPPED;
 	}
 	allocate();
-	for (unsigned int i = 0; i < NR_REQUESTS / 4; i++)
+	nr = nr_affordable(fd, buf);
+	for (unsigned int i = 0; i < nr; i++)
 		submit_read(&cbs[i], fd, buf + i % 16 * 4096, 4096, 0);
-	for (unsigned int i = 0; i < NR_REQUESTS / 4; i++)
+	for (unsigned int i = 0; i < nr; i++)
 		check_equal(outcome(&cbs[i]), 4096);
 	for (unsigned int i = 0; i < 16; i++)
 		check_pattern(buf + i * 4096, 0, 4096);
@@ -79,15 +101,17 @@ static int read_direct(void)
 /* All reads wait; then each gets its own part of what is written. */
 static int read_pipe(void)
 {
+	uint64_t until = now_ns() + BUDGET_NS;
+	unsigned int nr = 0;
 	int fds[2];
 
 	allocate();
 	open_pipe(fds);
-	for (unsigned int i = 0; i < NR_REQUESTS; i++)
-		submit_read(&cbs[i], fds[0], record(i), sizeof(i), 0);
-	for (unsigned int i = 0; i < NR_REQUESTS; i++)
+	for (; nr < NR_REQUESTS && (nr < NR_AT_LEAST || now_ns() < until); nr++)
+		submit_read(&cbs[nr], fds[0], record(nr), sizeof(nr), 0);
+	for (unsigned int i = 0; i < nr; i++)
 		write_fully(fds[1], &i, sizeof(i));
-	for (unsigned int i = 0; i < NR_REQUESTS; i++) {
+	for (unsigned int i = 0; i < nr; i++) {
 		check_equal(outcome(&cbs[i]), sizeof(i));
 		check_equal(record(i)[0], i);
 	}
@@ -159,7 +183,7 @@ static int read_partly_cached(void)
 TEST_IN_CHILD(test_hundred_thousand_requests_on_a_file, read_and_write_file, 90000)
 TEST_OR_SKIP(test_many_requests_past_the_page_cache, read_direct, 90000)
 TEST_OR_SKIP(test_partly_cached_reads_are_whole, read_partly_cached, 20000)
-TEST_IN_CHILD(test_hundred_thousand_reads_of_a_pipe, read_pipe, 90000)
+TEST_IN_CHILD(test_very_many_reads_of_a_pipe, read_pipe, 90000)
 TEST_IN_CHILD(test_thousands_of_writes_to_a_pipe, write_pipe, 90000)
 TEST_IN_CHILD(test_thousands_of_writes_to_a_socket, write_socket, 90000)
 
@@ -169,7 +193,7 @@ int main(void)
 		cmocka_unit_test(test_hundred_thousand_requests_on_a_file),
 		cmocka_unit_test(test_many_requests_past_the_page_cache),
 		cmocka_unit_test(test_partly_cached_reads_are_whole),
-		cmocka_unit_test(test_hundred_thousand_reads_of_a_pipe),
+		cmocka_unit_test(test_very_many_reads_of_a_pipe),
 		cmocka_unit_test(test_thousands_of_writes_to_a_pipe),
 		cmocka_unit_test(test_thousands_of_writes_to_a_socket),
 	};
