@@ -40,6 +40,19 @@
  */
 const char *implementation(void);
 
+/*
+ * Run a program's tests, and know at any time which one.  They have no fixtures
+ * of their own: the one of each test is taken for that.
+ */
+int support_run_tests(const char *name, const struct CMUnitTest *tests, size_t nr);
+
+#undef cmocka_run_group_tests
+#undef cmocka_run_group_tests_name
+#define cmocka_run_group_tests_name(name, tests, setup, teardown) \
+	support_run_tests((name), (tests), sizeof(tests) / sizeof(*(tests)))
+#define cmocka_run_group_tests(tests, setup, teardown) \
+	cmocka_run_group_tests_name(#tests, tests, setup, teardown)
+
 /* ---- checks: usable in the test program and in a forked child ---- */
 
 /*
@@ -79,7 +92,11 @@ void support_check_equal(long long actual, long long expected, const char *text,
 
 /* ---- deadlines ---- */
 
-/* How long any one wait may take; RTAIO_TEST_DEADLINE_MS overrides 10000. */
+/*
+ * How long any one wait may take; RTAIO_TEST_DEADLINE_MS overrides 10000.  A test
+ * that RTAIO_TEST_XFAIL names is expected to fail, often by a wait that never
+ * ends: its waits, and its children, get a second.
+ */
 unsigned int default_deadline_ms(void);
 
 /* CLOCK_MONOTONIC in nanoseconds. */
