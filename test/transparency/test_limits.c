@@ -232,6 +232,42 @@ static int delay_signals_of_a_pipe(void)
 
 TEST_IN_CHILD(test_delayed_signals_keep_their_order, delay_signals_of_a_pipe, 40000)
 
+/* ---- no thread for a callback ---- */
+
+static atomic_int nr_called;
+
+static void count_callback(union sigval value)
+{
+	nr_called += value.sival_int;
+}
+
+/* The data comes at once, and the callback when there can be a thread again. */
+static int call_back_without_threads(void)
+{
+	struct aiocb cbs[3];
+	char bytes[3];
+	int fds[2];
+
+	become_nobody();
+	open_pipe(fds);
+	for (int i = 0; i < 3; i++) {
+		aiocb_init(&cbs[i], fds[0], &bytes[i], 1, 0);
+		notify_by_thread(&cbs[i].aio_sigevent, count_callback, NULL);
+		cbs[i].aio_sigevent.sigev_value.sival_int = 1;
+		check_equal(aio_read(&cbs[i]), 0);
+	}
+	set_soft_limit(RLIMIT_NPROC, 1);
+	write_fully(fds[1], "abc", 3);
+	for (int i = 0; i < 3; i++)
+		check_equal(outcome(&cbs[i]), 1);
+	check_memory(bytes, "abc", 3);
+	set_soft_limit(RLIMIT_NPROC, 1000);
+	eventually(nr_called == 3);
+	return 0;
+}
+
+TEST_IN_CHILD(test_missing_threads_delay_callbacks_only, call_back_without_threads, 30000)
+
 /* ---- small stacks ---- */
 
 static char small_buf[8192];
@@ -544,6 +580,7 @@ int main(void)
 		cmocka_unit_test(test_aio_works_without_locked_memory),
 		cmocka_unit_test(test_full_signal_queue_delays_signals_only),
 		cmocka_unit_test(test_delayed_signals_keep_their_order),
+		cmocka_unit_test(test_missing_threads_delay_callbacks_only),
 		cmocka_unit_test(test_aio_works_on_the_smallest_stack),
 		cmocka_unit_test(test_user_changes_beside_requests),
 		cmocka_unit_test(test_first_use_in_another_root),
