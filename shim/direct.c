@@ -69,8 +69,7 @@ bool direct_accepts(struct request *req)
 		return false;
 	req->refuses_nowait = kind == FILE_DIRECT_WAITING;
 	range = filter_range_of(req);
-	if (filter_may_conflict(FILTER_ENGINE, &range) ||
-	    filter_may_conflict(FILTER_DIRECT, &range))
+	if (filter_may_conflict_anywhere(&range))
 		return false;
 	return event_ring_open() == 0;
 }

@@ -103,6 +103,17 @@ bool filter_may_conflict(enum filter_lane lane, const struct filter_range *range
 	return may_touch(lane, range, true) || (range->is_write && may_touch(lane, range, false));
 }
 
+bool filter_may_conflict_anywhere(const struct filter_range *range)
+{
+	/*
+	 * In this order: what the direct lane gives up is counted for the
+	 * engine first, and then no longer for the lane.  Looking the other way
+	 * round could miss it in both.
+	 */
+	return filter_may_conflict(FILTER_DIRECT, range) ||
+	       filter_may_conflict(FILTER_ENGINE, range);
+}
+
 struct filter_range filter_range_of(const struct request *req)
 {
 	struct filter_range range = {

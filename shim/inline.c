@@ -255,8 +255,7 @@ bool inline_try(struct request *req, ssize_t *res)
 	if (kind == FILE_OTHER)
 		return false;
 	range = filter_range_of(req);
-	if (filter_may_conflict(FILTER_ENGINE, &range) ||
-	    filter_may_conflict(FILTER_DIRECT, &range))
+	if (filter_may_conflict_anywhere(&range))
 		return false;
 	return req->op == OP_WRITE ? try_write(req, kind, res) : try_read(req, kind, res);
 }

@@ -181,6 +181,25 @@ static void check_sync(struct worker *worker, struct slot *slot)
 	}
 }
 
+/* A wrong result may be the fault of what was to happen before. */
+static void show_slots(struct worker *worker, struct slot *wrong)
+{
+	static const char *const targets[] = { "buffered", "O_DIRECT", "pipe", "socket" };
+	static const char *const kinds[] = { "read", "write", "fsync" };
+
+	for (int i = 0; i < NR_SLOTS; i++) {
+		struct slot *slot = &worker->slots[i];
+
+		if (slot != wrong && !slot->is_busy)
+			continue;
+		print_message("# %s%s no. %llu, %s, %zu at %lld: error %d, result %zd\n",
+			      slot == wrong ? "wrong: " : "", kinds[slot->kind],
+			      (unsigned long long)slot->order, targets[slot->target],
+			      slot->cb.aio_nbytes, (long long)slot->cb.aio_offset,
+			      aio_error(&slot->cb), aio_return(&slot->cb));
+	}
+}
+
 static void collect(struct worker *worker, struct slot *slot)
 {
 	ssize_t size;
@@ -194,6 +213,8 @@ static void collect(struct worker *worker, struct slot *slot)
 	} else if (is_stream(slot->target)) {
 		check_stream(worker, slot, (size_t)size);
 	} else {
+		if (size != (ssize_t)slot->cb.aio_nbytes)
+			show_slots(worker, slot);
 		check_equal(size, slot->cb.aio_nbytes);
 		if (slot->kind == READING)
 			check_memory(slot->buf, slot->expected, (size_t)size);
