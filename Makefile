@@ -153,8 +153,21 @@ $(B)/test/transparency/obvious.so: test/transparency/obvious/obvious.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(TEST_FLAGS) $(CFLAGS) -fPIC -shared $< -o $@ -luring -lpthread
 
+# Random programs and the model they are held against.
+FUZZ := $(B)/test/fuzz/fuzz
+FUZZ_OBJS := $(patsubst %.c,$(B)/%.o,$(wildcard test/fuzz/*.c))
+
+$(B)/test/fuzz/%.o: test/fuzz/%.c
+	@mkdir -p $(@D)
+	$(say) CC $<
+	$(Q)$(CC) $(BASE_FLAGS) $(CFLAGS) -c $< -o $@
+
+$(FUZZ): $(FUZZ_OBJS)
+	$(say) LINK $@
+	$(Q)$(CC) $(VARIANT_FLAGS) $^ $(LDFLAGS) -o $@ -lpthread
+
 .PHONY: tests
-tests: $(BLACK_BOX) $(PRELOADS) $(B)/test/refused/refuse
+tests: $(BLACK_BOX) $(PRELOADS) $(B)/test/refused/refuse $(FUZZ)
 
 .PHONY: test-programs
 test-programs: all tests
@@ -170,6 +183,7 @@ check test: all tests ## all tests, on every implementation
 	$(RUN_TESTS) $(IMPLEMENTATIONS:%=--implementation %) $(TESTS) || failed=1; \
 	echo "== without the inline lane"; \
 	RTAIO_INLINE=0 $(RUN_TESTS) --implementation auto --implementation libaio $(TESTS) || failed=1; \
+	echo "== scripts/fuzz --check"; scripts/fuzz --check || failed=1; \
 	for t in $(SHELL_TESTS) $(if $(QUICK),,$(SYSTEM_TESTS)); do \
 		echo "== $$t"; $$t || failed=1; done; \
 	exit $$failed
@@ -181,6 +195,12 @@ $(addprefix check-,glibc auto io_uring libaio threads): check-%: all tests ## on
 .PHONY: conformance
 conformance: all $(CONFORMANCE) ## what POSIX asks for, by implementations; also as build/conformance.html
 	@scripts/rtaio-conformance --html build/conformance.html $(CONFORMANCE_FLAGS)
+
+N ?= 1000
+SEED ?= 1
+.PHONY: fuzz
+fuzz: all $(FUZZ) ## N random programs from SEED on each IMPLEMENTATION
+	@scripts/fuzz --count $(N) --seed $(SEED) --shrink $(IMPLEMENTATION:%=--implementation %)
 
 .PHONY: check-traps
 check-traps: all tests ## each trap of the kernel is caught by a test
@@ -202,7 +222,7 @@ model: ## verify the lock-free protocols with spin
 
 SCRIPTS := scripts/rtaio scripts/rtaio-conformance scripts/demo scripts/check scripts/install-missing scripts/run-tests \
 	scripts/check-layers scripts/check-exports scripts/check-assertions scripts/check-traps scripts/check-mutants \
-	scripts/check-sanitizers scripts/bench scripts/model .ci/run \
+	scripts/check-sanitizers scripts/fuzz scripts/bench scripts/model .ci/run \
 	$(SHELL_TESTS) $(filter %.sh,$(SYSTEM_TESTS))
 C_FILES := $(wildcard shim/*.[ch] include/*.h test/*/*.[ch] test/*/*/*.[ch])
 
@@ -282,4 +302,4 @@ help: ## this list
 		printf "  make %-14s %s\n", t, $$2}' Makefile
 	@echo "  variables: prefix libdir DESTDIR CC CFLAGS WERROR=1 V=1 VARIANT=asan|ubsan|tsan TESTS= WRAPPER="
 
--include $(SHIM_OBJS:.o=.d) $(B)/shim/status.d $(B)/shim/librt_nodes.d $(BLACK_BOX:=.d) $(SUPPORT_OBJS:.o=.d)
+-include $(SHIM_OBJS:.o=.d) $(B)/shim/status.d $(B)/shim/librt_nodes.d $(BLACK_BOX:=.d) $(SUPPORT_OBJS:.o=.d) $(FUZZ_OBJS:.o=.d)

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * actors.h - who runs a step beside the main thread: two threads and a handler
+ *
+ * Steps are handed over in order and run whenever they come to it. The handler
+ * runs in the main thread, at a moment that a third thread chooses.
+ */
+#ifndef RTAIO_FUZZ_ACTORS_H
+#define RTAIO_FUZZ_ACTORS_H
+
+#include "program.h"
+
+/* Once in a process, and again in the child of a fork. @run runs the step with this index. */
+void actors_init(void (*run)(int index));
+
+void actors_hand_over(int actor, int index);
+bool actors_are_idle(void);
+
+/* Wait until all that was handed over is done. */
+void actors_join(void);
+
+#endif

@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: MIT
+/*
+ * descriptors.c - files, pipes and sockets of a program, and plain calls on them
+ *
+ * Files have no name: what opens one again goes through /proc/self/fd. Each is
+ * also kept open by a descriptor of the executor's own, for a look at the end.
+ */
+#include "descriptors.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#define FEED_MAX 4096 /* PIPE_BUF: all at once or nothing */
+
+struct descriptor *descriptor_of(int id)
+{
+	return id >= 0 && id < DESCRIPTORS_MAX && history.descriptors[id].exists
+		       ? &history.descriptors[id]
+		       : NULL;
+}
+
+int descriptor_number(const struct descriptor *descriptor)
+{
+	return descriptor->closed ? UNUSED_NUMBER : descriptor->number;
+}
+
+static bool is_free(int id)
+{
+	return id >= 0 && id < DESCRIPTORS_MAX && !history.descriptors[id].exists;
+}
+
+static struct object *make_object(const struct step *step)
+{
+	struct object *object = &history.objects[history.nr_objects++];
+
+	*object = (struct object){ .keeper = -1,
+				   .reader = step->reader,
+				   .writer = step->writer,
+				   .is_nonblocking = step->is_nonblocking };
+	return object;
+}
+
+static void make_descriptor(int id, int number, int access, struct object *in, struct object *out)
+{
+	if (number < 0) {
+		violation("machine", "no descriptor: %s", strerror(errno));
+		return;
+	}
+	history.descriptors[id] = (struct descriptor){
+		.exists = true, .number = number, .access = access, .in = in, .out = out
+	};
+}
+
+/* What is readable, what is writable, in which mode. */
+static void make_file_descriptor(int id, int number, int access, struct object *object)
+{
+	make_descriptor(id, number, access, access == ACCESS_WRITE ? NULL : object,
+			access == ACCESS_READ ? NULL : object);
+}
+
+static int flags_of(int access, bool is_direct)
+{
+	static const int flags[] = { O_RDWR, O_RDONLY, O_WRONLY, O_RDWR | O_APPEND };
+
+	return flags[access] | (is_direct ? O_DIRECT : 0);
+}
+
+/* The same file through another descriptor. */
+static int open_again(int number, int flags)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", number);
+	return open(path, flags | O_CLOEXEC);
+}
+
+static void fill_file(int number, int64_t size)
+{
+	unsigned char *content = malloc((size_t)size + 1);
+
+	pattern_put(content, -1, 0, size);
+	if (pwrite(number, content, (size_t)size, 0) != size)
+		violation("machine", "cannot fill a file: %s", strerror(errno));
+	free(content);
+}
+
+static void open_file(const struct step *step)
+{
+	const char *directory = step->kind == KIND_SHM ? "/dev/shm" : getenv("RTAIO_TEST_FUZZ_DIR");
+	struct object *object = make_object(step);
+	int access = step->access;
+
+	object->size = step->size;
+	object->is_direct = step->kind == KIND_DIRECT;
+	object->is_appended = access == ACCESS_APPEND;
+	object->keeper = open(directory ? directory : ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	if (object->keeper < 0) {
+		violation("machine", "no file in %s: %s", directory, strerror(errno));
+		return;
+	}
+	fill_file(object->keeper, object->size);
+	make_file_descriptor(step->descriptor,
+			     open_again(object->keeper, flags_of(access, object->is_direct)),
+			     access, object);
+}
+
+static struct object *file_of(const struct descriptor *descriptor)
+{
+	struct object *object;
+
+	if (!descriptor || descriptor->closed || descriptor->is_bad)
+		return NULL;
+	object = descriptor->in ? descriptor->in : descriptor->out;
+	return object->is_stream ? NULL : object;
+}
+
+/* A file is either appended to or written at offsets, not both. */
+static void open_other(const struct step *step)
+{
+	struct descriptor *of = descriptor_of(step->of);
+	struct object *object = file_of(of);
+	int access = step->access;
+
+	if (!object)
+		return;
+	if (step->verb == VERB_DUP) {
+		make_file_descriptor(step->descriptor, dup(of->number), of->access, object);
+		return;
+	}
+	if (object->is_appended && access != ACCESS_READ)
+		access = ACCESS_APPEND;
+	else if (!object->is_appended && access == ACCESS_APPEND)
+		access = ACCESS_BOTH;
+	make_file_descriptor(step->descriptor,
+			     open_again(object->keeper, flags_of(access, object->is_direct)),
+			     access, object);
+}
+
+static void open_pipe(const struct step *step)
+{
+	struct object *object;
+	int fds[2];
+
+	if (!is_free(step->peer) || step->peer == step->descriptor)
+		return;
+	object = make_object(step);
+	object->is_stream = true;
+	if (pipe2(fds, O_CLOEXEC | (step->is_nonblocking ? O_NONBLOCK : 0)) < 0)
+		fds[0] = fds[1] = -1;
+	make_descriptor(step->descriptor, fds[0], ACCESS_READ, object, NULL);
+	make_descriptor(step->peer, fds[1], ACCESS_WRITE, NULL, object);
+}
+
+static void open_socket(const struct step *step)
+{
+	struct object *there, *back;
+	int fds[2];
+
+	if (!is_free(step->peer) || step->peer == step->descriptor)
+		return;
+	there = make_object(step);
+	back = make_object(step);
+	/* The first end reads what step->writer writes; the other way it is turned round. */
+	back->reader = step->writer;
+	back->writer = step->reader;
+	there->is_stream = there->is_socket = back->is_stream = back->is_socket = true;
+	if (socketpair(AF_UNIX,
+		       SOCK_STREAM | SOCK_CLOEXEC | (step->is_nonblocking ? SOCK_NONBLOCK : 0), 0,
+		       fds) < 0)
+		fds[0] = fds[1] = -1;
+	make_descriptor(step->descriptor, fds[0], ACCESS_BOTH, there, back);
+	make_descriptor(step->peer, fds[1], ACCESS_BOTH, back, there);
+}
+
+void descriptors_open(const struct step *step)
+{
+	if (!is_free(step->descriptor) || history.nr_objects + 2 > OBJECTS_MAX)
+		return;
+	if (step->verb == VERB_FILE)
+		open_file(step);
+	else if (step->verb == VERB_PIPE)
+		open_pipe(step);
+	else if (step->verb == VERB_SOCKET)
+		open_socket(step);
+	else if (step->verb == VERB_BAD)
+		history.descriptors[step->descriptor] = (struct descriptor){
+			.exists = true, .is_bad = true, .number = (int)step->size
+		};
+	else
+		open_other(step);
+}
+
+/* Streams have one descriptor for each end: with it goes the end. */
+static void mark_closed(struct descriptor *descriptor)
+{
+	descriptor->closed = history_stamp();
+	if (descriptor->in && descriptor->in->is_stream)
+		descriptor->in->reader_closed = descriptor->closed;
+	if (descriptor->out && descriptor->out->is_stream && !descriptor->out->writer_closed)
+		descriptor->out->writer_closed = descriptor->closed;
+}
+
+void descriptor_close(struct descriptor *descriptor)
+{
+	if (descriptor->closed || descriptor->is_bad)
+		return;
+	mark_closed(descriptor);
+	if (close(descriptor->number) < 0)
+		violation("machine", "close: %s", strerror(errno));
+}
+
+void descriptors_replace(const struct step *step)
+{
+	struct descriptor *of = descriptor_of(step->of), *peer = descriptor_of(step->peer);
+	struct object *object = file_of(of);
+
+	if (!is_free(step->descriptor) || !object || !peer || peer == of || peer->closed ||
+	    peer->is_bad)
+		return;
+	mark_closed(peer);
+	if (dup2(of->number, peer->number) < 0)
+		violation("machine", "dup2: %s", strerror(errno));
+	make_file_descriptor(step->descriptor, peer->number, of->access, object);
+}
+
+static struct record *begin_plain(struct object *object, int verb, int64_t length)
+{
+	int index = atomic_fetch_add(&history.nr_plain, 1);
+	struct record *record = &history.records[REQUESTS_MAX + index];
+
+	if (index >= PLAIN_MAX)
+		return NULL;
+	record->is_plain = true;
+	record->verb = verb;
+	record->object = object;
+	record->length = length;
+	if (!memory_give(record, false))
+		return NULL;
+	record->begin = history_stamp();
+	return record;
+}
+
+static bool end_plain(struct record *record, ssize_t result)
+{
+	record->end = history_stamp();
+	record->result = result;
+	record->error = result < 0 ? errno : 0;
+	atomic_store(&record->done, history_stamp());
+	atomic_store(&record->state, STATE_SUBMITTED);
+	return result > 0;
+}
+
+bool stream_feed(struct object *object, int number, int64_t length)
+{
+	struct record *record =
+		begin_plain(object, VERB_WRITE, length > FEED_MAX ? FEED_MAX : length);
+	struct iovec iov;
+
+	if (!record)
+		return false;
+	iov = (struct iovec){ .iov_base = record->buffer, .iov_len = (size_t)record->length };
+	if (object->is_socket)
+		return end_plain(record, send(number, iov.iov_base, iov.iov_len,
+					      MSG_DONTWAIT | MSG_NOSIGNAL));
+	return end_plain(record, pwritev2(number, &iov, 1, -1, RWF_NOWAIT));
+}
+
+bool stream_drain(struct object *object, int number, int64_t length)
+{
+	struct record *record = begin_plain(object, VERB_READ, length);
+	struct iovec iov;
+
+	if (!record)
+		return false;
+	iov = (struct iovec){ .iov_base = record->buffer, .iov_len = (size_t)length };
+	if (object->is_socket)
+		return end_plain(record, recv(number, iov.iov_base, iov.iov_len, MSG_DONTWAIT));
+	return end_plain(record, preadv2(number, &iov, 1, -1, RWF_NOWAIT));
+}
+
+void descriptors_close_all(void)
+{
+	for (int i = 0; i < DESCRIPTORS_MAX; i++)
+		if (history.descriptors[i].exists)
+			descriptor_close(&history.descriptors[i]);
+	for (int i = 0; i < history.nr_objects; i++)
+		if (history.objects[i].keeper >= 0)
+			close(history.objects[i].keeper);
+}
+
+uint64_t descriptors_in_use(void)
+{
+	uint64_t numbers = 0;
+
+	for (int number = 0; number < 64; number++)
+		if (fcntl(number, F_GETFD) >= 0)
+			numbers |= (uint64_t)1 << number;
+	return numbers;
+}
