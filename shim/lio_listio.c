@@ -50,16 +50,18 @@ static enum request_op op_of(int opcode)
 
 static void add_entry(struct list *list, struct aiocb *cb)
 {
+	enum request_op op = op_of(cb->aio_lio_opcode);
 	struct request *req;
 
 	if (list->keeps_silent)
 		cb->aio_sigevent.sigev_notify = SIGEV_NONE;
+	if (op == OP_FSYNC || op == OP_FDATASYNC)
+		cb->aio_reqprio = 0; /* as for aio_fsync, whatever it was */
 	if (!interface_check_priority(cb)) {
 		list->rejection = EINVAL;
 		return;
 	}
-	if (submit_begin(cb, op_of(cb->aio_lio_opcode), &cb->aio_sigevent, list->may_go_direct,
-			 &req) < 0) {
+	if (submit_begin(cb, op, &cb->aio_sigevent, list->may_go_direct, &req) < 0) {
 		list->rejection = EAGAIN;
 		return;
 	}
