@@ -211,14 +211,19 @@ void issue_leave_prepared(struct request *req)
 	}
 }
 
-/* The kernel took all that was prepared: it holds the files now. */
+/*
+ * The kernel took all that was prepared: it holds the files now.  But that of
+ * an fsync it looks up as late as in its own worker thread (io_fsync_prep()
+ * forces it there), so the number must stay what it is until that is done.
+ */
 void issue_submitted(void)
 {
 	struct request *req;
 
 	while ((req = TAILQ_FIRST(&ledger.prepared))) {
 		issue_leave_prepared(req);
-		request_release_descriptor(req);
+		if (!request_is_barrier(req))
+			request_release_descriptor(req);
 	}
 }
 
