@@ -21,6 +21,8 @@
 
 #include "abi.h"
 #include "descriptor.h"
+#include "epoch.h"
+#include "event_ring.h"
 #include "futex.h"
 #include "cancel.h"
 #include "interface.h"
@@ -64,8 +66,11 @@ static void before_close(unsigned first, unsigned last)
 	if (last > INT_MAX)
 		last = INT_MAX;
 	steering_forget(first, last);
-	if (first <= last && is_our_process())
+	if (first <= last && is_our_process()) {
+		/* What the direct lane gives back holds its number once it is taken from the ring. */
+		event_ring_settle();
 		cancel_before_close((int)first, (int)last);
+	}
 	errno = saved_errno;
 }
 
@@ -73,7 +78,7 @@ static void before_close_one(int fd)
 {
 	if (fd < 0)
 		return;
-	if (__builtin_expect(descriptor_is_held(fd), 0))
+	if (__builtin_expect(descriptor_is_held(fd) || epoch_is_busy(fd), 0))
 		before_close((unsigned)fd, (unsigned)fd);
 	else
 		steering_forget((unsigned)fd, (unsigned)fd);

@@ -244,6 +244,12 @@ size_t direct_submit(struct request_list *list)
 		continue;
 	TAILQ_FOREACH(req, list, list_link)
 		nr_left++;
+	/*
+	 * A write that is given back is so at once.  It is to begin now, not when
+	 * somebody happens to look, and from here on it holds its number.
+	 */
+	if (event_ring_shows(-EAGAIN))
+		event_ring_poll();
 	return nr_left;
 }
 

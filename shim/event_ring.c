@@ -243,6 +243,38 @@ void event_ring_poll(void)
 	restore_signals(mask);
 }
 
+/* A thread that reaps has its signals blocked: it is never one that this one has interrupted. */
+static bool is_reaped(void)
+{
+	return atomic_load(&claim) & CLAIM_REAPING;
+}
+
+void event_ring_settle(void)
+{
+	struct aio_ring *ring = atomic_load_explicit(&context, memory_order_acquire);
+
+	event_ring_poll();
+	while (ring && (is_reaped() || !is_ring_empty(ring))) {
+		RAW_SYSCALL(SYS_sched_yield);
+		event_ring_poll();
+	}
+}
+
+bool event_ring_shows(ssize_t res)
+{
+	struct aio_ring *ring = atomic_load_explicit(&context, memory_order_acquire);
+	unsigned tail, head;
+
+	if (!ring)
+		return false;
+	tail = atomic_load_explicit(&ring->tail, memory_order_acquire);
+	head = atomic_load_explicit(&ring->head, memory_order_relaxed);
+	for (; head != tail; head = head + 1 == ring->nr ? 0 : head + 1)
+		if ((ssize_t)__atomic_load_n(&ring->events[head].res, __ATOMIC_RELAXED) == res)
+			return true;
+	return false;
+}
+
 /* --- waiting -------------------------------------------------------------- */
 
 struct wait {

@@ -36,6 +36,18 @@ void event_ring_refuse(void);
 void event_ring_poll(void);
 
 /*
+ * [any thread] Like event_ring_poll(), and what another thread is taking is
+ * reported, too, when it returns.  May wait for that thread, for a moment.
+ */
+void event_ring_settle(void);
+
+/*
+ * [any thread] Is there an event with this result?  A look without the claim:
+ * another thread may take it at the same time.
+ */
+bool event_ring_shows(ssize_t res);
+
+/*
  * [any thread] Sleep until is_done(arg), reaping or while another thread
  * reaps.  0, -ETIMEDOUT or -EINTR.  Async-signal-safe.
  */
