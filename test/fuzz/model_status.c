@@ -41,9 +41,13 @@ static bool may_be_cancelled(const struct record *record)
 {
 	uint64_t closed = record->descriptor->closed;
 
-	/* Requests on streams are cancelled by a close, those on files are not. */
+	/*
+	 * Requests on streams are cancelled by a close. Those on files are not; but one that
+	 * is wrong anyway may be asked about twice, and then it is too late.
+	 */
 	if (closed > record->begin && closed < record->done && record->object &&
-	    record->object->is_stream)
+	    (record->object->is_stream || is_misaligned(record) ||
+	     record->offset >= OFFSET_TOO_LARGE))
 		return true;
 	for (int i = 0; i < CANCELS_MAX; i++) {
 		const struct cancel *cancel = &history.cancels[i];
