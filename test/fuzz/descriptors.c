@@ -198,6 +198,36 @@ void descriptors_open(const struct step *step)
 		open_other(step);
 }
 
+static bool has_pending(const struct descriptor *descriptor)
+{
+	for (int i = 0; i < REQUESTS_MAX; i++) {
+		struct record *record = &history.records[i];
+
+		if (record->descriptor == descriptor && record_is_accepted(record) &&
+		    !record_observe(record))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * A request that blocks keeps its end of a socket open, closed or not. If there
+ * are such on both ends, none of them is ever going to end.
+ */
+static bool would_block_for_ever(const struct descriptor *descriptor)
+{
+	if (!descriptor->in || !descriptor->in->is_socket)
+		return false;
+	for (int i = 0; i < DESCRIPTORS_MAX; i++) {
+		const struct descriptor *peer = &history.descriptors[i];
+
+		if (peer->exists && peer->out == descriptor->in && peer->closed &&
+		    has_pending(peer))
+			return true;
+	}
+	return false;
+}
+
 /* Streams have one descriptor for each end: with it goes the end. */
 static void mark_closed(struct descriptor *descriptor)
 {
@@ -210,7 +240,7 @@ static void mark_closed(struct descriptor *descriptor)
 
 void descriptor_close(struct descriptor *descriptor)
 {
-	if (descriptor->closed || descriptor->is_bad)
+	if (descriptor->closed || descriptor->is_bad || would_block_for_ever(descriptor))
 		return;
 	mark_closed(descriptor);
 	if (close(descriptor->number) < 0)
@@ -223,7 +253,7 @@ void descriptors_replace(const struct step *step)
 	struct object *object = file_of(of);
 
 	if (!is_free(step->descriptor) || !object || !peer || peer == of || peer->closed ||
-	    peer->is_bad)
+	    peer->is_bad || would_block_for_ever(peer))
 		return;
 	mark_closed(peer);
 	if (dup2(of->number, peer->number) < 0)

@@ -50,6 +50,14 @@ bool record_is_accepted(struct record *record)
 	       record->ret == 0 && record->verb != VERB_NOP;
 }
 
+bool record_is_on_stream(const struct record *record)
+{
+	const struct descriptor *descriptor = record->descriptor;
+
+	return (descriptor->in && descriptor->in->is_stream) ||
+	       (descriptor->out && descriptor->out->is_stream);
+}
+
 bool record_has_good_priority(const struct record *record)
 {
 	return record->verb == VERB_FSYNC || record->verb == VERB_DSYNC ||

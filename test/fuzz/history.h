@@ -143,6 +143,9 @@ static inline int record_id(const struct record *record)
 /* Has it been accepted, so that it ends one day? */
 bool record_is_accepted(struct record *record);
 
+/* Then it may have to wait behind others, be it only to fail. */
+bool record_is_on_stream(const struct record *record);
+
 /* aio_fsync ignores it, also in a list. */
 bool record_has_good_priority(const struct record *record);
 

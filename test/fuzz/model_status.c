@@ -45,8 +45,8 @@ static bool may_be_cancelled(const struct record *record)
 	 * Requests on streams are cancelled by a close. Those on files are not; but one that
 	 * is wrong anyway may be asked about twice, and then it is too late.
 	 */
-	if (closed > record->begin && closed < record->done && record->object &&
-	    (record->object->is_stream || is_misaligned(record) ||
+	if (closed > record->begin && closed < record->done &&
+	    (record_is_on_stream(record) || is_misaligned(record) ||
 	     record->offset >= OFFSET_TOO_LARGE))
 		return true;
 	for (int i = 0; i < CANCELS_MAX; i++) {
@@ -244,10 +244,11 @@ static void judge_notices(const struct record *record)
 			  record->nr_notices, expected);
 }
 
+/* Unless the kernel began with a piece that it could not bring to an end. */
 static void judge_rest_of_buffer(const struct record *record)
 {
 	if (record->verb != VERB_READ || record->error || !record->object ||
-	    record->object->is_direct)
+	    record->object->is_direct || is_buffer_bad(record))
 		return;
 	for (int64_t i = record->result; i < record->nr_good; i++)
 		if (record->data[i] != 0x5C) {

@@ -130,15 +130,6 @@ static bool may_be_interrupted(void)
 	return history.has_handlers && history.is_restless;
 }
 
-/* It may have to wait behind others, be it only to fail. */
-static bool is_on_stream(const struct record *record)
-{
-	const struct descriptor *descriptor = record->descriptor;
-
-	return (descriptor->in && descriptor->in->is_stream) ||
-	       (descriptor->out && descriptor->out->is_stream);
-}
-
 /* Will it end whatever else happens? Of streams that is only known while nobody else submits. */
 static bool is_certain(struct record *record, bool is_alone)
 {
@@ -146,7 +137,7 @@ static bool is_certain(struct record *record, bool is_alone)
 	int64_t nr_there = 0, nr_wanted = 0;
 	int nr_writes = 0;
 
-	if (atomic_load(&record->done) || !is_on_stream(record))
+	if (atomic_load(&record->done) || !record_is_on_stream(record))
 		return atomic_load(&record->done) || !record->descriptor->closed;
 	if (!is_alone || !object || record->descriptor->closed ||
 	    record->descriptor->access == ACCESS_BOTH ||
@@ -192,7 +183,7 @@ static int gather(const struct step *step, int nr, struct group *group, struct a
 		if (record) {
 			record->group = group;
 			record->entry = group->nr_entries;
-			if (is_on_stream(record))
+			if (record_is_on_stream(record))
 				is_certain_to_end = false;
 		}
 		list[group->nr_entries] = record ? record->cb : NULL;
