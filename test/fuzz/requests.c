@@ -134,7 +134,7 @@ static bool may_be_interrupted(void)
 static bool is_certain(struct record *record, bool is_alone)
 {
 	const struct object *object = record->object;
-	int64_t nr_there = 0, nr_wanted = 0;
+	int64_t nr_there = 0, nr_wanted = 0, nr_given = 0;
 	int nr_writes = 0;
 
 	if (atomic_load(&record->done) || !record_is_on_stream(record))
@@ -150,14 +150,16 @@ static bool is_certain(struct record *record, bool is_alone)
 			continue;
 		if (other->verb == VERB_WRITE && atomic_load(&other->done) && other->error == 0)
 			nr_there += other->result;
-		if (other->verb == VERB_READ)
+		if (other->verb == VERB_READ) {
 			nr_wanted += other->length;
-		if (other->verb == VERB_WRITE && ++nr_writes)
-			nr_there -= record->verb == VERB_WRITE ? other->length : 0;
+		} else {
+			nr_given += other->length;
+			nr_writes++;
+		}
 	}
 	if (record->verb == VERB_READ)
 		return nr_there >= nr_wanted;
-	return nr_writes <= CERTAIN_WRITES && nr_there >= -CERTAIN_BYTES;
+	return nr_writes <= CERTAIN_WRITES && nr_given <= CERTAIN_BYTES;
 }
 
 static struct group *open_group(const struct step *step)
