@@ -379,6 +379,7 @@ static uint64_t settle(void)
 	} while (!TAILQ_EMPTY(&ledger.ended));
 	wake_waiters();
 	cancel_serve_closings();
+	ledger.round++;
 	if (!is_watching())
 		return UINT64_MAX;
 	return next_tick < TICK_NS ? next_tick : TICK_NS;

@@ -251,11 +251,12 @@ static bool is_reaped(void)
 
 void event_ring_settle(void)
 {
+	static const struct timespec moment = { .tv_nsec = 10000 };
 	struct aio_ring *ring = atomic_load_explicit(&context, memory_order_acquire);
 
 	event_ring_poll();
 	while (ring && (is_reaped() || !is_ring_empty(ring))) {
-		RAW_SYSCALL(SYS_sched_yield);
+		RAW_SYSCALL(SYS_nanosleep, &moment, NULL); /* yield: not for real-time threads */
 		event_ring_poll();
 	}
 }

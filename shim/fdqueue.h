@@ -44,6 +44,9 @@ struct fdqueue {
 	bool is_backlogged; /* dispatch keeps it in its backlog */
 	bool has_turn;      /* dispatch: may put one request in flight ahead of the backlog */
 	struct descriptor descriptor;    /* what the number meant */
+	struct descriptor seen;          /* issue: what it meant when last looked at, */
+	uint64_t looked_in;              /* in which round that was, */
+	unsigned nr_looks_saved;         /* and how many requests went by it */
 	struct request_list outstanding; /* accepted and not complete, oldest first */
 	struct request_list waiting;     /* file requests not issued, oldest first */
 	struct chain_tree chain[2];      /* stream requests not issued: reads, writes */

@@ -25,6 +25,7 @@
 #include "workers.h"
 
 #define LONE_COPIES_MAX 12u /* buffered writes in flight, up to which a worker is better */
+#define LOOKS_SAVED_MAX 15u /* requests issued on one look at what their number means */
 #define ATTEMPTS_MAX    8u  /* fruitless submissions to the ring before a worker takes over */
 
 static void issue_to_worker(struct request *req)
@@ -82,54 +83,65 @@ static bool has_timeout(const struct request *req)
 	       (timeout.tv_sec || timeout.tv_usec);
 }
 
+static bool is_pipe_or_socket(const struct request *req)
+{
+	return S_ISFIFO(req->descriptor.mode) || S_ISSOCK(req->descriptor.mode);
+}
+
+/* A ring writes a pipe's worth and calls it done; up to PIPE_BUF it is all or nothing. */
+static bool outgrows_pipe(const struct request *req)
+{
+	return S_ISFIFO(req->descriptor.mode) && req->op == OP_WRITE && req->nbytes > PIPE_BUF;
+}
+
+/* Is @res, from a call that does not wait, how the request ends? */
+static bool is_final(const struct request *req, ssize_t res, bool is_nonblocking)
+{
+	if (res == -EOPNOTSUPP || (res == -EAGAIN && !is_nonblocking))
+		return false;
+	return is_nonblocking || req->op != OP_WRITE || res <= 0 || (size_t)res == req->nbytes;
+}
+
 /*
- * Streams that must not wait, or cannot be trusted to a ring: try here, where
- * nothing blocks.
+ * Try on the spot, where nothing blocks: with O_NONBLOCK that is all there is
+ * to it, and else often enough what comes next in a stream is there already,
+ * so that a chain of requests costs a call each and not two turns of the ring.
  */
 static void issue_without_waiting(struct request *req, bool is_nonblocking)
 {
 	ssize_t res = perform_nowait(req);
 
-	if (res == -EOPNOTSUPP) {
-		issue_to_worker(req);
-	} else if (res == -EAGAIN && !is_nonblocking) {
-		issue_to_backend(req);
-	} else if (res > 0 && (size_t)res < req->nbytes && req->op == OP_WRITE && !is_nonblocking) {
-		request_advance(req, (size_t)res);
-		issue_to_backend(req);
-	} else {
+	if (is_final(req, res, is_nonblocking)) {
 		PROBE_ISSUE(req->cb, PROBE_ENGINE);
 		stats_inc(lane_engine);
 		ledger_end(req, res);
+		return;
 	}
+	if (res > 0)
+		request_advance(req, (size_t)res);
+	if (outgrows_pipe(req) ||
+	    (res == -EOPNOTSUPP && (is_nonblocking || !is_pipe_or_socket(req))))
+		issue_to_worker(req);
+	else
+		issue_to_backend(req);
 }
 
 /* Drivers and corners that only the plain system call gets right. */
 static bool needs_plain_call(const struct request *req, bool is_nonblocking)
 {
-	uint32_t mode = req->descriptor.mode;
-
-	if (S_ISCHR(mode) || req->nbytes == 0 || req->nbytes > PERFORM_BYTES_MAX)
+	if (S_ISCHR(req->descriptor.mode) || req->nbytes == 0 || req->nbytes > PERFORM_BYTES_MAX)
 		return true;
-	if (is_nonblocking)
-		return false;
-	/* A ring writes a pipe's worth and calls it done; up to PIPE_BUF it is all or nothing. */
-	if (S_ISFIFO(mode) && req->op == OP_WRITE && req->nbytes > PIPE_BUF)
-		return true;
-	return S_ISSOCK(mode) && has_timeout(req);
+	return !is_nonblocking && S_ISSOCK(req->descriptor.mode) && has_timeout(req);
 }
 
 static void issue_stream(struct request *req)
 {
 	bool is_nonblocking = req->descriptor.flags & O_NONBLOCK;
-	uint32_t mode = req->descriptor.mode;
 
 	if (needs_plain_call(req, is_nonblocking))
 		issue_to_worker(req);
-	else if (is_nonblocking || !(S_ISFIFO(mode) || S_ISSOCK(mode)))
-		issue_without_waiting(req, is_nonblocking);
 	else
-		issue_to_backend(req);
+		issue_without_waiting(req, is_nonblocking);
 }
 
 /*
@@ -161,19 +173,29 @@ static void issue_file(struct request *req)
 		issue_to_backend(req);
 }
 
+/* What the number means, asked once for a few requests of one batch. */
+static const struct descriptor *look_at(struct fdqueue *queue)
+{
+	if (queue->looked_in != ledger.round || queue->nr_looks_saved++ == LOOKS_SAVED_MAX) {
+		descriptor_identify(queue->fd, &queue->seen);
+		queue->looked_in = ledger.round;
+		queue->nr_looks_saved = 0;
+	}
+	return &queue->seen;
+}
+
 /*
  * Is the number still the file it was at submit?  Blocking mode is what it is
  * now, as for a system call made now.
  */
 static bool is_same_file(struct request *req)
 {
-	struct descriptor now;
+	const struct descriptor *now = look_at(req->queue);
 
-	descriptor_identify(req->fd, &now);
-	if (!descriptor_same(&now, &req->descriptor))
+	if (!descriptor_same(now, &req->descriptor))
 		return false;
 	/* O_APPEND decides over the range in the queue: that stays as it was. */
-	req->descriptor.flags = (now.flags & ~O_APPEND) | (req->descriptor.flags & O_APPEND);
+	req->descriptor.flags = (now->flags & ~O_APPEND) | (req->descriptor.flags & O_APPEND);
 	return true;
 }
 

@@ -18,6 +18,7 @@ void ledger_end(struct request *req, ssize_t res)
 void ledger_reset(void)
 {
 	memset(&ledger, 0, sizeof(ledger));
+	ledger.round = 1; /* a new queue has been looked at in round 0: never */
 	TAILQ_INIT(&ledger.backlog);
 	TAILQ_INIT(&ledger.awaiting);
 	TAILQ_INIT(&ledger.ended);
