@@ -150,7 +150,8 @@ void bench_report_rate(uint64_t nr)
 	uint64_t ns = bench_elapsed_ns();
 
 	check_count(nr);
-	printf("- %.1f rate %.3f\n", (double)nr * 1e9 / (double)ns, cpu_us_per_request(nr));
+	printf("- %.1f rate %.3f %llu\n", (double)nr * 1e9 / (double)ns, cpu_us_per_request(nr),
+	       (unsigned long long)nr);
 }
 
 void bench_report_cost(uint64_t nr)
@@ -158,7 +159,8 @@ void bench_report_cost(uint64_t nr)
 	uint64_t ns = bench_elapsed_ns();
 
 	check_count(nr);
-	printf("- %.1f ns %.3f\n", (double)ns / (double)nr, cpu_us_per_request(nr));
+	printf("- %.1f ns %.3f %llu\n", (double)ns / (double)nr, cpu_us_per_request(nr),
+	       (unsigned long long)nr);
 }
 
 static int compare_ns(const void *a, const void *b)
@@ -178,6 +180,6 @@ void bench_report_percentiles(uint64_t *ns, size_t nr)
 	check_count(nr);
 	qsort(ns, nr, sizeof(*ns), compare_ns);
 	for (size_t i = 0; i < sizeof(points) / sizeof(points[0]); i++)
-		printf("%s %llu ns -\n", points[i].name,
-		       (unsigned long long)ns[(size_t)((double)(nr - 1) * points[i].part)]);
+		printf("%s %llu ns - %zu\n", points[i].name,
+		       (unsigned long long)ns[(size_t)((double)(nr - 1) * points[i].part)], nr);
 }

@@ -5,14 +5,16 @@
  * Each of them measures one thing that fio cannot, for one implementation, and
  * prints lines of
  *
- *	SUFFIX VALUE UNIT CPU
+ *	SUFFIX VALUE UNIT CPU NR
  *
  * for scripts/bench: SUFFIX is "-" or extends the name of the workload, UNIT
  * is "rate" (requests in a second, more is better) or "ns" (less is better),
  * CPU is the processor time of the whole process in us for each request, "-"
- * where it was not measured.  The programs know only <aio.h>: glibc serves them, or the
- * library that is preloaded.  What the kernel could do is written out beside
- * as other methods: psync, io_uring, libaio.
+ * where it was not measured, NR is how many requests there were.
+ *
+ * The programs know only <aio.h>: glibc serves them, or the library that is
+ * preloaded.  What the kernel could do is written out beside as other methods:
+ * psync, io_uring, libaio.
  *
  * Nothing waits for ever: a watchdog ends the program with SIGALRM.
  */

@@ -54,6 +54,6 @@ int main(int argc, char **argv)
 	while (nr < STARTS_MAX && bench_elapsed_ns() < end_ns)
 		samples[nr++] = start_once(argv + 2);
 	qsort(samples, nr, sizeof(samples[0]), compare);
-	printf("- %llu ns -\n", (unsigned long long)samples[nr / 2]);
+	printf("- %llu ns - %zu\n", (unsigned long long)samples[nr / 2], nr);
 	return 0;
 }
