@@ -4,7 +4,7 @@
  *
  * Who is on the other side: submitters raise a count, whoever reaps lowers it,
  * the engine flips the epoch and waits for the old count to drain.
- * test/model/barrier.pml is the model.
+ * test/model/epoch.pml is the model.
  */
 #include "epoch.h"
 

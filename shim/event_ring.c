@@ -51,6 +51,9 @@
 /* The kernel finds an event and cannot hand it over; it sees so without a page fault. */
 #define KERNEL_ADDRESS ((void *)-4096L)
 
+#define FOLLOW_ASLEEP 1u
+#define FOLLOW_STEP   2u
+
 #define CLAIM_FREE    ((uintptr_t)0)
 #define CLAIM_REAPING ((uintptr_t)1)
 #define CLAIM_LEADING ((uintptr_t)2)
@@ -73,8 +76,7 @@ static _Atomic(struct aio_ring *) context; /* NULL: none yet; the address is the
 static _Atomic bool is_refused;            /* by the kernel or a filter: never again */
 static _Atomic uint64_t retry_at_ns;       /* no memory, or fs.aio-max-nr is spent: not before */
 static _Atomic uintptr_t claim;
-static _Atomic uint32_t follow_word; /* bumped for followers; they sleep on it */
-static _Atomic bool has_followers;   /* followers raise before they look; who wakes all lowers */
+static _Atomic uint32_t follow_word; /* bumped for followers, who raise bit 0 and sleep on it */
 static _Atomic uint64_t left_since;  /* since when a leader leaves events in the ring, 0: no */
 
 static _Thread_local char thread_anchor __attribute__((tls_model("initial-exec"), aligned(8)));
@@ -161,6 +163,21 @@ static bool is_ring_empty(struct aio_ring *ring)
 	       atomic_load_explicit(&ring->tail, memory_order_acquire);
 }
 
+/*
+ * Bump and lower the flag in one step: a follower that read the word before is
+ * refused by the kernel, one that raises the flag after it is seen next time.
+ */
+static void wake_followers(void)
+{
+	uint32_t old = atomic_load(&follow_word);
+
+	while (!atomic_compare_exchange_weak(&follow_word, &old,
+					     (old + FOLLOW_STEP) & ~FOLLOW_ASLEEP))
+		continue;
+	if (old & FOLLOW_ASLEEP)
+		futex_wake(&follow_word, INT_MAX);
+}
+
 /* With the claim and blocked signals: take everything. */
 static void reap_all(struct aio_ring *ring)
 {
@@ -180,9 +197,7 @@ static void reap_all(struct aio_ring *ring)
 		return;
 	atomic_store_explicit(&left_since, 0, memory_order_relaxed);
 	waiter_wake_slots(slots);
-	atomic_fetch_add(&follow_word, 1);
-	if (atomic_load(&has_followers) && atomic_exchange(&has_followers, false))
-		futex_wake(&follow_word, INT_MAX);
+	wake_followers();
 }
 
 /* FREE, or led by this very thread further down its stack. */
@@ -213,18 +228,17 @@ static bool try_steal(struct aio_ring *ring)
 	       atomic_compare_exchange_strong(&claim, &seen, me() | CLAIM_REAPING);
 }
 
-/* One of them leads on; the others stay asleep. */
+/* One of them leads on; the others stay asleep, and so the flag stays. */
 static void wake_follower(void)
 {
-	atomic_fetch_add(&follow_word, 1);
-	if (atomic_load(&has_followers))
+	if (atomic_fetch_add(&follow_word, FOLLOW_STEP) & FOLLOW_ASLEEP)
 		futex_wake(&follow_word, 1);
 }
 
 static void release_claim(void)
 {
 	atomic_store(&claim, CLAIM_FREE);
-	/* Partner: follow(), which raises has_followers before it looks at the claim. */
+	/* Partner: follow(), which raises the flag before it looks at the claim. */
 	wake_follower();
 }
 
@@ -375,8 +389,7 @@ static int follow(const struct wait *wait)
 	if (ns == 0)
 		return -ETIMEDOUT;
 	deadline = clock_in_ns(ns);
-	atomic_store(&has_followers, true);
-	seen = atomic_load(&follow_word);
+	seen = atomic_fetch_or(&follow_word, FOLLOW_ASLEEP) | FOLLOW_ASLEEP;
 	if (!wait->is_done(wait->arg) && atomic_load(&claim) != CLAIM_FREE) {
 		restore_signals(wait->mask);
 		ret = waiter_sleep(&follow_word, seen, &deadline, wait->can_cancel);
@@ -429,6 +442,6 @@ void event_ring_forget(void)
 	atomic_store(&is_refused, false);
 	atomic_store(&retry_at_ns, 0);
 	atomic_store(&claim, CLAIM_FREE);
-	atomic_store(&has_followers, false);
+	atomic_store(&follow_word, 0);
 	atomic_store(&left_since, 0);
 }

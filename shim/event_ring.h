@@ -5,7 +5,7 @@
  * One context serves the process.  The kernel maps its event ring into our
  * memory; a thread that polls or waits takes what is there and reports it.
  * The protocol is described in event_ring.c and modelled in
- * test/model/direct.pml.
+ * test/model/event_ring.pml.
  */
 #ifndef RTAIO_EVENT_RING_H
 #define RTAIO_EVENT_RING_H
