@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * freelist.pml - allocation of records
+ * freelist.pml - allocation of records (request.c)
  *
- * A Treiber stack of record indices, whose head is one word of index and tag;
+ * A Treiber stack of record indices, whose head, free_head, is one word of index and tag;
  * every pop that succeeds makes the tag one higher. When the stack is empty a
  * record is taken from those never used, by compare-and-swap of the high-water
- * index (a fetch-and-add would run away from the table's end, and wrap in the
+ * index, high_water (a fetch-and-add would run away from the table's end, and wrap in the
  * end). All changes are read-modify-writes, and the link is written before the
  * push, so that store buffers change nothing.
  *
- * A popper reads the link of a record that another thread may have taken by
+ * A popper reads the link, free_next, of a record that another thread may have taken by
  * then: the link is an atomic of its own, never a member of a union, and the
  * memory of records is never given back.
  *
@@ -20,9 +20,9 @@
 #define NONE		NR_RECORDS
 
 /* Two records on the list, one never used. */
-byte head = 1;			/* the head word: index, */
+byte free_head = 1;		/* index, */
 byte tag;			/* and tag */
-byte link[NR_RECORDS] = { NONE, 0, 0 };
+byte free_next[NR_RECORDS] = { NONE, 0, 0 };
 byte high_water = 2;
 bool is_owned[NR_RECORDS];
 
@@ -40,20 +40,20 @@ next:	if
 	:: nr_allocs == 0 && held == NONE -> goto out
 	fi;
 
-pop:	atomic { old = head; old_tag = tag };
+pop:	atomic { old = free_head; old_tag = tag };
 	if
 	:: old == NONE -> goto bump
 	:: else
 	fi;
-	new = link[old];
+	new = free_next[old];
 	atomic {
 		if
 #ifdef BROKEN_NO_TAG
-		:: head == old ->
+		:: free_head == old ->
 #else
-		:: head == old && tag == old_tag ->
+		:: free_head == old && tag == old_tag ->
 #endif
-			head = new; tag++; r = old; goto got
+			free_head = new; tag++; r = old; goto got
 		:: else -> goto pop
 		fi
 	};
@@ -90,11 +90,11 @@ failed:	old = 0; old_tag = 0;
 	goto next;
 
 free:	is_owned[r] = false;
-push:	atomic { old = head; old_tag = tag };
-	link[r] = old;
+push:	atomic { old = free_head; old_tag = tag };
+	free_next[r] = old;
 	atomic {
 		if
-		:: head == old && tag == old_tag -> head = r
+		:: free_head == old && tag == old_tag -> free_head = r
 		:: else -> goto push
 		fi;
 		r = NONE; old = 0; old_tag = 0;
@@ -113,10 +113,10 @@ init
 		run program(1)
 	};
 	_nr_pr == 1;
-	i = head;
+	i = free_head;
 	n = NR_RECORDS - high_water;
 	do
-	:: i != NONE -> assert(n < NR_RECORDS); n++; i = link[i]
+	:: i != NONE -> assert(n < NR_RECORDS); n++; i = free_next[i]
 	:: else -> break
 	od;
 	assert(n == NR_RECORDS)

@@ -1,27 +1,28 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * group.pml - the record of a lio_listio() call
+ * group.pml - the record of a lio_listio() call (group.c, publish.c)
  *
- *	remaining	members not complete, and one for the submitter: who
- *			takes it to 0 completes the group
- *	refs		one for the members together, one for a LIO_WAIT
- *			submitter: who takes it to 0 gives the record back
- *	is_failed	written by members before they take from `remaining`
- *	is_done		the futex word of the waiter
+ *	members		joined and not complete, and one for the submitter: who
+ *			takes it to 0 publishes the group
+ *	holders		one for the members together, one for a LIO_WAIT
+ *			caller: who takes it to 0 gives the record back
+ *	has_failed	written by members before they leave
+ *	generation	of the record, bumped by who publishes: the futex word of
+ *			the waiter (here: is_published)
  *
- * `remaining` starts at the number of entries plus 1, because members complete
- * while the rest is being submitted. When all are submitted the submitter
- * takes 1 and the number of those rejected, in one step.
+ * `members` starts at 1, because members complete while the rest is being
+ * submitted. Those that the engine refuses leave like the others; in the end the
+ * submitter does.
  *
- * Who completes the group notifies, sets is_done, wakes, and only then drops
- * the members' reference. A waiter that leaves, because it saw is_done or for
- * EINTR, drops its own, after it has read is_failed.
+ * Who publishes the group bumps the generation, wakes, and only then puts the
+ * members' hold. A waiter that leaves, because it saw the generation or for
+ * EINTR, puts its own, after it has read has_failed.
  *
- * remaining and refs change by read-modify-writes. The plain stores before them,
- * of error codes and is_failed, may be delayed up to the next of these: to the
+ * members and holders change by read-modify-writes. The plain stores before them,
+ * of error codes and has_failed, may be delayed up to the next of these: to the
  * others that looks like a member that is slower, so no store buffer is needed.
  *
- * Proved: the group completes once, after its last member and not before all
+ * Proved: the group is published once, after its last member and not before all
  * are submitted; a waiter that was not interrupted returns, after all members,
  * and knows whether one failed; nobody touches a record that was given back,
  * and it is given back once.
@@ -29,52 +30,52 @@
 
 #define NR_ENTRIES	3
 
-byte remaining, refs;
-bool is_failed, is_done;
+byte members, holders;
+bool has_failed, is_published;
 bool is_submitted[NR_ENTRIES];
 bool has_error[NR_ENTRIES];	/* the error code is no longer EINPROGRESS */
 bool is_waiting;		/* the submitter is on the futex's queue */
 bool is_all_submitted, is_given_back;
-byte nr_notified, nr_accepted, nr_complete;
-bool any_failed;		/* not in the program: what is_failed should say */
+byte nr_published, nr_accepted, nr_complete;
+bool any_failed;		/* not in the program: what has_failed should say */
 
 #define USE_RECORD	assert(!is_given_back)
 
-inline put_ref()
+inline group_put()
 {
 	atomic {
 		USE_RECORD;
-		refs--;
-		is_given_back = (refs == 0)
+		holders--;
+		is_given_back = (holders == 0)
 	}
 }
 
-/* Takes n from `remaining`, and completes the group if nothing remains. */
-inline put_remaining(n)
+/* The last to leave publishes: publish_silent_group(). */
+inline group_leave()
 {
 	atomic {
 		USE_RECORD;
-		assert(remaining >= (n));
-		remaining = remaining - (n);
+		assert(members > 0);
+		members--;
 		if
-		:: remaining == 0 -> is_last = true
+		:: members == 0 -> is_last = true
 		:: else
 		fi
 	};
 	if
 	:: is_last ->
 		atomic {
-			nr_notified++;
-			assert(nr_notified == 1);
+			nr_published++;
+			assert(nr_published == 1);
 			assert(is_all_submitted && nr_complete == nr_accepted)
 		};
 #ifdef BROKEN_PUT_BEFORE_WAKE
-		put_ref();
+		group_put();
 #endif
-		atomic { USE_RECORD; is_done = true };
+		atomic { USE_RECORD; is_published = true };
 		atomic { USE_RECORD; is_waiting = false };	/* futex_wake */
 #ifndef BROKEN_PUT_BEFORE_WAKE
-		put_ref()
+		group_put()
 #endif
 	:: else
 	fi
@@ -93,15 +94,15 @@ end:	is_submitted[i];
 	has_error[i] = true;
 #ifndef BROKEN_FAILED_LATE
 	if
-	:: fails -> atomic { USE_RECORD; is_failed = true }
+	:: fails -> atomic { USE_RECORD; has_failed = true }
 	:: else
 	fi;
 #endif
 	nr_complete++;
-	put_remaining(1);
+	group_leave();
 #ifdef BROKEN_FAILED_LATE
 	if
-	:: fails -> atomic { USE_RECORD; is_failed = true }
+	:: fails -> atomic { USE_RECORD; has_failed = true }
 	:: else
 	fi
 #endif
@@ -109,7 +110,7 @@ end:	is_submitted[i];
 
 proctype submitter(bool waits)
 {
-	byte i, nr_rejected;
+	byte i;
 	bool is_last, is_interrupted;
 
 	if
@@ -117,33 +118,33 @@ proctype submitter(bool waits)
 	:: true
 	fi;
 
-	d_step {
-		refs = (waits -> 2 : 1);
+	d_step {				/* group_open() */
+		holders = (waits -> 2 : 1);
 #ifdef BROKEN_NO_HOLD
-		remaining = 0
+		members = 0
 #else
-		remaining = NR_ENTRIES + 1
+		members = 1
 #endif
 	};
 	do
 	:: i < NR_ENTRIES ->
 		if
-		:: true ->
-			d_step {
-#ifdef BROKEN_NO_HOLD
-				remaining++;
-#endif
-				nr_accepted++
-			};
-			is_submitted[i] = true
-		:: nr_rejected++
+		:: true ->			/* group_join() */
+			members++;
+			if
+			:: true -> nr_accepted++; is_submitted[i] = true
+			:: atomic { any_failed = true; has_failed = true; is_last = false };
+				group_leave();	/* the engine refused it */
+				assert(!is_last)
+			fi
+		:: true				/* no record for it */
 		fi;
 		i++
 	:: else -> break
 	od;
 	is_all_submitted = true;
 #ifndef BROKEN_NO_HOLD
-	put_remaining(1 + nr_rejected);
+	group_leave();				/* submit_release_group() */
 #endif
 	if
 	:: waits ->
@@ -151,7 +152,7 @@ proctype submitter(bool waits)
 		:: atomic {
 			USE_RECORD;
 			if
-			:: is_done -> break
+			:: is_published -> break
 			:: else -> is_waiting = true
 			fi
 		};
@@ -163,8 +164,8 @@ proctype submitter(bool waits)
 		for (i : 0 .. NR_ENTRIES - 1) {
 			assert(!is_submitted[i] || has_error[i])
 		}
-		atomic { USE_RECORD; assert(is_failed == any_failed) };
-leave:		put_ref()
+		atomic { USE_RECORD; assert(has_failed == any_failed) };
+leave:		group_put()
 	:: else
 	fi
 }
@@ -185,5 +186,5 @@ init
 		fi;
 		run submitter(waits)
 	};
-	is_given_back && nr_notified == 1
+	is_given_back && nr_published == 1
 }
