@@ -31,11 +31,15 @@ static int64_t length_of(const struct record *record)
 	return record->result;
 }
 
-/* With O_DIRECT, one whose buffer or length is found wrong half way may have left something. */
+/*
+ * With O_DIRECT, one whose buffer or length is found wrong half way may have left
+ * something; also if a close was faster than the question what was wrong.
+ */
 static bool is_doubtful(const struct record *record)
 {
-	return (record->error == EFAULT || record->error == EINVAL) && record->object->is_direct &&
-	       record->nr_good > 0 && record->offset >= 0;
+	return (record->error == EFAULT || record->error == EINVAL ||
+		(record->error == ECANCELED && record->descriptor->closed)) &&
+	       record->object->is_direct && record->nr_good > 0 && record->offset >= 0;
 }
 
 /*
