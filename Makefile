@@ -196,6 +196,10 @@ $(addprefix check-,glibc auto io_uring libaio threads): check-%: all tests ## on
 conformance: all $(CONFORMANCE) ## what POSIX asks for, by implementations; also as build/conformance.html
 	@scripts/rtaio-conformance --html build/conformance.html $(CONFORMANCE_FLAGS)
 
+.PHONY: conformance-musl
+conformance-musl: all $(CONFORMANCE) ## the same with a column for musl
+	@scripts/conformance-musl --html build/conformance-musl.html $(CONFORMANCE_FLAGS)
+
 N ?= 1000
 SEED ?= 1
 .PHONY: fuzz
@@ -222,7 +226,7 @@ model: ## verify the lock-free protocols with spin
 
 SCRIPTS := scripts/rtaio scripts/rtaio-conformance scripts/demo scripts/check scripts/install-missing scripts/run-tests \
 	scripts/check-layers scripts/check-exports scripts/check-assertions scripts/check-traps scripts/check-mutants \
-	scripts/check-sanitizers scripts/fuzz scripts/bench scripts/model .ci/run \
+	scripts/check-sanitizers scripts/fuzz scripts/conformance-musl scripts/bench scripts/model .ci/run \
 	$(SHELL_TESTS) $(filter %.sh,$(SYSTEM_TESTS))
 C_FILES := $(wildcard shim/*.[ch] include/*.h test/*/*.[ch] test/*/*/*.[ch])
 
