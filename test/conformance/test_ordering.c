@@ -425,13 +425,13 @@ static void test_direct_read_sees_an_earlier_overlapping_write(void **state)
 }
 
 /* A big read, then at once a write into its range: the read sees old data. */
-static void write_behind_read(int fd, char *data, char *found, size_t size)
+static void write_behind_read(int fd, char *data, char *found, size_t size, size_t overlap)
 {
 	enum { PART = 4096 };
 	struct aiocb write_cb, read_cb;
 
 	for (int round = 0; round < 20; round++) {
-		off_t where = (off_t)(size - PART);
+		off_t where = (off_t)(size - overlap);
 
 		memset(data, letters[round], size);
 		check_equal(pwrite(fd, data, size, 0), size);
@@ -455,7 +455,8 @@ static void test_read_does_not_see_a_later_overlapping_write(void **state)
 	int fd = temp_file(0);
 
 	(void)state;
-	write_behind_read(fd, data, found, sizeof(data));
+	write_behind_read(fd, data, found, sizeof(data), 4096);
+	write_behind_read(fd, data, found, sizeof(data), 1);
 	close(fd);
 }
 
@@ -468,7 +469,7 @@ static void test_direct_read_does_not_see_a_later_overlapping_write(void **state
 	(void)state;
 	if (fd < 0)
 		skip_because("no O_DIRECT below build/tmp");
-	write_behind_read(fd, data, found, sizeof(data));
+	write_behind_read(fd, data, found, sizeof(data), 4096);
 	close(fd);
 }
 
