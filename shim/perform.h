@@ -17,7 +17,8 @@ ssize_t perform(const struct request *req, int fd);
 
 /*
  * A stream's request if it can be done without waiting: bytes or -errno;
- * -EAGAIN when it would wait, -EOPNOTSUPP when the file cannot tell.
+ * -EAGAIN when it would wait, -EOPNOTSUPP when the file cannot tell, or the
+ * call is refused.
  */
 ssize_t perform_nowait(const struct request *req);
 

@@ -2,7 +2,7 @@
 /*
  * refuse.c - run a command in a sandbox that refuses kernel interfaces
  *
- *   refuse [io_uring] [libaio] -- command [argument]...
+ *   refuse [io_uring] [libaio] [nowait] -- command [argument]...
  *
  * A seccomp filter answers EPERM, as container profiles do.  The environment,
  * a preload among it, is the command's: this program does no AIO.
@@ -23,6 +23,7 @@ static const struct {
 } interfaces[] = {
 	{ "io_uring", { SYS_io_uring_setup, SYS_io_uring_enter, SYS_io_uring_register, -1 } },
 	{ "libaio", { SYS_io_setup, SYS_io_submit, SYS_io_getevents, SYS_io_pgetevents } },
+	{ "nowait", { SYS_preadv2, SYS_pwritev2, -1, -1 } }, /* which alone take RWF_NOWAIT */
 };
 
 static struct sock_filter filter[32] = {
@@ -49,7 +50,7 @@ static int refuse(const char *name)
 		}
 		return 0;
 	}
-	fprintf(stderr, "refuse: %s is neither io_uring nor libaio\n", name);
+	fprintf(stderr, "refuse: %s is none of io_uring, libaio, nowait\n", name);
 	return -1;
 }
 
@@ -62,7 +63,8 @@ int main(int argc, char **argv)
 		if (refuse(argv[i]) < 0)
 			return 2;
 	if (i + 1 >= argc) {
-		fprintf(stderr, "usage: refuse [io_uring] [libaio] -- command [argument]...\n");
+		fprintf(stderr,
+			"usage: refuse [io_uring] [libaio] [nowait] -- command [argument]...\n");
 		return 2;
 	}
 	add((struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 #
-# run.sh - the tests where the kernel refuses io_uring, Linux AIO, or both
+# run.sh - the tests where the kernel refuses io_uring, Linux AIO, both, or the calls that do not wait
 #
 # By a seccomp filter, as container profiles do, and by the sysctl
 # kernel.io_uring_disabled (as root; it is set back). RTAIO_BACKEND=auto has to
@@ -26,6 +26,10 @@ for refused in io_uring libaio "io_uring libaio"; do
 	run "seccomp refuses $refused" \
 		env WRAPPER="$refuse $refused --" scripts/run-tests --implementation auto "${programs[@]}"
 done
+
+run "seccomp refuses preadv2 and pwritev2" \
+	env WRAPPER="$refuse nowait --" scripts/run-tests --implementation auto \
+	test_aio_read_streams test_aio_write test_ordering
 
 if [ "$(id -u)" -eq 0 ] && [ -w "$sysctl" ]; then
 	before=$(cat "$sysctl")
