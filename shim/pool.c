@@ -37,8 +37,10 @@ static bool is_running(const struct pool *pool, uint64_t key)
 {
 	const struct pool_member *member;
 
+	if (key == 0)
+		return false;
 	TAILQ_FOREACH(member, &pool->members, link)
-		if (key && member->key == key)
+		if (member->key == key)
 			return true;
 	return false;
 }
