@@ -2,9 +2,11 @@
 /*
  * issue.c - which way does a request go that may be issued now?
  *
- *   files        ring; a worker where only the plain call is right
- *   streams      ring while they may block; tried on the spot when they must
- *                not (O_NONBLOCK); a worker for drivers and corners
+ *   files        ring; a worker where only the plain call is right, and for
+ *                buffered writes while few are in flight
+ *   streams      tried on the spot; what would block goes to the ring, or to a
+ *                worker where the ring is not like a plain call; drivers and
+ *                corners to a worker at once
  *   barriers     ring
  *
  * Without a ring, "ring" means a worker.
@@ -173,7 +175,10 @@ static void issue_file(struct request *req)
 		issue_to_backend(req);
 }
 
-/* What the number means, asked once for a few requests of one batch. */
+/*
+ * What the number means, asked once for a few requests of one batch: all of
+ * them were submitted before the first look.
+ */
 static const struct descriptor *look_at(struct fdqueue *queue)
 {
 	if (queue->looked_in != ledger.round || queue->nr_looks_saved++ == LOOKS_SAVED_MAX) {
@@ -185,13 +190,11 @@ static const struct descriptor *look_at(struct fdqueue *queue)
 }
 
 /*
- * Is the number still the file it was at submit?  Blocking mode is what it is
- * now, as for a system call made now.
+ * Was the number still the file that it was at submit, when it was looked at?
+ * Blocking mode is what it was then, as for a system call made then.
  */
-static bool is_same_file(struct request *req)
+static bool is_what_was_meant(struct request *req, const struct descriptor *now)
 {
-	const struct descriptor *now = look_at(req->queue);
-
 	if (!descriptor_same(now, &req->descriptor))
 		return false;
 	/* O_APPEND decides over the range in the queue: that stays as it was. */
@@ -199,10 +202,19 @@ static bool is_same_file(struct request *req)
 	return true;
 }
 
+/* A look of its own, for what comes back between two batches. */
+static bool is_same_file(struct request *req)
+{
+	struct descriptor now;
+
+	descriptor_identify(req->fd, &now);
+	return is_what_was_meant(req, &now);
+}
+
 void issue(struct request *req)
 {
 	request_set_state(req, REQ_IN_FLIGHT);
-	if (!is_same_file(req))
+	if (!is_what_was_meant(req, look_at(req->queue)))
 		ledger_end(req, -ECANCELED);
 	else if (request_is_barrier(req))
 		issue_to_backend(req);
