@@ -7,8 +7,9 @@
  *
  * - a counter of accepted and not yet issued requests per number (hashed), by
  *   which the interposed close functions know that they must wait (close.c);
- * - the identity taken at submit, compared again before issue, for closes that
- *   nobody could see (direct system calls, closes inside libc).
+ * - the identity taken at submit (of a direct request: when that lane gives it
+ *   back), compared again before issue, for closes that nobody could see
+ *   (direct system calls, closes inside libc).
  *
  * All functions here are async-signal-safe and leave errno alone.
  */
