@@ -66,7 +66,8 @@
 #include "waiter.h"
 #include "workers.h"
 
-#define TICK_NS 4000000u /* how often to look while something has to be watched */
+#define ROUNDS_MAX 64       /* of what is answered on the spot, before the backend has its turn */
+#define TICK_NS    4000000u /* how often to look while something has to be watched */
 
 /* --- publish ----------------------------------------------------------- */
 
@@ -307,12 +308,19 @@ static void refuse(struct message *message, int err)
 	wake_waiters();
 }
 
+/*
+ * What has ended until now.  What follows it may be tried on the spot and end
+ * as well: that is for the next round, so that what was submitted before has
+ * its place in the order by then.
+ */
 static void publish_ended(void)
 {
+	struct request_list list = TAILQ_HEAD_INITIALIZER(list);
 	struct request *req;
 
-	while ((req = TAILQ_FIRST(&ledger.ended))) {
-		TAILQ_REMOVE(&ledger.ended, req, list_link);
+	TAILQ_CONCAT(&list, &ledger.ended, list_link);
+	while ((req = TAILQ_FIRST(&list))) {
+		TAILQ_REMOVE(&list, req, list_link);
 		finish(req);
 	}
 }
@@ -372,14 +380,18 @@ static uint64_t settle(void)
 {
 	uint64_t next_tick = tick();
 
-	do {
+	for (int i = 0; i == 0 || (i < ROUNDS_MAX && !TAILQ_EMPTY(&ledger.ended)); i++) {
+		if (!TAILQ_EMPTY(&ledger.ended))
+			engine_receive();
 		publish_ended();
 		pump_backlog();
 		cancel_serve();
-	} while (!TAILQ_EMPTY(&ledger.ended));
-	wake_waiters();
+		wake_waiters();
+		ledger.round++;
+	}
 	cancel_serve_closings();
-	ledger.round++;
+	if (!TAILQ_EMPTY(&ledger.ended))
+		return 0;
 	if (!is_watching())
 		return UINT64_MAX;
 	return next_tick < TICK_NS ? next_tick : TICK_NS;

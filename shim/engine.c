@@ -130,7 +130,7 @@ static void refuse_all(int err)
 	while (!inbox_abandon());
 }
 
-static void receive_messages(void)
+void engine_receive(void)
 {
 	struct message *message = inbox_take(), *next;
 
@@ -191,7 +191,7 @@ static bool serve(void)
 	for (;;) {
 		bool is_over;
 
-		receive_messages();
+		engine_receive();
 		is_over = rest(client->settle());
 		if (backend->is_lost && backend->is_lost())
 			return false;

@@ -36,7 +36,7 @@ struct engine_client {
 
 	/*
 	 * Between batches.  Returns in how many nanoseconds to call again at
-	 * the latest; UINT64_MAX: when something happens.
+	 * the latest; UINT64_MAX: when something happens; 0: at once.
 	 */
 	uint64_t (*settle)(void);
 
@@ -64,6 +64,9 @@ const char *engine_serving(void);
 
 /* [engine] The backend of the ring lane. */
 const struct backend *engine_backend(void);
+
+/* [engine] Take in what was handed over until now. */
+void engine_receive(void);
 
 /* [engine] Everything handed to the backend before is in the kernel afterwards. */
 void engine_flush(void);
