@@ -3,15 +3,14 @@
 #
 # run.sh - the tests where the kernel refuses io_uring, Linux AIO, both, or the calls that do not wait
 #
-# By a seccomp filter, as container profiles do, and by the sysctl
-# kernel.io_uring_disabled (as root; it is set back). RTAIO_BACKEND=auto has to
+# By a seccomp filter, as container profiles do, and by sysctl: io_uring disabled, or the machine's
+# contexts of Linux AIO spent (as root; what is set is set back). RTAIO_BACKEND=auto has to
 # serve all the same; a backend asked for by name has to fail, with one line.
 
 set -u
 cd "$(dirname "$0")/../.." || exit 2
 
 refuse=$PWD/build/test/refused/refuse
-sysctl=/proc/sys/kernel/io_uring_disabled
 programs=(test_aio_read test_aio_read_streams test_aio_write test_aio_cancel test_aio_suspend test_lio_listio
 	test_sigevent test_callbacks test_ordering test_sigpipe test_sigxfsz test_fork test_close_reuse)
 failed=0
@@ -31,16 +30,28 @@ run "seccomp refuses preadv2 and pwritev2" \
 	env WRAPPER="$refuse nowait --" scripts/run-tests --implementation auto \
 	test_aio_read_streams test_aio_write test_ordering
 
-if [ "$(id -u)" -eq 0 ] && [ -w "$sysctl" ]; then
-	before=$(cat "$sysctl")
-	trap 'echo "$before" >"$sysctl"' EXIT
-	echo 2 >"$sysctl"
-	run "sysctl kernel.io_uring_disabled=2" scripts/run-tests --implementation auto \
-		"${programs[@]}"
-	echo "$before" >"$sysctl"
-else
-	echo "-- sysctl kernel.io_uring_disabled: skipped, it takes root and Linux 6.6"
-fi
+restore=:
+trap 'eval "$restore"' EXIT
+
+# with_sysctl file value program...: set back afterwards, come what may.
+with_sysctl() {
+	local file=/proc/sys/$1 before
+	if [ "$(id -u)" -ne 0 ] || [ ! -w "$file" ]; then
+		echo "-- sysctl $1: skipped, it takes root and a kernel that has it"
+		return
+	fi
+	before=$(cat "$file")
+	restore="echo $before >$file"
+	echo "$2" >"$file"
+	run "sysctl $1=$2" scripts/run-tests --implementation auto "${@:3}"
+	eval "$restore"
+	restore=:
+}
+
+with_sysctl kernel/io_uring_disabled 2 "${programs[@]}"
+# The contexts of Linux AIO are the machine's: none left, and room for a small one only.
+with_sysctl fs/aio-max-nr "$(cat /proc/sys/fs/aio-nr)" test_aio_read test_aio_write test_ordering
+with_sysctl fs/aio-max-nr $(($(cat /proc/sys/fs/aio-nr) + 100)) test_aio_read test_aio_write test_ordering
 
 # By name: ENOSYS, and a line that says what to do.
 check_named() {
