@@ -29,6 +29,7 @@ struct cancel {
 	unsigned nr_pending; /* the kernel was asked, the answer is not in */
 	unsigned nr_cancelled;
 	unsigned nr_kept;
+	uint64_t nr_publishings; /* before what it has ended was published */
 	_Atomic uint32_t is_answered;
 };
 
@@ -96,6 +97,7 @@ void cancel_answer(struct request *req, bool is_cancelled, bool is_kept)
 	struct cancel *cancel = req->cancel;
 
 	req->cancel = NULL;
+	cancel->nr_publishings = ledger.nr_publishings;
 	cancel->nr_pending--;
 	cancel->nr_cancelled += is_cancelled;
 	cancel->nr_kept += is_kept;
@@ -141,6 +143,7 @@ static void begin_cancel(struct cancel *cancel)
 	struct request *req, *next;
 	struct fdqueue *queue;
 
+	cancel->nr_publishings = ledger.nr_publishings;
 	if (cancel->handle) {
 		req = request_lookup(cancel->handle);
 		if (req && req->queue)
@@ -163,12 +166,18 @@ static void answer(_Atomic uint32_t *is_answered)
 	futex_wake(is_answered, 1);
 }
 
+/* Is what it has ended published?  A stream may go on for long: not until nothing ends. */
+static bool is_served(const struct cancel *cancel)
+{
+	return cancel->nr_pending == 0 &&
+	       (ledger.nr_publishings > cancel->nr_publishings || TAILQ_EMPTY(&ledger.ended));
+}
+
 void cancel_serve(void)
 {
 	struct cancel *cancel;
 
-	while ((cancel = STAILQ_FIRST(&cancels)) && cancel->nr_pending == 0 &&
-	       TAILQ_EMPTY(&ledger.ended)) {
+	while ((cancel = STAILQ_FIRST(&cancels)) && is_served(cancel)) {
 		STAILQ_REMOVE_HEAD(&cancels, link);
 		answer(&cancel->is_answered);
 		if ((cancel = STAILQ_FIRST(&cancels)))

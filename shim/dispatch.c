@@ -309,9 +309,9 @@ static void refuse(struct message *message, int err)
 }
 
 /*
- * What has ended until now.  What follows it may be tried on the spot and end
- * as well: that is for the next round, so that what was submitted before has
- * its place in the order by then.
+ * What has ended until now.  What follows it in a stream goes by priority,
+ * among all that was submitted before: that is received first.  What is tried
+ * on the spot then and ends as well is for the next round, for the same reason.
  */
 static void publish_ended(void)
 {
@@ -319,6 +319,11 @@ static void publish_ended(void)
 	struct request *req;
 
 	TAILQ_CONCAT(&list, &ledger.ended, list_link);
+	ledger.nr_publishings++;
+	if (!TAILQ_EMPTY(&list)) {
+		ledger.round++;
+		engine_receive();
+	}
 	while ((req = TAILQ_FIRST(&list))) {
 		TAILQ_REMOVE(&list, req, list_link);
 		finish(req);
@@ -381,8 +386,6 @@ static uint64_t settle(void)
 	uint64_t next_tick = tick();
 
 	for (int i = 0; i == 0 || (i < ROUNDS_MAX && !TAILQ_EMPTY(&ledger.ended)); i++) {
-		if (!TAILQ_EMPTY(&ledger.ended))
-			engine_receive();
 		publish_ended();
 		pump_backlog();
 		cancel_serve();
