@@ -21,6 +21,7 @@
 
 #include "abi.h"
 #include "descriptor.h"
+#include "direct.h"
 #include "epoch.h"
 #include "event_ring.h"
 #include "futex.h"
@@ -69,6 +70,7 @@ static void before_close(unsigned first, unsigned last)
 	if (first <= last && is_our_process()) {
 		/* What the direct lane gives back holds its number once it is taken from the ring. */
 		event_ring_settle();
+		direct_disown((int)first, (int)last);
 		cancel_before_close((int)first, (int)last);
 	}
 	errno = saved_errno;
@@ -87,7 +89,8 @@ static void before_close_one(int fd)
 /* With a bad @old, dup2 fails and closes nothing.  Only asked when it matters. */
 static bool closes(int old, int new)
 {
-	return new < 0 || !descriptor_is_held(new) || RAW_SYSCALL(SYS_fcntl, old, F_GETFD) >= 0;
+	return new < 0 || !(descriptor_is_held(new) || epoch_is_busy(new)) ||
+	       RAW_SYSCALL(SYS_fcntl, old, F_GETFD) >= 0;
 }
 
 EXPORT int rtaio_close(int fd);

@@ -97,8 +97,11 @@ static uint64_t on_direct_bounce(struct request *req)
 
 	atomic_store(&req->is_bounced, true);
 	request_set_state(req, REQ_QUEUED);
-	descriptor_get_inode(req->fd, &req->descriptor);
 	request_hold_descriptor(req);
+	descriptor_get_inode(req->fd, &req->descriptor);
+	/* In this order: what a close has not marked yet was looked at before it. */
+	if (direct_is_disowned(req))
+		req->descriptor.err = ECANCELED;
 	if (push_bounced(req))
 		return 0;
 	if (descriptor_means(req->fd, &req->descriptor))

@@ -115,7 +115,7 @@ static bool has_returned(const struct request *req)
 	return atomic_load(&req->submitting) != atomic_load(&req->generation);
 }
 
-static bool has_number(const struct request *req, const void *arg)
+static bool has_number(struct request *req, const void *arg)
 {
 	return is_in_lane(req) && req->fd == *(const int *)arg;
 }
@@ -125,8 +125,36 @@ bool direct_has_any(int fd)
 	return epoch_is_busy(fd) && request_any(has_number, &fd);
 }
 
+struct numbers {
+	int first, last;
+};
+
+/* Matches none: a mark with the generation is harmless on the record's next request. */
+static bool disown(struct request *req, const void *arg)
+{
+	const struct numbers *numbers = arg;
+	uint32_t generation = atomic_load(&req->generation);
+
+	if (is_in_lane(req) && req->fd >= numbers->first && req->fd <= numbers->last)
+		atomic_store(&req->disowned, generation);
+	return false;
+}
+
+void direct_disown(int first, int last)
+{
+	struct numbers numbers = { first, last };
+
+	if (epoch_is_any_busy(first, last))
+		request_any(disown, &numbers);
+}
+
+bool direct_is_disowned(const struct request *req)
+{
+	return atomic_load(&req->disowned) == atomic_load(&req->generation);
+}
+
 /* What was bounced and has its place in a queue has left its range. */
-static bool precedes(const struct request *req, const void *arg)
+static bool precedes(struct request *req, const void *arg)
 {
 	const struct filter_range *range = arg;
 	struct filter_range other = filter_range_of(req);
@@ -148,7 +176,7 @@ struct counted {
 	uint32_t epoch;
 };
 
-static bool is_counted(const struct request *req, const void *arg)
+static bool is_counted(struct request *req, const void *arg)
 {
 	const struct counted *counted = arg;
 

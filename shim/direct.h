@@ -54,6 +54,13 @@ bool direct_precedes_barrier(int fd, uint32_t epoch);
 /* [any thread] Is any request of @fd in the lane, or between it and the engine?  A snapshot. */
 bool direct_has_any(int fd);
 
+/*
+ * [any thread] The numbers @first .. @last are about to mean other files: what
+ * the kernel gives back of theirs can no longer be done by number.  Async-signal-safe.
+ */
+void direct_disown(int first, int last);
+bool direct_is_disowned(const struct request *req);
+
 /* [any thread] Its range is no longer the lane's business; then, it is gone for good. */
 void direct_leave_range(struct request *req);
 void direct_leave(struct request *req);

@@ -62,6 +62,14 @@ bool epoch_is_busy(int fd)
 	return atomic_load(&bucket->in_flight[0]) || atomic_load(&bucket->in_flight[1]);
 }
 
+bool epoch_is_any_busy(int first, int last)
+{
+	for (int i = 0; i <= last - first && i < (int)FD_BUCKETS; i++)
+		if (epoch_is_busy(first + i))
+			return true;
+	return false;
+}
+
 bool epoch_open_barrier(int fd)
 {
 	struct bucket *bucket = bucket_of(fd);

@@ -22,6 +22,9 @@ void epoch_leave(int fd, uint32_t epoch);
 /* [any thread] Is any counted on @fd, or on one that shares its bucket? */
 bool epoch_is_busy(int fd);
 
+/* [any thread] The same of any in @first .. @last. */
+bool epoch_is_any_busy(int first, int last);
+
 /* [engine] The epoch before the present one, and whether nothing is counted there. */
 uint32_t epoch_before(int fd);
 bool epoch_is_over(int fd);

@@ -141,7 +141,7 @@ struct request *request_lookup(request_handle handle)
 	return req;
 }
 
-bool request_any(bool (*matches)(const struct request *req, const void *arg), const void *arg)
+bool request_any(bool (*matches)(struct request *req, const void *arg), const void *arg)
 {
 	uint32_t nr = atomic_load(&high_water);
 

@@ -91,6 +91,7 @@ struct request {
 	_Atomic uint32_t free_next;  /* pool: index + 1 of the next free record */
 	_Atomic uint64_t interest;   /* who waits: see waiter.h */
 	_Atomic uint32_t submitting; /* direct lane: == generation until the call has returned */
+	_Atomic uint32_t disowned;   /* direct lane: == generation if its number was closed since */
 
 	/* --- immutable between submit and free --- */
 	struct aiocb *cb; /* OP_GROUP: NULL */
@@ -163,7 +164,7 @@ void request_free(struct request *req);
 struct request *request_lookup(request_handle handle);
 
 /* Is there a live request that matches?  Looks at all; a snapshot.  Any thread. */
-bool request_any(bool (*matches)(const struct request *req, const void *arg), const void *arg);
+bool request_any(bool (*matches)(struct request *req, const void *arg), const void *arg);
 
 /* The only function that changes state; checks the arrow in debug builds. */
 void request_set_state(struct request *req, enum request_state state);
