@@ -11,26 +11,6 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 
-/* Submit a read, which must be accepted, and wait for its result. */
-static ssize_t read_now(int fd, void *buf, size_t nbytes, off_t offset)
-{
-	struct aiocb cb;
-
-	aiocb_init(&cb, fd, buf, nbytes, offset);
-	check_equal(aio_read(&cb), 0);
-	return await_result(&cb);
-}
-
-/* Submit a read, which must be accepted and then fail. */
-#define check_read_fails(fd, buf, nbytes, offset, error)           \
-	do {                                                       \
-		struct aiocb cb_;                                  \
-                                                                   \
-		aiocb_init(&cb_, (fd), (buf), (nbytes), (offset)); \
-		check_equal(aio_read(&cb_), 0);                    \
-		await_failure(&cb_, (error));                      \
-	} while (0)
-
 /* Two pages, the second of which cannot be accessed. */
 static char *page_before_a_hole(void)
 {

@@ -266,6 +266,15 @@ void support_await_failure(struct aiocb *cb, int error, const char *file, int li
 	support_check_equal(aio_return(cb), -1, "aio_return(cb) == -1", file, line);
 }
 
+ssize_t read_now(int fd, void *buf, size_t nbytes, off_t offset)
+{
+	struct aiocb cb;
+
+	aiocb_init(&cb, fd, buf, nbytes, offset);
+	check_equal(aio_read(&cb), 0);
+	return await_result(&cb);
+}
+
 /* ---- files ---- */
 
 static char temp_dir_path[PATH_MAX];

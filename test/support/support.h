@@ -168,6 +168,19 @@ int support_await(struct aiocb *cb, const char *file, int line);
 ssize_t support_await_result(struct aiocb *cb, const char *file, int line);
 void support_await_failure(struct aiocb *cb, int error, const char *file, int line);
 
+/* Submit a read, which must be accepted, and wait for its result. */
+ssize_t read_now(int fd, void *buf, size_t nbytes, off_t offset);
+
+/* Submit a read, which must be accepted and then fail. */
+#define check_read_fails(fd, buf, nbytes, offset, error)           \
+	do {                                                       \
+		struct aiocb cb_;                                  \
+                                                                   \
+		aiocb_init(&cb_, (fd), (buf), (nbytes), (offset)); \
+		check_equal(aio_read(&cb_), 0);                    \
+		await_failure(&cb_, (error));                      \
+	} while (0)
+
 /* ---- files ---- */
 
 /*
