@@ -84,6 +84,11 @@ void filter_lower(enum filter_lane lane, const struct filter_range *range)
 	add(lane, range, UINT32_MAX);
 }
 
+unsigned filter_depth(enum filter_lane lane, const struct filter_range *range)
+{
+	return atomic_load(&table[lane][range->is_write].any[bucket_of(range)]);
+}
+
 static bool may_touch(enum filter_lane lane, const struct filter_range *range, bool of_writes)
 {
 	struct counters *counters = &table[lane][of_writes];

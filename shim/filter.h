@@ -39,6 +39,9 @@ void filter_raise(enum filter_lane lane, const struct filter_range *range);
 void filter_lower(enum filter_lane lane, const struct filter_range *range);
 bool filter_may_conflict(enum filter_lane lane, const struct filter_range *range);
 
+/* How many requests of that direction are under way on the descriptor (hashed)? */
+unsigned filter_depth(enum filter_lane lane, const struct filter_range *range);
+
 /* In any lane, also if a request goes from the direct lane to the engine meanwhile. */
 bool filter_may_conflict_anywhere(const struct filter_range *range);
 

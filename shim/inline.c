@@ -35,6 +35,8 @@
 
 #define INLINE_BYTES_MAX 65536u /* a longer copy is better done beside the caller */
 
+#define DEEP_MIN 8u /* so many reads under way make batches */
+
 #define WAIT_SEEN_NS   300000u     /* a copy that took longer is looked into */
 #define WATCH_NS       1000000000u /* for so long */
 #define DEBT_MAX_NS    5000000u    /* so much waiting, less 1 % of the time since, is too much */
@@ -222,9 +224,28 @@ static bool write_copied(struct request *req, ssize_t *res)
 	return is_done;
 }
 
-static bool try_read(struct request *req, enum file_kind kind, ssize_t *res)
+/*
+ * A read that misses has started the disk, which is good for one alone.  Many
+ * at once are better submitted together, by the engine, when it is likely that
+ * they miss.
+ */
+static bool is_likely_miss(const struct filter_range *range)
 {
-	return kind == FILE_MEMORY ? read_memory(req, res) : read_cached(req, res);
+	return steering_expects_miss(range->fd, filter_depth(FILTER_ENGINE, range) >= DEEP_MIN);
+}
+
+static bool try_read(struct request *req, enum file_kind kind, const struct filter_range *range,
+		     ssize_t *res)
+{
+	bool is_hit;
+
+	if (kind == FILE_MEMORY)
+		return read_memory(req, res);
+	if (is_likely_miss(range))
+		return false;
+	is_hit = read_cached(req, res);
+	steering_note_read(req->fd, is_hit);
+	return is_hit;
 }
 
 static bool try_write(struct request *req, enum file_kind kind, ssize_t *res)
@@ -257,5 +278,5 @@ bool inline_try(struct request *req, ssize_t *res)
 	range = filter_range_of(req);
 	if (filter_may_conflict_anywhere(&range))
 		return false;
-	return req->op == OP_WRITE ? try_write(req, kind, res) : try_read(req, kind, res);
+	return req->op == OP_WRITE ? try_write(req, kind, res) : try_read(req, kind, &range, res);
 }

@@ -25,6 +25,20 @@
 
 static _Atomic uint64_t remembered[NUMBERS];
 
+#define MISSES_MIN 4u  /* so many, one after the other, make the next one likely */
+#define SKIPS_MAX  15u /* reads that are not tried between two that are */
+#define DEEP_LAST  15u /* reads for which it counts that many were under way */
+
+/* How reads of a number went.  Threads that race lose count, which costs a try more or less. */
+struct misses {
+	uint8_t nr;    /* up to MISSES_MIN */
+	uint8_t skips; /* left until the next try */
+	uint8_t deep;  /* reads left for which that counts */
+	uint8_t unused;
+};
+
+static _Atomic(struct misses) misses[NUMBERS];
+
 static _Atomic uint64_t *place_of(int fd)
 {
 	return &remembered[(unsigned)fd % NUMBERS];
@@ -78,10 +92,51 @@ void steering_note(int fd, int flags, enum file_kind kind)
 			      memory_order_relaxed);
 }
 
+static _Atomic(struct misses) *misses_of(int fd)
+{
+	return &misses[(unsigned)fd % NUMBERS];
+}
+
+bool steering_expects_miss(int fd, bool is_deep)
+{
+	struct misses seen = atomic_load_explicit(misses_of(fd), memory_order_relaxed);
+	bool is_expected;
+
+	if (seen.nr < MISSES_MIN)
+		return false;
+	if (is_deep)
+		seen.deep = DEEP_LAST;
+	else if (seen.deep > 0)
+		seen.deep--;
+	is_expected = seen.deep > 0 && seen.skips > 0;
+	if (is_expected)
+		seen.skips--;
+	else
+		seen.skips = SKIPS_MAX;
+	atomic_store_explicit(misses_of(fd), seen, memory_order_relaxed);
+	return is_expected;
+}
+
+void steering_note_read(int fd, bool is_hit)
+{
+	struct misses seen = atomic_load_explicit(misses_of(fd), memory_order_relaxed);
+
+	if (is_hit && seen.nr == 0)
+		return;
+	if (is_hit)
+		seen = (struct misses){ 0 };
+	else if (seen.nr < MISSES_MIN)
+		seen.nr++;
+	atomic_store_explicit(misses_of(fd), seen, memory_order_relaxed);
+}
+
 void steering_forget(unsigned first, unsigned last)
 {
 	if (last - first >= NUMBERS)
 		last = first + NUMBERS - 1;
-	for (unsigned fd = first; fd - first <= last - first; fd++)
+	for (unsigned fd = first; fd - first <= last - first; fd++) {
 		atomic_store_explicit(place_of((int)fd), 0, memory_order_relaxed);
+		atomic_store_explicit(misses_of((int)fd), (struct misses){ 0 },
+				      memory_order_relaxed);
+	}
 }

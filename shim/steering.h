@@ -38,6 +38,15 @@ bool steering_trust(int fd, enum file_kind *kind);
 
 void steering_note(int fd, int flags, enum file_kind kind);
 
+/*
+ * Of reads that complete at once if their data are in memory: is the next one of
+ * @fd not worth the try?  So it is when one after the other has missed, and if
+ * many were under way (@is_deep) a short while ago.  False now and then, so that
+ * it is noticed when that changes.
+ */
+bool steering_expects_miss(int fd, bool is_deep);
+void steering_note_read(int fd, bool is_hit);
+
 /* The numbers @first .. @last are about to mean other files. */
 void steering_forget(unsigned first, unsigned last);
 
