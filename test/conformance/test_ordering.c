@@ -425,13 +425,13 @@ static void test_direct_read_sees_an_earlier_overlapping_write(void **state)
 }
 
 /* A big read, then at once a write into its range: the read sees old data. */
-static void write_behind_read(int fd, char *data, char *found, size_t size, size_t overlap)
+static void write_behind_read(int fd, char *data, char *found, size_t size)
 {
 	enum { PART = 4096 };
 	struct aiocb write_cb, read_cb;
 
 	for (int round = 0; round < 20; round++) {
-		off_t where = (off_t)(size - overlap);
+		off_t where = (off_t)(size - PART);
 
 		memset(data, letters[round], size);
 		check_equal(pwrite(fd, data, size, 0), size);
@@ -455,8 +455,30 @@ static void test_read_does_not_see_a_later_overlapping_write(void **state)
 	int fd = temp_file(0);
 
 	(void)state;
-	write_behind_read(fd, data, found, sizeof(data), 4096);
-	write_behind_read(fd, data, found, sizeof(data), 1);
+	write_behind_read(fd, data, found, sizeof(data));
+	close(fd);
+}
+
+/* The read takes its last byte so late that a write which does not wait is there before. */
+static void test_read_does_not_see_a_later_write_of_its_last_byte(void **state)
+{
+	enum { LAST = (16 << 20) - 1 };
+	static char found[LAST + 1];
+	struct aiocb read_cb, write_cb;
+	int fd = temp_file(0);
+	char old = 'o', new = 'n';
+
+	(void)state;
+	for (int round = 0; round < 50; round++) {
+		check_equal(pwrite(fd, &old, 1, LAST), 1);
+		aiocb_init(&read_cb, fd, found, sizeof(found), 0);
+		aiocb_init(&write_cb, fd, &new, 1, LAST);
+		check_equal(aio_read(&read_cb), 0);
+		check_equal(aio_write(&write_cb), 0);
+		check_equal(await_result(&write_cb), 1);
+		check_equal(await_result(&read_cb), sizeof(found));
+		check_equal(found[LAST], old);
+	}
 	close(fd);
 }
 
@@ -469,7 +491,7 @@ static void test_direct_read_does_not_see_a_later_overlapping_write(void **state
 	(void)state;
 	if (fd < 0)
 		skip_because("no O_DIRECT below build/tmp");
-	write_behind_read(fd, data, found, sizeof(data), 4096);
+	write_behind_read(fd, data, found, sizeof(data));
 	close(fd);
 }
 
@@ -650,6 +672,7 @@ int main(void)
 		cmocka_unit_test(test_read_sees_an_earlier_overlapping_write),
 		cmocka_unit_test(test_direct_read_sees_an_earlier_overlapping_write),
 		cmocka_unit_test(test_read_does_not_see_a_later_overlapping_write),
+		cmocka_unit_test(test_read_does_not_see_a_later_write_of_its_last_byte),
 		cmocka_unit_test(test_direct_read_does_not_see_a_later_overlapping_write),
 		cmocka_unit_test(test_overlapping_writes_end_as_if_one_by_one),
 		cmocka_unit_test(test_overlapping_direct_writes_end_as_if_one_by_one),
