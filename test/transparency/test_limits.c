@@ -203,30 +203,35 @@ static void take_signals(int first, int nr)
 	}
 }
 
-/* Those that come when there is room must not go ahead of those that found none. */
+/*
+ * Those that come when there is room must not go ahead of those that found none:
+ * each round makes room for one, and ends one request more.
+ */
 static int delay_signals_of_a_pipe(void)
 {
-	struct aiocb cbs[NR_SIGNALS];
-	char buf[NR_SIGNALS];
+	enum { NR = 300, NR_DELAYED = 16 };
+	static struct aiocb cbs[NR];
+	static char buf[NR];
 	int fds[2];
 
 	become_nobody();
 	open_pipe(fds);
 	set_soft_limit(RLIMIT_SIGPENDING, 4);
 	block_signal(SIGRTMIN);
-	for (int i = 0; i < NR_SIGNALS; i++) {
+	for (int i = 0; i < NR; i++) {
 		aiocb_init(&cbs[i], fds[0], &buf[i], 1, 0);
 		notify_by_signal(&cbs[i].aio_sigevent, SIGRTMIN, i);
 		check_equal(aio_read(&cbs[i]), 0);
 	}
-	write_fully(fds[1], buf, NR_SIGNALS / 2);
-	for (int i = 0; i < NR_SIGNALS / 2; i++)
+	write_fully(fds[1], buf, NR_DELAYED);
+	for (int i = 0; i < NR_DELAYED; i++)
 		check_equal(outcome(&cbs[i]), 1);
-	take_signals(0, 4);
-	write_fully(fds[1], buf, NR_SIGNALS / 2);
-	for (int i = NR_SIGNALS / 2; i < NR_SIGNALS; i++)
+	for (int i = NR_DELAYED; i < NR; i++) {
+		take_signals(i - NR_DELAYED, 1);
+		write_fully(fds[1], buf, 1);
 		check_equal(outcome(&cbs[i]), 1);
-	take_signals(4, NR_SIGNALS - 4);
+	}
+	take_signals(NR - NR_DELAYED, NR_DELAYED);
 	return 0;
 }
 
