@@ -217,6 +217,31 @@ static void test_aio_init_takes_any_value_at_any_time(void **state)
 	check_in_child(init_with_odd_values, 20000);
 }
 
+/* A thread that rests for an hour is woken by the next request. */
+static int read_beside_resting_threads(void)
+{
+	struct aioinit init = { .aio_threads = 20, .aio_num = 64, .aio_idle_time = 3600 };
+	struct aiocb cb;
+	int fds[2];
+	char byte;
+
+	aio_init(&init);
+	open_pipe(fds);
+	for (int round = 0; round < 500; round++) {
+		aiocb_init(&cb, fds[0], &byte, 1, 0);
+		check_equal(aio_read(&cb), 0);
+		write_fully(fds[1], "x", 1);
+		check_equal(await_result(&cb), 1);
+	}
+	return 0;
+}
+
+static void test_long_idle_time_delays_no_request(void **state)
+{
+	(void)state;
+	check_in_child(read_beside_resting_threads, 20000);
+}
+
 /* ---- close ---- */
 
 /*
@@ -482,6 +507,7 @@ int main(void)
 		cmocka_unit_test(test_requests_work_in_an_exit_handler),
 		cmocka_unit_test(test_nothing_happens_in_the_program_after_exec),
 		cmocka_unit_test(test_aio_init_takes_any_value_at_any_time),
+		cmocka_unit_test(test_long_idle_time_delays_no_request),
 		cmocka_unit_test(test_helper_threads_leave_an_idle_program),
 		cmocka_unit_test(test_requests_end_after_close),
 		cmocka_unit_test(test_writes_of_a_closed_file_end),
