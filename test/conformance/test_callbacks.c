@@ -10,25 +10,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-static char buf[100];
 static struct aiocb current;
 static atomic_int nr_wrong;
-
-static void submit_read(struct aiocb *cb, int fd, const struct sigevent *event)
-{
-	aiocb_init(cb, fd, buf, sizeof(buf), 0);
-	cb->aio_sigevent = *event;
-	check_equal(aio_read(cb), 0);
-}
-
-static void change_mask(int how, int signo)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, signo);
-	check(pthread_sigmask(how, &set, NULL) == 0);
-}
 
 static sem_t called;
 static atomic_int nr_called;
@@ -70,7 +53,7 @@ static void test_callback_runs_on_a_thread_of_its_own(void **state)
 	reset_callbacks();
 	expected_value = (void *)0x123456789abcdef0;
 	notify_by_thread(&event, check_callback_context, expected_value);
-	submit_read(&current, fd, &event);
+	submit_notified_read(&current, fd, &event);
 	await_semaphore(&called);
 	check_equal(nr_wrong, 0);
 	close(fd);
@@ -88,7 +71,7 @@ static void test_callback_does_not_inherit_the_signal_mask(void **state)
 	change_mask(SIG_BLOCK, SIGTERM);
 	notify_by_thread(&event, check_callback_context, expected_value);
 	for (int i = 0; i < 20; i++) {
-		submit_read(&current, fd, &event);
+		submit_notified_read(&current, fd, &event);
 		await_semaphore(&called);
 		check_equal(nr_wrong, 0);
 	}
@@ -103,25 +86,32 @@ static void count_call(union sigval value)
 	nr_called++;
 }
 
+/* Each of many reads has its callback. */
+static void read_with_callbacks(struct aiocb *cbs, int nr, void (*callback)(union sigval))
+{
+	int fd = temp_file_filled(1000);
+	struct sigevent event;
+
+	reset_callbacks();
+	for (int i = 0; i < nr; i++) {
+		notify_by_thread(&event, callback, &cbs[i]);
+		submit_notified_read(&cbs[i], fd, &event);
+	}
+	eventually(nr_called == nr);
+	check_equal(nr_wrong, 0);
+	close(fd);
+}
+
 static void test_every_callback_runs_once(void **state)
 {
 	enum { NR = 300 };
 	static struct aiocb cbs[NR];
-	int fd = temp_file_filled(1000);
-	struct sigevent event;
 
 	(void)state;
-	reset_callbacks();
-	for (int i = 0; i < NR; i++) {
-		notify_by_thread(&event, count_call, &cbs[i]);
-		submit_read(&cbs[i], fd, &event);
-	}
-	eventually(nr_called == NR);
-	check_equal(nr_wrong, 0);
+	read_with_callbacks(cbs, NR, count_call);
 	for (int i = 0; i < NR; i++)
 		check_equal(await_result(&cbs[i]), 100);
 	check_equal(nr_called, NR);
-	close(fd);
 }
 
 static void note_failure(union sigval value)
@@ -139,7 +129,7 @@ static void test_callback_tells_of_failure(void **state)
 	reset_callbacks();
 	notify_by_thread(&event, note_failure, NULL);
 	event.sigev_value.sival_int = EBADF;
-	submit_read(&current, -1, &event);
+	submit_notified_read(&current, -1, &event);
 	await_semaphore(&called);
 	aiocb_init(&current, fd, NULL, 100, 0);
 	current.aio_sigevent = event;
@@ -162,6 +152,7 @@ static void meet(union sigval value)
 /* A barrier has no deadline: in a child. */
 static int meet_in_main(void)
 {
+	static char buf[10];
 	int fd = temp_file_filled(1000);
 	struct aiocb cb, *list[1] = { &cb };
 	struct sigevent event;
@@ -169,13 +160,13 @@ static int meet_in_main(void)
 	reset_callbacks();
 	check(pthread_barrier_init(&barrier, NULL, 2) == 0);
 	notify_by_thread(&event, meet, NULL);
-	submit_read(&cb, fd, &event);
+	submit_notified_read(&cb, fd, &event);
 	pthread_barrier_wait(&barrier);
-	aiocb_init_lio(&cb, LIO_READ, fd, buf, 10, 0);
+	aiocb_init_lio(&cb, LIO_READ, fd, buf, sizeof(buf), 0);
 	cb.aio_sigevent = event;
 	check_equal(lio_listio(LIO_WAIT, list, 1, NULL), 0);
 	pthread_barrier_wait(&barrier);
-	aiocb_init_lio(&cb, LIO_READ, fd, buf, 10, 0);
+	aiocb_init_lio(&cb, LIO_READ, fd, buf, sizeof(buf), 0);
 	check_equal(lio_listio(LIO_NOWAIT, list, 1, &event), 0);
 	pthread_barrier_wait(&barrier);
 	eventually(nr_called == 3);
@@ -199,7 +190,7 @@ static int meet_in_callbacks(void)
 	check(pthread_barrier_init(&barrier, NULL, NR + 1) == 0);
 	notify_by_thread(&event, meet, NULL);
 	for (int i = 0; i < NR; i++)
-		submit_read(&cbs[i], fd, &event);
+		submit_notified_read(&cbs[i], fd, &event);
 	pthread_barrier_wait(&barrier);
 	eventually(nr_called == NR);
 	return 0;
@@ -239,11 +230,11 @@ static int misbehave_in_callbacks(void)
 	sem_init(&never, 0, 0);
 	for (int i = 0; i < 2 * NR; i++) {
 		notify_by_thread(&event, i % 2 ? leave_thread : block_for_ever, NULL);
-		submit_read(&cbs[i], fd, &event);
+		submit_notified_read(&cbs[i], fd, &event);
 	}
 	eventually(nr_called == 2 * NR);
 	notify_by_thread(&event, count_call, &last);
-	submit_read(&last, fd, &event);
+	submit_notified_read(&last, fd, &event);
 	eventually(nr_called == 2 * NR + 1);
 	check_equal(await_result(&last), 100);
 	return 0;
@@ -257,7 +248,7 @@ static void test_callback_may_block_or_leave_its_thread(void **state)
 
 static void use_aio(union sigval value)
 {
-	int fd = value.sival_int;
+	int fd = ((struct aiocb *)value.sival_ptr)->aio_fildes;
 	struct aiocb cb, *list[1] = { &cb };
 	const struct aiocb *waited[1] = { &cb };
 	char bytes[8];
@@ -276,21 +267,10 @@ static void use_aio(union sigval value)
 
 static void test_callback_may_use_every_function(void **state)
 {
-	enum { NR = 10 };
-	static struct aiocb cbs[NR];
-	int fd = temp_file_filled(1000);
-	struct sigevent event;
+	static struct aiocb cbs[10];
 
 	(void)state;
-	reset_callbacks();
-	for (int i = 0; i < NR; i++) {
-		notify_by_thread(&event, use_aio, NULL);
-		event.sigev_value.sival_int = fd;
-		submit_read(&cbs[i], fd, &event);
-	}
-	eventually(nr_called == NR);
-	check_equal(nr_wrong, 0);
-	close(fd);
+	read_with_callbacks(cbs, 10, use_aio);
 }
 
 static void submit_again_from_callback(union sigval value)
@@ -312,7 +292,7 @@ static void test_callback_may_submit_the_block_again(void **state)
 	(void)state;
 	reset_callbacks();
 	notify_by_thread(&event, submit_again_from_callback, &current);
-	submit_read(&current, fd, &event);
+	submit_notified_read(&current, fd, &event);
 	await_semaphore(&called);
 	check_equal(nr_wrong, 0);
 	check_equal(nr_called, 500);
@@ -337,7 +317,7 @@ static void test_callback_may_free_the_block(void **state)
 		struct aiocb *cb = malloc(sizeof(*cb));
 
 		notify_by_thread(&event, free_block, cb);
-		submit_read(cb, fd, &event);
+		submit_notified_read(cb, fd, &event);
 	}
 	eventually(nr_called == 300);
 	close(fd);
@@ -371,7 +351,7 @@ static void run_with_attributes(pthread_attr_t *attr)
 	reset_callbacks();
 	notify_by_thread(&event, look_at_attributes, NULL);
 	event.sigev_notify_attributes = attr;
-	submit_read(&current, fd, &event);
+	submit_notified_read(&current, fd, &event);
 	await_semaphore(&called);
 	await(&current);
 	close(fd);

@@ -18,22 +18,6 @@
 
 static char buf[100];
 
-static void submit_read(struct aiocb *cb, int fd, const struct sigevent *event)
-{
-	aiocb_init(cb, fd, buf, sizeof(buf), 0);
-	cb->aio_sigevent = *event;
-	check_equal(aio_read(cb), 0);
-}
-
-static void change_mask(int how, int signo)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, signo);
-	check(pthread_sigmask(how, &set, NULL) == 0);
-}
-
 /* Take a blocked signal, waiting for it. */
 static void take_signal(int signo, siginfo_t *info)
 {
@@ -47,14 +31,6 @@ static void take_signal(int signo, siginfo_t *info)
 		ret = sigtimedwait(&set, info, &timeout);
 	while (ret == -1 && errno == EINTR);
 	check_equal(ret, signo);
-}
-
-static bool is_pending(int signo)
-{
-	sigset_t set;
-
-	check(sigpending(&set) == 0);
-	return sigismember(&set, signo);
 }
 
 /* ---- signals ---- */
@@ -74,7 +50,7 @@ static void test_signal_tells_its_origin_and_value(void **state)
 
 		notify_by_signal(&event, signo, 0);
 		event.sigev_value.sival_ptr = (void *)0x123456789abcdef0;
-		submit_read(&cb, fd, &event);
+		submit_notified_read(&cb, fd, &event);
 		eventually(nr_caught() == i + 1);
 		info = caught(i);
 		check_equal(info->si_signo, signo);
@@ -127,14 +103,14 @@ static void test_standard_signals_merge_while_blocked(void **state)
 	change_mask(SIG_BLOCK, SIGUSR1);
 	for (int i = 0; i < 3; i++) {
 		notify_by_signal(&event, SIGUSR1, i);
-		submit_read(&cb, fd, &event);
+		submit_notified_read(&cb, fd, &event);
 		await_result(&cb);
 		eventually(is_pending(SIGUSR1));
 	}
 	/* A marker: when it comes, the others have been sent. */
 	change_mask(SIG_BLOCK, SIG_A);
 	notify_by_signal(&event, SIG_A, 0);
-	submit_read(&cb, fd, &event);
+	submit_notified_read(&cb, fd, &event);
 	take_signal(SIG_A, &info);
 	take_signal(SIGUSR1, &info);
 	check_equal(info.si_value.sival_int, 0);
@@ -171,7 +147,7 @@ static void test_signal_is_sent_to_the_process(void **state)
 	eventually(is_open);
 	/* This thread cannot take it, the other one can. */
 	notify_by_signal(&event, SIG_A, 3);
-	submit_read(&cb, fd, &event);
+	submit_notified_read(&cb, fd, &event);
 	eventually(nr_caught() == 1);
 	stop_thread = true;
 	check(pthread_join(thread, NULL) == 0);
@@ -195,7 +171,7 @@ static void test_signal_can_be_read_from_a_signalfd(void **state)
 	change_mask(SIG_BLOCK, SIG_A);
 	sfd = signalfd(-1, &set, SFD_CLOEXEC);
 	notify_by_signal(&event, SIG_A, 77);
-	submit_read(&cb, fd, &event);
+	submit_notified_read(&cb, fd, &event);
 	read_fully(sfd, &info, sizeof(info));
 	check_equal(info.ssi_signo, SIG_A);
 	check_equal(info.ssi_code, SI_ASYNCIO);
@@ -213,7 +189,7 @@ static int take_the_default_action(void)
 	struct aiocb cb;
 
 	notify_by_signal(&event, SIGUSR2, 0);
-	submit_read(&cb, fd, &event);
+	submit_notified_read(&cb, fd, &event);
 	await(&cb);
 	becomes_true(false, 5000);
 	return 0;
@@ -238,12 +214,12 @@ static void test_ignored_signal_does_no_harm(void **state)
 	signal(SIGUSR2, SIG_IGN);
 	for (int i = 0; i < 50; i++) {
 		notify_by_signal(&event, SIGUSR2, 0);
-		submit_read(&cb, fd, &event);
+		submit_notified_read(&cb, fd, &event);
 		check_equal(await_result(&cb), 100);
 	}
 	change_mask(SIG_BLOCK, SIG_A);
 	notify_by_signal(&event, SIG_A, 0);
-	submit_read(&cb, fd, &event);
+	submit_notified_read(&cb, fd, &event);
 	take_signal(SIG_A, &(siginfo_t){ 0 });
 	signal(SIGUSR2, SIG_DFL);
 	change_mask(SIG_UNBLOCK, SIG_A);
@@ -260,7 +236,7 @@ static void test_signal_number_zero_sends_nothing(void **state)
 	(void)state;
 	/* What a zeroed control block asks for. */
 	memset(&event, 0, sizeof(event));
-	submit_read(&cb, fd, &event);
+	submit_notified_read(&cb, fd, &event);
 	check_equal(await_result(&cb), 100);
 	close(fd);
 }
@@ -276,7 +252,7 @@ static void test_invalid_signal_number_keeps_the_result(void **state)
 	(void)state;
 	for (int i = 0; i < 3; i++) {
 		notify_by_signal(&event, numbers[i], 0);
-		submit_read(&cb, fd, &event);
+		submit_notified_read(&cb, fd, &event);
 		check_equal(await_result(&cb), 100);
 	}
 	close(fd);
@@ -295,10 +271,10 @@ static void test_other_kinds_of_notification_mean_none(void **state)
 	for (int i = 0; i < 5; i++) {
 		notify_by_signal(&event, SIG_A, 0);
 		event.sigev_notify = kinds[i];
-		submit_read(&cb, fd, &event);
+		submit_notified_read(&cb, fd, &event);
 		check_equal(await_result(&cb), 100);
 		notify_by_signal(&event, SIG_B, 0);
-		submit_read(&cb, fd, &event);
+		submit_notified_read(&cb, fd, &event);
 		take_signal(SIG_B, &(siginfo_t){ 0 });
 		await(&cb);
 		check(!is_pending(SIG_A));
@@ -319,8 +295,8 @@ static void test_success_failure_and_fsync_are_announced(void **state)
 
 	(void)state;
 	change_mask(SIG_BLOCK, SIG_A);
-	aiocb_init(&good, fd, buf, 10, 0);
-	aiocb_init(&bad, -1, buf, 10, 0);
+	aiocb_init(&good, fd, buf, sizeof(buf), 0);
+	aiocb_init(&bad, -1, buf, sizeof(buf), 0);
 	aiocb_init(&sync, fd, NULL, 0, 0);
 	notify_by_signal(&good.aio_sigevent, SIG_A, 1);
 	notify_by_signal(&bad.aio_sigevent, SIG_A, 2);
@@ -349,7 +325,7 @@ static void test_rejected_request_is_not_announced(void **state)
 	(void)state;
 	change_mask(SIG_BLOCK, SIG_A);
 	change_mask(SIG_BLOCK, SIG_B);
-	aiocb_init(&cb, fd, buf, 10, 0);
+	aiocb_init(&cb, fd, buf, sizeof(buf), 0);
 	notify_by_signal(&cb.aio_sigevent, SIG_A, 1);
 	cb.aio_reqprio = -1;
 	check_equal(aio_read(&cb), -1);
@@ -357,7 +333,7 @@ static void test_rejected_request_is_not_announced(void **state)
 	cb.aio_fildes = -1;
 	check_equal(aio_fsync(O_SYNC, &cb), -1);
 	notify_by_signal(&event, SIG_B, 0);
-	submit_read(&cb, fd, &event);
+	submit_notified_read(&cb, fd, &event);
 	take_signal(SIG_B, &(siginfo_t){ 0 });
 	check(!is_pending(SIG_A));
 	change_mask(SIG_UNBLOCK, SIG_A);
@@ -447,7 +423,7 @@ static void test_handler_sees_the_final_status(void **state)
 	set_handler(SIG_A, look_at_status);
 	notify_by_signal(&event, SIG_A, 0);
 	for (int i = 0; i < 500; i++) {
-		submit_read(&current, fd, &event);
+		submit_notified_read(&current, fd, &event);
 		eventually(nr_handled == i + 1);
 	}
 	check_equal(nr_wrong, 0);
@@ -474,7 +450,7 @@ static int resubmit_from_handler(void)
 	set_handler(SIG_A, submit_again);
 	change_mask(SIG_BLOCK, SIG_A);
 	notify_by_signal(&event, SIG_A, 0);
-	submit_read(&current, fd, &event);
+	submit_notified_read(&current, fd, &event);
 	change_mask(SIG_UNBLOCK, SIG_A);
 	eventually(nr_handled == 500);
 	check_equal(nr_wrong, 0);
@@ -513,7 +489,7 @@ static void test_handler_ends_the_sleep_that_follows(void **state)
 	check_equal(sigaction(SIGUSR2, &action, NULL), 0);
 	for (int i = 0; i < 20; i++) {
 		has_handled = false;
-		submit_read(&current, fd, &event);
+		submit_notified_read(&current, fd, &event);
 		nr_woken += nanosleep(&sleep, NULL) < 0 && errno == EINTR;
 		eventually(has_handled);
 		await(&current);

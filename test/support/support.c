@@ -275,6 +275,15 @@ ssize_t read_now(int fd, void *buf, size_t nbytes, off_t offset)
 	return await_result(&cb);
 }
 
+void submit_notified_read(struct aiocb *cb, int fd, const struct sigevent *event)
+{
+	static char buf[100];
+
+	aiocb_init(cb, fd, buf, sizeof(buf), 0);
+	cb->aio_sigevent = *event;
+	check_equal(aio_read(cb), 0);
+}
+
 /* ---- files ---- */
 
 static char temp_dir_path[PATH_MAX];
@@ -512,6 +521,23 @@ static void record_signal(int signo, siginfo_t *info, void *context)
 	if (slot < CAUGHT_MAX)
 		records[slot] = *info;
 	atomic_fetch_add(&nr_recorded, 1);
+}
+
+void change_mask(int how, int signo)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, signo);
+	check_equal(pthread_sigmask(how, &set, NULL), 0);
+}
+
+bool is_pending(int signo)
+{
+	sigset_t set;
+
+	check_equal(sigpending(&set), 0);
+	return sigismember(&set, signo);
 }
 
 void catch_signal(int signo, int flags)

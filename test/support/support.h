@@ -171,6 +171,9 @@ void support_await_failure(struct aiocb *cb, int error, const char *file, int li
 /* Submit a read, which must be accepted, and wait for its result. */
 ssize_t read_now(int fd, void *buf, size_t nbytes, off_t offset);
 
+/* Submit a read of 100 bytes, which nobody looks at, with this notification. */
+void submit_notified_read(struct aiocb *cb, int fd, const struct sigevent *event);
+
 /* Submit a read, which must be accepted and then fail. */
 #define check_read_fails(fd, buf, nbytes, offset, error)           \
 	do {                                                       \
@@ -229,6 +232,12 @@ void read_fully(int fd, void *buf, size_t size);
 void write_fully(int fd, const void *buf, size_t size);
 
 /* ---- signals ---- */
+
+/* SIG_BLOCK or SIG_UNBLOCK one signal for this thread. */
+void change_mask(int how, int signo);
+
+/* Is the signal pending for this thread or for the process? */
+bool is_pending(int signo);
 
 /*
  * Record the siginfo of each delivery of signo, in order, in a handler with

@@ -217,28 +217,11 @@ bool is_asleep(pid_t tid)
 
 /* ---- signals and users ---- */
 
-bool is_pending(int signo)
-{
-	sigset_t set;
-
-	check_equal(sigpending(&set), 0);
-	return sigismember(&set, signo);
-}
-
 void handle_signal(int signo, void (*handler)(int signo), int flags)
 {
 	struct sigaction action = { .sa_handler = handler, .sa_flags = flags };
 
 	check_equal(sigaction(signo, &action, NULL), 0);
-}
-
-void block_signal(int signo)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, signo);
-	check_equal(pthread_sigmask(SIG_BLOCK, &set, NULL), 0);
 }
 
 void become_nobody(void)

@@ -83,14 +83,8 @@ bool is_asleep(pid_t tid);
 /* Does every other thread of this process wait for something? */
 bool others_are_asleep(void);
 
-/* Is the signal pending for the calling thread or for the process? */
-bool is_pending(int signo);
-
 /* Install a handler of the simple kind. */
 void handle_signal(int signo, void (*handler)(int signo), int flags);
-
-/* Block a signal in the calling thread. */
-void block_signal(int signo);
 
 /* Give up root, if held, for good: become a user id which nothing else uses. */
 void become_nobody(void);

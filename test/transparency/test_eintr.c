@@ -384,7 +384,7 @@ static void test_recvmmsg_with_timeout_is_not_interrupted(void **state)
 static void open_signal(struct call *call)
 {
 	(void)call;
-	block_signal(SIGUSR2);
+	change_mask(SIG_BLOCK, SIGUSR2);
 }
 
 static bool block_sigtimedwait(struct call *call)

@@ -166,7 +166,7 @@ static int fill_signal_queue(void)
 	become_nobody();
 	fd = temp_file_filled(4096);
 	set_soft_limit(RLIMIT_SIGPENDING, 4);
-	block_signal(SIGRTMIN);
+	change_mask(SIG_BLOCK, SIGRTMIN);
 	for (int i = 0; i < NR_SIGNALS; i++) {
 		aiocb_init(&cbs[i], fd, buf[i], 16, i * 16);
 		notify_by_signal(&cbs[i].aio_sigevent, SIGRTMIN, i);
@@ -217,7 +217,7 @@ static int delay_signals_of_a_pipe(void)
 	become_nobody();
 	open_pipe(fds);
 	set_soft_limit(RLIMIT_SIGPENDING, 4);
-	block_signal(SIGRTMIN);
+	change_mask(SIG_BLOCK, SIGRTMIN);
 	for (int i = 0; i < NR; i++) {
 		aiocb_init(&cbs[i], fds[0], &buf[i], 1, 0);
 		notify_by_signal(&cbs[i].aio_sigevent, SIGRTMIN, i);

@@ -463,7 +463,7 @@ static int block_in_program(void)
 	int fds[2];
 
 	handle_signal(SIGUSR1, note_thread, 0);
-	block_signal(SIGUSR1);
+	change_mask(SIG_BLOCK, SIGUSR1);
 	open_pipe(fds);
 	use_aio();
 	submit_read(&waiting, fds[0], &byte, 1, 0);
