@@ -70,6 +70,11 @@ int support_run_tests(const char *name, const struct CMUnitTest *tests, size_t n
 {
 	struct CMUnitTest known[nr];
 
+	if (getenv("RTAIO_TEST_LIST")) {
+		for (size_t i = 0; i < nr; i++)
+			puts(tests[i].name);
+		return 0;
+	}
 	for (size_t i = 0; i < nr; i++) {
 		known[i] = tests[i];
 		known[i].setup_func = enter_test;

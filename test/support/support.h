@@ -42,7 +42,8 @@ const char *implementation(void);
 
 /*
  * Run a program's tests, and know at any time which one.  They have no fixtures
- * of their own: the one of each test is taken for that.
+ * of their own: the one of each test is taken for that.  With RTAIO_TEST_LIST set
+ * print their names instead.
  */
 int support_run_tests(const char *name, const struct CMUnitTest *tests, size_t nr);
 
