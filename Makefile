@@ -49,7 +49,7 @@ endif
 BASE_FLAGS := -std=c11 -D_GNU_SOURCE $(WARNINGS) -MMD -MP $(VARIANT_FLAGS)
 # Static probes, where the header is: systemtap-sdt-dev.
 SDT_FLAGS := $(shell $(CC) -E -include sys/sdt.h -x c /dev/null >/dev/null 2>&1 && echo -DRTAIO_HAS_SDT)
-SHIM_FLAGS := $(BASE_FLAGS) $(SDT_FLAGS) -DRTAIO_VERSION='"$(VERSION)"' -Iinclude -fPIC -fvisibility=hidden \
+SHIM_FLAGS := $(BASE_FLAGS) $(SDT_FLAGS) -DRTAIO_VERSION='"$(VERSION)"' -Iinclude -include shim/eager.h -fPIC -fvisibility=hidden \
 	-fasynchronous-unwind-tables $(if $(VARIANT),,-DNDEBUG)
 TEST_FLAGS := $(BASE_FLAGS) -Itest/support
 
@@ -71,7 +71,11 @@ LIBRT := $(B)/librt/librt.so.1
 STATUS := $(B)/rtaio-status
 
 # liburing and libaio go in statically and stay hidden: libc is the only dependency.
-SHIM_LDFLAGS := -shared -Wl,-z,defs -Wl,-z,now -Wl,-z,nodelete -Wl,--exclude-libs,ALL $(VARIANT_FLAGS)
+# Every program that is started pays for what the loader does: two segments instead of four, names
+# looked up when they are used (but see shim/eager.h), and none for the compiler's start files, which
+# serve libraries that are unloaded.
+SHIM_LDFLAGS := -shared -Wl,-z,defs -Wl,-z,nodelete -Wl,--exclude-libs,ALL -Wl,-O1 -Wl,--hash-style=gnu \
+	-Wl,-z,lazy -Wl,-z,relro -Wl,-z,noseparate-code $(if $(VARIANT),,-nostartfiles) $(VARIANT_FLAGS)
 SHIM_LIBS := -Wl,-Bstatic -luring -laio -Wl,-Bdynamic
 
 .PHONY: all

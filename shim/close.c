@@ -6,7 +6,7 @@
  * These functions make it wait no longer: what can be issued is, what cannot
  * is cancelled, and only then does the number become another file's.  When
  * nothing is accepted for the number, which is nearly always, they cost a
- * load and a store.
+ * few loads and a store, and before the first use of AIO a load.
  *
  * close must stay async-signal-safe and a cancellation point: the next
  * provider's function does the closing.
@@ -30,6 +30,7 @@
 #include "process.h"
 #include "steering.h"
 
+/* In a page that the loader has written to anyway, as process_word: a program without AIO pays for each. */
 static struct {
 	int (*close)(int fd);
 	int (*dup2)(int old, int new);
@@ -37,7 +38,7 @@ static struct {
 	int (*close_range)(unsigned first, unsigned last, int flags);
 	void (*closefrom)(int first);
 	int (*fclose)(FILE *stream);
-} next;
+} next __attribute__((section(".data")));
 
 /*
  * Before main, where dlsym is safe; a constructor of another library may have
@@ -64,6 +65,8 @@ static void before_close(unsigned first, unsigned last)
 {
 	int saved_errno = errno;
 
+	if (!process_was_used())
+		return;
 	if (last > INT_MAX)
 		last = INT_MAX;
 	steering_forget(first, last);
@@ -78,7 +81,7 @@ static void before_close(unsigned first, unsigned last)
 
 static void before_close_one(int fd)
 {
-	if (fd < 0)
+	if (fd < 0 || !process_was_used())
 		return;
 	if (__builtin_expect(descriptor_is_held(fd) || epoch_is_busy(fd), 0))
 		before_close((unsigned)fd, (unsigned)fd);
@@ -89,7 +92,7 @@ static void before_close_one(int fd)
 /* With a bad @old, dup2 fails and closes nothing.  Only asked when it matters. */
 static bool closes(int old, int new)
 {
-	return new < 0 || !(descriptor_is_held(new) || epoch_is_busy(new)) ||
+	return new < 0 || !process_was_used() || !(descriptor_is_held(new) || epoch_is_busy(new)) ||
 	       RAW_SYSCALL(SYS_fcntl, old, F_GETFD) >= 0;
 }
 

@@ -81,7 +81,7 @@ void lifecycle_start(bool is_child)
  */
 static void say_goodbye(void)
 {
-	if (config.stats && process_is_ready() && getpid() == atomic_load(&process_pid))
+	if (process_is_ready() && config.stats && getpid() == atomic_load(&process_pid))
 		stats_print();
 }
 

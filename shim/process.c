@@ -18,8 +18,8 @@
 
 #include "futex.h"
 
-static _Atomic uint32_t never_used;
-_Atomic(_Atomic uint32_t *) process_word = &never_used;
+_Atomic uint32_t process_never_used;
+_Atomic(_Atomic uint32_t *) process_word = &process_never_used;
 _Atomic uint32_t process_generation;
 _Atomic int process_pid;
 
@@ -27,7 +27,7 @@ _Atomic int process_pid;
 static int map_page(void)
 {
 	size_t size = (size_t)sysconf(_SC_PAGESIZE);
-	_Atomic uint32_t *expected = &never_used;
+	_Atomic uint32_t *expected = &process_never_used;
 	void *page = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	if (page == MAP_FAILED)
@@ -65,7 +65,7 @@ int process_start(void)
 
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
-	if (atomic_load(&process_word) == &never_used)
+	if (atomic_load(&process_word) == &process_never_used)
 		ret = map_page();
 	if (ret == 0)
 		become_ready(atomic_load(&process_word));

@@ -22,6 +22,7 @@ enum process_state {
 };
 
 extern _Atomic(_Atomic uint32_t *) process_word;
+extern _Atomic uint32_t process_never_used; /* where process_word points before the first use */
 
 /* Counts the forks between the first user of AIO and this process. */
 extern _Atomic uint32_t process_generation;
@@ -38,6 +39,16 @@ static inline bool process_is_ready(void)
 	_Atomic uint32_t *word = atomic_load_explicit(&process_word, memory_order_acquire);
 
 	return atomic_load_explicit(word, memory_order_acquire) == PROCESS_READY;
+}
+
+/*
+ * Has this process used AIO, or one that it was forked from?  It never becomes
+ * false again.  A function that closes a number while another thread uses AIO
+ * for the first time may be told either, as if it had been called before.
+ */
+static inline bool process_was_used(void)
+{
+	return atomic_load_explicit(&process_word, memory_order_relaxed) != &process_never_used;
 }
 
 /*

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * eager.h - functions of libc that are bound when the library is loaded.
+ *
+ * The compiler includes this file first, everywhere.  All other functions are
+ * bound at their first call, since to look up some seventy names takes as long
+ * as loading the library does, in every program that never uses AIO.  What
+ * may be called in signal handlers and by the hooks, perhaps in a child of
+ * vfork or on an alternative stack of the least size, is here: binding late
+ * takes no lock, but it takes some kilobytes of stack.
+ */
+#ifndef RTAIO_EAGER_H
+#define RTAIO_EAGER_H
+
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+#if defined(__has_attribute)
+#if __has_attribute(noplt)
+#define EAGER(function) extern __typeof__(function) function __attribute__((noplt))
+
+EAGER(__errno_location);
+EAGER(clock_gettime);
+EAGER(fileno_unlocked);
+EAGER(getpid);
+EAGER(pthread_setcanceltype);
+EAGER(pthread_testcancel);
+EAGER(sched_yield);
+EAGER(syscall);
+
+#undef EAGER
+#endif
+#endif
+
+#endif
