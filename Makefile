@@ -56,7 +56,7 @@ TEST_FLAGS := $(BASE_FLAGS) -Itest/support
 # --- the library -----------------------------------------------------------
 
 # Named one by one, by layer: a stray file must not enter the library.
-SHIM := config log stats thread process descriptor steering \
+SHIM := config log stats thread process descriptor steering turn \
 	request aiocb \
 	filesize filter inline epoch event_ring reaper direct inbox pool perform workers \
 	uring_setup backend_uring backend_threads engine \

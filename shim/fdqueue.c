@@ -16,6 +16,7 @@
 #include "filter.h"
 #include "futex.h"
 #include "stats.h"
+#include "turn.h"
 
 #define SLAB_BYTES       65536u
 #define NR_STATIC_QUEUES 64u /* work even where no memory is left */
@@ -249,6 +250,7 @@ static struct request *next_of_chain(struct fdqueue *queue, int way)
 		return NULL;
 	RB_REMOVE(chain_tree, &queue->chain[way], req);
 	queue->is_busy[way] = true;
+	queue->turn[way] = turn_take(queue->fd, &queue->descriptor, way);
 	return req;
 }
 
@@ -325,8 +327,10 @@ static void leave_flight(struct fdqueue *queue, struct request *req)
 		return;
 	if (queue->is_file)
 		RB_REMOVE(range_tree, &queue->ranges[way], req);
-	else
+	else {
 		queue->is_busy[way] = false;
+		turn_end(queue->fd, way, queue->turn[way]);
+	}
 }
 
 void fdqueue_remove(struct request *req)
@@ -363,4 +367,5 @@ void fdqueue_forget(void)
 	RB_INIT(&queues);
 	free_queues = NULL;
 	is_static_used = false;
+	turn_forget();
 }

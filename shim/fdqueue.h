@@ -50,7 +50,8 @@ struct fdqueue {
 	struct request_list outstanding; /* accepted and not complete, oldest first */
 	struct request_list waiting;     /* file requests not issued, oldest first */
 	struct chain_tree chain[2];      /* stream requests not issued: reads, writes */
-	bool is_busy[2];                 /* one of that chain is in flight */
+	bool is_busy[2];                 /* one of that chain is in flight, */
+	uint64_t turn[2];                /* and submitters know it by this number */
 	struct range_tree ranges[2];     /* file requests in flight: reads, writes */
 	off_t range_max[2];              /* longest range since that tree was last empty */
 };

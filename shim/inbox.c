@@ -4,7 +4,8 @@
  *
  * Pushers compete by compare-and-swap on head; the engine is the only taker.
  * The bottom message of the list has next == NULL whatever state it replaced:
- * the pusher that replaced ASLEEP owes the wake.  The engine reads the wake
+ * the pusher that replaced ASLEEP owes the wake.  One without haste leaves it
+ * standing, so that who comes next still owes it.  The engine reads the wake
  * word before it says ASLEEP, so that a wake which comes at once is seen.
  * test/model/inbox.pml is the model.
  */
@@ -20,11 +21,23 @@
 #define INBOX_ASLEEP   ((uintptr_t)1)
 #define INBOX_CLOSED   ((uintptr_t)2)
 #define INBOX_STARTING ((uintptr_t)3)
-#define INBOX_MESSAGE  ((uintptr_t)4) /* anything from here on is a pointer */
+#define INBOX_MESSAGE  ((uintptr_t)4) /* anything from here on is a pointer, perhaps | ASLEEP */
+
+#define QUIET_MAX 64u /* of so many messages without haste one wakes the engine */
 
 static _Atomic uintptr_t head = INBOX_CLOSED;
 _Atomic uint32_t inbox_wake_word;
 _Atomic int inbox_wake_timer = -1;
+
+static struct message *list_of(uintptr_t value)
+{
+	return value >= INBOX_MESSAGE ? (struct message *)(value & ~INBOX_ASLEEP) : NULL;
+}
+
+static bool is_asleep(uintptr_t value)
+{
+	return (value == INBOX_ASLEEP || value >= INBOX_MESSAGE) && (value & INBOX_ASLEEP);
+}
 
 static void wake_engine(void)
 {
@@ -45,17 +58,23 @@ static void wake_engine(void)
 /*
  * Who replaces ASLEEP owes a wake, and until it is paid nobody else sees a
  * reason to wake the engine: a handler that came in between and waited for a
- * request would wait for ever.  So no handler comes in between.
+ * request would wait for ever.  So no handler comes in between.  Without a
+ * message: only wake, for what lies there.
  */
 static bool push_and_wake(struct message *first, struct message *last)
 {
-	uintptr_t expected = INBOX_ASLEEP;
+	uintptr_t value = atomic_load(&head);
 	uint64_t all = UINT64_MAX, old;
-	bool has_pushed;
+	bool has_pushed = false;
 
 	RAW_SYSCALL(SYS_rt_sigprocmask, SIG_SETMASK, &all, &old, sizeof(all));
-	last->next = NULL;
-	has_pushed = atomic_compare_exchange_strong(&head, &expected, (uintptr_t)first);
+	while (is_asleep(value) && !has_pushed) {
+		if (last)
+			last->next = list_of(value);
+		has_pushed =
+			atomic_compare_exchange_weak(&head, &value,
+						     (uintptr_t)(first ? first : list_of(value)));
+	}
 	if (has_pushed)
 		wake_engine();
 	RAW_SYSCALL(SYS_rt_sigprocmask, SIG_SETMASK, &old, NULL, sizeof(old));
@@ -69,17 +88,41 @@ bool inbox_push(struct message *first, struct message *last)
 	for (;;) {
 		if (old == INBOX_CLOSED)
 			return false;
-		if (old == INBOX_ASLEEP) {
+		if (is_asleep(old)) {
 			if (push_and_wake(first, last))
 				return true;
 			old = atomic_load(&head);
 			continue;
 		}
-		last->next = old >= INBOX_MESSAGE ? (struct message *)old : NULL;
+		last->next = list_of(old);
 		/* Release: partner inbox_take(), which reads the messages. */
 		if (atomic_compare_exchange_weak(&head, &old, (uintptr_t)first))
 			return true;
 	}
+}
+
+bool inbox_push_quietly(struct message *message)
+{
+	static _Atomic uint32_t nr_quiet;
+	uintptr_t old = atomic_load(&head), new;
+
+	if (atomic_fetch_add_explicit(&nr_quiet, 1, memory_order_relaxed) % QUIET_MAX == 0)
+		return inbox_push(message, message);
+	do {
+		if (old == INBOX_CLOSED)
+			return false;
+		message->next = list_of(old);
+		new = (uintptr_t)message | (is_asleep(old) ? INBOX_ASLEEP : 0);
+	} while (!atomic_compare_exchange_weak(&head, &old, new));
+	return true;
+}
+
+void inbox_prod(void)
+{
+	uintptr_t value = atomic_load(&head);
+
+	if (list_of(value) && is_asleep(value))
+		push_and_wake(NULL, NULL);
 }
 
 bool inbox_claim_start(void)
@@ -91,8 +134,7 @@ bool inbox_claim_start(void)
 
 static struct message *oldest_first(uintptr_t list)
 {
-	struct message *reversed = NULL;
-	struct message *message = list >= INBOX_MESSAGE ? (struct message *)list : NULL;
+	struct message *reversed = NULL, *message = list_of(list);
 
 	while (message) {
 		struct message *older = message->next;
@@ -136,11 +178,10 @@ bool inbox_fall_asleep(uint32_t *wake_value)
 	return atomic_compare_exchange_strong(&head, &expected, INBOX_ASLEEP);
 }
 
+/* It is EMPTY, ASLEEP or a list: nobody closes it but the engine. */
 void inbox_wake_up(void)
 {
-	uintptr_t expected = INBOX_ASLEEP;
-
-	atomic_compare_exchange_strong(&head, &expected, INBOX_EMPTY);
+	atomic_fetch_and(&head, ~INBOX_ASLEEP);
 }
 
 bool inbox_close(void)

@@ -7,7 +7,9 @@
  * list, no wake-up can be lost between them.
  *
  *   INBOX_EMPTY     the engine is awake and will look again
- *   INBOX_ASLEEP    the engine sleeps: who replaces this value wakes it
+ *   INBOX_ASLEEP    the engine sleeps: who replaces this value wakes it, but
+ *                   for messages without haste, which keep it as a flag beside
+ *                   the list
  *   INBOX_CLOSED    no engine: who wants one replaces this by STARTING
  *   INBOX_STARTING  somebody creates the engine; push on top of it meanwhile
  */
@@ -25,6 +27,15 @@
  * False: there is no engine; start one (inbox_claim_start) and try again.
  */
 bool inbox_push(struct message *first, struct message *last);
+
+/*
+ * [any thread, also in handlers] The same without a wake, for a message that
+ * has time until the engine looks anyway.  Who finds out that it may never do
+ * calls inbox_prod().  Now and then it wakes nevertheless, so that the engine
+ * is not met with thousands at once.
+ */
+bool inbox_push_quietly(struct message *message);
+void inbox_prod(void);
 
 /* [any thread] Claim the right to start the engine.  False: somebody has it. */
 bool inbox_claim_start(void);

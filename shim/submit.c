@@ -18,11 +18,13 @@
 #include "filter.h"
 #include "futex.h"
 #include "group.h"
+#include "inbox.h"
 #include "inline.h"
 #include "notify.h"
 #include "probes.h"
 #include "publish.h"
 #include "stats.h"
+#include "turn.h"
 #include "waiter.h"
 
 /*
@@ -248,6 +250,23 @@ static bool submit_direct(struct request_list *list)
 	return nr > 0;
 }
 
+/* For a while it can only wait for the one before it in its stream: that needs no wake. */
+static bool hand_over_quietly(struct request *req)
+{
+	int fd = req->fd, way = req->op == OP_WRITE;
+	uint64_t turn;
+
+	if ((req->op != OP_READ && req->op != OP_WRITE) || req->offset < 0 || req->descriptor.err)
+		return false;
+	turn = turn_of(fd, &req->descriptor, way);
+	if (turn == 0 || !inbox_push_quietly(&req->message))
+		return false;
+	/* From the push on the record is the engine's. */
+	if (!turn_goes_on(fd, way, turn))
+		inbox_prod();
+	return true;
+}
+
 static int submit_to_engine(struct request_list *list)
 {
 	struct message *newest = NULL, *oldest = NULL;
@@ -262,6 +281,8 @@ static int submit_to_engine(struct request_list *list)
 		if (!oldest)
 			oldest = newest;
 	}
+	if (newest == oldest && hand_over_quietly(TAILQ_FIRST(list)))
+		return 0;
 	ret = engine_hand_over(newest, oldest);
 	if (ret < 0) {
 		TAILQ_FOREACH_SAFE(req, list, list_link, next)

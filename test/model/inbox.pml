@@ -8,7 +8,9 @@
  * store buffer could delay.
  *
  *	EMPTY		the engine is awake and will look again
- *	ASLEEP		the engine sleeps: whoever replaces this owes one wake
+ *	ASLEEP		the engine sleeps: whoever replaces this owes one wake;
+ *			a request without haste keeps it, as a flag beside
+ *			the list
  *	STARTING	somebody who is not asleep will look at the list: a
  *			thread that starts the engine, or an engine that goes
  *	CLOSED		no engine, nobody looks
@@ -22,6 +24,9 @@
  * the sentinel, until the wake is paid or the engine started: a handler in
  * between could wait for a request which nobody else will ever look at.
  *
+ * A request has no haste if it can only wait for the one that the kernel keeps:
+ * its turn is seen to go on before the push and after it.
+ *
  * Proved: every request is executed or failed, exactly once; nobody waits
  * for ever (the pushers wait for their requests: a lost request or a lost
  * wake-up ends in a deadlock); one engine at most has the engine's state; it
@@ -30,6 +35,7 @@
 
 #define NR_REQ		4
 #define LONG_REQ	1	/* the one that the kernel keeps for a while */
+#define QUIET_REQ	3	/* has no haste while it does; one of them is enough */
 #define EMPTY		10
 #define ASLEEP		11
 #define STARTING	12
@@ -38,6 +44,8 @@
 
 byte head = CLOSED;
 byte next[NR_REQ + 1];		/* 0 ends a list */
+bool is_flagged;		/* a list, and ASLEEP beside it */
+bool turn;			/* the long request is in flight */
 bool ended[NR_REQ + 1];		/* executed or failed */
 bool is_seq_changed;		/* wake_seq differs from what the engine read */
 bool is_waiting;		/* the engine is on the futex's queue */
@@ -61,6 +69,7 @@ inline fail_all()
 	d_step {
 		list = (IS_REQ(head) -> head : 0);
 		head = CLOSED;
+		is_flagged = false;
 		do
 		:: list != 0 ->
 			end_request(list);
@@ -78,10 +87,11 @@ inline execute_all()
 	d_step {
 		list = (IS_REQ(head) -> head : 0);
 		head = EMPTY;
+		is_flagged = false;
 		do
 		:: list != 0 ->
 			if
-			:: list == LONG_REQ -> assert(!in_flight); in_flight = true
+			:: list == LONG_REQ -> assert(!in_flight); in_flight = true; turn = true
 			:: else -> end_request(list)
 			fi;
 			n = next[list];
@@ -96,8 +106,10 @@ inline execute_all()
 proctype pusher(byte r, last)
 {
 	byte old, list, n;
+	bool is_quiet, owes_wake;
 
 look:	atomic {
+		is_quiet = (turn && r == QUIET_REQ);
 		old = head;
 		if
 		:: old == CLOSED -> goto start
@@ -109,11 +121,31 @@ look:	atomic {
 		:: head != old -> old = 0; goto look
 		:: else -> head = r
 		fi;
+		owes_wake = (old == ASLEEP || is_flagged);
+		is_flagged = (is_quiet && owes_wake);
 		if
-		:: old != ASLEEP -> goto pushed
+		:: !is_quiet && !owes_wake -> goto pushed
 		:: else
 		fi
 	};
+	if
+	:: is_quiet ->
+#ifndef BROKEN_ONE_LOOK
+		if
+		:: turn -> goto pushed
+		:: else
+		fi;
+		atomic {
+			if
+			:: IS_REQ(head) && is_flagged -> is_flagged = false
+			:: else -> goto pushed
+			fi
+		}
+#else
+		goto pushed
+#endif
+	:: else
+	fi;
 #ifdef BROKEN_SIGNALS_OPEN
 	/* A handler which waits for the request. */
 	if
@@ -144,6 +176,7 @@ start:	atomic {
 
 	/* Waits for the request, as aio_suspend, or makes the next one. */
 pushed:	old = 0;
+	d_step { is_quiet = false; owes_wake = false };
 	if
 	:: atomic { ended[r] ->
 		if
@@ -182,7 +215,8 @@ end_sleep:
 	if
 	:: !is_waiting
 	:: atomic { in_flight -> is_waiting = false; in_flight = false;
-		end_request(LONG_REQ) }
+		end_request(LONG_REQ) };
+		turn = false
 	:: atomic { !in_flight && nr_idle > 0 ->
 		nr_idle--; is_waiting = false; goto idle }
 	fi;
@@ -190,7 +224,8 @@ end_sleep:
 		if
 		:: head == ASLEEP -> head = EMPTY
 		:: else
-		fi
+		fi;
+		is_flagged = false
 	};
 	goto look;
 
