@@ -137,6 +137,7 @@ static void accept_request(struct request *req)
 {
 	int err = early_error(req);
 
+	req->batch = ledger.batch;
 	ledger.nr_outstanding++;
 	count_request(req);
 	if (!err && fdqueue_add(req) < 0)
@@ -321,7 +322,7 @@ static void publish_ended(void)
 	TAILQ_CONCAT(&list, &ledger.ended, list_link);
 	ledger.nr_publishings++;
 	if (!TAILQ_EMPTY(&list)) {
-		ledger.round++;
+		ledger.batch++;
 		engine_receive();
 	}
 	while ((req = TAILQ_FIRST(&list))) {
@@ -390,8 +391,9 @@ static uint64_t settle(void)
 		pump_backlog();
 		cancel_serve();
 		wake_waiters();
-		ledger.round++;
 	}
+	ledger.round++;
+	ledger.batch++;
 	cancel_serve_closings();
 	if (!TAILQ_EMPTY(&ledger.ended))
 		return 0;

@@ -46,6 +46,7 @@ struct fdqueue {
 	struct descriptor descriptor;    /* what the number meant */
 	struct descriptor seen;          /* issue: what it meant when last looked at, */
 	uint64_t looked_in;              /* in which round that was, */
+	uint64_t looked_after;           /* after which batch was received, */
 	unsigned nr_looks_saved;         /* and how many requests went by it */
 	struct request_list outstanding; /* accepted and not complete, oldest first */
 	struct request_list waiting;     /* file requests not issued, oldest first */

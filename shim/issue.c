@@ -176,14 +176,19 @@ static void issue_file(struct request *req)
 }
 
 /*
- * What the number means, asked once for a few requests of one batch: all of
- * them were submitted before the first look.
+ * What the number means, asked once for a few requests between two sleeps of
+ * the engine: those that had been taken from the inbox, and so were submitted,
+ * before that look.
  */
-static const struct descriptor *look_at(struct fdqueue *queue)
+static const struct descriptor *look_for(const struct request *req)
 {
-	if (queue->looked_in != ledger.round || queue->nr_looks_saved++ == LOOKS_SAVED_MAX) {
+	struct fdqueue *queue = req->queue;
+
+	if (queue->looked_in != ledger.round || req->batch > queue->looked_after ||
+	    queue->nr_looks_saved++ == LOOKS_SAVED_MAX) {
 		descriptor_identify(queue->fd, &queue->seen);
 		queue->looked_in = ledger.round;
+		queue->looked_after = ledger.batch;
 		queue->nr_looks_saved = 0;
 	}
 	return &queue->seen;
@@ -214,7 +219,7 @@ static bool is_same_file(struct request *req)
 void issue(struct request *req)
 {
 	request_set_state(req, REQ_IN_FLIGHT);
-	if (!is_what_was_meant(req, look_at(req->queue)))
+	if (!is_what_was_meant(req, look_for(req)))
 		ledger_end(req, -ECANCELED);
 	else if (request_is_barrier(req))
 		issue_to_backend(req);

@@ -25,7 +25,8 @@ struct ledger {
 	struct request_list stranded; /* for want of a thread: streams, tried now and then */
 	struct request_list prepared; /* SQE made, not yet handed to the kernel */
 	uint64_t slots_to_wake;       /* of waiters, gathered over a batch */
-	uint64_t round;               /* counts batches, from 1 */
+	uint64_t round;               /* how often all was settled, from 1 */
+	uint64_t batch;               /* counts what is taken from the inbox at once */
 	uint64_t nr_publishings;      /* how often all that had ended was published */
 	uint64_t tick_at;             /* when to look again at what has to be watched */
 };

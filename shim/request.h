@@ -120,6 +120,7 @@ struct request {
 	/* --- engine thread only, except as noted --- */
 	struct fdqueue *queue;
 	uint64_t seq;                          /* order of acceptance */
+	uint64_t batch;                        /* with which it was received */
 	TAILQ_ENTRY(request) outstanding_link; /* in queue->outstanding, oldest first */
 	TAILQ_ENTRY(request) list_link;        /* waiting list, backlog, prepared, or notifier's */
 	RB_ENTRY(request) tree_link;           /* stream chain, or ranges in flight */
