@@ -65,6 +65,16 @@ void descriptor_get_inode(int fd, struct descriptor *out)
 	out->err = -identify_inode(fd, out);
 }
 
+bool descriptor_get_stream(int fd, struct descriptor *out)
+{
+	if (identify_inode(fd, out) == 0 && (S_ISFIFO(out->mode) || S_ISSOCK(out->mode))) {
+		out->known = DESCRIPTOR_STREAM;
+		return true;
+	}
+	*out = (struct descriptor){ 0 };
+	return false;
+}
+
 void descriptor_identify(int fd, struct descriptor *out)
 {
 	*out = (struct descriptor){ 0 };

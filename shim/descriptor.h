@@ -21,7 +21,12 @@
 #include <stdint.h>
 #include <sys/stat.h>
 
-enum { DESCRIPTOR_UNKNOWN = 0, DESCRIPTOR_FLAGS, DESCRIPTOR_INODE };
+enum {
+	DESCRIPTOR_UNKNOWN = 0,
+	DESCRIPTOR_FLAGS,
+	DESCRIPTOR_INODE,
+	DESCRIPTOR_STREAM, /* the inode, a pipe or socket; the flags were not asked */
+};
 
 struct descriptor {
 	uint64_t ino;
@@ -29,7 +34,7 @@ struct descriptor {
 	uint32_t mode; /* st_mode; 0 in the type bits: an anonymous inode such as an eventfd */
 	int flags;     /* as fcntl(F_GETFL) */
 	int err;       /* 0, or the errno of a number that means no file */
-	uint8_t known; /* as far as DESCRIPTOR_FLAGS or DESCRIPTOR_INODE; err is final */
+	uint8_t known; /* as far as DESCRIPTOR_FLAGS and so on; err is final */
 };
 
 /*
@@ -40,13 +45,21 @@ void descriptor_identify(int fd, struct descriptor *out);
 void descriptor_get_flags(int fd, struct descriptor *out);
 void descriptor_get_inode(int fd, struct descriptor *out);
 
-/* The same open file, as far as can be told: inode and access mode agree. */
+/*
+ * For a number that was a pipe or socket: the inode alone.  False, and nothing
+ * is known, if it is neither.  Flags are looked at when it is issued, and the
+ * other end of a pipe gives an error of its own.
+ */
+bool descriptor_get_stream(int fd, struct descriptor *out);
+
+/* The same open file, as far as can be told: inode and, if known, access mode agree. */
 static inline bool descriptor_same(const struct descriptor *a, const struct descriptor *b)
 {
 	enum { ACCESS = 3 };
 
 	return a->err == b->err && a->ino == b->ino && a->dev == b->dev &&
-	       (a->flags & ACCESS) == (b->flags & ACCESS);
+	       (a->known == DESCRIPTOR_STREAM || b->known == DESCRIPTOR_STREAM ||
+		(a->flags & ACCESS) == (b->flags & ACCESS));
 }
 
 /* Does @fd still mean the file it meant? */

@@ -63,6 +63,8 @@ static enum file_kind classify(int fd)
 	if (RAW_SYSCALL(SYS_statx, fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &stx) <
 	    0)
 		return FILE_OTHER;
+	if (S_ISFIFO(stx.stx_mode) || S_ISSOCK(stx.stx_mode))
+		return FILE_STREAM;
 	return S_ISREG(stx.stx_mode) || S_ISBLK(stx.stx_mode) ? FILE_CACHED : FILE_OTHER;
 }
 
@@ -273,7 +275,7 @@ bool inline_try(struct request *req, ssize_t *res)
 			return false;
 		kind = kind_of(req);
 	}
-	if (kind == FILE_OTHER)
+	if (kind == FILE_OTHER || kind == FILE_STREAM)
 		return false;
 	range = filter_range_of(req);
 	if (filter_may_conflict_anywhere(&range))

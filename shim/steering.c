@@ -83,6 +83,13 @@ bool steering_trust(int fd, enum file_kind *kind)
 	       use_trust(fd, entry);
 }
 
+bool steering_was_stream(int fd)
+{
+	uint64_t entry = atomic_load_explicit(place_of(fd), memory_order_relaxed);
+
+	return is_of(entry, fd) && (entry & KIND_MASK) == FILE_STREAM;
+}
+
 void steering_note(int fd, int flags, enum file_kind kind)
 {
 	atomic_store_explicit(place_of(fd),

@@ -17,7 +17,8 @@
 
 enum file_kind {
 	FILE_UNKNOWN = 0,
-	FILE_OTHER,          /* a stream, a remote file system, ...: for the engine */
+	FILE_OTHER,          /* a remote file system, a device, ...: for the engine */
+	FILE_STREAM,         /* a pipe or socket: likewise */
 	FILE_MEMORY,         /* tmpfs, hugetlbfs: waits for swap at the most */
 	FILE_CACHED,         /* reads and writes as far as NOWAIT goes */
 	FILE_READABLE,       /* refuses NOWAIT writes */
@@ -35,6 +36,9 @@ enum file_kind steering_recall(int fd, int flags);
  * mean another file, a read of it finds that out or is the right one.
  */
 bool steering_trust(int fd, enum file_kind *kind);
+
+/* Was @fd a pipe or socket?  Whoever relies on that asks for its inode. */
+bool steering_was_stream(int fd);
 
 void steering_note(int fd, int flags, enum file_kind kind);
 

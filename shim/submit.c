@@ -24,6 +24,7 @@
 #include "probes.h"
 #include "publish.h"
 #include "stats.h"
+#include "steering.h"
 #include "turn.h"
 #include "waiter.h"
 
@@ -166,6 +167,13 @@ static void choose_lane(struct request *req, bool may_go_direct)
 		req->priority = priority_of(req->cb);
 }
 
+/* Neither cheap lane serves a stream: that is remembered, and then seen from the inode. */
+static bool is_stream(struct request *probe)
+{
+	return steering_was_stream(probe->fd) &&
+	       descriptor_get_stream(probe->fd, &probe->descriptor);
+}
+
 int submit_begin(struct aiocb *cb, enum request_op op, const struct sigevent *event,
 		 bool may_go_direct, struct request **out)
 {
@@ -174,7 +182,9 @@ int submit_begin(struct aiocb *cb, enum request_op op, const struct sigevent *ev
 	*out = NULL;
 	describe(&probe, cb, op);
 	PROBE_SUBMIT(cb, probe.fd, op, probe.nbytes, probe.offset);
-	if (complete_inline(&probe, event))
+	if (is_stream(&probe))
+		may_go_direct = false;
+	else if (complete_inline(&probe, event))
 		return 0;
 	req = make_record(&probe, event);
 	if (!req)
