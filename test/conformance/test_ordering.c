@@ -262,6 +262,35 @@ static void test_priority_orders_what_is_queued(void **state)
 	}
 }
 
+static void test_priority_changes_between_two_requests(void **state)
+{
+	static const int order[4] = { 0, 2, 3, 1 };
+	struct sched_param param = { .sched_priority = 0 };
+	static struct aiocb cbs[4];
+	static char found[4];
+	int fds[2];
+
+	(void)state;
+	open_pipe(fds);
+	for (int i = 0; i < 4; i++) {
+		/* The third is submitted by a thread that has become important. */
+		param.sched_priority = i == 2 ? 2 : 1;
+		if (i >= 1 && pthread_setschedparam(pthread_self(), SCHED_FIFO, &param) != 0)
+			skip_because("real-time scheduling is not permitted here");
+		aiocb_init(&cbs[i], fds[0], &found[i], 1, 0);
+		cbs[i].aio_reqprio = i == 1;
+		check_equal(aio_read(&cbs[i]), 0);
+	}
+	param.sched_priority = 0;
+	check_equal(pthread_setschedparam(pthread_self(), SCHED_OTHER, &param), 0);
+	write_fully(fds[1], letters, 4);
+	for (int i = 0; i < 4; i++)
+		check_equal(await_result(&cbs[i]), 1);
+	for (int i = 0; i < 4; i++)
+		check_equal(found[order[i]], letters[i]);
+	close_pair(fds);
+}
+
 /* ---- O_APPEND ---- */
 
 static void take_no_notice(union sigval value)
@@ -666,6 +695,7 @@ int main(void)
 		cmocka_unit_test(test_duplicate_descriptor_does_not_wait),
 		cmocka_unit_test(test_blocked_pipe_does_not_hold_up_other_descriptors),
 		cmocka_unit_test(test_priority_orders_what_is_queued),
+		cmocka_unit_test(test_priority_changes_between_two_requests),
 		cmocka_unit_test(test_appends_keep_their_order),
 		cmocka_unit_test(test_direct_appends_keep_their_order),
 		cmocka_unit_test(test_each_thread_keeps_the_order_of_its_appends),
