@@ -86,17 +86,24 @@ static bool raise_interest(const struct aiocb *const list[], int nent, uint64_t 
 }
 
 /*
- * Is every entry still in progress, and on a record that knows of us?  Another
- * thread may have submitted a finished entry again, on another record.
+ * Is @cb in progress on a record that knows of us?  Another thread may have
+ * submitted a finished one again, on another record; and the bit there may be
+ * from who shares the slot, raised when the completer had looked: so it must be
+ * seen before the record is seen alive.
  */
+static bool is_known_to(const struct aiocb *cb, uint64_t bit)
+{
+	request_handle handle = aiocb_handle(cb);
+	struct request *req = aiocb_request(cb);
+
+	return req && (atomic_load(&req->interest) & bit) && request_lookup(handle) == req;
+}
+
 static bool is_interest_raised(const struct aiocb *const list[], int nent, uint64_t bit)
 {
-	for (int i = 0; i < nent; i++) {
-		struct request *req = list[i] ? aiocb_request(list[i]) : NULL;
-
-		if (list[i] && (!req || !(atomic_load(&req->interest) & bit)))
+	for (int i = 0; i < nent; i++)
+		if (list[i] && !is_known_to(list[i], bit))
 			return false;
-	}
 	return true;
 }
 
