@@ -211,6 +211,8 @@ static void reject(struct request *req, int err)
 	if (req->group)
 		group_leave(req->group, true); /* not the last: the submitter holds it */
 	notify_discard(&req->notification);
+	/* It said EINPROGRESS for a moment, and another thread may have begun to wait for it. */
+	waiter_wake_slots(waiter_wake(req, waiter_publish(req)));
 	request_free(req);
 }
 
