@@ -31,6 +31,7 @@ enum verdict {
 	VERDICT_PENDING = 0, /* the engine is trying its backend */
 	VERDICT_SERVING,
 	VERDICT_REFUSED,
+	VERDICT_NO_THREAD,
 };
 
 static const struct engine_client *client;
@@ -262,6 +263,8 @@ static int start_claimed(void)
 	atomic_store(&verdict, VERDICT_PENDING);
 	ret = thread_create(engine_thread, NULL, THREAD_JOINABLE);
 	if (ret < 0) {
+		/* An earlier starter may not have read the verdict that was cleared above. */
+		give_verdict(VERDICT_NO_THREAD);
 		refuse_all(EAGAIN);
 		return -EAGAIN;
 	}
@@ -269,7 +272,14 @@ static int start_claimed(void)
 		return 0; /* something always serves: no need to wait */
 	while (atomic_load(&verdict) == VERDICT_PENDING)
 		futex_wait(&verdict, VERDICT_PENDING, NULL);
-	return atomic_load(&verdict) == VERDICT_REFUSED ? -ENOSYS : 0;
+	switch (atomic_load(&verdict)) {
+	case VERDICT_REFUSED:
+		return -ENOSYS;
+	case VERDICT_NO_THREAD:
+		return -EAGAIN;
+	default:
+		return 0;
+	}
 }
 
 /* 0: there is an engine, or somebody else is making one. */
