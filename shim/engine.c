@@ -38,6 +38,7 @@ static const struct engine_client *client;
 static const struct backend *backend; /* engine only */
 static _Atomic(const char *) serving; /* engine writes, introspection reads */
 static _Atomic uint32_t verdict;      /* engine writes, a starter waits */
+static uint64_t idle_since;           /* engine only; 0: not idle */
 
 void engine_init(const struct engine_client *client_)
 {
@@ -135,6 +136,8 @@ void engine_receive(void)
 {
 	struct message *message = inbox_take(), *next;
 
+	if (message)
+		idle_since = 0; /* also for what ends before anybody asks whether it is idle */
 	for (; message; message = next) {
 		next = message->next; /* the message may be gone once it is received */
 		client->receive(message);
@@ -150,7 +153,6 @@ static void reap(void)
 /* For how long has there been nothing to do?  0 when there is. */
 static uint64_t idle_time(uint64_t timeout_ns)
 {
-	static uint64_t idle_since;
 	uint64_t now;
 
 	if (timeout_ns != UINT64_MAX || !client->is_idle()) {
