@@ -1,7 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * epoch.pml - how requests of the direct lane take part in aio_fsync()
- * (epoch.c, fdqueue.c, pump.c)
+ * (epoch.c, direct.c, fdqueue.c, pump.c)
+ *
+ *	caller			direct_enter(): epoch_enter(); direct_submit()
+ *	reaper			direct_leave(): epoch_leave(); on_direct_drained()
+ *				in completion.c
+ *	engine			is_epoch_over() and its caller in fdqueue.c
+ *	  await			pump(), await_direct(), pump_awaiting()
+ *	  look			epoch_is_over(); direct_precedes_barrier() for a tick,
+ *				pump_watch_awaiting()
  *
  * Per bucket of descriptors an epoch, 0 or 1, and a count of requests for each.
  *
@@ -36,6 +44,8 @@
  * harmless, as a request of this lane always ends, and its caller's next one
  * finds the new epoch.
  * config: -DHANDLER
+ * BROKEN_WAITS_FOR_CALLS: -DHANDLER
+ * BROKEN_NO_LOOK_BEFORE: -DHANDLER
  */
 
 #define NR_REQ		3

@@ -3,6 +3,12 @@
  * event_ring.pml - who reaps the event ring of Linux AIO, and who sleeps there
  * (event_ring.c)
  *
+ *	poller, poll_in_handler	event_ring_poll()
+ *	waiter			event_ring_wait(): try_claim(), lead(), follow()
+ *	reap_all		reap_all(), wake_followers()
+ *	release_claim		release_claim(), wake_follower()
+ *	CAN_STEAL		try_steal()
+ *
  * A thread asleep in io_pgetevents stays asleep when another one takes the
  * events in user space, and nothing but an event, a signal or its time-out
  * wakes it. So one word, the claim, says who may move the ring's head:
@@ -49,6 +55,8 @@
  * poller and one signal.
  * config: -DSIGNAL
  * config: -DJUMP
+ * BROKEN_SIGNALS_OPEN: -DSIGNAL
+ * BROKEN_SIGNAL_WINDOW: -DSIGNAL
  */
 
 #define NR_REQ		3	/* waiter i waits for request i */
