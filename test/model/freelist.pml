@@ -2,6 +2,9 @@
 /*
  * freelist.pml - allocation of records (request.c)
  *
+ *	pop, bump, got		request_alloc(): pop_free(), take_unused()
+ *	push			request_free()
+ *
  * A Treiber stack of record indices, whose head, free_head, is one word of index and tag;
  * every pop that succeeds makes the tag one higher. When the stack is empty a
  * record is taken from those never used, by compare-and-swap of the high-water

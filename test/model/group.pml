@@ -1,6 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * group.pml - the record of a lio_listio() call (group.c, publish.c)
+ * group.pml - the record of a lio_listio() call (group.c, publish.c, lio_listio.c)
+ *
+ *	submitter		submit_and_wait(), submit_and_go(): group_open(),
+ *				group_join(), submit_release_group(), wait_for_group();
+ *				reject() in submit.c for what the engine refuses
+ *	member			group_leave(), by completion.c and by publish() in
+ *				dispatch.c
+ *	  group_leave		and publish_silent_group(), by the last
  *
  *	members		joined and not complete, and one for the submitter: who
  *			takes it to 0 publishes the group

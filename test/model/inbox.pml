@@ -1,274 +1,539 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * inbox.pml - the hand-over queue, with the engine's sleep, idle close and
- * restart
+ * inbox.pml - the hand-over to the engine, and the engine's sleep, end and start
+ * (inbox.c, engine.c, backend_uring.c, backend_threads.c)
  *
- * One word, `head`: a sentinel, or the newest request of a list which ends in
- * 0. All changes of it are read-modify-writes, so there is no store that a
- * store buffer could delay.
+ *	caller			engine_hand_over() and inbox_push(), as called by
+ *				submitters, by a signal handler, by cancel.c, which
+ *				starts no engine, and by workers (workers.c, execute)
+ *	  pay_wake		wake_engine()
+ *	  closed:		start_engine(), start_claimed()
+ *	engine			engine_thread(), serve(), rest(); take_over()
+ *	  take			inbox_take(), inbox_take_refused(); oldest_first()
+ *	  refuse_all		refuse_all(), inbox_abandon()
+ *	  end_sleep:		inbox_fall_asleep(), wait_inbox() or wait_ring(),
+ *				inbox_wake_up(), reap()
+ *
+ * One word, `head`: the newest message of a list which ends in 0, or
  *
  *	EMPTY		the engine is awake and will look again
- *	ASLEEP		the engine sleeps: whoever replaces this owes one wake;
- *			a request without haste keeps it, as a flag beside
- *			the list
- *	STARTING	somebody who is not asleep will look at the list: a
- *			thread that starts the engine, or an engine that goes
- *	CLOSED		no engine, nobody looks
+ *	ASLEEP		the engine sleeps: who replaces this owes a wake
+ *	CLOSED		no engine: who wants one replaces this by STARTING
+ *	STARTING	somebody makes the engine, or refuses what piled up
  *
- * An idle engine goes ASLEEP -> STARTING, gives up all that the next engine
- * would use as well, then STARTING -> CLOSED, after which it touches nothing
- * but its own stack. Requests that came meanwhile make the last step fail,
- * and it sets up again. So no thread ever waits for another one to be gone.
+ * A list of messages is pushed by one compare-and-swap. Who replaces ASLEEP has
+ * all signals blocked until the wake is paid; who replaces CLOSED, until there is a
+ * thread, or what piled up is refused. An idle engine closes its backend, then the
+ * inbox, from EMPTY: if a message was faster it opens the backend again, or refuses
+ * if it cannot. All changes of the word are read-modify-writes, and a link is
+ * written before the exchange that shows it, so store buffers change nothing.
  *
- * A pusher that meets ASLEEP or CLOSED blocks all signals before it replaces
- * the sentinel, until the wake is paid or the engine started: a handler in
- * between could wait for a request which nobody else will ever look at.
+ * Plainly, a handler interrupts a caller. A starter waits for the verdict if the
+ * backend was asked for by name; a record is used again. (NAMED)
+ * In the ring the wait for the wake is an operation of its own; it stays armed
+ * while completions end the engine's sleeps, and a ring that was just closed may
+ * leave it behind for a while. A ring that is lost leaves its requests to a
+ * successor, which begins when the thread is gone. (RING)
  *
- * A request has no haste if it can only wait for the one that the kernel keeps:
- * its turn is seen to go on before the push and after it.
- *
- * Proved: every request is executed or failed, exactly once; nobody waits
- * for ever (the pushers wait for their requests: a lost request or a lost
- * wake-up ends in a deadlock); one engine at most has the engine's state; it
- * leaves with nothing in flight.
+ * Proved: every message that was accepted is handled or refused, once; a list is
+ * received whole and in order; a sleeping engine for which there is a message is
+ * owed a wake; nobody waits for ever; the engine's state has one owner at a time;
+ * nothing is in flight when an engine ends; a verdict is not older than the start
+ * that waits for it.
+ * config: -DNAMED
+ * config: -DRING
+ * BROKEN_NO_VERDICT: -DNAMED
+ * BROKEN_VERDICT_LATE: -DNAMED
+ * BROKEN_NO_JOIN: -DRING
+ * BROKEN_WAKE_ONE: -DRING
  */
 
-#define NR_REQ		4
-#define LONG_REQ	1	/* the one that the kernel keeps for a while */
-#define QUIET_REQ	3	/* has no haste while it does; one of them is enough */
+#define NR_MESSAGES	5
+#define OLDER		1	/* a list of two */
+#define NEWER		2
+#define LONG		3	/* in flight for a while; comes back as MESSAGE_EXECUTED */
+#define SHORT		4	/* a record that is used twice */
+#define FROM_HANDLER	5
+
 #define EMPTY		10
 #define ASLEEP		11
-#define STARTING	12
-#define CLOSED		13
-#define IS_REQ(x)	((x) <= NR_REQ)
+#define CLOSED		12
+#define STARTING	13
+#define IS_MESSAGE(x)	((x) <= NR_MESSAGES)
+
+mtype = { LISTS, RECORD, HANDLER, WORKER };		/* callers */
+mtype = { NONE, FRESH, SUCCESSOR };			/* threads that were made */
+mtype = { PENDING, SERVING, REFUSED, NO_THREAD };	/* verdicts */
 
 byte head = CLOSED;
-byte next[NR_REQ + 1];		/* 0 ends a list */
-bool is_flagged;		/* a list, and ASLEEP beside it */
-bool turn;			/* the long request is in flight */
-bool ended[NR_REQ + 1];		/* executed or failed */
-bool is_seq_changed;		/* wake_seq differs from what the engine read */
-bool is_waiting;		/* the engine is on the futex's queue */
-bool is_started;		/* pthread_create was done, the thread not yet there */
-byte alive;			/* engines that have the engine's state */
-byte nr_idle;			/* time-outs that may still happen */
-byte nr_failures;		/* thread creations that may still fail */
+byte next[NR_MESSAGES + 1];
+bool is_pushed[NR_MESSAGES + 1];	/* and not yet taken */
+bool is_accepted[NR_MESSAGES + 1];	/* and not yet handled or refused */
 
-inline end_request(r)
-{
-	assert(!ended[r]);
-	ended[r] = true
-}
+bool is_word_bumped;		/* inbox_wake_word differs from what the engine read */
+bool is_asleep;			/* the engine, on that futex or in the ring */
+bool is_armed;			/* the ring's operation is on the futex's queue */
+bool is_stale;			/* that of a ring which is closed is */
+bool is_wake_reported;		/* its completion lies in the ring */
+byte nr_owed;			/* wakes */
 
-/*
- * Exchange of the head, and what is done with the list. That is one step, as
- * nobody else looks at a list that was taken.
- */
-inline fail_all()
+mtype created = NONE;		/* the thread has not begun */
+mtype verdict = SERVING;
+bool is_ring;			/* the backend */
+bool is_idle;			/* for so long that the engine may leave */
+bool is_in_flight, is_on_ring, is_on_worker;	/* LONG */
+bool is_predecessor_gone;
+bool is_interrupting;		/* the handler runs, in another caller's thread */
+byte nr_owners;			/* of the engine's state */
+
+/* What may still happen: signals, time-outs, threads and backends not to be had. */
+byte nr_signals, nr_idle, nr_failures, nr_refusals, nr_losses;
+
+#ifdef NAMED
+byte nr_starts, verdict_of;	/* not in the program: the last start, and whose verdict this is */
+#endif
+
+active proctype monitor()
 {
-	d_step {
-		list = (IS_REQ(head) -> head : 0);
-		head = CLOSED;
-		is_flagged = false;
-		do
-		:: list != 0 ->
-			end_request(list);
-			n = next[list];
-			next[list] = 0;
-			list = n
-		:: else -> break
-		od;
-		n = 0
+end:	atomic {
+		is_asleep && IS_MESSAGE(head) && nr_owed == 0 -> assert(false)
 	}
 }
 
-inline execute_all()
+inline own()
 {
-	d_step {
-		list = (IS_REQ(head) -> head : 0);
-		head = EMPTY;
-		is_flagged = false;
-		do
-		:: list != 0 ->
-			if
-			:: list == LONG_REQ -> assert(!in_flight); in_flight = true; turn = true
-			:: else -> end_request(list)
-			fi;
-			n = next[list];
-			next[list] = 0;
-			list = n
-		:: else -> break
-		od;
-		n = 0
-	}
+	atomic { nr_owners++; assert(nr_owners == 1) }
 }
 
-proctype pusher(byte r, last)
+inline receive(m)
 {
-	byte old, list, n;
-	bool is_quiet, owes_wake;
-
-look:	atomic {
-		is_quiet = (turn && r == QUIET_REQ);
-		old = head;
-		if
-		:: old == CLOSED -> goto start
-		:: else -> next[r] = (IS_REQ(old) -> old : 0)
-		fi
-	};
-	atomic {
-		if
-		:: head != old -> old = 0; goto look
-		:: else -> head = r
-		fi;
-		owes_wake = (old == ASLEEP || is_flagged);
-		is_flagged = (is_quiet && owes_wake);
-		if
-		:: !is_quiet && !owes_wake -> goto pushed
-		:: else
-		fi
-	};
+	is_idle = false;
 	if
-	:: is_quiet ->
-#ifndef BROKEN_ONE_LOOK
-		if
-		:: turn -> goto pushed
-		:: else
-		fi;
+	:: m == LONG && !is_in_flight ->
+		is_accepted[LONG] = true;
+		is_in_flight = true;
+		is_on_ring = is_ring;
+		is_on_worker = !is_ring
+	:: m == LONG && is_in_flight -> is_in_flight = false	/* MESSAGE_EXECUTED */
+	:: else
+	fi
+}
+
+/* Exchange of the head; the list is the taker's alone, so the rest is one step. */
+inline take(state)
+{
+	d_step {
+		list = (IS_MESSAGE(head) -> head : 0);
+		head = state;
+		do
+		:: list != 0 ->
+			n = next[list];
+			next[list] = oldest;
+			oldest = list;
+			list = n
+		:: else -> break
+		od;
+		do
+		:: oldest != 0 ->
+			assert(is_pushed[oldest]);
+			is_pushed[oldest] = false;
+			n = next[oldest];
+			next[oldest] = 0;
+			assert(oldest != OLDER || n == NEWER);
+			assert(oldest != NEWER || !is_pushed[OLDER]);
+			assert(oldest != LONG || is_in_flight || !is_pushed[NEWER]);
+			is_accepted[oldest] = false;
+			if
+			:: state == EMPTY -> receive(oldest)
+			:: else				/* refused */
+			fi;
+			oldest = n
+		:: else -> break
+		od;
+		n = 0
+	}
+}
+
+inline refuse_all()
+{
+	do
+	:: own();
+		take(STARTING);
+		nr_owners--;
+#ifdef BROKEN_ABANDON_STORE
+		head = CLOSED;
+		break
+#else
 		atomic {
 			if
-			:: IS_REQ(head) && is_flagged -> is_flagged = false
-			:: else -> goto pushed
+			:: head == STARTING -> head = CLOSED; break
+			:: else
 			fi
 		}
-#else
-		goto pushed
 #endif
-	:: else
-	fi;
-#ifdef BROKEN_SIGNALS_OPEN
-	/* A handler which waits for the request. */
+	od
+}
+
+inline give_verdict(value)
+{
+	d_step {
+		verdict = value;
+#ifdef NAMED
+		verdict_of = mine
+#endif
+	}
+}
+
+inline wake_sleeper()
+{
 	if
-	:: true -> ended[r]
-	:: true
-	fi;
+	:: is_armed -> is_armed = false; is_wake_reported = true; is_asleep = false
+	:: !is_armed && !is_ring -> is_asleep = false
+	:: else
+	fi
+}
+
+inline pay_wake()
+{
+	is_word_bumped = true;
+	atomic {			/* futex_wake */
+#ifdef BROKEN_WAKE_ONE
+		if
+		:: is_stale -> is_stale = false
+		:: wake_sleeper()
+		fi
+#else
+		is_stale = false;
+		wake_sleeper()
 #endif
-	is_seq_changed = true;
-	is_waiting = false;		/* futex_wake */
+	};
+	nr_owed--
+}
+
+inline accept()
+{
+	assert(!is_pushed[first] && !is_pushed[last]);
+	is_pushed[first] = true; is_pushed[last] = true;
+	is_accepted[first] = true; is_accepted[last] = true;
+	head = first
+}
+
+/* Where signals are open: a handler, which submits and waits for it. */
+inline may_be_interrupted()
+{
+	if
+	:: atomic { me != HANDLER && me != WORKER && nr_signals > 0 ->
+		nr_signals--; is_interrupting = true };
+		!is_interrupting
+	:: true
+	fi
+}
+
+proctype caller(mtype me; byte first, last)
+{
+	byte old, list, oldest, n, mine;
+	bool may_start = (me != WORKER);
+
+end:	if
+	:: me == HANDLER && is_interrupting
+	:: me == WORKER && is_on_worker
+	:: me == LISTS || me == RECORD
+	fi;
+
+	/* inbox_push() */
+look:	old = head;
+	may_be_interrupted();
+try:	if
+	:: old == CLOSED -> goto closed
+	:: old == ASLEEP ->		/* push_and_wake(), signals blocked */
+#ifdef BROKEN_WAKE_FIRST
+		nr_owed++;
+		pay_wake();
+#endif
+		atomic {
+			if
+			:: head == ASLEEP ->
+				next[last] = 0;
+				accept();
+#ifndef BROKEN_WAKE_FIRST
+				nr_owed++
+#endif
+			:: else -> old = head; goto try
+			fi
+		};
+#ifdef BROKEN_SIGNALS_OPEN
+		may_be_interrupted();
+#endif
+#ifndef BROKEN_WAKE_FIRST
+		pay_wake()
+#endif
+	:: else ->
+		atomic {
+			if
+			:: head == old ->
+#ifdef BROKEN_LINK
+				next[first] = (IS_MESSAGE(old) -> old : 0);
+#else
+				next[last] = (IS_MESSAGE(old) -> old : 0);
+#endif
+				accept()
+			:: else -> old = head; goto try
+			fi
+		}
+	fi;
 	goto pushed;
 
-start:	atomic {
+closed:	assert(me != WORKER);
+	if
+	:: !may_start -> goto done	/* inbox_push() alone: there is no engine to ask */
+	:: else
+	fi;
+	may_be_interrupted();
+
+	/* start_engine(), signals blocked */
+	atomic {			/* inbox_claim_start() */
 		if
-		:: head != CLOSED -> old = 0; goto look
-		:: else -> head = STARTING
+		:: head == CLOSED -> head = STARTING
+		:: else -> goto look
 		fi
 	};
-	if
-	:: atomic { is_started = true; old = 0; goto look }	/* and push as all do */
-	:: atomic { nr_failures > 0 -> nr_failures-- }
-	fi;
-#ifdef BROKEN_FAIL_STORE
-	head = CLOSED;
-#else
-	fail_all();
+#ifdef NAMED
+	d_step { nr_starts++; mine = nr_starts };
+	verdict = PENDING;
 #endif
-	end_request(r);
-
-	/* Waits for the request, as aio_suspend, or makes the next one. */
-pushed:	old = 0;
-	d_step { is_quiet = false; owes_wake = false };
-	if
-	:: atomic { ended[r] ->
+#ifdef BROKEN_START_SIGNALS_OPEN
+	may_be_interrupted();
+#endif
+	if				/* thread_create() */
+	:: created = FRESH
+	:: atomic { nr_failures > 0 -> nr_failures-- };
+#ifndef BROKEN_NO_VERDICT
+		give_verdict(NO_THREAD);
+#endif
+		refuse_all();
+		goto done
+	fi;
+#ifdef NAMED
+	atomic {
+		verdict != PENDING;	/* futex_wait() */
+		assert(verdict_of >= mine);
 		if
-		:: r < last -> r++; goto look
+		:: verdict != SERVING -> goto done
 		:: else
 		fi
-	}
-	:: atomic { r < last -> r++; goto look }
+	};
+#endif
+	mine = 0;
+	goto look;
+
+pushed:	if				/* a list may be waited for, or not */
+	:: me == LISTS && last == OLDER -> goto done
+	:: me == WORKER -> d_step { is_on_worker = false; old = 0 }; goto end
+	:: else -> !is_accepted[first] && !is_accepted[last]
+	fi;
+done:	atomic { old = 0; mine = 0 };
+	if
+#ifdef RING
+	:: me == LISTS && last == OLDER -> d_step { first = LONG; last = LONG }; goto look
+	:: me == LISTS && last == LONG -> !is_accepted[OLDER] && !is_accepted[NEWER]
+#else
+	:: me == LISTS -> !is_accepted[OLDER] && !is_accepted[NEWER]
+#endif
+#ifdef NAMED
+	:: me == RECORD && may_start -> may_start = false; goto look
+#endif
+	:: me == HANDLER -> is_interrupting = false; goto end
+	:: else
 	fi
+}
+
+inline open_backend()
+{
+	own();
+	d_step {
+#ifdef RING
+		is_ring = true
+#else
+		is_ring = false
+#endif
+	}
+}
+
+/* What is on the futex's queue for a ring that goes may stay there for a while. */
+inline leave_ring()
+{
+	is_stale = is_stale || is_armed;
+	is_armed = false;
+	is_wake_reported = false
 }
 
 /* Two of them, so that a second engine can start before the first is gone. */
 active [2] proctype engine()
 {
-	byte list, n;
-	bool in_flight, is_idle;
+	byte list, oldest, n, mine;
+	bool is_lost;
 
-end:	atomic { is_started -> is_started = false };
-setup:	atomic { alive++; assert(alive == 1) };
-look:	execute_all();
-#ifndef BROKEN_SEQ_LATE
-	is_seq_changed = false;			/* reads wake_seq */
+	/* engine_thread() */
+end:	atomic {
+		if
+		:: created == FRESH -> created = NONE
+		:: created == SUCCESSOR -> created = NONE; goto take_over
+		fi
+	};
+#ifdef NAMED
+	mine = nr_starts;
+	if
+	:: atomic { nr_refusals > 0 -> nr_refusals-- };
+#ifdef BROKEN_VERDICT_LATE
+		refuse_all();
+		give_verdict(REFUSED);
+#else
+		give_verdict(REFUSED);
+		refuse_all();
+#endif
+		mine = 0;
+		goto end
+	:: true
+	fi;
+#endif
+	open_backend();
+	give_verdict(SERVING);
+	mine = 0;
+
+	/* serve() */
+serve:	if				/* late at worst: then it will not fall asleep */
+	:: head != EMPTY -> take(EMPTY)
+	:: else
+	fi;
+
+	/* rest() */
+	if
+	:: is_idle && !is_in_flight -> goto over
+	:: else
+	fi;
+#ifndef BROKEN_WAKE_WORD_LATE
+	is_word_bumped = false;		/* reads it */
 #endif
 	atomic {
 		if
-		:: head != EMPTY -> goto look
-		:: else -> head = ASLEEP
+		:: head == EMPTY -> head = ASLEEP
+		:: else -> goto serve
 		fi
 	};
-#ifdef BROKEN_SEQ_LATE
-	is_seq_changed = false;
+#ifdef BROKEN_WAKE_WORD_LATE
+	is_word_bumped = false;
 #endif
 	/* The kernel compares and queues in one step. */
-	is_waiting = !is_seq_changed;
+	d_step {
+		if
+		:: !is_ring -> is_asleep = !is_word_bumped
+		:: is_ring && (is_armed || is_wake_reported) -> is_asleep = !is_wake_reported
+		:: else ->
+			is_armed = !is_word_bumped;
+			is_wake_reported = is_word_bumped;
+			is_asleep = is_armed
+		fi
+	};
 end_sleep:
 	if
-	:: !is_waiting
-	:: atomic { in_flight -> is_waiting = false; in_flight = false;
-		end_request(LONG_REQ) };
-		turn = false
-	:: atomic { !in_flight && nr_idle > 0 ->
-		nr_idle--; is_waiting = false; goto idle }
+	:: !is_asleep
+	:: d_step { is_on_ring ->
+		is_on_ring = false; is_in_flight = false; is_accepted[LONG] = false;
+		is_asleep = false }
+	:: d_step { !is_in_flight && nr_idle > 0 ->
+		nr_idle--; is_idle = true; is_asleep = false }
+	:: d_step { is_ring && nr_losses > 0 ->
+		nr_losses--; is_lost = true; is_asleep = false }
 	fi;
 	d_step {
 		if
 		:: head == ASLEEP -> head = EMPTY
 		:: else
-		fi;
-		is_flagged = false
+		fi
 	};
-	goto look;
+	is_wake_reported = false;	/* reap() */
+	if
+	:: is_lost -> goto lost
+	:: else -> goto serve
+	fi;
 
-idle:	assert(!in_flight);
-#ifdef BROKEN_CLOSE_EARLY
-	/* CLOSED first: the next engine starts beside this one. */
-	atomic {
-		if
-		:: head != ASLEEP -> goto look
-		:: else -> head = CLOSED
-		fi
-	};
-	alive--;
-	goto end;
-#else
-	atomic {
-		if
-		:: head != ASLEEP -> goto look
-		:: else -> head = STARTING
-		fi
-	};
-	alive--;				/* gives the engine's state up */
-	atomic {
-		if
-		:: head != STARTING -> goto setup
-		:: else -> head = CLOSED; goto end
-		fi
-	}
+over:	assert(!is_in_flight);
+#ifndef BROKEN_CLOSE_EARLY
+	d_step { nr_owners--; leave_ring() };
 #endif
+#ifdef BROKEN_CLOSE_STORE
+	head = CLOSED;
+	is_idle = false;
+	goto end;
+#endif
+	atomic {			/* inbox_close() */
+		if
+		:: head == EMPTY ->
+			head = CLOSED;
+			is_idle = false;
+#ifndef BROKEN_CLOSE_EARLY
+			goto end
+#endif
+		:: else
+		fi
+	};
+#ifdef BROKEN_CLOSE_EARLY
+	d_step { nr_owners--; leave_ring() };
+	goto end;
+#endif
+#ifdef NAMED
+	if
+	:: atomic { nr_refusals > 0 -> nr_refusals--; is_idle = false };
+		refuse_all();
+		goto end
+	:: true
+	fi;
+#endif
+	open_backend();
+	goto serve;
+
+lost:	do
+	:: created = SUCCESSOR -> break
+	:: atomic { nr_failures > 0 -> nr_failures-- }
+	od;
+	atomic { nr_owners--; leave_ring(); is_lost = false; is_predecessor_gone = true };
+	goto end;
+
+take_over:
+#ifndef BROKEN_NO_JOIN
+	is_predecessor_gone;		/* pthread_join() */
+#endif
+	is_predecessor_gone = false;
+	own();
+	d_step {
+		is_ring = false;
+		if
+		:: is_on_ring -> is_on_ring = false; is_on_worker = true
+		:: else
+		fi
+	};
+	goto serve
 }
 
-/*
- * The program. A request that waits for ever is left over when nothing moves
- * any more.
- */
 init
 {
 	atomic {
-		select(nr_idle : 0 .. 2);
+		select(nr_idle : 0 .. 1);
 		select(nr_failures : 0 .. 1);
-		run pusher(1, 2);
-		run pusher(3, 3);
-		run pusher(4, 4)
-	};
-	ended[1] && ended[2] && ended[3] && ended[4]
+#if defined(NAMED)
+		select(nr_refusals : 0 .. 1);
+#elif defined(RING)
+		select(nr_losses : 0 .. 1);
+#else
+		nr_signals = 1;
+#endif
+		next[NEWER] = OLDER;		/* submit_to_engine() */
+		run caller(LISTS, NEWER, OLDER);
+		run caller(RECORD, SHORT, SHORT);
+#ifdef RING
+		run caller(WORKER, LONG, LONG)
+#else
+		run caller(HANDLER, FROM_HANDLER, FROM_HANDLER)
+#endif
+	}
 }

@@ -1,64 +1,88 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * waiter.pml - a completion against threads that wait for the request
+ * waiter.pml - completions against threads that wait for requests
+ * (waiter.c, aio_suspend.c, aiocb.c, publish.c, request.c)
  *
- * The control block holds the error code and the handle {record, generation},
- * which is one word and is written before the error code says EINPROGRESS. So
- * whoever sees EINPROGRESS has the handle of that request or of a later one,
- * and a record with another generation means that the request is complete.
+ *	program			request_alloc(), aiocb_begin(), when the error code
+ *				says that the last one is complete
+ *	completer		publish_result(): aiocb_complete(), waiter_publish();
+ *				then notify_deliver(), which gives the record back,
+ *				waiter_wake() and waiter_wake_slots(); likewise
+ *				reject() in submit.c
+ *	waiter_single		suspend() with one request: waiter_wait_one()
+ *	waiter_multi		suspend() with several: waiter_wait_any(), that is
+ *	  raise			raise_interest()
+ *	  check			is_interest_raised(), is_known_to()
+ *	handle_of, look_up	aiocb_request(), whose loads of error code and handle
+ *				are one step here; request_lookup()
  *
- * The waiter sets its bit in the record's interest, then looks at the error
- * code and the generation, then sleeps; the completer writes error code and
- * generation, and after a full fence looks at the interest. A waiter for one
- * request sleeps on the generation. One for several sleeps on a slot, which
- * waiters share: bit 0 says that somebody may sleep, the rest counts wakes.
+ * A control block holds the error code and the handle {record, generation}, one
+ * word that is written before the error code says EINPROGRESS. A generation is
+ * odd while its request is in progress; it ends before the interest is read:
  *
- *	waiter				completer
- *	v = fetch_or(slot, 1) | 1	old = slot, slot = (old + 2) & ~1
- *	look at all requests		if old & 1: wake all on the slot
+ *	waiter_wait_one			completer
+ *	interest |= bit 63		error code; generation++
+ *	futex_wait(generation, own)	if interest & bit 63: wake all on it
+ *
+ *	waiter_wait_any			completer
+ *	interest |= slot's bit, of all	error code; generation++
+ *	v = fetch_or(slot, 1) | 1	if interest & slot's bit:
+ *	look at all: bit seen, and	    old = slot, slot = (old + 2) & ~1
+ *	    then still in progress	    if old & 1: wake all on the slot
  *	futex_wait(slot, v)
  *
- * The waiter registers its interest once and repeats only the lines above: the
- * bits of a record are cleared when it is used again, and then the generation
- * has changed. Checking the error codes alone would not do: a control block
- * that was submitted again says EINPROGRESS, and nobody has registered for it.
+ * This is done anew in each round, since an entry may have been submitted again
+ * by another thread, on another record, where nobody has registered. Then the bit
+ * may be there all the same, from who shares the slot, and have come too late: only
+ * a bit that is seen before the request is seen in progress is one the completer
+ * will see.
  *
- * The completer's plain stores go through a store buffer; waiters only use
- * read-modify-writes. Proved: no waiter sleeps when a request it waits for is
- * complete, and none returns before one is; for two control blocks, one of
- * which is submitted again, two records, and two waiters: one for one request
- * and one for both, or two for both which share the slot.
+ * Both sides put a full fence between their two steps, so store buffers change
+ * nothing here. A waiter changes nothing of a record but its interest: what it
+ * leaves in one that was given back is cleared, or wakes in vain. A handler that
+ * interrupts a waiter waits in the same slot; the interrupted sleep is left, and
+ * goes on with a new comparison, or ends, or is jumped out of. (HANDLER)
+ *
+ * Proved: no waiter sleeps when a request it waits for is complete, and none returns
+ * before one is; a generation is as its owner has left it; for two control blocks,
+ * one of which is submitted again, two records, and two waiters: one for one
+ * request and one for both, two for both which share the slot (the other request
+ * stays in flight then), or one and the handler that interrupts it.
  * config: -DTWO_MULTI
+ * config: -DHANDLER
+ * BROKEN_BIT_LATE: -DHANDLER
+ * BROKEN_NO_COUNT: -DHANDLER
+ * BROKEN_SLOT_LATE: -DHANDLER
  */
 
 #define NR_RECORDS	2
 #define SLOT_ADDRESS	9	/* of the slot, as a futex; a record's is its index + 1 */
-#define ON_RECORD	1	/* bits of the interest */
+#define ON_GENERATION	1	/* bits of the interest */
 #define ON_SLOT		2
+#define FLAG		64	/* BROKEN_FLAG_IN_GENERATION */
 
 typedef control_block {
 	bool in_progress;	/* the error code */
 	byte record;		/* the handle */
 	byte generation;
-	byte nr_done;		/* not in the program: completions so far */
-	bool error_buffered;	/* the store buffer of its completer */
-	bool generation_buffered
+	byte nr_done		/* not in the program: completions so far */
 };
 
 control_block cb[2];
 byte generation[NR_RECORDS];
 byte interest[NR_RECORDS];
-bool is_used[NR_RECORDS];
+bool is_used[NR_RECORDS];	/* not in the pool */
+bool is_issued[NR_RECORDS];	/* its completer may begin */
+bool of_cb[NR_RECORDS];
 byte slot;
 byte sleeps_on[3];		/* per waiter: futex address, or 0 */
-
-/* What a waiter registered for, and what it saw of the counts at that time. */
-typedef registration {
-	byte record[2];
-	byte generation[2];
-	byte nr_done[2]
-};
-registration reg[3];
+bool is_interrupted;		/* waiter 1, by 2 */
+bool is_stopped;		/* nothing moves any more */
+#ifdef HANDLER
+byte nr_signals = 1;
+#else
+byte nr_signals = 0;
+#endif
 
 inline wake_all(address)
 {
@@ -78,64 +102,40 @@ inline wake_all(address)
 	}
 }
 
-/* A buffered store becomes visible at any time, the older one first. */
-active [2] proctype store_buffer()
+active [NR_RECORDS] proctype completer()
 {
-end:	do
-	:: atomic { cb[_pid].error_buffered ->
-		cb[_pid].error_buffered = false;
-		cb[_pid].in_progress = false;
-		cb[_pid].nr_done++ }
-	:: atomic { !cb[_pid].error_buffered && cb[_pid].generation_buffered ->
-		cb[_pid].generation_buffered = false;
-		generation[cb[_pid].record]++ }
-	od
-}
-
-#define FENCE		!cb[c].error_buffered && !cb[c].generation_buffered
-
-/* Submits control block c and completes it, and again. The last may take for ever. */
-proctype program(byte c, rounds)
-{
-	byte i;
+	byte mine, seen;
 	bool wakes;
 
-	do
-	:: rounds > 0 ->
-		/* A new record: any free one. */
-		atomic {
-			if
-			:: !is_used[0] -> i = 0
-			:: !is_used[1] -> i = 1
-			fi;
-			is_used[i] = true
-		};
-		interest[i] = 0;
-#ifdef BROKEN_HANDLE_LATE
-		atomic { cb[c].in_progress = true };
+end:	do
+	:: atomic { is_issued[_pid] ->
+		is_issued[_pid] = false;
+		mine = generation[_pid] };
+#ifdef BROKEN_NO_FENCE
+		seen = interest[_pid];
 #endif
-		d_step { cb[c].record = i; cb[c].generation = generation[i]; i = 0 };
-#ifndef BROKEN_HANDLE_LATE
-		cb[c].in_progress = true;
-#endif
+		atomic { cb[of_cb[_pid]].in_progress = false; cb[of_cb[_pid]].nr_done++ };
+#ifdef BROKEN_REJECT_UNTOLD
 		if
+		:: goto free
 		:: true
-		:: rounds == 1 -> break		/* stays in flight */
 		fi;
-
-		atomic { cb[c].error_buffered = true; cb[c].generation_buffered = true };
-#ifndef BROKEN_NO_FENCE
-		FENCE;
 #endif
-		i = interest[cb[c].record];
+		atomic { assert(generation[_pid] == mine); generation[_pid] = mine + 1 };
+		d_step {
+#ifndef BROKEN_NO_FENCE
+			seen = interest[_pid];
+#endif
+			is_used[_pid] = false;
+			mine = 0
+		};
 		if
-		:: i & ON_RECORD -> atomic { FENCE; wake_all(cb[c].record + 1) }
+		:: seen & ON_GENERATION -> wake_all(_pid + 1)
 		:: else
 		fi;
 		if
-		:: i & ON_SLOT ->
+		:: seen & ON_SLOT ->
 			d_step {
-				FENCE;
 				wakes = slot & 1;
 #ifdef BROKEN_NO_COUNT
 				slot = slot & 254
@@ -146,125 +146,248 @@ proctype program(byte c, rounds)
 			if
 			:: wakes -> wake_all(SLOT_ADDRESS)
 			:: else
-			fi;
-			wakes = false
+			fi
 		:: else
 		fi;
-		/* Gives the record back, with a read-modify-write. */
-		d_step { FENCE; is_used[cb[c].record] = false; i = 0; rounds-- }
-	:: else -> break
+		d_step { seen = 0; wakes = false }
+#ifdef BROKEN_REJECT_UNTOLD
+		; goto end;
+free:		atomic { is_used[_pid] = false; mine = 0; goto end }
+#endif
 	od
 }
 
-/* aio_error(), and the handle if it is in progress; nr_done is for the proof. */
-inline look_up(k)
+/*
+ * Submits control block c, and again; in the beginning it has done so. The last
+ * may take for ever. A late bit between the two steps of request_alloc() is as
+ * good as one after them, so they are one.
+ */
+inline alloc()
 {
-	atomic {
-		if
-		:: !cb[k].in_progress -> goto out
-		:: else -> reg[me].nr_done[k] = cb[k].nr_done
-		fi
-	};
 	d_step {
-		reg[me].record[k] = cb[k].record;
-		reg[me].generation[k] = cb[k].generation
+		!is_used[0] || !is_used[1] ->
+		i = (is_used[0] -> 1 : 0);
+		is_used[i] = true;
+		interest[i] = 0;
+		assert(generation[i] % 2 == 0);
+		generation[i]++
 	}
 }
 
-inline check_error(k)
+inline begin_block()
 {
-	if
-	:: !cb[k].in_progress -> goto complete
-	:: else
-	fi
+#ifdef BROKEN_HANDLE_LATE
+	atomic { cb[c].in_progress = true };
+#endif
+	d_step { cb[c].record = i; cb[c].generation = generation[i]; of_cb[i] = c };
+#ifndef BROKEN_HANDLE_LATE
+	cb[c].in_progress = true
+#endif
 }
 
-inline check_generation(k)
+proctype program(byte c, i, rounds)
+{
+submitted:
+	if
+	:: atomic { is_issued[i] = true; i = 0; rounds-- }
+	:: rounds == 1 -> goto out		/* stays in flight */
+	fi;
+	!cb[c].in_progress;			/* aio_error() */
+	if
+	:: rounds > 0 ->
+		alloc();
+		begin_block();
+		goto submitted
+	:: else
+	fi;
+out:	skip
+}
+
+/* Control block k's handle, if it is in progress. Whether it is still good is asked below. */
+inline handle_of(k)
+{
+	atomic {
+		if
+		:: !cb[k].in_progress -> goto ended
+		:: else -> record = cb[k].record; mine = cb[k].generation
+		fi
+	}
+}
+
+/* request_lookup() */
+inline look_up()
 {
 	if
-	:: generation[reg[me].record[k]] != reg[me].generation[k] -> goto complete
+	:: generation[record] != mine -> goto ended
 	:: else
 	fi
 }
 
 inline forget()
 {
-	d_step {
-		reg[me].record[0] = 0; reg[me].record[1] = 0;
-		reg[me].generation[0] = 0; reg[me].generation[1] = 0;
-		reg[me].nr_done[0] = 0; reg[me].nr_done[1] = 0
+	d_step { record = 0; mine = 0; v = 0 }
+}
+
+/* The call, and what was complete then: for the proof. */
+inline begin(k)
+{
+	atomic {
+		if
+		:: !cb[k].in_progress -> goto out
+		:: else -> was_done[k] = cb[k].nr_done
+		fi
 	}
+}
+
+/* What a census says, and what is so. */
+#define IS_OVER(k)	(!cb[k].in_progress || generation[cb[k].record] != cb[k].generation)
+#define HAS_ENDED(k)	(cb[k].nr_done > was_done[k])
+
+inline may_be_interrupted()
+{
+	if
+	:: atomic { me == 1 && nr_signals > 0 -> nr_signals--; is_interrupted = true };
+		!is_interrupted || is_stopped;
+		if
+		:: true
+		:: goto out		/* jumps */
+		fi
+	:: true
+	fi
 }
 
 /* aio_suspend() for control block 0. */
 proctype waiter_single(byte me)
 {
-	look_up(0);
-	interest[reg[me].record[0]] = interest[reg[me].record[0]] | ON_RECORD;
-check:	check_error(0);
+	byte record, mine, v, was_done[2];
+
+	begin(0);
+round:	handle_of(0);
+	look_up();
+#ifdef BROKEN_FLAG_IN_GENERATION
+	generation[record] = generation[record] | FLAG;
+	mine = mine | FLAG;
+#else
+	interest[record] = interest[record] | ON_GENERATION;
+#endif
 	/* futex_wait: the kernel compares and queues in one step. */
 	atomic {
 		if
-		:: generation[reg[me].record[0]] != reg[me].generation[0] -> goto complete
-		:: else -> sleeps_on[me] = reg[me].record[0] + 1
-		fi
+		:: generation[record] != mine -> goto ended
+		:: else -> sleeps_on[me] = record + 1
+		fi;
+		forget()
 	};
 end_sleep:
 	sleeps_on[me] == 0;
-	goto check;
-complete:
-	assert(cb[0].nr_done > reg[me].nr_done[0]);
+	goto round;
+
+	/* The next look of suspend(): it may be in progress again. */
+ended:	forget();
+	if
+	:: atomic { IS_OVER(0) -> assert(HAS_ENDED(0)) }
+	:: atomic { !IS_OVER(0) -> goto round }
+	fi;
 out:	forget()
+}
+
+inline raise(k)
+{
+	handle_of(k);
+	interest[record] = interest[record] | ON_SLOT
+}
+
+inline check(k)
+{
+	handle_of(k);
+#ifdef BROKEN_BIT_LATE
+	look_up();
+#endif
+	may_be_interrupted();
+	if
+	:: !(interest[record] & ON_SLOT) -> goto ended
+	:: else
+	fi;
+#ifndef BROKEN_BIT_LATE
+	look_up()
+#endif
 }
 
 /* aio_suspend() for both. */
 proctype waiter_multi(byte me)
 {
-	byte v;
+	byte record, mine, v, was_done[2];
 
-	look_up(0);
-	interest[reg[me].record[0]] = interest[reg[me].record[0]] | ON_SLOT;
-	look_up(1);
-	interest[reg[me].record[1]] = interest[reg[me].record[1]] | ON_SLOT;
-check:
+end:	if
+#ifdef HANDLER
+	:: me == 2 && is_interrupted
+	:: me != 2
+#else
+	:: true
+#endif
+	fi;
+	begin(0);
+	begin(1);
+round:
+	raise(0);
+	raise(1);
 #ifdef BROKEN_SLOT_LATE
-	check_error(0);
-	check_error(1);
-	check_generation(0);
-	check_generation(1);
+	check(0);
+	check(1);
 	atomic { slot = slot | 1; v = slot };
 #else
 	atomic { slot = slot | 1; v = slot };
-	check_error(0);
-	check_error(1);
-#ifndef BROKEN_NO_GENERATION
-	check_generation(0);
-	check_generation(1);
+	check(0);
+	check(1);
 #endif
-#endif
-	atomic {
+sleep:	atomic {
 		if
-		:: slot != v -> v = 0; goto check
-		:: else -> sleeps_on[me] = SLOT_ADDRESS; v = 0
+		:: slot != v -> goto ended
+		:: else -> sleeps_on[me] = SLOT_ADDRESS; record = 0; mine = 0
 		fi
 	};
 end_sleep:
-	sleeps_on[me] == 0;
-	goto check;
-complete:
-	assert(cb[0].nr_done > reg[me].nr_done[0] || cb[1].nr_done > reg[me].nr_done[1]);
-out:	forget()
-}
+	if
+	:: atomic { sleeps_on[me] == 0 -> forget(); goto round }
+	:: atomic { me == 1 && nr_signals > 0 ->
+		nr_signals--;
+		sleeps_on[me] = 0;
+		is_interrupted = true };
+		!is_interrupted || is_stopped;
+		if
+		:: goto sleep		/* SA_RESTART */
+		:: goto out		/* EINTR, or it jumps */
+		fi
+	fi;
 
-#define STALE(w, k)	(generation[reg[w].record[k]] != reg[w].generation[k])
+ended:	forget();
+	if
+	:: atomic { IS_OVER(0) || IS_OVER(1) -> assert(HAS_ENDED(0) || HAS_ENDED(1)) }
+	:: atomic { !IS_OVER(0) && !IS_OVER(1) -> goto round }
+	fi;
+out:	forget();
+	atomic {
+		was_done[0] = 0; was_done[1] = 0;
+		if
+		:: me == 2 -> is_interrupted = false
+		:: else
+		fi
+	}
+}
 
 /* Nothing moves any more: whoever sleeps must have a reason. */
 init
 {
 	atomic {
-		run program(0, 2);
-		run program(1, 1);
-#ifdef TWO_MULTI
+		is_used[0] = true; generation[0] = 1; of_cb[0] = 0;
+		cb[0].record = 0; cb[0].generation = 1; cb[0].in_progress = true;
+		is_used[1] = true; generation[1] = 1; of_cb[1] = 1;
+		cb[1].record = 1; cb[1].generation = 1; cb[1].in_progress = true;
+		run program(0, 0, 2);
+#ifndef TWO_MULTI
+		run program(1, 1, 1);
+#endif
+#if defined(TWO_MULTI) || defined(HANDLER)
 		run waiter_multi(2);
 #else
 		run waiter_single(0);
@@ -272,7 +395,8 @@ init
 		run waiter_multi(1)
 	};
 	timeout;
-	assert(!sleeps_on[0] || !STALE(0, 0));
-	assert(!sleeps_on[1] || !STALE(1, 0) && !STALE(1, 1));
-	assert(!sleeps_on[2] || !STALE(2, 0) && !STALE(2, 1))
+	assert(!sleeps_on[0] || cb[0].in_progress);
+	assert(!sleeps_on[1] || cb[0].in_progress && cb[1].in_progress);
+	assert(!sleeps_on[2] || cb[0].in_progress && cb[1].in_progress);
+	is_stopped = true
 }
