@@ -262,7 +262,11 @@ static bool submit_direct(struct request_list *list)
 	return nr > 0;
 }
 
-/* For a while it can only wait for the one before it in its stream: that needs no wake. */
+/*
+ * For a while it can only wait for the one before it in its stream: that needs
+ * no wake.  A handler that jumps out before the second look may leave it to the
+ * next message; the call has not returned, so nobody can count on it.
+ */
 static bool hand_over_quietly(struct request *req)
 {
 	int fd = req->fd, way = req->op == OP_WRITE;

@@ -41,6 +41,18 @@ static fork_fn *const all_forks[] = {
 	fork_by_system_call,
 };
 
+/*
+ * Without glibc's handlers the child has its locks as they are: one that another
+ * thread holds, for it makes a thread or ends, nobody there gives back.  So that
+ * is left to threads that sleep.
+ */
+static pid_t make_child(fork_fn *fork_one)
+{
+	if (fork_one != fork)
+		eventually(others_are_asleep());
+	return fork_one();
+}
+
 /* ---- the parent's requests ---- */
 
 #define NR_DIRECT  16
@@ -138,7 +150,7 @@ static int child_uses_aio_anew(void *arg)
 	/* First with idle workers, then with some that are busy. */
 	for (int i = 0; i < 10; i++) {
 		use_aio();
-		pid = (*fork_one)();
+		pid = make_child(*fork_one);
 		if (!pid) {
 			use_aio();
 			_exit(0);
@@ -168,7 +180,7 @@ static int child_uses_aio_beside_flight(void *arg)
 	for (int i = 0; i < 10; i++) {
 		flight_start(&flight);
 		leave_idle_worker(i);
-		pid = (*fork_one)();
+		pid = make_child(*fork_one);
 		if (!pid) {
 			use_aio();
 			_exit(0);
@@ -218,7 +230,7 @@ static int child_touches_inherited_blocks(void *arg)
 	for (int i = 0; i < 20; i++) {
 		flight_start(&flight);
 		leave_idle_worker(i);
-		pid = (*fork_one)();
+		pid = make_child(*fork_one);
 		if (!pid) {
 			touch_inherited(&flight);
 			use_aio_briefly();

@@ -149,7 +149,7 @@ static int look_in_storm(void)
 	return 0;
 }
 
-TEST_IN_CHILD(test_handler_may_look_at_requests_over_any_call, look_in_storm, 10000)
+TEST_IN_CHILD(test_handler_may_look_at_requests_over_any_call, look_in_storm, 40000)
 
 /* ---- submitting in a handler ---- */
 
@@ -197,7 +197,7 @@ static int submit_in_storm(void)
 	return 0;
 }
 
-TEST_IN_CHILD(test_handler_may_submit_over_any_call, submit_in_storm, 10000)
+TEST_IN_CHILD(test_handler_may_submit_over_any_call, submit_in_storm, 40000)
 
 /* ---- a handler in the middle of a submission ---- */
 
@@ -306,7 +306,7 @@ static int jump_out_of_suspend(void)
 	return 0;
 }
 
-TEST_IN_CHILD(test_handler_may_jump_out_of_aio_suspend, jump_out_of_suspend, 10000)
+TEST_IN_CHILD(test_handler_may_jump_out_of_aio_suspend, jump_out_of_suspend, 40000)
 
 /*
  * POSIX leaves undefined what unsafe functions do after a jump out of one of
@@ -355,7 +355,7 @@ static int jump_out_of_submit(void)
 	return 0;
 }
 
-TEST_IN_CHILD(test_handler_may_jump_out_of_a_submitting_call, jump_out_of_submit, 10000)
+TEST_IN_CHILD(test_handler_may_jump_out_of_a_submitting_call, jump_out_of_submit, 40000)
 
 /* ---- masks ---- */
 
