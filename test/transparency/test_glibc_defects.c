@@ -147,7 +147,7 @@ static atomic_uint nr_threads_seen, nr_run;
 static void call_back_for_a_while(union sigval value)
 {
 	static _Thread_local bool is_seen;
-	struct timespec moment = { .tv_nsec = 20000000 };
+	struct timespec moment = { .tv_nsec = 2000000 };
 
 	(void)value;
 	if (!is_seen)
