@@ -91,12 +91,13 @@ $(B)/deps-found:
 	need bsd/sys/tree.h "" "libbsd-dev"
 	@touch $@
 
-$(B)/shim/%.o: shim/%.c | $(B)/deps-found
+# The Makefile is one of what it is made from: flags are part of the result.
+$(B)/shim/%.o: shim/%.c Makefile | $(B)/deps-found
 	@mkdir -p $(@D)
 	$(say) CC $<
 	$(Q)$(CC) $(SHIM_FLAGS) $(CFLAGS) $(CPPFLAGS) -c $< -o $@
 
-$(B)/librtaio.so.$(VERSION): $(SHIM_OBJS) shim/librtaio-$(ARCH).map
+$(B)/librtaio.so.$(VERSION): $(SHIM_OBJS) shim/librtaio-$(ARCH).map Makefile
 	$(say) LINK $@
 	$(Q)$(CC) $(SHIM_LDFLAGS) -Wl,-soname,librtaio.so.$(SOVERSION) \
 		-Wl,--version-script=shim/librtaio-$(ARCH).map \
@@ -107,7 +108,7 @@ $(LIBRARY): $(B)/librtaio.so.$(VERSION)
 	$(Q)ln -sf librtaio.so.$(SOVERSION) $@
 
 # The same under the name and with the version nodes that old binaries ask for.
-$(LIBRT): $(SHIM_OBJS) $(B)/shim/librt_nodes.o shim/librt-$(ARCH).map
+$(LIBRT): $(SHIM_OBJS) $(B)/shim/librt_nodes.o shim/librt-$(ARCH).map Makefile
 	@mkdir -p $(@D)
 	$(say) LINK $@
 	$(Q)$(CC) $(SHIM_LDFLAGS) -Wl,-soname,librt.so.1 \
@@ -135,12 +136,12 @@ RUN_TESTS := scripts/run-tests --library $(LIBRARY)
 
 .SECONDARY: $(SUPPORT_OBJS)
 
-$(B)/test/support/%.o: test/support/%.c
+$(B)/test/support/%.o: test/support/%.c Makefile
 	@mkdir -p $(@D)
 	$(say) CC $<
 	$(Q)$(CC) $(TEST_FLAGS) $(CFLAGS) -c $< -o $@
 
-$(B)/test/%: test/%.c $(SUPPORT_OBJS)
+$(B)/test/%: test/%.c $(SUPPORT_OBJS) Makefile
 	@mkdir -p $(@D)
 	$(say) TEST $<
 	$(Q)$(CC) $(TEST_FLAGS) $(CFLAGS) $< $(SUPPORT_OBJS) -o $@ -lcmocka -lpthread -ldl

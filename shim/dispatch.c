@@ -32,8 +32,9 @@
  *   They share with the engine: the inbox (inbox.c), the pool of records
  *   (request.c), the interest word and generation of a record (waiter.c), the
  *   counters of a group (group.c), the overlap filter (filter.c), the epochs of
- *   the direct lane, and descriptor_held (descriptor.h); each is lock-free, and
- *   each file names who is on the other side.
+ *   the direct lane, the turns of streams (turn.c), and descriptor_held
+ *   (descriptor.h); each is lock-free, and each file names who is on the other
+ *   side.
  *
  *   Everything else runs on the engine thread, alone, with all signals
  *   blocked: queues, backlog, cancellations and closes need no lock.  Worker

@@ -325,9 +325,9 @@ static void leave_flight(struct fdqueue *queue, struct request *req)
 
 	if (is_barrier(req))
 		return;
-	if (queue->is_file)
+	if (queue->is_file) {
 		RB_REMOVE(range_tree, &queue->ranges[way], req);
-	else {
+	} else {
 		queue->is_busy[way] = false;
 		turn_end(queue->fd, way, queue->turn[way]);
 	}

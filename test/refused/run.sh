@@ -12,7 +12,7 @@ cd "$(dirname "$0")/../.." || exit 2
 
 refuse=$PWD/build/test/refused/refuse
 programs=(test_aio_read test_aio_read_streams test_aio_write test_aio_cancel test_aio_suspend test_lio_listio
-	test_sigevent test_callbacks test_ordering test_sigpipe test_sigxfsz test_fork test_close_reuse)
+	test_sigevent test_callbacks test_ordering test_overlaps test_sigpipe test_sigxfsz test_fork test_close_reuse)
 failed=0
 
 run() {
@@ -28,7 +28,7 @@ done
 
 run "seccomp refuses preadv2 and pwritev2" \
 	env WRAPPER="$refuse nowait --" scripts/run-tests --implementation auto \
-	test_aio_read_streams test_aio_write test_ordering
+	test_aio_read_streams test_aio_write test_ordering test_overlaps
 
 restore=:
 trap 'eval "$restore"' EXIT
@@ -50,8 +50,8 @@ with_sysctl() {
 
 with_sysctl kernel/io_uring_disabled 2 "${programs[@]}"
 # The contexts of Linux AIO are the machine's: none left, and room for a small one only.
-with_sysctl fs/aio-max-nr "$(cat /proc/sys/fs/aio-nr)" test_aio_read test_aio_write test_ordering
-with_sysctl fs/aio-max-nr $(($(cat /proc/sys/fs/aio-nr) + 100)) test_aio_read test_aio_write test_ordering
+with_sysctl fs/aio-max-nr "$(cat /proc/sys/fs/aio-nr)" test_aio_read test_aio_write test_ordering test_overlaps
+with_sysctl fs/aio-max-nr $(($(cat /proc/sys/fs/aio-nr) + 100)) test_aio_read test_aio_write test_ordering test_overlaps
 
 # By name: ENOSYS, and a line that says what to do.
 check_named() {

@@ -47,6 +47,9 @@ const char *implementation(void);
  */
 int support_run_tests(const char *name, const struct CMUnitTest *tests, size_t nr);
 
+/* Set in a forked child, which reports by its output and its exit status. */
+extern bool support_is_child;
+
 #undef cmocka_run_group_tests
 #undef cmocka_run_group_tests_name
 #define cmocka_run_group_tests_name(name, tests, setup, teardown) \
@@ -99,6 +102,9 @@ void support_check_equal(long long actual, long long expected, const char *text,
  * ends: its waits, and its children, get a second.
  */
 unsigned int default_deadline_ms(void);
+
+/* The same for any other wait: shorter in a test that is expected to fail. */
+unsigned int support_limit_deadline(unsigned int ms);
 
 /* CLOCK_MONOTONIC in nanoseconds. */
 uint64_t now_ns(void);
