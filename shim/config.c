@@ -21,6 +21,8 @@
 #define THREADS_DEFAULT   16
 #define CALLBACKS_DEFAULT 1024
 #define LIMIT_MAX         65536
+#define SPIN_DEFAULT_US   40 /* less than two switches of threads, and what glibc spends on them */
+#define SPIN_MAX_US       1000        /* signals wait for so long */
 #define IDLE_DEFAULT_NS   1000000000u /* glibc's workers wait as long */
 
 const char *const backend_names[BACKEND_NR] = {
@@ -34,6 +36,7 @@ struct config config = {
 	.depth = DEPTH_DEFAULT,
 	.threads_max = THREADS_DEFAULT,
 	.callbacks_max = CALLBACKS_DEFAULT,
+	.spin_us = SPIN_DEFAULT_US,
 	.inline_lane = true,
 	.uring_features = UINT_MAX,
 	.idle_ns = IDLE_DEFAULT_NS,
@@ -55,19 +58,29 @@ static void set_backend(const char *name, const char *value, void *out)
 		 name, value);
 }
 
-static void set_number(const char *name, const char *value, void *out)
+static void set_within(const char *name, const char *value, unsigned *out, unsigned long min,
+		       unsigned long max)
 {
-	unsigned *limit = out;
 	unsigned long number;
 	char *end;
 
 	errno = 0;
 	number = strtoul(value, &end, 10);
-	if (errno || *end || end == value || *value == '-' || number < 1 || number > LIMIT_MAX)
-		log_line("%s=%s is not a number from 1 to %d: %u is used", name, value, LIMIT_MAX,
-			 *limit);
+	if (errno || *end || end == value || *value == '-' || number < min || number > max)
+		log_line("%s=%s is not a number from %lu to %lu: %u is used", name, value, min, max,
+			 *out);
 	else
-		*limit = (unsigned)number;
+		*out = (unsigned)number;
+}
+
+static void set_limit(const char *name, const char *value, void *out)
+{
+	set_within(name, value, out, 1, LIMIT_MAX);
+}
+
+static void set_spin(const char *name, const char *value, void *out)
+{
+	set_within(name, value, out, 0, SPIN_MAX_US);
 }
 
 static void set_switch(const char *name, const char *value, void *out)
@@ -117,9 +130,10 @@ static const struct variable {
 	void *out;
 } variables[] = {
 	{ "RTAIO_BACKEND", set_backend, &config.backend },
-	{ "RTAIO_DEPTH", set_number, &config.depth },
-	{ "RTAIO_THREADS", set_number, &config.threads_max },
-	{ "RTAIO_CALLBACKS", set_number, &config.callbacks_max },
+	{ "RTAIO_DEPTH", set_limit, &config.depth },
+	{ "RTAIO_THREADS", set_limit, &config.threads_max },
+	{ "RTAIO_CALLBACKS", set_limit, &config.callbacks_max },
+	{ "RTAIO_SPIN", set_spin, &config.spin_us },
 	{ "RTAIO_INLINE", set_switch, &config.inline_lane },
 	{ "RTAIO_VERBOSE", set_switch, &config.verbose },
 	{ "RTAIO_STATS", set_stats, &config },
@@ -146,10 +160,10 @@ static void read_entry(const char *entry)
 	if (variable)
 		variable->set(variable->name, equals + 1, variable->out);
 	else if (strncmp(entry, "RTAIO_TEST_", strlen("RTAIO_TEST_")) != 0)
-		log_line(
-			"%.*s is not a variable of rtaio: it knows RTAIO_BACKEND, RTAIO_VERBOSE, "
-			"RTAIO_STATS, RTAIO_INLINE, RTAIO_DEPTH, RTAIO_THREADS and RTAIO_CALLBACKS",
-			(int)(equals - entry), entry);
+		log_line("%.*s is not a variable of rtaio: it knows RTAIO_BACKEND, RTAIO_VERBOSE, "
+			 "RTAIO_STATS, RTAIO_INLINE, RTAIO_SPIN, RTAIO_DEPTH, RTAIO_THREADS and "
+			 "RTAIO_CALLBACKS",
+			 (int)(equals - entry), entry);
 }
 
 void config_load(void)

@@ -28,6 +28,7 @@ struct config {
 	unsigned depth;         /* file requests in flight at once in the ring lane */
 	unsigned threads_max;   /* worker threads for files */
 	unsigned callbacks_max; /* threads for SIGEV_THREAD callbacks */
+	unsigned spin_us;       /* most that a wait for Linux AIO looks on before it sleeps */
 	bool inline_lane;
 	bool verbose;
 	bool stats;

@@ -11,8 +11,8 @@
  *
  * Poll     with an empty ring: nothing to do.  FREE -> REAPING, take all, FREE.
  *          Taken by another: it will report, and soon.
- * Wait     FREE -> REAPING, take all; done: FREE.  Else LEADING, sleep in
- *          io_pgetevents, LEADING -> REAPING, and again.  Taken by another:
+ * Wait     FREE -> REAPING, take all; done: FREE.  Else look on for a moment,
+ *          then LEADING, sleep in io_pgetevents, LEADING -> REAPING, and again.  Taken by another:
  *          follow, asleep on a futex that every batch and every release bumps.
  * Release  to FREE, then wake a follower, which leads on.
  *
@@ -36,8 +36,11 @@
 #include <stdatomic.h>
 #include <sys/syscall.h>
 
+#include "config.h"
+#include "debt.h"
 #include "futex.h"
 #include "process.h"
+#include "stats.h"
 #include "waiter.h"
 
 #define CONTEXT_EVENTS     256
@@ -48,6 +51,9 @@
 #define LEAD_LOST_NS       5000000u
 #define RETRY_NS           1000000000u
 #define NAP_NS             500000u
+#define SPIN_GAP_NS        20000u   /* between two looks: the processor was somebody else's */
+#define SPIN_DECAY         50u      /* 2 % of the time may be spun away in vain, */
+#define SPIN_DEBT_NS       2000000u /* and so much at once */
 /* The kernel finds an event and cannot hand it over; it sees so without a page fault. */
 #define KERNEL_ADDRESS ((void *)-4096L)
 
@@ -78,6 +84,7 @@ static _Atomic uint64_t retry_at_ns;       /* no memory, or fs.aio-max-nr is spe
 static _Atomic uintptr_t claim;
 static _Atomic uint32_t follow_word; /* bumped for followers, who raise bit 0 and sleep on it */
 static _Atomic uint64_t left_since;  /* since when a leader leaves events in the ring, 0: no */
+static struct debt spun;             /* in vain; of who holds the claim */
 
 static _Thread_local char thread_anchor __attribute__((tls_model("initial-exec"), aligned(8)));
 
@@ -352,6 +359,51 @@ static int sleep_for_event(const struct wait *wait, uint64_t ns)
 	return ret == -ENOSYS || ret == -EPERM ? nap(wait) : ret;
 }
 
+static void relax(void)
+{
+#ifdef __x86_64__
+	__builtin_ia32_pause();
+#else
+	atomic_signal_fence(memory_order_seq_cst);
+#endif
+}
+
+/*
+ * A fast device answers before a thread that sleeps is awake again, with its
+ * caches cold.  So look on for a moment, and in vain only for a small part of
+ * the time: when nothing comes, and when others want the processor, which shows
+ * as a gap between two looks.  True: there is an event.
+ */
+static bool spin(const struct wait *wait, uint64_t ns)
+{
+	uint64_t began, last, now, lost = 0;
+	bool has_event;
+
+	if (config.spin_us == 0)
+		return false;
+	began = last = now = clock_now_ns();
+	if (debt_add(&spun, 0, now, SPIN_DECAY) > SPIN_DEBT_NS)
+		return false;
+	if (ns > config.spin_us * 1000u)
+		ns = config.spin_us * 1000u;
+	for (;;) {
+		has_event = !is_ring_empty(wait->ring);
+		if (has_event || now - began >= ns)
+			break;
+		relax();
+		now = clock_now_ns();
+		if (now - last > SPIN_GAP_NS)
+			lost += now - last;
+		last = now;
+	}
+	if (has_event)
+		stats_inc(direct_spins);
+	else
+		lost = now - began;
+	debt_add(&spun, lost, now, SPIN_DECAY);
+	return has_event;
+}
+
 /* With the claim.  Ends without it: 0 done, -EAGAIN: look again, -EINTR, -ETIMEDOUT. */
 static int lead(const struct wait *wait)
 {
@@ -364,6 +416,8 @@ static int lead(const struct wait *wait)
 		ns = sleep_ns(wait, LEADER_SLEEP_NS);
 		if (wait->is_done(wait->arg) || ret == -EINTR || ns == 0)
 			break;
+		if (spin(wait, ns))
+			continue;
 		atomic_store(&claim, leading);
 		ret = sleep_for_event(wait, ns);
 		if (!process_is_still(wait->generation))
@@ -444,4 +498,5 @@ void event_ring_forget(void)
 	atomic_store(&claim, CLAIM_FREE);
 	atomic_store(&follow_word, 0);
 	atomic_store(&left_since, 0);
+	debt_clear(&spun);
 }

@@ -27,6 +27,7 @@
 #include <sys/uio.h>
 #include <sys/vfs.h>
 
+#include "debt.h"
 #include "filesize.h"
 #include "filter.h"
 #include "futex.h"
@@ -47,8 +48,7 @@
 static _Atomic uint64_t paused_until_ns; /* no inline copies before */
 static _Atomic uint64_t pause_ns;        /* the last pause */
 static _Atomic uint64_t watch_until_ns;
-static _Atomic uint64_t debt_ns;       /* waiting in inline writes, not yet paid back */
-static _Atomic uint64_t debt_since_ns; /* when that was last reckoned */
+static struct debt waiting; /* in inline writes */
 
 /*
  * Nothing here asks a server: seals are known of files in memory only, and
@@ -183,21 +183,13 @@ static long nr_sleeps(void)
 	return usage.ru_nvcsw;
 }
 
-/*
- * Waiting adds to a debt that time pays back: a long wait is too much at once,
- * short ones must be rare.  Races between threads lose a little of either.
- */
-static void add_debt(uint64_t waited, uint64_t now)
+/* A long wait is too much at once, short ones must be rare. */
+static void add_wait(uint64_t waited, uint64_t now)
 {
-	uint64_t paid = (now - atomic_exchange(&debt_since_ns, now)) / DEBT_DECAY;
-	uint64_t debt = atomic_load(&debt_ns);
-
-	debt = (debt > paid ? debt - paid : 0) + waited;
-	if (debt > DEBT_MAX_NS) {
-		pause_copies(now);
-		debt = 0;
-	}
-	atomic_store(&debt_ns, debt);
+	if (debt_add(&waiting, waited, now, DEBT_DECAY) <= DEBT_MAX_NS)
+		return;
+	pause_copies(now);
+	debt_clear(&waiting);
 }
 
 /*
@@ -221,7 +213,7 @@ static bool write_copied(struct request *req, ssize_t *res)
 	if (ended - began < WAIT_SEEN_NS)
 		return is_done;
 	if (is_watched && nr_sleeps() != sleeps)
-		add_debt(ended - began, ended);
+		add_wait(ended - began, ended);
 	atomic_store(&watch_until_ns, ended + WATCH_NS);
 	return is_done;
 }

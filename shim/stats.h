@@ -24,6 +24,7 @@
 	X(inline_writes, "writes completed inside the submitting call")                        \
 	X(direct_reads, "reads submitted to Linux AIO by the caller")                          \
 	X(direct_writes, "writes submitted to Linux AIO by the caller")                        \
+	X(direct_spins, "waits for Linux AIO that ended before they slept")                    \
 	X(lane_ring, "requests issued to io_uring")                                            \
 	X(lane_worker, "requests executed by a worker thread")                                 \
 	X(lane_engine, "requests answered or tried on the engine thread itself")               \

@@ -1,0 +1,76 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+#
+# environment.sh - what the library reads from its variables, and what it says about bad ones
+#
+# Runs a small program that uses AIO, and looks at its standard error.
+
+set -u
+
+tree=$(cd "$(dirname "$0")/../.." && pwd)
+# shellcheck source=test/support/results.sh
+. "$tree/test/support/results.sh"
+
+library=$tree/build/librtaio.so
+mkdir -p "$tree/build/tmp"
+work=$(mktemp -d "$tree/build/tmp/environment.XXXXXX") || exit 1
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+unset "${!RTAIO_@}" LD_PRELOAD
+
+${CC:-cc} -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -o reads "$tree/test/scripts/reads.c" || exit 1
+head -c 262144 /dev/zero >file
+
+# says test pattern VARIABLE=value...: the program does its work, and stderr holds the pattern.
+says() {
+	local test=$1 pattern=$2 message status
+	shift 2
+	message=$(env "$@" LD_PRELOAD="$library" timeout 20 ./reads file 2>&1 >/dev/null)
+	status=$?
+	if [ $status -ne 0 ]; then
+		fail "$test" "status $status; stderr: $message"
+	elif ! grep -q -E -e "$pattern" <<<"$message"; then
+		fail "$test" "stderr lacks '$pattern': $message"
+	else
+		pass "$test"
+	fi
+}
+
+# is_silent VARIABLE=value...
+is_silent() {
+	local message
+	message=$(env "$@" LD_PRELOAD="$library" timeout 20 ./reads file 2>&1 >/dev/null) || return 1
+	[ -z "$message" ] || { echo "$message" && return 1; }
+}
+
+# counter name VARIABLE=value...
+counter() {
+	local name=$1
+	shift
+	env "$@" RTAIO_STATS=1 LD_PRELOAD="$library" timeout 20 ./reads file 2>&1 >/dev/null |
+		awk -v name="$name" '$2 == name { print $3 }'
+}
+
+check "good values are taken without a word" is_silent RTAIO_BACKEND=auto RTAIO_DEPTH=1 \
+	RTAIO_THREADS=65536 RTAIO_CALLBACKS=2 RTAIO_SPIN=0 RTAIO_INLINE=0 RTAIO_STATS=0 RTAIO_VERBOSE=0
+says "a variable that nobody knows" \
+	'^rtaio: RTAIO_DEPHT is not a variable of rtaio: .*RTAIO_DEPTH' RTAIO_DEPHT=5
+says "a number that is none" "^rtaio: RTAIO_DEPTH=many is not a number from 1 to 65536: 256 is used" \
+	RTAIO_DEPTH=many
+says "a number that is too small" "^rtaio: RTAIO_THREADS=0 is not a number from 1 " RTAIO_THREADS=0
+says "a number that is too large" "^rtaio: RTAIO_CALLBACKS=65537 is not a number" RTAIO_CALLBACKS=65537
+says "a negative number" "^rtaio: RTAIO_SPIN=-1 is not a number from 0 to 1000: 40 is used" \
+	RTAIO_SPIN=-1
+says "a switch that is neither" "^rtaio: RTAIO_INLINE=yes is neither 0 nor 1: 1 is used" \
+	RTAIO_INLINE=yes
+says "a file for statistics that cannot be written" \
+	"^rtaio: RTAIO_STATS: cannot open /nowhere/x: No such file" RTAIO_STATS=/nowhere/x
+
+if [ "$(counter direct_reads RTAIO_SPIN=0)" = 0 ]; then
+	skip "a wait looks on before it sleeps" "no direct lane here"
+else
+	check "a wait looks on before it sleeps" \
+		[ "$(counter direct_spins RTAIO_SPIN=1000)" -gt 0 ]
+	equal "RTAIO_SPIN=0 makes it sleep at once" "$(counter direct_spins RTAIO_SPIN=0)" 0
+fi
+finish
