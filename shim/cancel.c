@@ -118,6 +118,11 @@ static void cancel_request(struct cancel *cancel, struct request *req)
 {
 	if (is_out_of_reach(req))
 		return;
+	/* A write that is half done is no longer undone: it goes on. */
+	if (req->op == OP_WRITE && req->done > 0) {
+		cancel->nr_kept++;
+		return;
+	}
 	if (req->is_waiting) {
 		fdqueue_withdraw(req);
 		if (req->op == OP_READ)
@@ -127,7 +132,6 @@ static void cancel_request(struct cancel *cancel, struct request *req)
 		ledger_end(req, -ECANCELED);
 		return;
 	}
-	/* A write that is half done is no longer undone: it goes on. */
 	if (!req->is_on_ring || req->done > 0 || request_is_barrier(req) ||
 	    !engine_backend()->cancel(req)) {
 		cancel->nr_kept++;
