@@ -51,9 +51,10 @@
 #define LEAD_LOST_NS       5000000u
 #define RETRY_NS           1000000000u
 #define NAP_NS             500000u
-#define SPIN_GAP_NS        20000u   /* between two looks: the processor was somebody else's */
-#define SPIN_DECAY         50u      /* 2 % of the time may be spun away in vain, */
-#define SPIN_DEBT_NS       2000000u /* and so much at once */
+#define SPIN_GAP_NS        20000u     /* between two looks: the processor was somebody else's */
+#define SPIN_DECAY         50u        /* 2 % of the time may be spun away in vain, */
+#define SPIN_DEBT_NS       2000000u   /* and so much at once */
+#define SPIN_LOST_MAX_NS   100000000u /* the process was stopped: no reason to spin never again */
 /* The kernel finds an event and cannot hand it over; it sees so without a page fault. */
 #define KERNEL_ADDRESS ((void *)-4096L)
 
@@ -84,7 +85,8 @@ static _Atomic uint64_t retry_at_ns;       /* no memory, or fs.aio-max-nr is spe
 static _Atomic uintptr_t claim;
 static _Atomic uint32_t follow_word; /* bumped for followers, who raise bit 0 and sleep on it */
 static _Atomic uint64_t left_since;  /* since when a leader leaves events in the ring, 0: no */
-static struct debt spun;             /* in vain; of who holds the claim */
+static _Atomic bool is_taking; /* who holds the claim has taken what it has not yet reported */
+static struct debt spun;       /* in vain; of who holds the claim */
 
 static _Thread_local char thread_anchor __attribute__((tls_model("initial-exec"), aligned(8)));
 
@@ -166,7 +168,7 @@ void event_ring_refuse(void)
 
 static bool is_ring_empty(struct aio_ring *ring)
 {
-	return atomic_load_explicit(&ring->head, memory_order_relaxed) ==
+	return atomic_load_explicit(&ring->head, memory_order_acquire) ==
 	       atomic_load_explicit(&ring->tail, memory_order_acquire);
 }
 
@@ -189,19 +191,20 @@ static void wake_followers(void)
 static void reap_all(struct aio_ring *ring)
 {
 	uint64_t slots = 0;
-	bool has_reaped = false;
 
-	while (!is_ring_empty(ring)) {
+	if (is_ring_empty(ring))
+		return;
+	/* Partner: event_ring_settle(), which looks at the ring first. */
+	atomic_store_explicit(&is_taking, true, memory_order_relaxed);
+	do {
 		unsigned head = atomic_load_explicit(&ring->head, memory_order_relaxed);
 		struct io_event event = ring->events[head];
 
 		atomic_store_explicit(&ring->head, head + 1 == ring->nr ? 0 : head + 1,
 				      memory_order_release);
 		slots |= complete(event.data, (ssize_t)event.res);
-		has_reaped = true;
-	}
-	if (!has_reaped)
-		return;
+	} while (!is_ring_empty(ring));
+	atomic_store_explicit(&is_taking, false, memory_order_release);
 	atomic_store_explicit(&left_since, 0, memory_order_relaxed);
 	waiter_wake_slots(slots);
 	wake_followers();
@@ -264,19 +267,14 @@ void event_ring_poll(void)
 	restore_signals(mask);
 }
 
-/* A thread that reaps has its signals blocked: it is never one that this one has interrupted. */
-static bool is_reaped(void)
-{
-	return atomic_load(&claim) & CLAIM_REAPING;
-}
-
 void event_ring_settle(void)
 {
 	static const struct timespec moment = { .tv_nsec = 10000 };
 	struct aio_ring *ring = atomic_load_explicit(&context, memory_order_acquire);
 
 	event_ring_poll();
-	while (ring && (is_reaped() || !is_ring_empty(ring))) {
+	/* Who takes has its signals blocked: it is never a thread that this one has interrupted. */
+	while (ring && (!is_ring_empty(ring) || atomic_load(&is_taking))) {
 		RAW_SYSCALL(SYS_nanosleep, &moment, NULL); /* yield: not for real-time threads */
 		event_ring_poll();
 	}
@@ -400,6 +398,8 @@ static bool spin(const struct wait *wait, uint64_t ns)
 		stats_inc(direct_spins);
 	else
 		lost = now - began;
+	if (lost > SPIN_LOST_MAX_NS)
+		lost = SPIN_LOST_MAX_NS;
 	debt_add(&spun, lost, now, SPIN_DECAY);
 	return has_event;
 }
@@ -498,5 +498,6 @@ void event_ring_forget(void)
 	atomic_store(&claim, CLAIM_FREE);
 	atomic_store(&follow_word, 0);
 	atomic_store(&left_since, 0);
+	atomic_store(&is_taking, false);
 	debt_clear(&spun);
 }
