@@ -20,6 +20,7 @@
 #include "forward.h"
 #include "futex.h"
 #include "interface.h"
+#include "reaper.h"
 #include "waiter.h"
 
 #define REAPER_WAIT_NS 100000000 /* less than the reaper stays when asked once */
@@ -115,6 +116,7 @@ static int wait_with_reaper(const struct entries *entries, const struct timespec
 		soon(deadline, completion_ask_for_reaper() ? REAPER_WAIT_NS : LOOK_NS);
 	int ret = waiter_wait_any(entries->list, entries->nent, &end, true);
 
+	reaper_want_no_more();
 	event_ring_poll();
 	if (ret == -ETIMEDOUT && !is_over(deadline))
 		return 0;

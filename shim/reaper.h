@@ -13,11 +13,14 @@
 
 /*
  * [any thread] Completions shall be reported even if nobody polls or waits: as
- * long as epoch_watch() is on, and @for_a_while for the next fifth of a second.
- * Async-signal-safe.  False: there is no thread for that; reaper_start() makes
+ * long as epoch_watch() is on, and @for_a_while until reaper_want_no_more(), but
+ * no longer than a fifth of a second.  Async-signal-safe.  False: there is no thread for that; reaper_start() makes
  * one.
  */
 bool reaper_want(bool for_a_while);
+
+/* [any thread] Takes back what was wanted for a while.  Async-signal-safe. */
+void reaper_want_no_more(void);
 
 /* [engine] With all signals blocked. */
 void reaper_start(void);
