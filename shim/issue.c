@@ -7,7 +7,7 @@
  *   streams      tried on the spot; what would block goes to the ring, or to a
  *                worker where the ring is not like a plain call; drivers and
  *                corners to a worker at once
- *   barriers     ring
+ *   barriers     a worker while enough of them are free, else ring
  *
  * Without a ring, "ring" means a worker.
  */
@@ -18,6 +18,7 @@
 #include <limits.h>
 #include <sys/socket.h>
 
+#include "config.h"
 #include "engine.h"
 #include "futex.h"
 #include "ledger.h"
@@ -157,6 +158,18 @@ static bool is_lone_copy(const struct request *req)
 	       S_ISREG(req->descriptor.mode) && ledger.nr_files_in_flight <= LONE_COPIES_MAX;
 }
 
+/*
+ * The ring gives a sync to the kernel's worker threads.  Ours do it with a
+ * hop less, which is worth it while that leaves enough of them to others.
+ */
+static void issue_barrier(struct request *req)
+{
+	if (ledger.nr_on_workers < config.threads_max / 2)
+		issue_to_worker(req);
+	else
+		issue_to_backend(req);
+}
+
 static void issue_file(struct request *req)
 {
 	bool is_direct_append = req->op == OP_WRITE && (req->descriptor.flags & O_APPEND) &&
@@ -222,7 +235,7 @@ void issue(struct request *req)
 	if (!is_what_was_meant(req, look_for(req)))
 		ledger_end(req, -ECANCELED);
 	else if (request_is_barrier(req))
-		issue_to_backend(req);
+		issue_barrier(req);
 	else if (descriptor_is_file(&req->descriptor))
 		issue_file(req);
 	else
