@@ -8,6 +8,9 @@
  * measured, not the wait (for psync: pread and pwrite).  dirty-write does
  * buffered writes while another process writes as fast as it can and the
  * kernel keeps the disk busy with what is dirty.
+ *
+ * On standard error: how many calls were slow, and of these, in how many the
+ * thread slept and in how many it was preempted.
  */
 #include "bench.h"
 
@@ -18,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -26,14 +30,37 @@
 #define DIRTY_STEP      (1u << 20)
 #define DIRTY_MAX       (16ull << 30)
 #define SATURATE_MAX_NS 20000000000u
+#define SLOW_NS         100000u
 
 static struct bench_file file;
 static bool is_posix, is_write;
 static char *buffer;
 static uint64_t seed = 1;
 
+static size_t nr_slow, nr_slept, nr_preempted;
+
+static struct rusage usage_of_thread(void)
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_THREAD, &usage);
+	return usage;
+}
+
+static void note_slow(const struct rusage *before)
+{
+	struct rusage after = usage_of_thread();
+
+	nr_slow++;
+	if (after.ru_nvcsw != before->ru_nvcsw)
+		nr_slept++;
+	else if (after.ru_nivcsw != before->ru_nivcsw)
+		nr_preempted++;
+}
+
 static uint64_t sample(void)
 {
+	struct rusage before = usage_of_thread();
 	struct aiocb cb;
 	uint64_t begin;
 	ssize_t ret;
@@ -47,6 +74,8 @@ static uint64_t sample(void)
 	else
 		ret = pread(file.fd, buffer, BLOCK_BYTES, cb.aio_offset);
 	begin = now_ns() - begin;
+	if (begin > SLOW_NS)
+		note_slow(&before);
 	if (ret < 0)
 		die("submitting");
 	if (is_posix)
@@ -156,6 +185,8 @@ int main(int argc, char **argv)
 		kill(writer, SIGKILL);
 		waitpid(writer, NULL, 0);
 	}
+	fprintf(stderr, "%zu of %zu calls took longer than %u us: %zu slept, %zu were preempted\n",
+		nr_slow, nr, SLOW_NS / 1000, nr_slept, nr_preempted);
 	bench_report_percentiles(samples, nr);
 	return 0;
 }
