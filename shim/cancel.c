@@ -119,11 +119,7 @@ static void cancel_request(struct cancel *cancel, struct request *req)
 	if (is_out_of_reach(req))
 		return;
 	/* A write that is half done is no longer undone: it goes on. */
-	if (req->op == OP_WRITE && req->done > 0) {
-		cancel->nr_kept++;
-		return;
-	}
-	if (req->is_waiting) {
+	if (req->is_waiting && (req->op != OP_WRITE || req->done == 0)) {
 		fdqueue_withdraw(req);
 		if (req->op == OP_READ)
 			req->done = 0; /* what was cached is in the buffer; nobody may care */
