@@ -40,8 +40,8 @@ static void issue_to_worker(struct request *req)
 		return;
 	}
 	ledger.nr_on_workers--;
-	/* Not one thread to be had.  A file is served here; a stream could block the engine. */
-	if (descriptor_is_file(&req->descriptor))
+	/* Not one thread to be had.  A file is served here; reading or writing a stream could block. */
+	if (descriptor_is_file(&req->descriptor) || request_is_barrier(req))
 		ledger_end(req, perform(req, req->fd));
 	else
 		TAILQ_INSERT_TAIL(&ledger.stranded, req, list_link);
@@ -164,7 +164,7 @@ static bool is_lone_copy(const struct request *req)
  */
 static void issue_barrier(struct request *req)
 {
-	if (ledger.nr_on_workers < config.threads_max / 2)
+	if (descriptor_is_file(&req->descriptor) && ledger.nr_on_workers < config.threads_max / 2)
 		issue_to_worker(req);
 	else
 		issue_to_backend(req);

@@ -74,12 +74,25 @@ static void attempt_read(struct attempt *attempt, int index, int fd)
 	}
 }
 
+/* A pipe cannot be synced, which nobody may take for success. */
+static void attempt_sync(struct attempt *attempt)
+{
+	struct aiocb *cb = &attempt->cbs[1];
+	ssize_t res = -EAGAIN;
+
+	aiocb_init(cb, attempt->pipe[0], NULL, 0, 0);
+	if (aio_fsync(O_SYNC, cb) == 0)
+		res = outcome(cb);
+	check(res == -EAGAIN || res == -EINVAL);
+}
+
 static void attempt_all(struct attempt *attempt)
 {
 	evict(attempt->file);
 	attempt_read(attempt, 0, attempt->file);
 	attempt_read(attempt, 0, attempt->file);
 	attempt_read(attempt, 1, attempt->pipe[0]);
+	attempt_sync(attempt);
 	if (attempt->direct >= 0)
 		attempt_read(attempt, 2, attempt->direct);
 }
