@@ -36,11 +36,9 @@
 #include <stdatomic.h>
 #include <sys/syscall.h>
 
-#include "config.h"
-#include "debt.h"
 #include "futex.h"
 #include "process.h"
-#include "stats.h"
+#include "spin.h"
 #include "waiter.h"
 
 #define CONTEXT_EVENTS     256
@@ -51,10 +49,6 @@
 #define LEAD_LOST_NS       5000000u
 #define RETRY_NS           1000000000u
 #define NAP_NS             500000u
-#define SPIN_GAP_NS        20000u     /* between two looks: the processor was somebody else's */
-#define SPIN_DECAY         50u        /* 2 % of the time may be spun away in vain, */
-#define SPIN_DEBT_NS       2000000u   /* and so much at once */
-#define SPIN_LOST_MAX_NS   100000000u /* the process was stopped: no reason to spin never again */
 /* The kernel finds an event and cannot hand it over; it sees so without a page fault. */
 #define KERNEL_ADDRESS ((void *)-4096L)
 
@@ -86,7 +80,6 @@ static _Atomic uintptr_t claim;
 static _Atomic uint32_t follow_word; /* bumped for followers, who raise bit 0 and sleep on it */
 static _Atomic uint64_t left_since;  /* since when a leader leaves events in the ring, 0: no */
 static _Atomic bool is_taking; /* who holds the claim has taken what it has not yet reported */
-static struct debt spun;       /* in vain; of who holds the claim */
 
 static _Thread_local char thread_anchor __attribute__((tls_model("initial-exec"), aligned(8)));
 
@@ -166,7 +159,7 @@ void event_ring_refuse(void)
 
 /* --- reaping -------------------------------------------------------------- */
 
-static bool is_ring_empty(struct aio_ring *ring)
+static bool is_ring_empty(const struct aio_ring *ring)
 {
 	return atomic_load_explicit(&ring->head, memory_order_acquire) ==
 	       atomic_load_explicit(&ring->tail, memory_order_acquire);
@@ -357,51 +350,9 @@ static int sleep_for_event(const struct wait *wait, uint64_t ns)
 	return ret == -ENOSYS || ret == -EPERM ? nap(wait) : ret;
 }
 
-static void relax(void)
+static bool has_event(const void *ring)
 {
-#ifdef __x86_64__
-	__builtin_ia32_pause();
-#else
-	atomic_signal_fence(memory_order_seq_cst);
-#endif
-}
-
-/*
- * A fast device answers before a thread that sleeps is awake again, with its
- * caches cold.  So look on for a moment, and in vain only for a small part of
- * the time: when nothing comes, and when others want the processor, which shows
- * as a gap between two looks.  True: there is an event.
- */
-static bool spin(const struct wait *wait, uint64_t ns)
-{
-	uint64_t began, last, now, lost = 0;
-	bool has_event;
-
-	if (config.spin_us == 0)
-		return false;
-	began = last = now = clock_now_ns();
-	if (debt_add(&spun, 0, now, SPIN_DECAY) > SPIN_DEBT_NS)
-		return false;
-	if (ns > config.spin_us * 1000u)
-		ns = config.spin_us * 1000u;
-	for (;;) {
-		has_event = !is_ring_empty(wait->ring);
-		if (has_event || now - began >= ns)
-			break;
-		relax();
-		now = clock_now_ns();
-		if (now - last > SPIN_GAP_NS)
-			lost += now - last;
-		last = now;
-	}
-	if (has_event)
-		stats_inc(direct_spins);
-	else
-		lost = now - began;
-	if (lost > SPIN_LOST_MAX_NS)
-		lost = SPIN_LOST_MAX_NS;
-	debt_add(&spun, lost, now, SPIN_DECAY);
-	return has_event;
+	return !is_ring_empty(ring);
 }
 
 /* With the claim.  Ends without it: 0 done, -EAGAIN: look again, -EINTR, -ETIMEDOUT. */
@@ -416,10 +367,10 @@ static int lead(const struct wait *wait)
 		ns = sleep_ns(wait, LEADER_SLEEP_NS);
 		if (wait->is_done(wait->arg) || ret == -EINTR || ns == 0)
 			break;
-		if (spin(wait, ns))
+		if (spin_for(has_event, wait->ring, ns))
 			continue;
 		atomic_store(&claim, leading);
-		ret = sleep_for_event(wait, ns);
+		ret = sleep_for_event(wait, sleep_ns(wait, LEADER_SLEEP_NS));
 		if (!process_is_still(wait->generation))
 			return -EINTR; /* a handler has forked: here the ring is another's */
 		/* A handler, or who thought us lost, may have taken over meanwhile. */
@@ -499,5 +450,5 @@ void event_ring_forget(void)
 	atomic_store(&follow_word, 0);
 	atomic_store(&left_since, 0);
 	atomic_store(&is_taking, false);
-	debt_clear(&spun);
+	spin_forget();
 }

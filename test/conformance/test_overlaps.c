@@ -20,6 +20,18 @@ static void take_no_notice(union sigval value)
 	(void)value;
 }
 
+/* @nr writes of @size bytes end, and stand in the file as in @data; @found is room to look. */
+static void expect_in_order(int fd, struct aiocb *cbs, int nr, size_t size, const void *data,
+			    void *found)
+{
+	size_t total = (size_t)nr * size;
+
+	for (int i = 0; i < nr; i++)
+		check_equal(await_result(&cbs[i]), (ssize_t)size);
+	check_equal(pread(fd, found, total, 0), (ssize_t)total);
+	check_memory(found, data, total);
+}
+
 /* A few are announced, others are not: they may be served in different ways. */
 static void test_appends_keep_their_order(void **state)
 {
@@ -38,10 +50,7 @@ static void test_appends_keep_their_order(void **state)
 			notify_by_thread(&cbs[i].aio_sigevent, take_no_notice, NULL);
 		check_equal(aio_write(&cbs[i]), 0);
 	}
-	for (int i = 0; i < NR; i++)
-		check_equal(await_result(&cbs[i]), SIZE);
-	check_equal(pread(fd, found, sizeof(found), 0), sizeof(found));
-	check_memory(found, data, sizeof(data));
+	expect_in_order(fd, cbs, NR, SIZE, data, found);
 	close(fd);
 }
 
@@ -62,10 +71,7 @@ static void test_direct_appends_keep_their_order(void **state)
 		aiocb_init(&cbs[i], fd, data[i], SIZE, (NR - i) * SIZE);
 		check_equal(aio_write(&cbs[i]), 0);
 	}
-	for (int i = 0; i < NR; i++)
-		check_equal(await_result(&cbs[i]), SIZE);
-	check_equal(pread(fd, found, sizeof(found), 0), sizeof(found));
-	check_memory(found, data, sizeof(data));
+	expect_in_order(fd, cbs, NR, SIZE, data, found);
 	close(fd);
 }
 

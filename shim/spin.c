@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: MIT
+/*
+ * spin.c - looking on for a moment before going to sleep.
+ */
+#include "spin.h"
+
+#include "config.h"
+#include "debt.h"
+#include "futex.h"
+#include "stats.h"
+
+#define GAP_NS      20000u     /* between two looks: the processor was somebody else's */
+#define DECAY       50u        /* 2 % of the time may be lost, */
+#define DEBT_MAX_NS 2000000u   /* and so much at once */
+#define LOST_MAX_NS 100000000u /* the process was stopped: no reason to spin never again */
+
+static struct debt spun; /* in vain */
+
+static void relax(void)
+{
+#ifdef __x86_64__
+	__builtin_ia32_pause();
+#else
+	atomic_signal_fence(memory_order_seq_cst);
+#endif
+}
+
+bool spin_for(bool (*has_come)(const void *arg), const void *arg, uint64_t max_ns)
+{
+	uint64_t spin_ns = config.spin_us * UINT64_C(1000);
+	uint64_t began, last, now, lost = 0;
+	bool is_there;
+
+	if (spin_ns == 0)
+		return false;
+	began = last = now = clock_now_ns();
+	if (debt_add(&spun, 0, now, DECAY) > DEBT_MAX_NS)
+		return false;
+	if (spin_ns > max_ns)
+		spin_ns = max_ns;
+	while (!(is_there = has_come(arg)) && now - began < spin_ns) {
+		relax();
+		now = clock_now_ns();
+		if (now - last > GAP_NS)
+			lost += now - last;
+		last = now;
+	}
+	if (is_there)
+		stats_inc(direct_spins);
+	else
+		lost = now - began;
+	debt_add(&spun, lost < LOST_MAX_NS ? lost : LOST_MAX_NS, now, DECAY);
+	return is_there;
+}
+
+void spin_forget(void)
+{
+	debt_clear(&spun);
+}
