@@ -46,7 +46,7 @@ struct rtaio_stats {
 	uint64_t lane_inline;   /* requests by the way they were executed */
 	uint64_t lane_direct;
 	uint64_t lane_ring;
-	uint64_t lane_worker;
+	uint64_t lane_worker; /* by threads of the library, with the engine or without */
 	uint64_t lane_engine;
 	uint64_t fallbacks;     /* requests a cheaper way refused */
 	uint64_t resubmissions; /* short, interrupted or refused by the ring */

@@ -20,13 +20,14 @@
 #include "abi.h"
 #include "aiocb.h"
 #include "config.h"
-#include "direct.h"
 #include "event_ring.h"
 #include "submit.h"
 #include "cancel.h"
 #include "forward.h"
 #include "futex.h"
 #include "interface.h"
+#include "outside.h"
+#include "pace.h"
 #include "process.h"
 
 static int submit_one(struct aiocb *cb, enum request_op op)
@@ -109,6 +110,8 @@ ssize_t rtaio_aio_return(struct aiocb *cb)
 	/* Nobody may have asked aio_error before. */
 	if (aiocb_error(cb) == EINPROGRESS && process_is_ready())
 		event_ring_poll();
+	if (aiocb_was_at_once(cb))
+		pace_note_collected(aiocb_number(cb));
 	return aiocb_return(cb);
 }
 
@@ -125,8 +128,8 @@ static int cancel_one(int fd, struct aiocb *cb)
 	if (!req)
 		/* Either it has just ended, or it was never ours. */
 		return aiocb_error(cb) == EINPROGRESS ? interface_fail(EINVAL) : AIO_ALLDONE;
-	if (req->is_direct)
-		return AIO_NOTCANCELED; /* Linux AIO cancels no transfer */
+	if (req->is_direct || req->is_beside)
+		return AIO_NOTCANCELED; /* neither Linux AIO nor a system call can be undone */
 	return cancel_and_wait(fd, aiocb_handle(cb));
 }
 
@@ -136,7 +139,7 @@ static int cancel_all(int fd)
 
 	event_ring_poll(); /* what it gives up goes to the engine, ahead of our question */
 	ret = cancel_and_wait(fd, 0);
-	return direct_has_any(fd) ? AIO_NOTCANCELED : ret;
+	return outside_has_any(fd) ? AIO_NOTCANCELED : ret;
 }
 
 int rtaio_aio_cancel(int fd, struct aiocb *cb)

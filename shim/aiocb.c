@@ -53,8 +53,10 @@ void aiocb_complete(struct aiocb *cb, ssize_t res)
 	__atomic_store_n(&cb->__error_code, res < 0 ? (int)-res : 0, __ATOMIC_RELEASE);
 }
 
-void aiocb_complete_at_once(struct aiocb *cb, enum request_op op, ssize_t res)
+void aiocb_complete_at_once(struct aiocb *cb, enum request_op op, ssize_t res, uint32_t number)
 {
+	/* No handle has zeroes below. */
+	__atomic_store_n(handle_of(cb), (request_handle)number << 32, __ATOMIC_RELAXED);
 	cb->aio_lio_opcode = glibc_opcode[op];
 	aiocb_complete(cb, res);
 }
@@ -78,6 +80,16 @@ ssize_t aiocb_return(const struct aiocb *cb)
 request_handle aiocb_handle(const struct aiocb *cb)
 {
 	return __atomic_load_n(handle_of(cb), __ATOMIC_RELAXED);
+}
+
+bool aiocb_was_at_once(const struct aiocb *cb)
+{
+	return (uint32_t)aiocb_handle(cb) == 0;
+}
+
+uint32_t aiocb_number(const struct aiocb *cb)
+{
+	return (uint32_t)(aiocb_handle(cb) >> 32);
 }
 
 struct request *aiocb_request(const struct aiocb *cb)

@@ -26,7 +26,11 @@ void aiocb_begin(struct aiocb *cb, struct request *req);
 void aiocb_complete(struct aiocb *cb, ssize_t res);
 
 /* The same for a request that was never in progress: everything a submission leaves, at once. */
-void aiocb_complete_at_once(struct aiocb *cb, enum request_op op, ssize_t res);
+void aiocb_complete_at_once(struct aiocb *cb, enum request_op op, ssize_t res, uint32_t number);
+
+/* Was it so?  Then this is the number that it was given. */
+bool aiocb_was_at_once(const struct aiocb *cb);
+uint32_t aiocb_number(const struct aiocb *cb);
 
 /* Record a refusal at the call: the error code only, as glibc does. */
 void aiocb_reject(struct aiocb *cb, int err, ssize_t return_value);

@@ -47,7 +47,7 @@ struct backend {
 
 	/*
 	 * Hand over what is prepared and sleep until something completes,
-	 * inbox_wake_word differs from @wake_value, or @timeout_ns is over
+	 * the wake word of engine_inbox differs from @wake_value, or @timeout_ns is over
 	 * (UINT64_MAX: never).
 	 */
 	void (*wait)(uint32_t wake_value, uint64_t timeout_ns);

@@ -8,8 +8,8 @@
  */
 #include "backend.h"
 
+#include "engine.h"
 #include "futex.h"
-#include "inbox.h"
 #include "stats.h"
 
 static int open_threads(const struct backend_events *events)
@@ -25,13 +25,13 @@ static void wait_inbox(uint32_t wake_value, uint64_t timeout_ns)
 
 	stats_inc(engine_enters);
 	if (timeout_ns == UINT64_MAX) {
-		futex_wait(&inbox_wake_word, wake_value, NULL);
+		futex_wait(&engine_inbox.wake_word, wake_value, NULL);
 		return;
 	}
 	until = clock_now_ns() + timeout_ns;
 	deadline.tv_sec = (time_t)(until / 1000000000u);
 	deadline.tv_nsec = (long)(until % 1000000000u);
-	futex_wait(&inbox_wake_word, wake_value, &deadline);
+	futex_wait(&engine_inbox.wake_word, wake_value, &deadline);
 }
 
 static void close_threads(void)

@@ -18,8 +18,8 @@
 #include <sys/socket.h>
 #include <sys/timerfd.h>
 
+#include "engine.h"
 #include "futex.h"
-#include "inbox.h"
 #include "log.h"
 #include "perform.h"
 #include "stats.h"
@@ -136,7 +136,7 @@ static bool cancel(struct request *req)
 static int wake_timer(void)
 {
 	static const struct itimerspec never;
-	int timer = atomic_load(&inbox_wake_timer), high;
+	int timer = atomic_load(&engine_inbox.wake_timer), high;
 
 	if (timer >= 0 && RAW_SYSCALL(SYS_timerfd_settime, timer, 0, &never, NULL) == 0)
 		return timer;
@@ -148,7 +148,7 @@ static int wake_timer(void)
 			timer = high;
 		}
 	}
-	atomic_store(&inbox_wake_timer, timer);
+	atomic_store(&engine_inbox.wake_timer, timer);
 	return timer;
 }
 
@@ -174,7 +174,7 @@ static void arm_wake(uint32_t wake_value)
 	if (is_wake_armed || !(sqe = get_sqe()))
 		return;
 	if (uring.features & URING_FUTEX) {
-		uring_prep_futex_wait(sqe, &inbox_wake_word, wake_value);
+		uring_prep_futex_wait(sqe, &engine_inbox.wake_word, wake_value);
 	} else {
 		timer = wake_timer();
 		if (timer >= 0)
@@ -195,7 +195,7 @@ static void wait_ring(uint32_t wake_value, uint64_t timeout_ns)
 	stats_inc(engine_enters);
 	if (!(uring.features & URING_FUTEX)) {
 		/* A wake that came before the timer was disarmed has bumped the word. */
-		if (atomic_load(&inbox_wake_word) != wake_value)
+		if (atomic_load(&engine_inbox.wake_word) != wake_value)
 			timeout_ns = 0;
 		else if (timeout_ns > TIMER_LOST_NS)
 			timeout_ns = TIMER_LOST_NS;
@@ -258,7 +258,7 @@ static bool is_lost(void)
 
 static void close_ring(void)
 {
-	int timer = atomic_exchange(&inbox_wake_timer, -1);
+	int timer = atomic_exchange(&engine_inbox.wake_timer, -1);
 
 	uring_teardown(&uring);
 	if (timer >= 0)

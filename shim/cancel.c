@@ -16,7 +16,6 @@
 #include "engine.h"
 #include "fdqueue.h"
 #include "futex.h"
-#include "inbox.h"
 #include "ledger.h"
 #include "stats.h"
 
@@ -62,7 +61,7 @@ static bool ask_engine(struct message *message, _Atomic uint32_t *is_answered)
 	bool is_asked;
 
 	RAW_SYSCALL(SYS_rt_sigprocmask, SIG_SETMASK, &all, &old, sizeof(all));
-	is_asked = inbox_push(message, message);
+	is_asked = inbox_push(&engine_inbox, message, message);
 	while (is_asked && !atomic_load(is_answered))
 		futex_wait(is_answered, 0, NULL);
 	RAW_SYSCALL(SYS_rt_sigprocmask, SIG_SETMASK, &old, NULL, sizeof(old));

@@ -20,13 +20,14 @@
 #include <unistd.h>
 
 #include "abi.h"
+#include "beside.h"
 #include "descriptor.h"
-#include "direct.h"
 #include "epoch.h"
 #include "event_ring.h"
 #include "futex.h"
 #include "cancel.h"
 #include "interface.h"
+#include "outside.h"
 #include "process.h"
 #include "steering.h"
 
@@ -69,11 +70,15 @@ static void before_close(unsigned first, unsigned last)
 		return;
 	if (last > INT_MAX)
 		last = INT_MAX;
-	steering_forget(first, last);
 	if (first <= last && is_our_process()) {
 		/* What the direct lane gives back holds its number once it is taken from the ring. */
 		event_ring_settle();
-		direct_disown((int)first, (int)last);
+		beside_settle((int)first, (int)last);
+	}
+	steering_forget(first, last); /* now: the lane beside may have noted something */
+	/* Again: a handler may have forked meanwhile. */
+	if (first <= last && is_our_process()) {
+		outside_disown((int)first, (int)last);
 		cancel_before_close((int)first, (int)last);
 	}
 	errno = saved_errno;

@@ -8,11 +8,15 @@
 #include "completion.h"
 
 #include <errno.h>
+#include <signal.h>
 
+#include "beside.h"
 #include "direct.h"
+#include "engine.h"
+#include "futex.h"
 #include "group.h"
-#include "inbox.h"
 #include "notify.h"
+#include "outside.h"
 #include "perform.h"
 #include "publish.h"
 #include "reaper.h"
@@ -52,24 +56,33 @@ static _Atomic bool is_drained_posted; /* the message lies in the inbox: one at 
 static struct message reaper_message = { .kind = MESSAGE_REAPER };
 static _Atomic bool is_reaper_posted; /* likewise */
 
-static uint64_t on_direct_complete(struct request *req, ssize_t res)
+/*
+ * What does not notify, nor its list.  Until it is published its lane's marks
+ * stay: aio_cancel looks at them.  Returns wait slots to wake.
+ */
+static uint64_t complete_outside(struct request *req, ssize_t res)
 {
 	struct request *group = req->group;
 	uint64_t slots;
 
-	atomic_store(&req->is_direct, false);
+	slots = waiter_wake(req, publish_result(req, res));
+	request_free(req);
+	if (group && group_leave(group, res < 0))
+		slots |= publish_silent_group(group);
+	return slots;
+}
+
+static uint64_t on_direct_complete(struct request *req, ssize_t res)
+{
+	struct request *group = req->group;
+
 	if (group)
 		atomic_fetch_sub(&group->nr_direct, 1);
 	if (req->op == OP_READ)
 		stats_inc(direct_reads);
 	else
 		stats_inc(direct_writes);
-	slots = waiter_wake(req, publish_result(req, res));
-	request_free(req);
-	/* A list that notifies does not come this way. */
-	if (group && group_leave(group, res < 0))
-		slots |= publish_silent_group(group);
-	return slots;
+	return complete_outside(req, res);
 }
 
 /* From the push on the engine may do anything with it: the list is told before. */
@@ -80,7 +93,7 @@ static bool push_bounced(struct request *req)
 	atomic_store(&req->is_direct, false);
 	if (group)
 		atomic_fetch_sub(&group->nr_direct, 1);
-	if (inbox_push(&req->message, &req->message))
+	if (inbox_push(&engine_inbox, &req->message, &req->message))
 		return true;
 	if (group)
 		atomic_fetch_add(&group->nr_direct, 1);
@@ -100,22 +113,22 @@ static uint64_t on_direct_bounce(struct request *req)
 	request_hold_descriptor(req);
 	descriptor_get_inode(req->fd, &req->descriptor);
 	/* In this order: what a close has not marked yet was looked at before it. */
-	if (direct_is_disowned(req))
+	if (outside_is_disowned(req))
 		req->descriptor.err = ECANCELED;
 	if (push_bounced(req))
 		return 0;
 	if (descriptor_means(req->fd, &req->descriptor))
 		res = perform(req, req->fd);
 	request_release_descriptor(req);
-	direct_leave_range(req);
-	direct_leave(req);
+	outside_leave_range(req);
+	outside_leave(req);
 	return on_direct_complete(req, res);
 }
 
 static void on_direct_drained(void)
 {
 	if (!atomic_exchange(&is_drained_posted, true) &&
-	    !inbox_push(&drained_message, &drained_message))
+	    !inbox_push(&engine_inbox, &drained_message, &drained_message))
 		atomic_store(&is_drained_posted, false);
 }
 
@@ -123,7 +136,7 @@ bool completion_ask_for_reaper(void)
 {
 	if (reaper_want(true) || atomic_exchange(&is_reaper_posted, true))
 		return true;
-	if (inbox_push(&reaper_message, &reaper_message))
+	if (inbox_push(&engine_inbox, &reaper_message, &reaper_message))
 		return true;
 	atomic_store(&is_reaper_posted, false);
 	return false;
@@ -134,6 +147,59 @@ static const struct direct_events direct_client = {
 	.bounce = on_direct_bounce,
 	.drained = on_direct_drained,
 };
+
+static uint64_t on_beside_complete(struct request *req, ssize_t res)
+{
+	if (req->op == OP_READ)
+		stats_inc(beside_reads);
+	else if (req->op == OP_WRITE)
+		stats_inc(beside_writes);
+	else
+		stats_inc(beside_syncs);
+	return complete_outside(req, res);
+}
+
+static void on_beside_bounce(struct request *req)
+{
+	atomic_store(&req->is_bounced, true);
+	request_set_state(req, REQ_QUEUED);
+	descriptor_get_inode(req->fd, &req->descriptor);
+	if (engine_hand_over(&req->message, &req->message) == 0)
+		return;
+	beside_end(req, perform(req, req->fd));
+}
+
+static struct message beside_message = { .kind = MESSAGE_BESIDE };
+static _Atomic bool is_beside_posted;
+
+/* A handler that jumped out in between would leave the mark for ever. */
+static void on_beside_want(void)
+{
+	uint64_t all = UINT64_MAX, old;
+
+	RAW_SYSCALL(SYS_rt_sigprocmask, SIG_SETMASK, &all, &old, sizeof(all));
+	if (!atomic_exchange(&is_beside_posted, true) &&
+	    engine_hand_over(&beside_message, &beside_message) < 0)
+		atomic_store(&is_beside_posted, false);
+	RAW_SYSCALL(SYS_rt_sigprocmask, SIG_SETMASK, &old, NULL, sizeof(old));
+}
+
+static const struct beside_events beside_client = {
+	.complete = on_beside_complete,
+	.bounce = on_beside_bounce,
+	.want = on_beside_want,
+};
+
+void completion_beside_refused(void)
+{
+	atomic_store(&is_beside_posted, false);
+}
+
+void completion_beside_received(void)
+{
+	atomic_store(&is_beside_posted, false);
+	beside_start();
+}
 
 void completion_reaper_received(void)
 {
@@ -150,6 +216,8 @@ void completion_start(void)
 {
 	workers_start(on_executed);
 	direct_init(&direct_client);
+	beside_init(&beside_client);
+	atomic_store(&is_beside_posted, false);
 	atomic_store(&is_drained_posted, false);
 	atomic_store(&is_reaper_posted, false);
 }

@@ -20,4 +20,8 @@ bool completion_ask_for_reaper(void);
 void completion_reaper_received(void);
 void completion_drained_received(void);
 
+/* [engine] A thread is wanted for the lane beside; and there will be none. */
+void completion_beside_received(void);
+void completion_beside_refused(void);
+
 #endif

@@ -70,6 +70,12 @@ static inline bool descriptor_is_file(const struct descriptor *d)
 	return S_ISREG(d->mode) || S_ISBLK(d->mode) || S_ISDIR(d->mode);
 }
 
+/* The inode in one word that is not 0; two inodes may have the same. */
+static inline uint64_t descriptor_inode_key(const struct descriptor *d)
+{
+	return (d->ino ^ d->dev << 32) | UINT64_C(1) << 63;
+}
+
 #define DESCRIPTOR_BUCKETS 1024u
 
 /*

@@ -18,6 +18,7 @@
 #include "event_ring.h"
 #include "filesize.h"
 #include "filter.h"
+#include "outside.h"
 #include "perform.h"
 #include "reaper.h"
 #include "stats.h"
@@ -78,117 +79,8 @@ bool direct_accepts(struct request *req)
 
 void direct_enter(struct request *req)
 {
-	struct filter_range range = filter_range_of(req);
-
-	atomic_store_explicit(&req->submitting, atomic_load(&req->generation),
-			      memory_order_relaxed);
+	outside_enter(req);
 	req->is_direct = true;
-	req->epoch = (uint8_t)epoch_enter(req->fd);
-	filter_raise(FILTER_DIRECT, &range);
-}
-
-void direct_leave_range(struct request *req)
-{
-	struct filter_range range = filter_range_of(req);
-
-	filter_lower(FILTER_DIRECT, &range);
-}
-
-void direct_leave(struct request *req)
-{
-	uint32_t epoch = req->epoch;
-	int fd = req->fd;
-
-	atomic_store(&req->is_direct, false);
-	epoch_leave(fd, epoch);
-}
-
-/* --- who came before? ------------------------------------------------------ */
-
-static bool is_in_lane(const struct request *req)
-{
-	return atomic_load(&req->is_direct) || atomic_load(&req->is_bounced);
-}
-
-static bool has_returned(const struct request *req)
-{
-	return atomic_load(&req->submitting) != atomic_load(&req->generation);
-}
-
-static bool has_number(struct request *req, const void *arg)
-{
-	return is_in_lane(req) && req->fd == *(const int *)arg;
-}
-
-bool direct_has_any(int fd)
-{
-	return epoch_is_busy(fd) && request_any(has_number, &fd);
-}
-
-struct numbers {
-	int first, last;
-};
-
-/* Matches none: a mark with the generation is harmless on the record's next request. */
-static bool disown(struct request *req, const void *arg)
-{
-	const struct numbers *numbers = arg;
-	uint32_t generation = atomic_load(&req->generation);
-
-	if (is_in_lane(req) && req->fd >= numbers->first && req->fd <= numbers->last)
-		atomic_store(&req->disowned, generation);
-	return false;
-}
-
-void direct_disown(int first, int last)
-{
-	struct numbers numbers = { first, last };
-
-	if (epoch_is_any_busy(first, last))
-		request_any(disown, &numbers);
-}
-
-bool direct_is_disowned(const struct request *req)
-{
-	return atomic_load(&req->disowned) == atomic_load(&req->generation);
-}
-
-/* What was bounced and has its place in a queue has left its range. */
-static bool precedes(struct request *req, const void *arg)
-{
-	const struct filter_range *range = arg;
-	struct filter_range other = filter_range_of(req);
-
-	return is_in_lane(req) && has_returned(req) && !req->queue && other.fd == range->fd &&
-	       (other.is_write || range->is_write) && other.start < range->end &&
-	       range->start < other.end;
-}
-
-bool direct_precedes(const struct request *req)
-{
-	struct filter_range range = filter_range_of(req);
-
-	return request_any(precedes, &range);
-}
-
-struct counted {
-	int fd;
-	uint32_t epoch;
-};
-
-static bool is_counted(struct request *req, const void *arg)
-{
-	const struct counted *counted = arg;
-
-	return is_in_lane(req) && has_returned(req) && req->fd == counted->fd &&
-	       req->epoch == counted->epoch;
-}
-
-bool direct_precedes_barrier(int fd, uint32_t epoch)
-{
-	struct counted counted = { fd, epoch };
-
-	return request_any(is_counted, &counted);
 }
 
 /* --- submitting ------------------------------------------------------------ */
@@ -233,12 +125,6 @@ static void learn_refusal(struct request **reqs, int nr)
 	steering_note(reqs[0]->fd, reqs[0]->descriptor.flags, FILE_DIRECT_WAITING);
 }
 
-/* The record may be another request's by now: then it stays as it is. */
-static void end_submission(struct request *req, uint32_t generation)
-{
-	atomic_compare_exchange_strong(&req->submitting, &generation, 0);
-}
-
 /* False: the kernel refused the first of them. */
 static bool submit_some(struct request_list *list)
 {
@@ -259,7 +145,7 @@ static bool submit_some(struct request_list *list)
 		ret = submit_batch(reqs, nr);
 	}
 	for (int i = 0; i < ret; i++)
-		end_submission(reqs[i], generations[i]);
+		outside_return(reqs[i], generations[i]);
 	for (int i = nr - 1; i >= (ret > 0 ? ret : 0); i--)
 		TAILQ_INSERT_HEAD(list, reqs[i], list_link);
 	return ret > 0;
@@ -294,7 +180,7 @@ static uint64_t on_event(void *data, ssize_t res)
 		stats_inc(fallbacks);
 		return events->bounce(req);
 	}
-	direct_leave_range(req);
+	outside_leave_range(req);
 	slots = events->complete(req, res);
 	/* Last: a barrier that this lets through must find the effect. */
 	epoch_leave(fd, epoch);

@@ -23,7 +23,7 @@ struct direct_events {
 	/*
 	 * The kernel would have waited: the engine must do it, before all that
 	 * it holds back for the sake of @req.  The request stays entered until
-	 * direct_leave_range() and direct_leave().  Returns wait slots, too.
+	 * outside_leave_range() and outside_leave().  Returns wait slots, too.
 	 */
 	uint64_t (*bounce)(struct request *req);
 	/* While epoch_watch() is on: something ended.  Async-signal-safe, like all of these. */
@@ -35,35 +35,8 @@ void direct_init(const struct direct_events *events);
 /* [submitter] May @req go this way now?  Looks at its descriptor as far as it needs to. */
 bool direct_accepts(struct request *req);
 
-/*
- * [submitter] @req belongs to the lane from here on: barriers and overlapping
- * requests take notice of it, until direct_leave_range() and direct_leave().
- */
+/* [submitter] @req belongs to the lane from here on: outside_enter(), and found on the event ring. */
 void direct_enter(struct request *req);
-
-/*
- * [engine] The exact answers, where the filter and the counts say "perhaps":
- * is there a request of the lane that overlaps @req, or that is counted in
- * @epoch of @fd, and whose submitting call has returned?  Before it has, no
- * order is due; its thread may be in a handler and wait for @req.  These look
- * at every record.
- */
-bool direct_precedes(const struct request *req);
-bool direct_precedes_barrier(int fd, uint32_t epoch);
-
-/* [any thread] Is any request of @fd in the lane, or between it and the engine?  A snapshot. */
-bool direct_has_any(int fd);
-
-/*
- * [any thread] The numbers @first .. @last are about to mean other files: what
- * the kernel gives back of theirs can no longer be done by number.  Async-signal-safe.
- */
-void direct_disown(int first, int last);
-bool direct_is_disowned(const struct request *req);
-
-/* [any thread] Its range is no longer the lane's business; then, it is gone for good. */
-void direct_leave_range(struct request *req);
-void direct_leave(struct request *req);
 
 /*
  * [submitter] Submit the entered requests of @list, in one system call if the

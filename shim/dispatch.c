@@ -15,10 +15,11 @@
  *                          waiters -> group -> next in the queue
  *   anyone      free       the record, when its notification is delivered
  *
- * That is the way of what cannot be done at once.  Two lanes are shorter: the
+ * That is the way of what cannot be done at once.  Three lanes are shorter: the
  * inline lane completes in the submitting call (inline.c), the direct lane goes
  * from the submitting thread to Linux AIO and back to whoever polls or waits
- * (direct.c); what either cannot do comes here.
+ * (direct.c), the lane beside to a thread that does nothing else (beside.c); what
+ * they cannot do comes here.
  *
  * Why that order: whoever is told must find the result; whoever finds the
  * result may free the aiocb, so nothing after the error code reads it; a waiter
@@ -27,12 +28,13 @@
  *
  * Who runs what
  *
- *   submit.c, inline.c, direct.c, event_ring.c, waiter.c and the asking half of cancel.c
+ *   submit.c, inline.c, direct.c, event_ring.c, waiter.c, the submitting half of
+ *   beside.c and the asking half of cancel.c
  *   run in the program's threads, also in signal handlers.  They take no lock.
- *   They share with the engine: the inbox (inbox.c), the pool of records
+ *   They share with the engine and the threads beside: the inboxes (inbox.c), the pool of records
  *   (request.c), the interest word and generation of a record (waiter.c), the
  *   counters of a group (group.c), the overlap filter (filter.c), the epochs of
- *   the direct lane, the turns of streams (turn.c), and descriptor_held
+ *   what is outside the engine, the turns of streams (turn.c), and descriptor_held
  *   (descriptor.h); each is lock-free, and each file names who is on the other
  *   side.
  *
@@ -49,6 +51,7 @@
 #include <errno.h>
 
 #include "aiocb.h"
+#include "beside.h"
 #include "cancel.h"
 #include "completion.h"
 #include "direct.h"
@@ -60,6 +63,8 @@
 #include "issue.h"
 #include "ledger.h"
 #include "notify.h"
+#include "outside.h"
+#include "perform.h"
 #include "publish.h"
 #include "pump.h"
 #include "stats.h"
@@ -97,7 +102,7 @@ static void publish(struct request *req, ssize_t res)
 		interest = publish_result(req, res);
 	}
 	if (req->is_bounced)
-		direct_leave(req);
+		outside_leave(req);
 	notify_deliver(req);
 	ledger.slots_to_wake |= waiter_wake(req, interest);
 	if (group && group_leave(group, res < 0))
@@ -130,8 +135,9 @@ static int early_error(const struct request *req)
 /* Given up by the direct lane, whose filter has guarded it until it is in its place here. */
 static void take_bounced(struct request *req)
 {
+	atomic_store(&req->is_beside, false);
 	submit_raise_filter(req);
-	direct_leave_range(req);
+	outside_leave_range(req);
 }
 
 static void accept_request(struct request *req)
@@ -252,6 +258,9 @@ static void receive(struct message *message)
 		ledger.nr_on_workers--;
 		ledger_end(req, req->res);
 		break;
+	case MESSAGE_BESIDE:
+		completion_beside_received();
+		break;
 	case MESSAGE_REAPER:
 		completion_reaper_received();
 		break;
@@ -281,11 +290,16 @@ static void refuse_one(struct message *message, int err)
 	struct request *req = (struct request *)message;
 
 	if (message->kind == MESSAGE_SUBMIT) {
+		/* It was accepted when there was another way. */
+		ssize_t res = req->is_beside ? perform(req, req->fd) : -err;
+
 		if (req->is_bounced)
-			direct_leave_range(req);
+			outside_leave_range(req);
 		request_release_descriptor(req);
 		ledger.nr_outstanding++;
-		publish(req, -err);
+		publish(req, res);
+	} else if (message->kind == MESSAGE_BESIDE) {
+		completion_beside_refused();
 	} else if (message->kind == MESSAGE_CANCEL || message->kind == MESSAGE_CLOSE) {
 		cancel_refuse(message);
 	} else {
@@ -434,6 +448,7 @@ void dispatch_forget(void)
 {
 	filter_forget();
 	direct_forget();
+	beside_forget();
 	fdqueue_forget();
 	cancel_forget();
 	notify_forget();

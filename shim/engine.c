@@ -22,7 +22,6 @@
 #include "config.h"
 #include "event_ring.h"
 #include "futex.h"
-#include "inbox.h"
 #include "log.h"
 #include "stats.h"
 #include "thread.h"
@@ -33,6 +32,8 @@ enum verdict {
 	VERDICT_REFUSED,
 	VERDICT_NO_THREAD,
 };
+
+struct inbox engine_inbox = INBOX_INIT;
 
 static const struct engine_client *client;
 static const struct backend *backend; /* engine only */
@@ -128,13 +129,13 @@ static void give_verdict(enum verdict value)
 static void refuse_all(int err)
 {
 	do
-		client->refuse(inbox_take_refused(), err);
-	while (!inbox_abandon());
+		client->refuse(inbox_take_refused(&engine_inbox), err);
+	while (!inbox_abandon(&engine_inbox));
 }
 
 void engine_receive(void)
 {
-	struct message *message = inbox_take(), *next;
+	struct message *message = inbox_take(&engine_inbox), *next;
 
 	if (message)
 		idle_since = 0; /* also for what ends before anybody asks whether it is idle */
@@ -175,7 +176,7 @@ static bool rest(uint64_t timeout_ns)
 
 	if (is_idle && idle_for >= idle_ns)
 		return true;
-	if (!inbox_fall_asleep(&wake_value)) {
+	if (!inbox_fall_asleep(&engine_inbox, &wake_value)) {
 		if (backend->is_pressing && backend->is_pressing()) {
 			engine_flush();
 			reap();
@@ -183,7 +184,7 @@ static bool rest(uint64_t timeout_ns)
 		return false;
 	}
 	backend->wait(wake_value, is_idle ? idle_ns - idle_for : timeout_ns);
-	inbox_wake_up();
+	inbox_wake_up(&engine_inbox);
 	reap();
 	return false;
 }
@@ -202,7 +203,7 @@ static bool serve(void)
 			continue;
 		/* The ring goes first: once the inbox is closed another engine may start. */
 		backend->close();
-		if (inbox_close())
+		if (inbox_close(&engine_inbox))
 			return true;
 		if (!open_backend()) {
 			refuse_all(EAGAIN);
@@ -292,7 +293,7 @@ static int start_engine(void)
 
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
-	if (inbox_claim_start())
+	if (inbox_claim_start(&engine_inbox))
 		ret = start_claimed();
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	return ret;
@@ -307,7 +308,7 @@ int engine_hand_over(struct message *first, struct message *last)
 {
 	int ret;
 
-	while (!inbox_push(first, last)) {
+	while (!inbox_push(&engine_inbox, first, last)) {
 		ret = start_engine();
 		if (ret < 0)
 			return ret;
@@ -319,12 +320,18 @@ const char *engine_serving(void)
 {
 	const char *name = atomic_load(&serving);
 
-	return name && inbox_is_open() ? name : "none";
+	return name && inbox_is_open(&engine_inbox) ? name : "none";
+}
+
+bool engine_may_have_ring(void)
+{
+	return config.backend != BACKEND_THREADS && config.backend != BACKEND_LIBAIO &&
+	       atomic_load_explicit(&serving, memory_order_relaxed) != backend_threads.name;
 }
 
 void engine_forget(void)
 {
 	backend = NULL;
 	atomic_store(&serving, NULL);
-	inbox_forget();
+	inbox_forget(&engine_inbox);
 }

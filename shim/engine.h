@@ -13,7 +13,11 @@
 #include <stdint.h>
 
 #include "backend.h"
+#include "inbox.h"
 #include "request.h"
+
+/* What the engine receives. */
+extern struct inbox engine_inbox;
 
 /* All called on the engine thread. */
 struct engine_client {
@@ -61,6 +65,9 @@ int engine_try(void);
 
 /* [any thread] Name of the backend in use, "none" while there is no engine. */
 const char *engine_serving(void);
+
+/* [any thread] May io_uring serve?  Until the engine has tried, what was asked for tells. */
+bool engine_may_have_ring(void);
 
 /* [engine] The backend of the ring lane. */
 const struct backend *engine_backend(void);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * epoch.c - which requests of the direct lane came before a barrier?
+ * epoch.c - which requests outside the engine came before a barrier?
  *
- * Who is on the other side: submitters raise a count, whoever reaps lowers it,
+ * Who is on the other side: submitters raise a count, whoever completes lowers it,
  * the engine flips the epoch and waits for the old count to drain.
  * test/model/epoch.pml is the model.
  */
@@ -14,7 +14,7 @@
 
 struct bucket {
 	_Atomic uint32_t epoch;        /* the engine flips */
-	_Atomic uint32_t in_flight[2]; /* submitters raise, reapers lower */
+	_Atomic uint32_t in_flight[2]; /* submitters raise, who completes lowers */
 	bool has_barrier;              /* engine only: one at a time */
 };
 

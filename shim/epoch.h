@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * epoch.h - which requests of the direct lane came before a barrier?
+ * epoch.h - which requests outside the engine came before a barrier?
  *
  * Each bucket of descriptors has an epoch and two counts.  A request is
  * counted in the epoch it came in; a barrier flips the epoch and is clear when

@@ -267,7 +267,7 @@ void event_ring_settle(void)
 
 	event_ring_poll();
 	/* Who takes has its signals blocked: it is never a thread that this one has interrupted. */
-	while (ring && (!is_ring_empty(ring) || atomic_load(&is_taking))) {
+	while (ring && process_is_ready() && (!is_ring_empty(ring) || atomic_load(&is_taking))) {
 		RAW_SYSCALL(SYS_nanosleep, &moment, NULL); /* yield: not for real-time threads */
 		event_ring_poll();
 	}

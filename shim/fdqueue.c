@@ -15,6 +15,7 @@
 #include "epoch.h"
 #include "filter.h"
 #include "futex.h"
+#include "outside.h"
 #include "stats.h"
 #include "turn.h"
 
@@ -206,9 +207,9 @@ static bool waits_for_direct(struct fdqueue *queue, const struct request *req)
 {
 	struct filter_range range = filter_range_of(req);
 
-	if (!filter_may_conflict(FILTER_DIRECT, &range))
+	if (!filter_may_conflict_outside(&range))
 		return false;
-	if (queue->is_overdue && !direct_precedes(req))
+	if (queue->is_overdue && !outside_precedes(req))
 		return false;
 	queue->awaits_direct = true;
 	return true;
@@ -259,7 +260,7 @@ static bool is_epoch_over(const struct fdqueue *queue)
 {
 	if (epoch_is_over(queue->fd))
 		return true;
-	return queue->is_overdue && !direct_precedes_barrier(queue->fd, epoch_before(queue->fd));
+	return queue->is_overdue && !outside_precedes_barrier(queue->fd, epoch_before(queue->fd));
 }
 
 /* A barrier whose turn has come still waits for the direct lane. */

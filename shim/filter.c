@@ -13,65 +13,71 @@
 #include <stdatomic.h>
 #include <string.h>
 
-#define FD_BUCKETS  64u
-#define CELLS       16384u /* so many that a few hundred blocks under way rarely share one */
-#define BLOCK_SHIFT 12     /* 4 KiB */
-#define BLOCKS_MAX  16u    /* a range of more blocks counts as everything */
+#define FD_BUCKETS 64u
+#define CELLS      16384u /* so many that a few hundred blocks under way rarely share one */
+
+/* How a range is counted: in blocks of a size that keeps their number small. */
+enum size { SHORT, LONG, EVERYTHING, SIZE_NR };
+
+static const struct {
+	unsigned shift;
+	unsigned blocks_max; /* a range of more is counted as the next size */
+} blocks[] = {
+	[SHORT] = { 12, 16 }, /* FILTER_BLOCK_BYTES; an aligned range of 64 KiB is 16 blocks */
+	[LONG] = { 16, 32 },
+};
 
 /* Submitters raise and read; whoever publishes a result lowers.  Reads and writes apart. */
 struct counters {
-	_Atomic uint32_t any[FD_BUCKETS];        /* requests of any range */
-	_Atomic uint32_t everything[FD_BUCKETS]; /* long ranges, appends */
-	_Atomic uint32_t cells[CELLS];           /* short ranges, by descriptor and block */
+	_Atomic uint32_t requests[FD_BUCKETS][SIZE_NR];
+	_Atomic uint32_t cells[CELLS]; /* by descriptor, size and block */
 };
 
 static struct counters table[FILTER_NR][2];
 
-static unsigned bucket_of(const struct filter_range *range)
+static _Atomic uint32_t *requests_of(struct counters *counters, const struct filter_range *range)
 {
-	return (unsigned)range->fd % FD_BUCKETS;
+	return counters->requests[(unsigned)range->fd % FD_BUCKETS];
 }
 
-static unsigned cell_of(const struct filter_range *range, unsigned block)
+static uint64_t first_block(const struct filter_range *range, enum size size)
 {
-	uint64_t key = ((uint64_t)(unsigned)range->fd << 32 | block) * UINT64_C(0x9e3779b97f4a7c15);
-
-	return (unsigned)(key >> 48) % CELLS;
+	return (uint64_t)range->start >> blocks[size].shift;
 }
 
-static bool is_everything(const struct filter_range *range)
+/* The last byte decides. */
+static uint64_t nr_blocks(const struct filter_range *range, enum size size)
 {
-	uint64_t first = (uint64_t)range->start >> BLOCK_SHIFT;
-
-	/* The last byte decides: an aligned range of 64 KiB is 16 blocks and no more. */
-	return range->end > range->start &&
-	       ((uint64_t)(range->end - 1) >> BLOCK_SHIFT) - first >= BLOCKS_MAX;
+	if (range->end <= range->start)
+		return 0;
+	return ((uint64_t)(range->end - 1) >> blocks[size].shift) - first_block(range, size) + 1;
 }
 
-static unsigned first_block(const struct filter_range *range)
+static enum size size_of(const struct filter_range *range)
 {
-	return (unsigned)((uint64_t)range->start >> BLOCK_SHIFT);
+	if (nr_blocks(range, SHORT) <= blocks[SHORT].blocks_max)
+		return SHORT;
+	return nr_blocks(range, LONG) <= blocks[LONG].blocks_max ? LONG : EVERYTHING;
 }
 
-static unsigned nr_blocks(const struct filter_range *range)
+static _Atomic uint32_t *cell_of(struct counters *counters, const struct filter_range *range,
+				 enum size size, uint64_t i)
 {
-	uint64_t last = (uint64_t)(range->end - 1) >> BLOCK_SHIFT;
+	uint64_t block = (first_block(range, size) + i) << 1 | (size == LONG);
+	uint64_t key = ((uint64_t)(unsigned)range->fd << 32 ^ block) * UINT64_C(0x9e3779b97f4a7c15);
 
-	return range->end > range->start ? (unsigned)last - first_block(range) + 1 : 0;
+	return &counters->cells[(key >> 48) % CELLS];
 }
 
 static void add(enum filter_lane lane, const struct filter_range *range, uint32_t n)
 {
 	struct counters *counters = &table[lane][range->is_write];
+	enum size size = size_of(range);
 
-	if (is_everything(range)) {
-		atomic_fetch_add(&counters->everything[bucket_of(range)], n);
-	} else {
-		for (unsigned i = 0; i < nr_blocks(range); i++)
-			atomic_fetch_add(&counters->cells[cell_of(range, first_block(range) + i)],
-					 n);
-	}
-	atomic_fetch_add(&counters->any[bucket_of(range)], n);
+	if (size != EVERYTHING)
+		for (uint64_t i = 0; i < nr_blocks(range, size); i++)
+			atomic_fetch_add(cell_of(counters, range, size, i), n);
+	atomic_fetch_add(&requests_of(counters, range)[size], n);
 }
 
 void filter_raise(enum filter_lane lane, const struct filter_range *range)
@@ -86,21 +92,38 @@ void filter_lower(enum filter_lane lane, const struct filter_range *range)
 
 unsigned filter_depth(enum filter_lane lane, const struct filter_range *range)
 {
-	return atomic_load(&table[lane][range->is_write].any[bucket_of(range)]);
+	_Atomic uint32_t *requests = requests_of(&table[lane][range->is_write], range);
+
+	return atomic_load(&requests[SHORT]) + atomic_load(&requests[LONG]) +
+	       atomic_load(&requests[EVERYTHING]);
+}
+
+/* Is any of its blocks of that size counted? */
+static bool has_counted(struct counters *counters, const struct filter_range *range, enum size size)
+{
+	for (uint64_t i = 0; i < nr_blocks(range, size); i++)
+		if (atomic_load(cell_of(counters, range, size, i)))
+			return true;
+	return false;
 }
 
 static bool may_touch(enum filter_lane lane, const struct filter_range *range, bool of_writes)
 {
 	struct counters *counters = &table[lane][of_writes];
+	_Atomic uint32_t *requests = requests_of(counters, range);
+	bool has_short = atomic_load(&requests[SHORT]), has_long = atomic_load(&requests[LONG]);
+	bool has_everything = atomic_load(&requests[EVERYTHING]);
+	enum size size;
 
-	if (atomic_load(&counters->any[bucket_of(range)]) == 0)
+	if (!has_short && !has_long && !has_everything)
 		return false;
-	if (is_everything(range) || atomic_load(&counters->everything[bucket_of(range)]))
+	size = size_of(range);
+	if (has_everything || size == EVERYTHING)
 		return true;
-	for (unsigned i = 0; i < nr_blocks(range); i++)
-		if (atomic_load(&counters->cells[cell_of(range, first_block(range) + i)]))
-			return true;
-	return false;
+	/* Short ones are not counted in long blocks: perhaps. */
+	if (has_short && (size == LONG || has_counted(counters, range, SHORT)))
+		return true;
+	return has_long && has_counted(counters, range, LONG);
 }
 
 bool filter_may_conflict(enum filter_lane lane, const struct filter_range *range)
@@ -108,15 +131,20 @@ bool filter_may_conflict(enum filter_lane lane, const struct filter_range *range
 	return may_touch(lane, range, true) || (range->is_write && may_touch(lane, range, false));
 }
 
+bool filter_may_conflict_outside(const struct filter_range *range)
+{
+	return filter_may_conflict(FILTER_OUTSIDE, range) ||
+	       filter_may_conflict(FILTER_LONG, range);
+}
+
 bool filter_may_conflict_anywhere(const struct filter_range *range)
 {
 	/*
-	 * In this order: what the direct lane gives up is counted for the
-	 * engine first, and then no longer for the lane.  Looking the other way
+	 * In this order: what comes from outside is counted for the
+	 * engine first, and then no longer there.  Looking the other way
 	 * round could miss it in both.
 	 */
-	return filter_may_conflict(FILTER_DIRECT, range) ||
-	       filter_may_conflict(FILTER_ENGINE, range);
+	return filter_may_conflict_outside(range) || filter_may_conflict(FILTER_ENGINE, range);
 }
 
 struct filter_range filter_range_of(const struct request *req)
@@ -139,7 +167,8 @@ static void forget(struct counters *counters)
 	bool was_used = false;
 
 	for (unsigned i = 0; i < FD_BUCKETS; i++)
-		was_used |= atomic_load(&counters->any[i]) != 0;
+		for (int size = 0; size < SIZE_NR; size++)
+			was_used |= atomic_load(&counters->requests[i][size]) != 0;
 	if (was_used) /* else all is zero, and stays unmapped where it was never touched */
 		memset(counters, 0, sizeof(*counters));
 }

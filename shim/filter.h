@@ -2,7 +2,7 @@
 /*
  * filter.h - may this range overlap a request that is still under way?
  *
- * The inline and the direct lane act in the submitting thread, ahead of
+ * The lanes outside the engine act in the submitting thread, or beside it, ahead of
  * everything that waits in the engine.  They may do so only where no order is
  * due: where no earlier request on the descriptor touches the same bytes, with
  * one of the two a write.  A counting filter over blocks of the descriptor
@@ -23,8 +23,15 @@
 
 #include "request.h"
 
-/* One filter for each lane whose requests outlive the submitting call. */
-enum filter_lane { FILTER_ENGINE, FILTER_DIRECT, FILTER_NR };
+#define FILTER_BLOCK_BYTES 4096 /* ranges that share none of these surely do not overlap */
+
+/* One filter for each kind of requests that outlive the submitting call. */
+enum filter_lane {
+	FILTER_ENGINE,
+	FILTER_OUTSIDE, /* the direct lane, and copies beside */
+	FILTER_LONG,    /* long transfers beside: these keep their order among themselves */
+	FILTER_NR,
+};
 
 /* Bytes [start, end) of a descriptor, as far as the filter tells them apart. */
 struct filter_range {
@@ -39,10 +46,13 @@ void filter_raise(enum filter_lane lane, const struct filter_range *range);
 void filter_lower(enum filter_lane lane, const struct filter_range *range);
 bool filter_may_conflict(enum filter_lane lane, const struct filter_range *range);
 
+/* In any lane outside the engine. */
+bool filter_may_conflict_outside(const struct filter_range *range);
+
 /* How many requests of that direction are under way on the descriptor (hashed)? */
 unsigned filter_depth(enum filter_lane lane, const struct filter_range *range);
 
-/* In any lane, also if a request goes from the direct lane to the engine meanwhile. */
+/* In any lane, also if a request goes from outside to the engine meanwhile. */
 bool filter_may_conflict_anywhere(const struct filter_range *range);
 
 /* Child of a fork: nothing is under way. */

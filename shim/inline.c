@@ -27,14 +27,13 @@
 #include <sys/uio.h>
 #include <sys/vfs.h>
 
+#include "beside.h"
 #include "debt.h"
 #include "filesize.h"
 #include "filter.h"
 #include "futex.h"
 #include "stats.h"
 #include "steering.h"
-
-#define INLINE_BYTES_MAX 65536u /* a longer copy is better done beside the caller */
 
 #define DEEP_MIN 8u /* so many reads under way make batches */
 
@@ -228,24 +227,19 @@ static bool is_likely_miss(const struct filter_range *range)
 	return steering_expects_miss(range->fd, filter_depth(FILTER_ENGINE, range) >= DEEP_MIN);
 }
 
-static bool try_read(struct request *req, enum file_kind kind, const struct filter_range *range,
-		     ssize_t *res)
+static bool read_at_once(struct request *req, enum file_kind kind, ssize_t *res)
 {
 	bool is_hit;
 
 	if (kind == FILE_MEMORY)
 		return read_memory(req, res);
-	if (is_likely_miss(range))
-		return false;
 	is_hit = read_cached(req, res);
 	steering_note_read(req->fd, is_hit);
 	return is_hit;
 }
 
-static bool try_write(struct request *req, enum file_kind kind, ssize_t *res)
+static bool write_at_once(struct request *req, enum file_kind kind, ssize_t *res)
 {
-	if (req->descriptor.flags & (O_SYNC | O_DSYNC) || filesize_is_limited())
-		return false;
 	if (kind == FILE_MEMORY)
 		return write_plain(req, res);
 	if (kind == FILE_CACHED && write_nowait(req, res))
@@ -254,23 +248,63 @@ static bool try_write(struct request *req, enum file_kind kind, ssize_t *res)
 	return kind == FILE_COPIED && write_copied(req, res);
 }
 
-bool inline_try(struct request *req, ssize_t *res)
+static bool is_paused(void)
+{
+	return clock_now_ns() < atomic_load_explicit(&paused_until_ns, memory_order_relaxed);
+}
+
+/* Is it likely that the data are there, or that there is room for them? */
+static bool is_worth_a_try(const struct request *req, enum file_kind kind,
+			   const struct filter_range *range)
+{
+	if (req->op == OP_READ)
+		return kind == FILE_MEMORY || !is_likely_miss(range);
+	return kind != FILE_READABLE && !(req->descriptor.flags & (O_SYNC | O_DSYNC)) &&
+	       !filesize_is_limited();
+}
+
+/*
+ * What shares a block with one that is under way goes to the engine: so only
+ * whole blocks, and no appends, go beside.
+ */
+static bool is_fit_for_beside(const struct request *req, enum file_kind kind)
+{
+	if ((req->offset | (off_t)req->nbytes) % FILTER_BLOCK_BYTES)
+		return false;
+	if (req->op == OP_READ)
+		return true;
+	return !(req->descriptor.flags & O_APPEND) && !(kind == FILE_COPIED && is_paused());
+}
+
+bool inline_perform(struct request *req, enum file_kind kind, ssize_t *res)
+{
+	return req->op == OP_WRITE ? write_at_once(req, kind, res) : read_at_once(req, kind, res);
+}
+
+enum inline_answer inline_try(struct request *req, bool may_go_beside, ssize_t *res)
 {
 	struct filter_range range;
 	enum file_kind kind;
 
 	if (req->nbytes == 0 || req->nbytes > INLINE_BYTES_MAX || req->offset < 0)
-		return false;
+		return INLINE_NO;
 	if (!(req->op == OP_READ && steering_trust(req->fd, &kind))) {
 		descriptor_get_flags(req->fd, &req->descriptor);
 		if (req->descriptor.err || req->descriptor.flags & (O_DIRECT | O_PATH))
-			return false;
+			return INLINE_NO;
 		kind = kind_of(req);
 	}
 	if (kind == FILE_OTHER || kind == FILE_STREAM)
-		return false;
+		return INLINE_NO;
 	range = filter_range_of(req);
-	if (filter_may_conflict_anywhere(&range))
-		return false;
-	return req->op == OP_WRITE ? try_write(req, kind, res) : try_read(req, kind, &range, res);
+	if (filter_may_conflict_anywhere(&range)) {
+		beside_note_conflict();
+		return INLINE_NO;
+	}
+	if (!is_worth_a_try(req, kind, &range))
+		return INLINE_NO;
+	req->kind = (uint8_t)kind;
+	if (may_go_beside && is_fit_for_beside(req, kind) && beside_wants_copy())
+		return INLINE_BESIDE;
+	return inline_perform(req, kind, res) ? INLINE_DONE : INLINE_NO;
 }

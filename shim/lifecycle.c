@@ -41,9 +41,10 @@ static void stand_aside(void)
 
 static void announce(void)
 {
-	log_line("version " RTAIO_VERSION ", process %d: serving POSIX AIO, RTAIO_BACKEND=%s%s",
+	log_line("version " RTAIO_VERSION ", process %d: serving POSIX AIO, RTAIO_BACKEND=%s%s%s",
 		 (int)getpid(), backend_names[config.backend],
-		 config.inline_lane ? "" : ", no inline lane");
+		 config.inline_lane ? "" : ", no inline lane",
+		 config.beside_lane ? "" : ", no lane beside");
 }
 
 /*

@@ -29,10 +29,10 @@ enum { LIO_DSYNC = 3, LIO_SYNC = 4, LIO_KNOWN_BITS = 127 };
 struct list {
 	struct request_list accepted;
 	struct request *group;
-	bool may_go_direct; /* nobody is to be told of the end of the list */
-	bool has_started;   /* any entry is under way, or complete already */
-	int rejection;      /* errno of the last entry that was refused, or 0 */
-	bool keeps_silent;  /* entries are not notified */
+	bool may_go_outside; /* nobody is to be told of the end of the list */
+	bool has_started;    /* any entry is under way, or complete already */
+	int rejection;       /* errno of the last entry that was refused, or 0 */
+	bool keeps_silent;   /* entries are not notified */
 };
 
 static enum request_op op_of(int opcode)
@@ -61,7 +61,7 @@ static void add_entry(struct list *list, struct aiocb *cb)
 		list->rejection = EINVAL;
 		return;
 	}
-	if (submit_begin(cb, op, &cb->aio_sigevent, list->may_go_direct, &req) < 0) {
+	if (submit_begin(cb, op, &cb->aio_sigevent, list->may_go_outside, &req) < 0) {
 		list->rejection = EAGAIN;
 		return;
 	}
@@ -143,7 +143,7 @@ static int open_list(struct list *list, int mode, const struct sigevent *event)
 		group_put(list->group);
 		return -EAGAIN;
 	}
-	list->may_go_direct = !notify_is_wanted(&list->group->notification);
+	list->may_go_outside = !notify_is_wanted(&list->group->notification);
 	return 0;
 }
 

@@ -22,6 +22,7 @@
 #include "config.h"
 #include "futex.h"
 #include "pool.h"
+#include "process.h"
 #include "stats.h"
 
 #define CALLBACKS_EAGER 2u /* threads made without waiting for the pool to be stuck */
@@ -123,7 +124,7 @@ int notify_signal(const struct notification *notification)
 	memset(&info, 0, sizeof(info));
 	info.si_signo = notification->signo;
 	info.si_code = SI_ASYNCIO;
-	info.si_pid = getpid();
+	info.si_pid = atomic_load(&process_pid);
 	info.si_uid = getuid();
 	info.si_value = notification->value;
 	ret = RAW_SYSCALL(SYS_rt_sigqueueinfo, info.si_pid, notification->signo, &info);

@@ -33,8 +33,11 @@ static void issue_all(struct fdqueue *queue)
 	}
 }
 
+/* What is beside tells by itself. */
 static void keep_reaper(void)
 {
+	if (!event_ring_context())
+		return;
 	if (!reaper_want(false))
 		reaper_start();
 }

@@ -10,11 +10,11 @@
  *   REQ_FREE       pool               free list                  not asked
  *   REQ_QUEUED     submitter, engine  inbox, then fdqueue        EINPROGRESS
  *   REQ_IN_FLIGHT  kernel or worker   outstanding of its fdqueue EINPROGRESS
- *                                   (direct lane: none)
+ *                                   (outside: none)
  *   REQ_DONE       who published it   notification lists         0 or an errno
  *
  * QUEUED -> IN_FLIGHT when it is issued, IN_FLIGHT -> QUEUED only when the
- * direct lane gives it up (a resubmission stays in flight), any -> DONE when
+ * direct lane, or that beside, gives it up (a resubmission stays in flight), any -> DONE when
  * the result is published, DONE -> FREE when nobody refers to it any more.
  * request_set_state() makes every change.
  */
@@ -55,6 +55,9 @@ enum publication {
 	PUBLICATION_DONE,  /* the aiocb is out of our hands */
 };
 
+/* Where the lane beside takes a request: beside.h. */
+enum beside_desk { BESIDE_NONE = 0, BESIDE_COPIES, BESIDE_LONG, BESIDE_NR };
+
 /* What can lie in the engine's inbox. */
 enum message_kind {
 	MESSAGE_INVALID = 0,
@@ -62,7 +65,8 @@ enum message_kind {
 	MESSAGE_EXECUTED, /* a worker is done with a request */
 	MESSAGE_NOTIFY,   /* complete, and its notification could not be delivered */
 	MESSAGE_GROUP,    /* the last member of a list ended in its submitter's hands */
-	MESSAGE_DRAINED,  /* direct requests ended that something in the engine may wait for */
+	MESSAGE_DRAINED,  /* requests outside ended that something in the engine may wait for */
+	MESSAGE_BESIDE,   /* a thread is wanted for the lane beside */
 	MESSAGE_REAPER,   /* somebody waits for the direct lane and for the engine at once */
 	MESSAGE_CANCEL,   /* aio_cancel waits for an answer */
 	MESSAGE_CLOSE,    /* close and its kin wait for leave */
@@ -90,8 +94,8 @@ struct request {
 	uint32_t index;              /* constant: place in the pool */
 	_Atomic uint32_t free_next;  /* pool: index + 1 of the next free record */
 	_Atomic uint64_t interest;   /* who waits: see waiter.h */
-	_Atomic uint32_t submitting; /* direct lane: == generation until the call has returned */
-	_Atomic uint32_t disowned;   /* direct lane: == generation if its number was closed since */
+	_Atomic uint32_t submitting; /* outside: == generation until the call has returned */
+	_Atomic uint32_t disowned;   /* outside: == generation if its number was closed since */
 
 	/* --- immutable between submit and free --- */
 	struct aiocb *cb; /* OP_GROUP: NULL */
@@ -102,14 +106,18 @@ struct request {
 	int priority; /* scheduling priority minus aio_reqprio, as glibc orders */
 	uint8_t op;
 	uint8_t state;
-	struct descriptor descriptor; /* what fd meant at submit, or when the direct lane gave up */
+	struct descriptor descriptor; /* what fd meant at submit, or when a lane outside gave up */
 	struct notification notification;
 	struct request *group;   /* list it belongs to, or NULL */
 	bool is_filtered;        /* counted in the engine's overlap filter */
+	_Atomic bool is_outside; /* under way outside the engine, or given up there: outside.h */
 	_Atomic bool is_direct;  /* on the direct lane; a reaper clears it when it gives it up */
-	_Atomic bool is_bounced; /* given up by the direct lane: older than what the engine holds */
+	_Atomic bool is_beside;  /* on the lane beside, until it gives it up */
+	_Atomic bool is_bounced; /* given up by a lane outside: older than what the engine holds */
 	bool refuses_nowait;     /* direct lane: the file does not know NOWAIT writes */
-	uint8_t epoch;           /* direct lane: which count of its bucket it is in */
+	uint8_t desk;            /* enum beside_desk, for the lane beside */
+	uint8_t kind;            /* enum file_kind: of a copy that goes beside */
+	uint8_t epoch;           /* outside: which count of its bucket it is in */
 
 	/* --- OP_GROUP only --- */
 	_Atomic uint32_t members;   /* not yet complete, plus one while the list is being made */
@@ -133,7 +141,7 @@ struct request {
 	bool is_withdrawn;           /* taken out of it to be cancelled */
 	_Atomic uint8_t publication; /* enum publication: by the worker that executed it */
 	bool has_ended;              /* res is known, publication is due */
-	bool has_direct_barrier;     /* its barrier on the direct lane is open */
+	bool has_direct_barrier;     /* its barrier for what is outside is open */
 	bool has_stalled;            /* waited for an overlapping request */
 	bool is_file_data;           /* counts against the depth while in flight */
 	bool is_on_ring;             /* the kernel has it, or its SQE is prepared */

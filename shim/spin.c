@@ -16,7 +16,7 @@
 
 static struct debt spun; /* in vain */
 
-static void relax(void)
+void spin_relax(void)
 {
 #ifdef __x86_64__
 	__builtin_ia32_pause();
@@ -39,7 +39,7 @@ bool spin_for(bool (*has_come)(const void *arg), const void *arg, uint64_t max_n
 	if (spin_ns > max_ns)
 		spin_ns = max_ns;
 	while (!(is_there = has_come(arg)) && now - began < spin_ns) {
-		relax();
+		spin_relax();
 		now = clock_now_ns();
 		if (now - last > GAP_NS)
 			lost += now - last;

@@ -12,15 +12,17 @@
 #include <stddef.h>
 
 #include "aiocb.h"
+#include "beside.h"
 #include "config.h"
 #include "direct.h"
 #include "engine.h"
 #include "filter.h"
 #include "futex.h"
 #include "group.h"
-#include "inbox.h"
 #include "inline.h"
 #include "notify.h"
+#include "outside.h"
+#include "pace.h"
 #include "probes.h"
 #include "publish.h"
 #include "stats.h"
@@ -52,6 +54,7 @@ static void describe(struct request *req, struct aiocb *cb, enum request_op op)
 	req->nbytes = 0;
 	req->offset = 0;
 	req->done = 0;
+	req->desk = BESIDE_NONE;
 	req->descriptor = (struct descriptor){ 0 };
 	if (op == OP_READ || op == OP_WRITE) {
 		req->buf = (void *)(uintptr_t)cb->aio_buf;
@@ -96,16 +99,31 @@ static bool may_notify_at_once(const struct sigevent *event)
 	return blocked >> (event->sigev_signo - 1) & 1;
 }
 
+/* Is there nobody to be told?  Only then may it be done outside the engine and later. */
+static bool is_silent(const struct sigevent *event)
+{
+	return event->sigev_notify == SIGEV_NONE ||
+	       (event->sigev_notify == SIGEV_SIGNAL && event->sigev_signo == 0);
+}
+
 /*
  * The inline lane.  @probe is a request on the stack: one that completes here
  * needs no record.
  */
-static bool complete_inline(struct request *probe, const struct sigevent *event)
+static bool complete_inline(struct request *probe, const struct sigevent *event, uint32_t number,
+			    bool may_go_outside)
 {
+	bool may_go_beside = may_go_outside && is_silent(event);
+	enum inline_answer answer;
 	ssize_t res;
 
 	if (!config.inline_lane || (probe->op != OP_READ && probe->op != OP_WRITE) ||
-	    !may_notify_at_once(event) || !inline_try(probe, &res))
+	    !may_notify_at_once(event))
+		return false;
+	answer = inline_try(probe, may_go_beside, &res);
+	if (answer == INLINE_BESIDE)
+		probe->desk = BESIDE_COPIES;
+	if (answer != INLINE_DONE)
 		return false;
 	if (probe->op == OP_READ)
 		stats_inc(inline_reads);
@@ -114,7 +132,7 @@ static bool complete_inline(struct request *probe, const struct sigevent *event)
 	PROBE_ISSUE(probe->cb, PROBE_INLINE);
 	PROBE_COMPLETE(probe->cb, res);
 	notify_prepare(&probe->notification, event);
-	aiocb_complete_at_once(probe->cb, (enum request_op)probe->op, res);
+	aiocb_complete_at_once(probe->cb, (enum request_op)probe->op, res, number);
 	if (notify_is_wanted(&probe->notification) && notify_signal(&probe->notification) < 0)
 		notify_by_engine(&probe->notification);
 	return true;
@@ -134,6 +152,8 @@ static struct request *make_record(const struct request *probe, const struct sig
 	req->nbytes = probe->nbytes;
 	req->offset = probe->offset;
 	req->done = probe->done;
+	req->desk = probe->desk;
+	req->kind = probe->kind;
 	req->descriptor = probe->descriptor;
 	if (notify_prepare(&req->notification, event) < 0) {
 		request_free(req);
@@ -146,20 +166,34 @@ void submit_raise_filter(struct request *req)
 {
 	struct filter_range range = filter_range_of(req);
 
+	if (request_is_barrier(req))
+		return;
 	filter_raise(FILTER_ENGINE, &range);
 	req->is_filtered = true;
 }
 
-/* Direct or engine; in either, the other lanes take notice from here on. */
-static void choose_lane(struct request *req, bool may_go_direct)
+/* Outside the engine: true, and the other lanes take notice from here on. */
+static bool goes_outside(struct request *req)
 {
 	bool is_transfer = req->op == OP_READ || req->op == OP_WRITE;
 
-	if (is_transfer && may_go_direct && !notify_is_wanted(&req->notification) &&
-	    direct_accepts(req)) {
+	if (notify_is_wanted(&req->notification))
+		return false;
+	if (is_transfer && req->desk == BESIDE_NONE && direct_accepts(req))
 		direct_enter(req);
+	else if ((is_transfer || request_is_barrier(req)) && beside_accepts(req))
+		beside_enter(req);
+	else
+		return false;
+	return true;
+}
+
+static void choose_lane(struct request *req, bool may_go_outside)
+{
+	bool is_transfer = req->op == OP_READ || req->op == OP_WRITE;
+
+	if (may_go_outside && goes_outside(req))
 		return;
-	}
 	descriptor_get_inode(req->fd, &req->descriptor);
 	if (is_transfer && descriptor_is_file(&req->descriptor))
 		submit_raise_filter(req);
@@ -175,21 +209,22 @@ static bool is_stream(struct request *probe)
 }
 
 int submit_begin(struct aiocb *cb, enum request_op op, const struct sigevent *event,
-		 bool may_go_direct, struct request **out)
+		 bool may_go_outside, struct request **out)
 {
+	uint32_t number = pace_note_submitted();
 	struct request probe, *req;
 
 	*out = NULL;
 	describe(&probe, cb, op);
 	PROBE_SUBMIT(cb, probe.fd, op, probe.nbytes, probe.offset);
 	if (is_stream(&probe))
-		may_go_direct = false;
-	else if (complete_inline(&probe, event))
+		may_go_outside = false;
+	else if (complete_inline(&probe, event, number, may_go_outside))
 		return 0;
 	req = make_record(&probe, event);
 	if (!req)
 		return -EAGAIN;
-	choose_lane(req, may_go_direct);
+	choose_lane(req, may_go_outside);
 	*out = req;
 	return 0;
 }
@@ -216,20 +251,27 @@ static void reject(struct request *req, int err)
 	request_free(req);
 }
 
-/* The kernel took none of them: they go to the engine like the others. */
+/* It was not taken: the engine serves it like the others. */
+static void come_inside(struct request *req)
+{
+	stats_inc(fallbacks);
+	request_set_state(req, REQ_QUEUED);
+	descriptor_get_inode(req->fd, &req->descriptor);
+	submit_raise_filter(req);
+	outside_leave_range(req);
+	outside_leave(req);
+}
+
+/* The kernel took none of these. */
 static void leave_direct(struct request_list *refused)
 {
 	struct request *req;
 
 	TAILQ_FOREACH(req, refused, list_link) {
-		stats_inc(fallbacks);
-		request_set_state(req, REQ_QUEUED);
-		descriptor_get_inode(req->fd, &req->descriptor);
-		submit_raise_filter(req);
+		atomic_store(&req->is_direct, false);
 		if (req->group)
 			atomic_fetch_sub(&req->group->nr_direct, 1);
-		direct_leave_range(req);
-		direct_leave(req);
+		come_inside(req);
 	}
 }
 
@@ -262,6 +304,32 @@ static bool submit_direct(struct request_list *list)
 	return nr > 0;
 }
 
+/* Hand over what goes beside, and take it out of @list.  True: any is under way. */
+static bool submit_beside(struct request_list *list)
+{
+	struct request *req, *next;
+	bool has_started = false;
+
+	TAILQ_FOREACH_SAFE(req, list, list_link, next) {
+		if (!req->is_beside)
+			continue;
+		TAILQ_REMOVE(list, req, list_link);
+		PROBE_ISSUE(req->cb, PROBE_WORKER);
+		aiocb_begin(req->cb, req);
+		request_set_state(req, REQ_IN_FLIGHT);
+		if (beside_submit(req)) {
+			has_started = true;
+			continue;
+		}
+		come_inside(req);
+		if (next)
+			TAILQ_INSERT_BEFORE(next, req, list_link);
+		else
+			TAILQ_INSERT_TAIL(list, req, list_link);
+	}
+	return has_started;
+}
+
 /*
  * For a while it can only wait for the one before it in its stream: that needs
  * no wake.  A handler that jumps out before the second look may leave it to the
@@ -275,11 +343,11 @@ static bool hand_over_quietly(struct request *req)
 	if ((req->op != OP_READ && req->op != OP_WRITE) || req->offset < 0 || req->descriptor.err)
 		return false;
 	turn = turn_of(fd, &req->descriptor, way);
-	if (turn == 0 || !inbox_push_quietly(&req->message))
+	if (turn == 0 || !inbox_push_quietly(&engine_inbox, &req->message))
 		return false;
 	/* From the push on the record is the engine's. */
 	if (!turn_goes_on(fd, way, turn))
-		inbox_prod();
+		inbox_prod(&engine_inbox);
 	return true;
 }
 
@@ -312,6 +380,8 @@ int submit_list(struct request_list *list, bool *has_started)
 	int ret;
 
 	if (submit_direct(list))
+		*has_started = true;
+	if (submit_beside(list))
 		*has_started = true;
 	if (TAILQ_EMPTY(list))
 		return 0;

@@ -15,11 +15,11 @@
 /*
  * Begin what @cb asks for.  *out is NULL when it is complete already (the
  * inline lane), or the prepared record, to be given to submit_list(); @cb is
- * not touched then.  @may_go_direct: nobody is to be told of the list it is
+ * not touched then.  @may_go_outside: nobody is to be told of the list it is
  * part of.  0, or -EAGAIN when memory is out.
  */
 int submit_begin(struct aiocb *cb, enum request_op op, const struct sigevent *event,
-		 bool may_go_direct, struct request **out);
+		 bool may_go_outside, struct request **out);
 
 /*
  * Hand over prepared requests, in their order (through list_link), and mark

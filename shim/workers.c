@@ -8,8 +8,8 @@
 #include <fcntl.h>
 
 #include "config.h"
+#include "engine.h"
 #include "futex.h"
-#include "inbox.h"
 #include "perform.h"
 #include "pool.h"
 
@@ -63,7 +63,7 @@ static void execute(struct request *req)
 	req->message.kind = MESSAGE_EXECUTED;
 	executed(req);
 	/* The engine stays while requests are in flight: the inbox is open. */
-	inbox_push(&req->message, &req->message);
+	inbox_push(&engine_inbox, &req->message, &req->message);
 }
 
 /*
@@ -75,7 +75,7 @@ static uint64_t inode_of_copy(const struct request *req)
 	if (req->op != OP_WRITE || !S_ISREG(req->descriptor.mode) ||
 	    (req->descriptor.flags & O_DIRECT))
 		return 0;
-	return (req->descriptor.ino ^ req->descriptor.dev << 32) | UINT64_C(1) << 63;
+	return descriptor_inode_key(&req->descriptor);
 }
 
 int workers_submit(struct request *req)

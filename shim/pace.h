@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pace.h - how far ahead of its results does a thread submit?
+ *
+ * A thread that submits a request and then looks at its result waits for it;
+ * one that submits many more before does not.  So each request that completes
+ * in the submitting call gets a number, and the distance from there to the
+ * thread's last one when aio_return asks for the result tells.
+ *
+ * Thread-local, so nobody is on the other side; a handler on the thread makes
+ * it a little wrong, and so does a thread that collects another one's results.
+ * It only steers.
+ */
+#ifndef RTAIO_PACE_H
+#define RTAIO_PACE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* [submitter] The number of one more request. */
+uint32_t pace_note_submitted(void);
+
+/* [any thread] The result of the request with that number was asked for. */
+void pace_note_collected(uint32_t number);
+
+/* [any thread] The thread is about to sleep until something is complete. */
+void pace_note_wait(void);
+
+/* [submitter] Are results left alone for a while?  False now and then, so that it is measured. */
+bool pace_is_deep(void);
+
+#endif
