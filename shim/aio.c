@@ -19,6 +19,7 @@
 
 #include "abi.h"
 #include "aiocb.h"
+#include "beside.h"
 #include "config.h"
 #include "event_ring.h"
 #include "submit.h"
@@ -115,6 +116,13 @@ ssize_t rtaio_aio_return(struct aiocb *cb)
 	return aiocb_return(cb);
 }
 
+static int cancel_beside(struct aiocb *cb, struct request *req)
+{
+	if (beside_cancel(req, (uint32_t)(aiocb_handle(cb) >> 32)))
+		return AIO_CANCELED;
+	return aiocb_error(cb) == EINPROGRESS ? AIO_NOTCANCELED : AIO_ALLDONE;
+}
+
 static int cancel_one(int fd, struct aiocb *cb)
 {
 	struct request *req;
@@ -128,18 +136,23 @@ static int cancel_one(int fd, struct aiocb *cb)
 	if (!req)
 		/* Either it has just ended, or it was never ours. */
 		return aiocb_error(cb) == EINPROGRESS ? interface_fail(EINVAL) : AIO_ALLDONE;
-	if (req->is_direct || req->is_beside)
-		return AIO_NOTCANCELED; /* neither Linux AIO nor a system call can be undone */
+	if (req->is_direct)
+		return AIO_NOTCANCELED; /* Linux AIO cancels no transfer */
+	if (req->is_beside)
+		return cancel_beside(cb, req);
 	return cancel_and_wait(fd, aiocb_handle(cb));
 }
 
 static int cancel_all(int fd)
 {
+	unsigned nr_beside = beside_cancel_all(fd);
 	int ret;
 
 	event_ring_poll(); /* what it gives up goes to the engine, ahead of our question */
 	ret = cancel_and_wait(fd, 0);
-	return outside_has_any(fd) ? AIO_NOTCANCELED : ret;
+	if (outside_has_any(fd))
+		return AIO_NOTCANCELED;
+	return ret == AIO_ALLDONE && nr_beside > 0 ? AIO_CANCELED : ret;
 }
 
 int rtaio_aio_cancel(int fd, struct aiocb *cb)

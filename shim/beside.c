@@ -15,11 +15,17 @@
  * The other desk is pushed to only while its thread rests, but for writes to the
  * file that it writes to, which would have to wait for each other anyway.  So
  * nothing waits behind what has nothing to do with it.
+ *
+ * Who is on the other side of waits_beside: the thread of the desk that takes the
+ * request, and aio_cancel, which ends it; the compare-and-swap decides.  The
+ * record lies in the inbox in either case, so its thread frees it.
  */
 #include "beside.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
 #include <stddef.h>
 
 #include "config.h"
@@ -39,7 +45,6 @@
 #include "waiter.h"
 
 #define COPIES_MAX    16     /* copies that wait for the thread */
-#define WRITES_MAX    64     /* long writes to the same file */
 #define LOOK_NS       20000u /* how long it looks on */
 #define LOOKS         16     /* pauses of the processor between two looks */
 #define SLOW_NS       300000u /* a copy, or a wake, that took longer was not alone on the processor */
@@ -149,7 +154,10 @@ static bool needs_thread(const struct request *req)
 
 static uint64_t key_of(const struct request *req)
 {
-	return req->op == OP_WRITE ? descriptor_inode_key(&req->descriptor) : 0;
+	/* Synchronous ones wait for the disk side by side. */
+	if (req->op != OP_WRITE || req->descriptor.flags & (O_SYNC | O_DSYNC))
+		return 0;
+	return descriptor_inode_key(&req->descriptor);
 }
 
 /* It would wait for what the thread does wherever it went. */
@@ -157,8 +165,7 @@ static bool is_next_of(struct desk *desk, const struct request *req)
 {
 	uint64_t key = key_of(req);
 
-	return key != 0 && atomic_load(&desk->written_inode) == key &&
-	       atomic_load_explicit(&desk->nr_queued, memory_order_relaxed) < WRITES_MAX;
+	return key != 0 && atomic_load(&desk->written_inode) == key;
 }
 
 /* Or else whatever overlaps it is done before it. */
@@ -227,6 +234,7 @@ bool beside_submit(struct request *req)
 {
 	uint32_t generation = atomic_load_explicit(&req->generation, memory_order_relaxed);
 
+	atomic_store(&req->waits_beside, WAITS_BESIDE | generation);
 	request_hold_descriptor(req);
 	/* Once it is pushed, the record may be another request's. */
 	if (push(&desks[req->desk], req)) {
@@ -240,7 +248,8 @@ bool beside_submit(struct request *req)
 
 /* --- on the thread of a desk -------------------------------------------------- */
 
-void beside_end(struct request *req, ssize_t res)
+/* Published, and the record is no longer looked at. */
+static void publish(struct request *req, ssize_t res)
 {
 	uint32_t epoch = req->epoch;
 	int fd = req->fd;
@@ -252,6 +261,38 @@ void beside_end(struct request *req, ssize_t res)
 	/* Last: a barrier that this lets through must find the effect. */
 	epoch_leave(fd, epoch);
 	waiter_wake_slots(slots);
+}
+
+void beside_end(struct request *req, ssize_t res)
+{
+	publish(req, res);
+	request_free(req);
+}
+
+/* True: it is the caller's now, and no longer waits. */
+static bool take(struct request *req, uint32_t generation)
+{
+	uint64_t waiting = WAITS_BESIDE | generation;
+
+	return atomic_compare_exchange_strong(&req->waits_beside, &waiting, 0);
+}
+
+/* The next one of @list; those that were cancelled are only freed. */
+static struct request *take_next(struct desk *desk, struct message **list)
+{
+	while (*list) {
+		struct request *req = (struct request *)*list;
+
+		*list = (*list)->next;
+		atomic_fetch_sub_explicit(&desk->nr_queued, 1, memory_order_relaxed);
+		if (take(req, atomic_load(&req->generation)))
+			return req;
+		/* aio_cancel was faster; a moment later it is done with it. */
+		while (atomic_load(&req->waits_beside) != CANCELED_BESIDE)
+			sched_yield();
+		request_free(req);
+	}
+	return NULL;
 }
 
 static void bounce(struct request *req)
@@ -272,14 +313,10 @@ static void perform_long(struct request *req)
 static void serve_long(struct desk *desk, struct message *message)
 {
 	uint64_t key = key_of((struct request *)message);
-	struct message *next;
+	struct request *req;
 
 	atomic_store(&desk->written_inode, key);
-	for (; message; message = next) {
-		struct request *req = (struct request *)message;
-
-		next = message->next;
-		atomic_fetch_sub_explicit(&desk->nr_queued, 1, memory_order_relaxed);
+	while ((req = take_next(desk, &message))) {
 		if (key_of(req) == key)
 			perform_long(req);
 		else
@@ -316,22 +353,18 @@ static bool is_what_was_meant(const struct request *req, struct descriptor *now,
 static void serve_copies(struct desk *desk, struct message *message)
 {
 	uint64_t began = clock_now_ns(), ended;
-	struct message *next;
 	struct descriptor now;
+	struct request *req;
 	int looked_at = -1;
 	ssize_t res;
 
-	for (; message; message = next) {
-		struct request *req = (struct request *)message;
-
-		next = message->next;
+	while ((req = take_next(desk, &message))) {
 		if (!is_what_was_meant(req, &now, &looked_at))
 			beside_end(req, -ECANCELED);
 		else if (perform_copy(req, &res))
 			beside_end(req, res);
 		else
 			bounce(req);
-		atomic_fetch_sub_explicit(&desk->nr_queued, 1, memory_order_relaxed);
 		ended = clock_now_ns();
 		if (ended - began > SLOW_NS)
 			add_loss(ended - began, ended);
@@ -405,13 +438,13 @@ static void *work(void *arg)
 /* No thread could be made, and somebody has been faster than that. */
 static void refuse_all(struct desk *desk)
 {
-	struct message *message, *next;
+	struct message *message;
+	struct request *req;
 
 	do {
-		for (message = inbox_take_refused(&desk->inbox); message; message = next) {
-			next = message->next;
-			bounce((struct request *)message);
-		}
+		message = inbox_take_refused(&desk->inbox);
+		while ((req = take_next(desk, &message)))
+			bounce(req);
 	} while (!inbox_abandon(&desk->inbox));
 }
 
@@ -426,6 +459,48 @@ void beside_start(void)
 		if (thread_create(work, desk, THREAD_SMALL_STACK) < 0)
 			refuse_all(desk);
 	}
+}
+
+/* No handler comes in between that could jump out, and leave it half done. */
+unsigned beside_cancel(struct request *req, uint32_t generation)
+{
+	uint64_t all = UINT64_MAX, old;
+	bool is_taken;
+
+	RAW_SYSCALL(SYS_rt_sigprocmask, SIG_SETMASK, &all, &old, sizeof(all));
+	is_taken = take(req, generation);
+	if (is_taken) {
+		stats_inc(cancellations);
+		publish(req, -ECANCELED);
+		/* Partner: take_next(), which frees it. */
+		atomic_store(&req->waits_beside, CANCELED_BESIDE);
+	}
+	RAW_SYSCALL(SYS_rt_sigprocmask, SIG_SETMASK, &old, NULL, sizeof(old));
+	return is_taken;
+}
+
+struct cancellation {
+	int fd;
+	unsigned *nr;
+};
+
+/* Matches none. */
+static bool cancel(struct request *req, const void *arg)
+{
+	const struct cancellation *cancellation = arg;
+
+	if (atomic_load(&req->is_beside) && req->fd == cancellation->fd)
+		*cancellation->nr += beside_cancel(req, atomic_load(&req->generation));
+	return false;
+}
+
+unsigned beside_cancel_all(int fd)
+{
+	unsigned nr = 0;
+
+	if (epoch_is_busy(fd))
+		request_any(cancel, &(struct cancellation){ fd, &nr });
+	return nr;
 }
 
 struct numbers {

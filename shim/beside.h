@@ -18,7 +18,7 @@
 
 /* How the lane reports, on its threads or, of what no thread could be made for, on the engine. */
 struct beside_events {
-	/* @req ended.  Returns the wait slots to wake (waiter.h). */
+	/* @req ended; the lane frees its record.  Returns the wait slots to wake (waiter.h). */
 	uint64_t (*complete)(struct request *req, ssize_t res);
 	/*
 	 * It would have waited: the engine must do it.  It stays entered until
@@ -51,6 +51,13 @@ bool beside_submit(struct request *req);
 
 /* [thread of the lane, or who cannot bounce] @req, which is handed over to nobody, has ended. */
 void beside_end(struct request *req, ssize_t res);
+
+/*
+ * [any thread] Cancel @req, if it still waits; or whatever waits of @fd.  Returns
+ * how many were.  Async-signal-safe.
+ */
+unsigned beside_cancel(struct request *req, uint32_t generation);
+unsigned beside_cancel_all(int fd);
 
 /* [any thread] Wait until the lane needs none of the numbers @first .. @last.  Async-signal-safe. */
 void beside_settle(int first, int last);

@@ -66,7 +66,6 @@ static uint64_t complete_outside(struct request *req, ssize_t res)
 	uint64_t slots;
 
 	slots = waiter_wake(req, publish_result(req, res));
-	request_free(req);
 	if (group && group_leave(group, res < 0))
 		slots |= publish_silent_group(group);
 	return slots;
@@ -75,6 +74,7 @@ static uint64_t complete_outside(struct request *req, ssize_t res)
 static uint64_t on_direct_complete(struct request *req, ssize_t res)
 {
 	struct request *group = req->group;
+	uint64_t slots;
 
 	if (group)
 		atomic_fetch_sub(&group->nr_direct, 1);
@@ -82,7 +82,9 @@ static uint64_t on_direct_complete(struct request *req, ssize_t res)
 		stats_inc(direct_reads);
 	else
 		stats_inc(direct_writes);
-	return complete_outside(req, res);
+	slots = complete_outside(req, res);
+	request_free(req);
+	return slots;
 }
 
 /* From the push on the engine may do anything with it: the list is told before. */

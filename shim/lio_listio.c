@@ -20,6 +20,7 @@
 #include "group.h"
 #include "interface.h"
 #include "notify.h"
+#include "pace.h"
 #include "stats.h"
 #include "waiter.h"
 
@@ -154,6 +155,8 @@ static int submit_entries(int mode, struct aiocb *const entries[], int nent, str
 
 	if (open_list(&list, mode, event) < 0)
 		return -EAGAIN;
+	if (mode == LIO_WAIT)
+		pace_note_wait(); /* before: what went beside would have to be waited for */
 	for (int i = 0; i < nent; i++)
 		if (entries[i] && entries[i]->aio_lio_opcode != LIO_NOP)
 			add_entry(&list, entries[i]);

@@ -55,6 +55,9 @@ enum publication {
 	PUBLICATION_DONE,  /* the aiocb is out of our hands */
 };
 
+#define WAITS_BESIDE    (UINT64_C(1) << 32)
+#define CANCELED_BESIDE (UINT64_C(2) << 32)
+
 /* Where the lane beside takes a request: beside.h. */
 enum beside_desk { BESIDE_NONE = 0, BESIDE_COPIES, BESIDE_LONG, BESIDE_NR };
 
@@ -95,7 +98,9 @@ struct request {
 	_Atomic uint32_t free_next;  /* pool: index + 1 of the next free record */
 	_Atomic uint64_t interest;   /* who waits: see waiter.h */
 	_Atomic uint32_t submitting; /* outside: == generation until the call has returned */
-	_Atomic uint32_t disowned;   /* outside: == generation if its number was closed since */
+	_Atomic uint64_t
+		waits_beside; /* == WAITS_BESIDE | generation until its thread takes it, or aio_cancel */
+	_Atomic uint32_t disowned; /* outside: == generation if its number was closed since */
 
 	/* --- immutable between submit and free --- */
 	struct aiocb *cb; /* OP_GROUP: NULL */

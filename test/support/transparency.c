@@ -11,13 +11,18 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-void check_or_skip_in_child(int (*function)(void), unsigned int deadline_ms)
+void support_check_or_skip_child(struct child_result result, const char *text, const char *file,
+				 int line)
 {
-	struct child_result result = in_child(function, deadline_ms);
-
 	if (result.end == CHILD_EXITED && result.code == CHILD_SKIPPED)
 		skip_because("%s", result.output);
-	support_check_child(result, "the child", __FILE__, __LINE__);
+	support_check_child(result, text, file, line);
+}
+
+void check_or_skip_in_child(int (*function)(void), unsigned int deadline_ms)
+{
+	support_check_or_skip_child(in_child(function, deadline_ms), "the child", __FILE__,
+				    __LINE__);
 }
 
 /* ---- requests ---- */
@@ -197,7 +202,8 @@ unsigned int nr_tasks(void)
 	return nr;
 }
 
-bool is_asleep(pid_t tid)
+/* The letter of /proc; '?' if it has ended. */
+static char state_of(pid_t tid)
 {
 	char path[64], stat[512];
 	const char *end;
@@ -207,14 +213,51 @@ bool is_asleep(pid_t tid)
 	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", (int)tid);
 	fd = open(path, O_RDONLY);
 	if (fd < 0)
-		return false; /* it has ended */
+		return '?';
 	size = read(fd, stat, sizeof(stat) - 1);
 	close(fd);
 	if (size <= 0)
-		return false;
+		return '?';
 	stat[size] = '\0';
 	end = strrchr(stat, ')');
-	return end && end[2] == 'S';
+	return end ? end[2] : '?';
+}
+
+bool is_asleep(pid_t tid)
+{
+	return state_of(tid) == 'S';
+}
+
+static bool does_not_run(pid_t tid)
+{
+	return state_of(tid) != 'R';
+}
+
+static bool all_others(bool (*fits)(pid_t tid))
+{
+	DIR *tasks = opendir("/proc/self/task");
+	struct dirent *entry;
+	bool all = true;
+
+	check(tasks != NULL);
+	while ((entry = readdir(tasks))) {
+		pid_t tid = atoi(entry->d_name);
+
+		if (tid > 0 && tid != gettid() && !fits(tid))
+			all = false;
+	}
+	closedir(tasks);
+	return all;
+}
+
+bool others_are_asleep(void)
+{
+	return all_others(is_asleep);
+}
+
+bool nobody_else_runs(void)
+{
+	return all_others(does_not_run);
 }
 
 /* ---- signals and users ---- */
@@ -238,20 +281,4 @@ void become_nobody(void)
 	check_equal(setgroups(0, NULL), 0);
 	check_equal(setresgid(uid, uid, uid), 0);
 	check_equal(setresuid(uid, uid, uid), 0);
-}
-
-bool others_are_asleep(void)
-{
-	DIR *tasks = opendir("/proc/self/task");
-	struct dirent *entry;
-	bool all = true;
-
-	while ((entry = readdir(tasks))) {
-		pid_t tid = atoi(entry->d_name);
-
-		if (tid > 0 && tid != gettid() && !is_asleep(tid))
-			all = false;
-	}
-	closedir(tasks);
-	return all;
 }

@@ -28,6 +28,10 @@
 /* The same as check_in_child, but CHILD_SKIPPED skips the test. */
 void check_or_skip_in_child(int (*function)(void), unsigned int deadline_ms);
 
+/* The same for a child that has ended. */
+void support_check_or_skip_child(struct child_result result, const char *text, const char *file,
+				 int line);
+
 #define TEST_OR_SKIP(test, function, deadline_ms)              \
 	static void test(void **state)                         \
 	{                                                      \
@@ -82,6 +86,9 @@ bool is_asleep(pid_t tid);
 
 /* Does every other thread of this process wait for something? */
 bool others_are_asleep(void);
+
+/* The same, or is it stuck in the kernel, where no signal reaches it, or gone? */
+bool nobody_else_runs(void);
 
 /* Install a handler of the simple kind. */
 void handle_signal(int signo, void (*handler)(int signo), int flags);

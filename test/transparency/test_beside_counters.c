@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: MIT
+/*
+ * test_beside_counters.c - which requests a thread beside the program serves
+ *
+ * A program of its own does one thing often, and the counters that rtaio leaves
+ * at its end are looked at.  On a file in memory nothing depends on the disk.
+ */
+#include "beside.h"
+
+static void copy_deep(bool is_read, unsigned int depth)
+{
+	struct work work;
+
+	work_open_filled(&work, memory_file(), 0, FILE_SIZE, BLOCK, depth);
+	for (size_t i = 0; i < 3000; i++)
+		work_transfer(&work, is_read, i % NR_BLOCKS * BLOCK, BLOCK);
+	work_close(&work);
+}
+
+static void transfer_alone(bool is_read)
+{
+	struct work work;
+
+	work_open_filled(&work, memory_file(), 0, LONG_SIZE, LONG_SIZE, 1);
+	for (int i = 0; i < 50; i++)
+		work_transfer(&work, is_read, 0, LONG_SIZE);
+	work_close(&work);
+}
+
+static void sync_often(void)
+{
+	int fd = memory_file();
+	struct aiocb cb;
+
+	for (int i = 0; i < 50; i++) {
+		aiocb_init(&cb, fd, NULL, 0, 0);
+		check_equal(aio_fsync(O_SYNC, &cb), 0);
+		check_equal(outcome(&cb), 0);
+	}
+}
+
+#define NR_QUEUED 32
+
+/* What waits behind the first ends at once, and all others as if nothing had been. */
+static void cancel_often(void)
+{
+	static struct aiocb cbs[NR_QUEUED];
+	char *buf = calloc(1, LONG_SIZE);
+	int fd = memory_file();
+
+	for (int round = 0; round < 30; round++) {
+		int ret;
+
+		for (int i = 0; i < NR_QUEUED; i++)
+			submit_write(&cbs[i], fd, buf, LONG_SIZE, (off_t)i * LONG_SIZE);
+		ret = aio_cancel(fd, NULL);
+		check(ret == AIO_CANCELED || ret == AIO_NOTCANCELED || ret == AIO_ALLDONE);
+		for (int i = 0; i < NR_QUEUED; i++) {
+			ssize_t res;
+
+			check(ret == AIO_NOTCANCELED || aio_error(&cbs[i]) != EINPROGRESS);
+			res = outcome(&cbs[i]);
+			check(res == LONG_SIZE || res == -ECANCELED);
+		}
+	}
+	free(buf);
+}
+
+static int play_role(const char *role)
+{
+	/* A failed check ends the program, and nobody else. */
+	support_is_child = true;
+	if (!strcmp(role, "writes"))
+		copy_deep(false, DEPTH);
+	else if (!strcmp(role, "reads"))
+		copy_deep(true, DEPTH);
+	else if (!strcmp(role, "waits")) {
+		copy_deep(false, 1);
+		copy_deep(true, 1);
+	} else if (!strcmp(role, "long-writes"))
+		transfer_alone(false);
+	else if (!strcmp(role, "long-reads"))
+		transfer_alone(true);
+	else if (!strcmp(role, "syncs"))
+		sync_often();
+	else if (!strcmp(role, "cancel"))
+		cancel_often();
+	else
+		return 1;
+	return 0;
+}
+
+struct play {
+	const char *role, *counters;
+	bool is_forced;
+};
+
+static int run_role(void *arg)
+{
+	struct play *play = arg;
+
+	setenv("RTAIO_STATS", play->counters, 1);
+	setenv("RTAIO_INLINE", "1", 1);
+	setenv("RTAIO_BESIDE", "1", 1);
+	setenv("RTAIO_TEST_BESIDE", play->is_forced ? "1" : "0", 1);
+	execl("/proc/self/exe", "test_beside_counters", "--role", play->role, NULL);
+	return 1;
+}
+
+/* The counter at the end of the program with this role; -1 if none were left. */
+static long count_in_role(const char *role, bool is_forced, const char *counter)
+{
+	struct play play = { .role = role, .is_forced = is_forced };
+	char path[PATH_MAX], line[256], name[64];
+	long value, found = -1;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s", temp_path("counters"));
+	play.counters = path;
+	unlink(path);
+	support_check_child(in_child_with(run_role, &play, 20000), role, __FILE__, __LINE__);
+	file = fopen(path, "r");
+	while (file && fgets(line, sizeof(line), file))
+		if (sscanf(line, "rtaio: %63s %ld", name, &value) == 2 && !strcmp(name, counter))
+			found = value;
+	if (file)
+		fclose(file);
+	unlink(path);
+	return found;
+}
+
+/* In some run; in one the machine may have no processor for it at the time. */
+static void check_goes_beside(const char *role, bool is_forced, const char *counter)
+{
+	long count = count_in_role(role, is_forced, counter);
+
+	if (count < 0)
+		skip_because("nothing counts requests here");
+	eventually(count > 0 || (count = count_in_role(role, is_forced, counter)) > 0);
+}
+
+static void test_deep_copies_go_beside(void **state)
+{
+	(void)state;
+	check_goes_beside("writes", false, "beside_writes");
+	check_goes_beside("reads", false, "beside_reads");
+	check_goes_beside("writes", true, "beside_writes");
+	check_goes_beside("reads", true, "beside_reads");
+}
+
+static void test_lone_long_transfers_go_beside(void **state)
+{
+	(void)state;
+	check_goes_beside("long-writes", false, "beside_writes");
+	check_goes_beside("long-reads", false, "beside_reads");
+}
+
+static void test_lone_syncs_go_beside(void **state)
+{
+	(void)state;
+	check_goes_beside("syncs", false, "beside_syncs");
+}
+
+static void test_what_waits_beside_can_be_cancelled(void **state)
+{
+	(void)state;
+	check_goes_beside("cancel", false, "beside_writes");
+	check_goes_beside("cancel", false, "cancellations");
+}
+
+/* The caller would wait for the other thread. */
+static void test_copies_that_are_waited_for_do_not_go_beside(void **state)
+{
+	long count = count_in_role("waits", false, "beside_writes");
+
+	(void)state;
+	if (count < 0)
+		skip_because("nothing counts requests here");
+	check_equal(count, 0);
+	check_equal(count_in_role("waits", false, "beside_reads"), 0);
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_deep_copies_go_beside),
+		cmocka_unit_test(test_lone_long_transfers_go_beside),
+		cmocka_unit_test(test_lone_syncs_go_beside),
+		cmocka_unit_test(test_what_waits_beside_can_be_cancelled),
+		cmocka_unit_test(test_copies_that_are_waited_for_do_not_go_beside),
+	};
+
+	if (argc > 2 && !strcmp(argv[1], "--role"))
+		return play_role(argv[2]);
+	return cmocka_run_group_tests_name("beside_counters", tests, NULL, NULL);
+}
