@@ -3,8 +3,8 @@
  * beside.c - the lane beside: a thread next to the program's, without the engine.
  *
  * Submitters push to a desk's inbox, its thread is the only taker, and the
- * engine makes the thread (inbox.c, whose model covers all three).  The thread
- * ends when nothing came for a while.
+ * engine makes the thread.  The thread ends when nothing came for a while.  All
+ * of that is the protocol of inbox.c, and what its model proves of the engine.
  *
  * Copies are pushed whatever the thread does, up to a handful.  It looks on for a
  * moment before it sleeps, since to wake it costs more than a copy.  All of it
@@ -48,12 +48,12 @@
 #define LOOK_NS       20000u /* how long it looks on */
 #define LOOKS         16     /* pauses of the processor between two looks */
 #define SLOW_NS       300000u /* a copy, or a wake, that took longer was not alone on the processor */
-#define CONFLICT_NS   50000u /* what it costs that a copy must wait for one that went beside */
-#define LONG_READ_MAX 2097152u
-#define ASK_AGAIN_NS  1000000000u
-#define LOST_MAX_NS   100000000u /* the process was stopped: no reason to give up */
-#define DECAY         50u        /* 2 % of the time may be lost, */
-#define DEBT_MAX_NS   2000000u   /* and so much at once */
+#define CONFLICT_NS   50000u      /* what it costs that a copy must wait for one that went beside */
+#define LONG_READ_MAX 2097152u    /* where a ring would take it, and let go of the number */
+#define ASK_AGAIN_NS  1000000000u /* for a thread that could not be made */
+#define LOST_MAX_NS   100000000u  /* the process was stopped: no reason to give up */
+#define DECAY         50u         /* 2 % of the time may be lost, */
+#define DEBT_MAX_NS   2000000u    /* and so much at once */
 
 struct desk {
 	struct inbox inbox;

@@ -40,10 +40,12 @@ static void on_executed(struct request *req)
 		return;
 	req->res = publish_final_result(req);
 	req->done = 0;
-	submit_lower_filter(req);
+	if (!request_is_barrier(req))
+		submit_lower_filter(req);
 	/* Partner: is_out_of_reach() in cancel.c. */
 	atomic_store(&req->publication, PUBLICATION_BEGUN);
 	interest = publish_result(req, req->res);
+	submit_lower_filter(req); /* of a sync, which a later one must not seem to overtake */
 	atomic_store(&req->publication, PUBLICATION_DONE);
 	waiter_wake_slots(waiter_wake(req, interest));
 }

@@ -98,8 +98,11 @@ static void publish(struct request *req, ssize_t res)
 
 	ledger.nr_outstanding--;
 	if (req->publication == PUBLICATION_NONE) {
-		submit_lower_filter(req);
+		if (!request_is_barrier(req))
+			submit_lower_filter(req);
 		interest = publish_result(req, res);
+		submit_lower_filter(
+			req); /* of a sync, which a later one must not seem to overtake */
 	}
 	if (req->is_bounced)
 		outside_leave(req);
@@ -132,7 +135,7 @@ static int early_error(const struct request *req)
 	return req->descriptor.err;
 }
 
-/* Given up by the direct lane, whose filter has guarded it until it is in its place here. */
+/* Given up outside, where the filter has guarded it until it is in its place here. */
 static void take_bounced(struct request *req)
 {
 	atomic_store(&req->is_beside, false);

@@ -11,7 +11,6 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "direct.h"
 #include "epoch.h"
 #include "filter.h"
 #include "futex.h"
@@ -200,8 +199,8 @@ static bool must_wait(struct fdqueue *queue, const struct request *req)
 }
 
 /*
- * Does the filter of the direct lane say "perhaps"?  Its requests are older than
- * ours, unless their submitting call goes on: direct.h.
+ * Do the filters of the lanes outside say "perhaps"?  Its requests are older than
+ * ours, unless their submitting call goes on: outside.h.
  */
 static bool waits_for_direct(struct fdqueue *queue, const struct request *req)
 {
@@ -263,7 +262,7 @@ static bool is_epoch_over(const struct fdqueue *queue)
 	return queue->is_overdue && !outside_precedes_barrier(queue->fd, epoch_before(queue->fd));
 }
 
-/* A barrier whose turn has come still waits for the direct lane. */
+/* A barrier whose turn has come still waits for what is outside. */
 static bool is_barrier_clear(struct fdqueue *queue, struct request *req)
 {
 	if (!req->has_direct_barrier) {

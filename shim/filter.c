@@ -17,7 +17,7 @@
 #define CELLS      16384u /* so many that a few hundred blocks under way rarely share one */
 
 /* How a range is counted: in blocks of a size that keeps their number small. */
-enum size { SHORT, LONG, EVERYTHING, SIZE_NR };
+enum size { SHORT, LONG, EVERYTHING, NOTHING, SIZE_NR };
 
 static const struct {
 	unsigned shift;
@@ -55,6 +55,8 @@ static uint64_t nr_blocks(const struct filter_range *range, enum size size)
 
 static enum size size_of(const struct filter_range *range)
 {
+	if (range->end <= range->start)
+		return NOTHING; /* a sync: overlaps nothing */
 	if (nr_blocks(range, SHORT) <= blocks[SHORT].blocks_max)
 		return SHORT;
 	return nr_blocks(range, LONG) <= blocks[LONG].blocks_max ? LONG : EVERYTHING;
@@ -74,7 +76,7 @@ static void add(enum filter_lane lane, const struct filter_range *range, uint32_
 	struct counters *counters = &table[lane][range->is_write];
 	enum size size = size_of(range);
 
-	if (size != EVERYTHING)
+	if (size == SHORT || size == LONG)
 		for (uint64_t i = 0; i < nr_blocks(range, size); i++)
 			atomic_fetch_add(cell_of(counters, range, size, i), n);
 	atomic_fetch_add(&requests_of(counters, range)[size], n);
@@ -95,7 +97,7 @@ unsigned filter_depth(enum filter_lane lane, const struct filter_range *range)
 	_Atomic uint32_t *requests = requests_of(&table[lane][range->is_write], range);
 
 	return atomic_load(&requests[SHORT]) + atomic_load(&requests[LONG]) +
-	       atomic_load(&requests[EVERYTHING]);
+	       atomic_load(&requests[EVERYTHING]) + atomic_load(&requests[NOTHING]);
 }
 
 /* Is any of its blocks of that size counted? */
@@ -118,6 +120,8 @@ static bool may_touch(enum filter_lane lane, const struct filter_range *range, b
 	if (!has_short && !has_long && !has_everything)
 		return false;
 	size = size_of(range);
+	if (size == NOTHING)
+		return false;
 	if (has_everything || size == EVERYTHING)
 		return true;
 	/* Short ones are not counted in long blocks: perhaps. */

@@ -183,7 +183,7 @@ bool inbox_fall_asleep(struct inbox *inbox, uint32_t *wake_value)
 	return atomic_compare_exchange_strong(&inbox->head, &expected, INBOX_ASLEEP);
 }
 
-/* It is EMPTY, ASLEEP or a list: nobody closes it but the engine. */
+/* It is EMPTY, ASLEEP or a list: nobody closes it but the receiver. */
 void inbox_wake_up(struct inbox *inbox)
 {
 	atomic_fetch_and(&inbox->head, ~INBOX_ASLEEP);

@@ -4,7 +4,7 @@
  *
  * Room: config.depth file requests in flight, over all descriptors; queues
  * that wait for it are served in turn.  Order: fdqueue.c; a queue that waits
- * for the direct lane is looked at again whenever something ends there.
+ * for the lanes outside is looked at again whenever something ends there.
  */
 #include "pump.h"
 
@@ -42,7 +42,7 @@ static void keep_reaper(void)
 		reaper_start();
 }
 
-/* The direct lane reports now; look once more, since it may have ended just before. */
+/* The lanes outside report now; look once more, since it may have ended just before. */
 static void await_direct(struct fdqueue *queue)
 {
 	if (TAILQ_EMPTY(&ledger.awaiting)) {
@@ -80,7 +80,7 @@ void pump(struct fdqueue *queue)
 	}
 }
 
-/* Something of the direct lane ended, for which one of these may have waited. */
+/* Something outside ended, for which one of these may have waited. */
 void pump_awaiting(void)
 {
 	struct fdqueue *queue, *next;

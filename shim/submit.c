@@ -166,8 +166,6 @@ void submit_raise_filter(struct request *req)
 {
 	struct filter_range range = filter_range_of(req);
 
-	if (request_is_barrier(req))
-		return;
 	filter_raise(FILTER_ENGINE, &range);
 	req->is_filtered = true;
 }
@@ -195,7 +193,8 @@ static void choose_lane(struct request *req, bool may_go_outside)
 	if (may_go_outside && goes_outside(req))
 		return;
 	descriptor_get_inode(req->fd, &req->descriptor);
-	if (is_transfer && descriptor_is_file(&req->descriptor))
+	/* A sync has no bytes, and overlaps nothing; but a later one must not overtake it. */
+	if ((is_transfer || request_is_barrier(req)) && descriptor_is_file(&req->descriptor))
 		submit_raise_filter(req);
 	else if (is_transfer)
 		req->priority = priority_of(req->cb);

@@ -161,11 +161,12 @@ counted() {
 	fi
 	[ "$backend" != glibc ] || return 0
 	was_served "$backend" "$work/err"
-	[[ $* != *--fdatasync* ]] || syncs=$(counters fsyncs)
+	[[ $* != *--fdatasync* ]] || syncs=$(counters fsyncs beside_syncs)
 	[ "$(nr_completed)" -eq $((reads + writes + syncs)) ] ||
 		echo "fio counts $reads reads, $writes writes and $syncs syncs," \
 			"the library $(nr_completed) requests in all"
-	[ "$(counters fsyncs)" -eq "$syncs" ] || echo "the library counts $(counters fsyncs) syncs"
+	[ "$(counters fsyncs beside_syncs)" -eq "$syncs" ] ||
+		echo "the library counts $(counters fsyncs beside_syncs) syncs"
 	[ "$(counters errors)" -eq 0 ] || echo "$(counters errors) requests failed"
 }
 
