@@ -14,22 +14,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "desk.h"
 #include "request.h"
-
-/* How the lane reports, on its threads or, of what no thread could be made for, on the engine. */
-struct beside_events {
-	/* @req ended; the lane frees its record.  Returns the wait slots to wake (waiter.h). */
-	uint64_t (*complete)(struct request *req, ssize_t res);
-	/*
-	 * It would have waited: the engine must do it.  It stays entered until
-	 * outside_leave_range() and outside_leave().
-	 */
-	void (*bounce)(struct request *req);
-	/* [submitter] Have the engine call beside_start(). */
-	void (*want)(void);
-};
-
-void beside_init(const struct beside_events *events);
 
 /* [submitter] Shall a copy that could be made at once go to the desk for copies? */
 bool beside_wants_copy(void);
@@ -49,9 +35,6 @@ void beside_enter(struct request *req);
 /* [submitter] Hand @req over.  False: it was not taken, and has left the lane. */
 bool beside_submit(struct request *req);
 
-/* [thread of the lane, or who cannot bounce] @req, which is handed over to nobody, has ended. */
-void beside_end(struct request *req, ssize_t res);
-
 /*
  * [any thread] Cancel @req, if it still waits; or whatever waits of @fd.  Returns
  * how many were.  Async-signal-safe.
@@ -61,11 +44,5 @@ unsigned beside_cancel_all(int fd);
 
 /* [any thread] Wait until the lane needs none of the numbers @first .. @last.  Async-signal-safe. */
 void beside_settle(int first, int last);
-
-/* [engine] Make the threads that were asked for. */
-void beside_start(void);
-
-/* Child of a fork: no thread, nothing under way. */
-void beside_forget(void);
 
 #endif

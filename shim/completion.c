@@ -10,7 +10,7 @@
 #include <errno.h>
 #include <signal.h>
 
-#include "beside.h"
+#include "desk.h"
 #include "direct.h"
 #include "engine.h"
 #include "futex.h"
@@ -170,7 +170,7 @@ static void on_beside_bounce(struct request *req)
 	descriptor_get_inode(req->fd, &req->descriptor);
 	if (engine_hand_over(&req->message, &req->message) == 0)
 		return;
-	beside_end(req, perform(req, req->fd));
+	desk_end(req, perform(req, req->fd));
 }
 
 static struct message beside_message = { .kind = MESSAGE_BESIDE };
@@ -188,7 +188,7 @@ static void on_beside_want(void)
 	RAW_SYSCALL(SYS_rt_sigprocmask, SIG_SETMASK, &old, NULL, sizeof(old));
 }
 
-static const struct beside_events beside_client = {
+static const struct desk_events beside_client = {
 	.complete = on_beside_complete,
 	.bounce = on_beside_bounce,
 	.want = on_beside_want,
@@ -202,7 +202,7 @@ void completion_beside_refused(void)
 void completion_beside_received(void)
 {
 	atomic_store(&is_beside_posted, false);
-	beside_start();
+	desk_start();
 }
 
 void completion_reaper_received(void)
@@ -220,7 +220,7 @@ void completion_start(void)
 {
 	workers_start(on_executed);
 	direct_init(&direct_client);
-	beside_init(&beside_client);
+	desk_init(&beside_client);
 	atomic_store(&is_beside_posted, false);
 	atomic_store(&is_drained_posted, false);
 	atomic_store(&is_reaper_posted, false);

@@ -11,7 +11,10 @@
 #define RTAIO_DEBT_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
+
+#include "futex.h"
 
 struct debt {
 	_Atomic uint64_t owed_ns;
@@ -29,6 +32,27 @@ static inline uint64_t debt_add(struct debt *debt, uint64_t lost_ns, uint64_t no
 	owed = (owed > paid ? owed - paid : 0) + lost_ns;
 	atomic_store_explicit(&debt->owed_ns, owed, memory_order_relaxed);
 	return owed;
+}
+
+/*
+ * Of threads that lose processor time: 2 % of the time may be lost, and 2 ms at
+ * once.  When the process was stopped, that is no reason to give up.
+ */
+#define DEBT_LOSS_DECAY   50u
+#define DEBT_LOSS_HIGH_NS 2000000u
+#define DEBT_LOSS_MAX_NS  100000000u
+
+static inline void debt_lose(struct debt *debt, uint64_t lost_ns, uint64_t now_ns)
+{
+	debt_add(debt, lost_ns < DEBT_LOSS_MAX_NS ? lost_ns : DEBT_LOSS_MAX_NS, now_ns,
+		 DEBT_LOSS_DECAY);
+}
+
+static inline bool debt_is_high(struct debt *debt)
+{
+	/* A look at the clock only when there is any. */
+	return atomic_load_explicit(&debt->owed_ns, memory_order_relaxed) > DEBT_LOSS_HIGH_NS &&
+	       debt_add(debt, 0, clock_now_ns(), DEBT_LOSS_DECAY) > DEBT_LOSS_HIGH_NS;
 }
 
 static inline void debt_clear(struct debt *debt)

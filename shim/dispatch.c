@@ -28,8 +28,8 @@
  *
  * Who runs what
  *
- *   submit.c, inline.c, direct.c, event_ring.c, waiter.c, the submitting half of
- *   beside.c and the asking half of cancel.c
+ *   submit.c, inline.c, direct.c, event_ring.c, waiter.c, beside.c, the submitting half of
+ *   desk.c and the asking half of cancel.c
  *   run in the program's threads, also in signal handlers.  They take no lock.
  *   They share with the engine and the threads beside: the inboxes (inbox.c), the pool of records
  *   (request.c), the interest word and generation of a record (waiter.c), the
@@ -51,9 +51,9 @@
 #include <errno.h>
 
 #include "aiocb.h"
-#include "beside.h"
 #include "cancel.h"
 #include "completion.h"
+#include "desk.h"
 #include "direct.h"
 #include "engine.h"
 #include "fdqueue.h"
@@ -451,7 +451,7 @@ void dispatch_forget(void)
 {
 	filter_forget();
 	direct_forget();
-	beside_forget();
+	desk_forget();
 	fdqueue_forget();
 	cancel_forget();
 	notify_forget();

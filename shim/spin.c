@@ -9,10 +9,7 @@
 #include "futex.h"
 #include "stats.h"
 
-#define GAP_NS      20000u     /* between two looks: the processor was somebody else's */
-#define DECAY       50u        /* 2 % of the time may be lost, */
-#define DEBT_MAX_NS 2000000u   /* and so much at once */
-#define LOST_MAX_NS 100000000u /* the process was stopped: no reason to spin never again */
+#define GAP_NS 20000u /* between two looks: the processor was somebody else's */
 
 static struct debt spun; /* in vain */
 
@@ -31,11 +28,9 @@ bool spin_for(bool (*has_come)(const void *arg), const void *arg, uint64_t max_n
 	uint64_t began, last, now, lost = 0;
 	bool is_there;
 
-	if (spin_ns == 0)
+	if (spin_ns == 0 || debt_is_high(&spun))
 		return false;
 	began = last = now = clock_now_ns();
-	if (debt_add(&spun, 0, now, DECAY) > DEBT_MAX_NS)
-		return false;
 	if (spin_ns > max_ns)
 		spin_ns = max_ns;
 	while (!(is_there = has_come(arg)) && now - began < spin_ns) {
@@ -49,7 +44,7 @@ bool spin_for(bool (*has_come)(const void *arg), const void *arg, uint64_t max_n
 		stats_inc(direct_spins);
 	else
 		lost = now - began;
-	debt_add(&spun, lost < LOST_MAX_NS ? lost : LOST_MAX_NS, now, DECAY);
+	debt_lose(&spun, lost, now);
 	return is_there;
 }
 

@@ -7,6 +7,9 @@
  */
 #include "beside.h"
 
+#include <stdatomic.h>
+#include <sys/mman.h>
+
 static void copy_deep(bool is_read, unsigned int depth)
 {
 	struct work work;
@@ -39,20 +42,32 @@ static void sync_often(void)
 	}
 }
 
-#define NR_QUEUED 32
+#define NR_QUEUED   32
+#define NR_ROUNDS   20
+#define CANCEL_SIZE (16 * LONG_SIZE)
 
-/* What waits behind the first ends at once, and all others as if nothing had been. */
+/*
+ * Behind a write that has begun, as the file shows, all others wait for their
+ * turn and can be cancelled.  The first may be waited for without: no processor
+ * for the program while it lasts.
+ */
 static void cancel_often(void)
 {
 	static struct aiocb cbs[NR_QUEUED];
-	char *buf = calloc(1, LONG_SIZE);
-	int fd = memory_file();
+	char *buf = malloc(CANCEL_SIZE), *seen;
+	int nr_in_vain = 0;
 
-	for (int round = 0; round < 30; round++) {
-		int ret;
+	memset(buf, 'w', CANCEL_SIZE);
+	for (int round = 0; round < NR_ROUNDS; round++) {
+		int fd = memory_file(), nr_canceled = 0, ret;
 
-		for (int i = 0; i < NR_QUEUED; i++)
-			submit_write(&cbs[i], fd, buf, LONG_SIZE, (off_t)i * LONG_SIZE);
+		check_equal(ftruncate(fd, CANCEL_SIZE), 0);
+		seen = mmap(NULL, CANCEL_SIZE, PROT_READ, MAP_SHARED, fd, 0);
+		check(seen != MAP_FAILED);
+		submit_write(&cbs[0], fd, buf, CANCEL_SIZE, 0);
+		eventually(atomic_load((_Atomic char *)seen) == 'w');
+		for (int i = 1; i < NR_QUEUED; i++)
+			submit_write(&cbs[i], fd, buf, LONG_SIZE, CANCEL_SIZE);
 		ret = aio_cancel(fd, NULL);
 		check(ret == AIO_CANCELED || ret == AIO_NOTCANCELED || ret == AIO_ALLDONE);
 		for (int i = 0; i < NR_QUEUED; i++) {
@@ -60,9 +75,73 @@ static void cancel_often(void)
 
 			check(ret == AIO_NOTCANCELED || aio_error(&cbs[i]) != EINPROGRESS);
 			res = outcome(&cbs[i]);
-			check(res == LONG_SIZE || res == -ECANCELED);
+			nr_canceled += res == -ECANCELED;
+			check(res == -ECANCELED || res == (i ? LONG_SIZE : CANCEL_SIZE));
 		}
+		nr_in_vain += nr_canceled < NR_QUEUED / 2;
+		munmap(seen, CANCEL_SIZE);
+		close(fd);
 	}
+	free(buf);
+	check(nr_in_vain < NR_ROUNDS / 2);
+}
+
+#define NR_RACERS    4
+#define NR_RACED     1500 /* by each */
+#define NR_AFTERWARD (2 * NR_RACED)
+#define RACED_SIZE   (LONG_SIZE / 8)
+
+static int raced[NR_RACERS];
+static atomic_bool race_is_over;
+
+static void write_alone(int fd, char *buf)
+{
+	struct aiocb cb;
+	ssize_t res;
+
+	submit_write(&cb, fd, buf, RACED_SIZE, 0);
+	res = outcome(&cb);
+	check(res == RACED_SIZE || res == -ECANCELED);
+}
+
+static void *write_in_race(void *arg)
+{
+	int *fd = arg;
+	char *buf = calloc(1, RACED_SIZE);
+
+	for (int i = 0; i < NR_RACED; i++)
+		write_alone(*fd, buf);
+	free(buf);
+	return NULL;
+}
+
+static void *cancel_in_race(void *arg)
+{
+	while (!atomic_load(&race_is_over))
+		for (int i = 0; i < NR_RACERS; i++)
+			aio_cancel(raced[i], NULL);
+	return arg;
+}
+
+/* Whatever was cancelled at whatever moment, afterwards all goes on as before. */
+static void cancel_in_submission(void)
+{
+	pthread_t racers[NR_RACERS], cancellers[2];
+	char *buf = calloc(1, RACED_SIZE);
+
+	for (int i = 0; i < NR_RACERS; i++)
+		raced[i] = memory_file();
+	for (int i = 0; i < NR_RACERS; i++)
+		racers[i] = start_thread(write_in_race, &raced[i]);
+	for (int i = 0; i < 2; i++)
+		cancellers[i] = start_thread(cancel_in_race, NULL);
+	for (int i = 0; i < NR_RACERS; i++)
+		join_thread(racers[i]);
+	atomic_store(&race_is_over, true);
+	for (int i = 0; i < 2; i++)
+		join_thread(cancellers[i]);
+	for (int i = 0; i < NR_RACERS * NR_AFTERWARD; i++)
+		write_alone(raced[i % NR_RACERS], buf);
 	free(buf);
 }
 
@@ -85,6 +164,8 @@ static int play_role(const char *role)
 		sync_often();
 	else if (!strcmp(role, "cancel"))
 		cancel_often();
+	else if (!strcmp(role, "cancel-race"))
+		cancel_in_submission();
 	else
 		return 1;
 	return 0;
@@ -130,13 +211,18 @@ static long count_in_role(const char *role, bool is_forced, const char *counter)
 }
 
 /* In some run; in one the machine may have no processor for it at the time. */
-static void check_goes_beside(const char *role, bool is_forced, const char *counter)
+static void check_more_go_beside(long least, const char *role, bool is_forced, const char *counter)
 {
 	long count = count_in_role(role, is_forced, counter);
 
 	if (count < 0)
 		skip_because("nothing counts requests here");
-	eventually(count > 0 || (count = count_in_role(role, is_forced, counter)) > 0);
+	eventually(count > least || (count = count_in_role(role, is_forced, counter)) > least);
+}
+
+static void check_goes_beside(const char *role, bool is_forced, const char *counter)
+{
+	check_more_go_beside(0, role, is_forced, counter);
 }
 
 static void test_deep_copies_go_beside(void **state)
@@ -168,6 +254,12 @@ static void test_what_waits_beside_can_be_cancelled(void **state)
 	check_goes_beside("cancel", false, "cancellations");
 }
 
+static void test_cancelling_amid_submissions_leaves_nothing_behind(void **state)
+{
+	(void)state;
+	check_more_go_beside((long)NR_RACERS * NR_RACED, "cancel-race", false, "beside_writes");
+}
+
 /* The caller would wait for the other thread. */
 static void test_copies_that_are_waited_for_do_not_go_beside(void **state)
 {
@@ -187,6 +279,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_lone_long_transfers_go_beside),
 		cmocka_unit_test(test_lone_syncs_go_beside),
 		cmocka_unit_test(test_what_waits_beside_can_be_cancelled),
+		cmocka_unit_test(test_cancelling_amid_submissions_leaves_nothing_behind),
 		cmocka_unit_test(test_copies_that_are_waited_for_do_not_go_beside),
 	};
 

@@ -52,6 +52,17 @@ static void check_file_is(int fd, int value, off_t offset, size_t size)
 	free(found);
 }
 
+/* Done as a whole, or cancelled as one. */
+static bool was_done(struct aiocb *cb, size_t size)
+{
+	ssize_t res = outcome(cb);
+
+	if (res == -ECANCELED)
+		return false;
+	check_equal(res, size);
+	return true;
+}
+
 static void take_from_writes(take_fn *take, int other, char *buf, size_t size)
 {
 	static struct aiocb cbs[DEPTH];
@@ -62,14 +73,9 @@ static void take_from_writes(take_fn *take, int other, char *buf, size_t size)
 	for (int i = 0; i < DEPTH; i++)
 		submit_write(&cbs[i], fd, buf + i * size, size, (off_t)(i * size));
 	take(fd, other);
-	for (int i = 0; i < DEPTH; i++) {
-		ssize_t res = outcome(&cbs[i]);
-
-		if (res == -ECANCELED)
-			continue;
-		check_equal(res, size);
-		check_file_is(kept, 'w', (off_t)(i * size), size);
-	}
+	for (int i = 0; i < DEPTH; i++)
+		if (was_done(&cbs[i], size))
+			check_file_is(kept, 'w', (off_t)(i * size), size);
 	check_file_is(other, 'o', 0, DEPTH * TAKE_SIZE);
 	close(fd);
 	close(kept);
@@ -92,14 +98,9 @@ static void take_from_reads(take_fn *take, int other, char *buf, size_t size)
 	for (int i = 0; i < DEPTH; i++)
 		submit_read(&cbs[i], fd, buf + i * size, size, (off_t)(i * size));
 	take(fd, other);
-	for (int i = 0; i < DEPTH; i++) {
-		ssize_t res = outcome(&cbs[i]);
-
-		if (res == -ECANCELED)
-			continue;
-		check_equal(res, size);
-		check_pattern(buf + i * size, i * size, size);
-	}
+	for (int i = 0; i < DEPTH; i++)
+		if (was_done(&cbs[i], size))
+			check_pattern(buf + i * size, i * size, size);
 	close(fd);
 }
 
@@ -235,12 +236,8 @@ static void *take_behind_first(void *arg)
 
 static void check_written(struct aiocb *cb, int kept, off_t offset)
 {
-	ssize_t res = outcome(cb);
-
-	if (res == -ECANCELED)
-		return;
-	check_equal(res, BLOCK);
-	check_file_is(kept, 'w', offset, BLOCK);
+	if (was_done(cb, BLOCK))
+		check_file_is(kept, 'w', offset, BLOCK);
 }
 
 static int take_unseen(void)

@@ -1,0 +1,398 @@
+// SPDX-License-Identifier: MIT
+/*
+ * desk.c - the two threads of the lane beside, and how requests get to them.
+ *
+ * Submitters push to a desk's inbox, its thread is the only taker, and the
+ * engine makes the thread.  The thread ends when nothing came for a while.  All
+ * of that is the protocol of inbox.c, and what its model proves of the engine.
+ *
+ * Copies are pushed whatever the thread does, up to a handful.  It looks on for a
+ * moment before it sleeps, since to wake it costs more than a copy.  All of it
+ * is in vain when the thread does not get a processor, or when it is woken for
+ * a few copies only: the time that it lost adds to a debt, and while that is
+ * high the submitters copy themselves.
+ *
+ * The other desk is pushed to only while its thread rests, but for writes to the
+ * file that it writes to, which would have to wait for each other anyway.  So
+ * nothing waits behind what has nothing to do with it.
+ *
+ * Who is on the other side of waits_beside: the thread of the desk that takes the
+ * request, and aio_cancel, which ends it; the compare-and-swap decides.  The
+ * record lies in the inbox in either case, so its thread frees it.
+ */
+#include "desk.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stddef.h>
+
+#include "config.h"
+#include "debt.h"
+#include "epoch.h"
+#include "futex.h"
+#include "inbox.h"
+#include "inline.h"
+#include "outside.h"
+#include "perform.h"
+#include "spin.h"
+#include "stats.h"
+#include "thread.h"
+#include "waiter.h"
+
+#define COPIES_MAX   16      /* copies that wait for the thread */
+#define LOOK_NS      20000u  /* how long it looks on */
+#define LOOKS        16      /* pauses of the processor between two looks */
+#define SLOW_NS      300000u /* a copy, or a wake, that took longer was not alone on the processor */
+#define ASK_AGAIN_NS 1000000000u /* for a thread that could not be made */
+
+struct desk {
+	struct inbox inbox;
+	const char *thread_name;
+	void (*serve)(struct desk *desk, struct message *message);
+	_Atomic uint64_t asked_at_ns; /* for a thread; 0: never */
+	/* A submitter that jumps out leaves one too many, until the next thread. */
+	_Atomic int nr_queued;
+	_Atomic uint64_t woken_at_ns;   /* desk for copies */
+	_Atomic uint64_t written_inode; /* the other: the thread stores, submitters read; 0: none */
+};
+
+static void serve_copies(struct desk *desk, struct message *message);
+static void serve_long(struct desk *desk, struct message *message);
+
+static struct desk desks[BESIDE_NR] = {
+	[BESIDE_COPIES] = { INBOX_INIT, "rtaio-copy", serve_copies },
+	[BESIDE_LONG] = { INBOX_INIT, "rtaio-long", serve_long },
+};
+static const struct desk_events *events;
+static struct debt lost; /* by the thread for copies */
+
+void desk_init(const struct desk_events *events_)
+{
+	events = events_;
+}
+
+/* --- in the program's threads ------------------------------------------------- */
+
+void desk_lose(uint64_t ns, uint64_t now)
+{
+	debt_lose(&lost, ns, now);
+}
+
+bool desk_is_losing(void)
+{
+	return debt_is_high(&lost);
+}
+
+bool desk_is_staffed(enum beside_desk which)
+{
+	struct desk *desk = &desks[which];
+	uint64_t now;
+
+	if (inbox_is_open(&desk->inbox))
+		return true;
+	now = clock_now_ns();
+	/* Perhaps no thread can be had: not asked at every request. */
+	if (now - atomic_load_explicit(&desk->asked_at_ns, memory_order_relaxed) > ASK_AGAIN_NS) {
+		atomic_store_explicit(&desk->asked_at_ns, now, memory_order_relaxed);
+		events->want();
+	}
+	return false;
+}
+
+bool desk_rests(enum beside_desk which)
+{
+	return inbox_rests(&desks[which].inbox);
+}
+
+int desk_nr_queued(enum beside_desk which)
+{
+	return atomic_load_explicit(&desks[which].nr_queued, memory_order_relaxed);
+}
+
+bool desk_has_room(void)
+{
+	return desk_nr_queued(BESIDE_COPIES) < COPIES_MAX;
+}
+
+static uint64_t key_of(const struct request *req)
+{
+	/* Synchronous ones wait for the disk side by side. */
+	if (req->op != OP_WRITE || req->descriptor.flags & (O_SYNC | O_DSYNC))
+		return 0;
+	return descriptor_inode_key(&req->descriptor);
+}
+
+bool desk_writes_with(const struct request *req)
+{
+	uint64_t key = key_of(req);
+
+	return key != 0 && atomic_load(&desks[BESIDE_LONG].written_inode) == key;
+}
+
+void desk_enter(const struct request *req)
+{
+	atomic_fetch_add_explicit(&desks[req->desk].nr_queued, 1, memory_order_relaxed);
+}
+
+static bool push(struct desk *desk, struct request *req)
+{
+	if (req->desk == BESIDE_LONG) {
+		if (inbox_push_to_rest(&desk->inbox, &req->message))
+			return true;
+		if (!desk_writes_with(req))
+			return false;
+	} else if (inbox_rests(&desk->inbox)) {
+		atomic_store_explicit(&desk->woken_at_ns, clock_now_ns(), memory_order_relaxed);
+	}
+	return inbox_push(&desk->inbox, &req->message, &req->message);
+}
+
+static void bury(struct request *req);
+
+bool desk_push(struct request *req)
+{
+	uint32_t generation = atomic_load_explicit(&req->generation, memory_order_relaxed);
+
+	atomic_store(&req->waits_beside, WAITS_BESIDE | generation);
+	/* Once it is pushed, the record may be another request's. */
+	if (push(&desks[req->desk], req)) {
+		outside_return(req, generation);
+		return true;
+	}
+	atomic_fetch_sub_explicit(&desks[req->desk].nr_queued, 1, memory_order_relaxed);
+	if (desk_take(req, generation))
+		return false;
+	bury(req);
+	return true;
+}
+
+/* --- on the thread of a desk -------------------------------------------------- */
+
+void desk_publish(struct request *req, ssize_t res)
+{
+	uint32_t epoch = req->epoch;
+	int fd = req->fd;
+	uint64_t slots;
+
+	request_release_descriptor(req);
+	outside_leave_range(req);
+	slots = events->complete(req, res);
+	/* Last: a barrier that this lets through must find the effect. */
+	epoch_leave(fd, epoch);
+	waiter_wake_slots(slots);
+}
+
+void desk_end(struct request *req, ssize_t res)
+{
+	desk_publish(req, res);
+	request_free(req);
+}
+
+bool desk_take(struct request *req, uint32_t generation)
+{
+	uint64_t waiting = WAITS_BESIDE | generation;
+
+	return atomic_compare_exchange_strong(&req->waits_beside, &waiting, 0);
+}
+
+/* aio_cancel was faster: a moment later it is done with it, and nobody knows it any more. */
+static void bury(struct request *req)
+{
+	while (atomic_load(&req->waits_beside) != CANCELED_BESIDE)
+		sched_yield();
+	request_free(req);
+}
+
+/* The next one of @list; those that were cancelled are only freed. */
+static struct request *take_next(struct desk *desk, struct message **list)
+{
+	while (*list) {
+		struct request *req = (struct request *)*list;
+
+		*list = (*list)->next;
+		atomic_fetch_sub_explicit(&desk->nr_queued, 1, memory_order_relaxed);
+		if (desk_take(req, atomic_load(&req->generation)))
+			return req;
+		bury(req);
+	}
+	return NULL;
+}
+
+static void bounce(struct request *req)
+{
+	stats_inc(fallbacks);
+	events->bounce(req);
+}
+
+static void perform_long(struct request *req)
+{
+	if (descriptor_means(req->fd, &req->descriptor))
+		desk_end(req, perform(req, req->fd));
+	else
+		desk_end(req, -ECANCELED);
+}
+
+/* What got behind the first of another file, by an unlikely race, need not stay there. */
+static void serve_long(struct desk *desk, struct message *message)
+{
+	uint64_t key = key_of((struct request *)message);
+	struct request *req;
+
+	atomic_store(&desk->written_inode, key);
+	while ((req = take_next(desk, &message))) {
+		if (key_of(req) == key)
+			perform_long(req);
+		else
+			bounce(req);
+	}
+}
+
+/* All of it or nothing: the filter knows it whole. */
+static bool perform_copy(struct request *req, ssize_t *res)
+{
+	void *buf = req->buf;
+	size_t nbytes = req->nbytes;
+	off_t offset = req->offset;
+	bool is_done = inline_perform(req, (enum file_kind)req->kind, res);
+
+	req->buf = buf;
+	req->nbytes = nbytes;
+	req->offset = offset;
+	req->done = 0;
+	return is_done;
+}
+
+/* A number is looked at once for the writes that were pushed before that look. */
+static bool is_what_was_meant(const struct request *req, struct descriptor *now, int *looked_at)
+{
+	if (req->op == OP_READ)
+		return true;
+	if (req->fd != *looked_at)
+		descriptor_identify(req->fd, now);
+	*looked_at = req->fd;
+	return descriptor_same(now, &req->descriptor);
+}
+
+static void serve_copies(struct desk *desk, struct message *message)
+{
+	uint64_t began = clock_now_ns(), ended;
+	struct descriptor now;
+	struct request *req;
+	int looked_at = -1;
+	ssize_t res;
+
+	while ((req = take_next(desk, &message))) {
+		if (!is_what_was_meant(req, &now, &looked_at))
+			desk_end(req, -ECANCELED);
+		else if (perform_copy(req, &res))
+			desk_end(req, res);
+		else
+			bounce(req);
+		ended = clock_now_ns();
+		if (ended - began > SLOW_NS)
+			desk_lose(ended - began, ended);
+		began = ended;
+	}
+}
+
+/* There will be more in a moment, or this was in vain. */
+static struct message *look_on(struct desk *desk)
+{
+	uint64_t began = clock_now_ns(), now = began;
+	struct message *message = NULL;
+
+	while (!message && now - began < LOOK_NS) {
+		for (int i = 0; i < LOOKS; i++)
+			spin_relax();
+		message = inbox_take(&desk->inbox);
+		now = clock_now_ns();
+	}
+	if (!message)
+		desk_lose(now - began, now);
+	return message;
+}
+
+static void note_wake(struct desk *desk)
+{
+	uint64_t woken_at = atomic_exchange(&desk->woken_at_ns, 0), now = clock_now_ns();
+
+	if (woken_at != 0 && now > woken_at + SLOW_NS)
+		desk_lose(now - woken_at, now);
+}
+
+/* False: nothing came for a while. */
+static bool rest(struct desk *desk)
+{
+	struct timespec deadline;
+	uint32_t wake_value;
+	int ret;
+
+	atomic_store(&desk->written_inode, 0);
+	atomic_store_explicit(&desk->woken_at_ns, 0, memory_order_relaxed);
+	if (!inbox_fall_asleep(&desk->inbox, &wake_value))
+		return true;
+	deadline = clock_in_ns(atomic_load(&config.idle_ns));
+	ret = futex_wait(&desk->inbox.wake_word, wake_value, &deadline);
+	inbox_wake_up(&desk->inbox);
+	if (desk == &desks[BESIDE_COPIES])
+		note_wake(desk);
+	return ret != -ETIMEDOUT;
+}
+
+static void *work(void *arg)
+{
+	struct desk *desk = arg;
+	struct message *message;
+
+	thread_set_name(desk->thread_name);
+	for (;;) {
+		message = inbox_take(&desk->inbox);
+		if (!message && desk == &desks[BESIDE_COPIES])
+			message = look_on(desk);
+		if (message)
+			desk->serve(desk, message);
+		else if (!rest(desk) && inbox_close(&desk->inbox))
+			return NULL;
+	}
+}
+
+/* --- beginning and fork -------------------------------------------------------- */
+
+/* No thread could be made, and somebody has been faster than that. */
+static void refuse_all(struct desk *desk)
+{
+	struct message *message;
+	struct request *req;
+
+	do {
+		message = inbox_take_refused(&desk->inbox);
+		while ((req = take_next(desk, &message)))
+			bounce(req);
+	} while (!inbox_abandon(&desk->inbox));
+}
+
+void desk_start(void)
+{
+	for (int i = BESIDE_COPIES; i < BESIDE_NR; i++) {
+		struct desk *desk = &desks[i];
+
+		if (atomic_load(&desk->asked_at_ns) == 0 || !inbox_claim_start(&desk->inbox))
+			continue;
+		atomic_store(&desk->nr_queued, 0);
+		if (thread_create(work, desk, THREAD_SMALL_STACK) < 0)
+			refuse_all(desk);
+	}
+}
+
+void desk_forget(void)
+{
+	for (int i = BESIDE_COPIES; i < BESIDE_NR; i++) {
+		inbox_forget(&desks[i].inbox);
+		atomic_store(&desks[i].asked_at_ns, 0);
+		atomic_store(&desks[i].nr_queued, 0);
+		atomic_store(&desks[i].woken_at_ns, 0);
+		atomic_store(&desks[i].written_inode, 0);
+	}
+	debt_clear(&lost);
+}
