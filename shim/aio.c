@@ -111,8 +111,7 @@ ssize_t rtaio_aio_return(struct aiocb *cb)
 	/* Nobody may have asked aio_error before. */
 	if (aiocb_error(cb) == EINPROGRESS && process_is_ready())
 		event_ring_poll();
-	if (aiocb_was_at_once(cb))
-		pace_note_collected(aiocb_number(cb));
+	pace_note_collected(aiocb_number(cb));
 	return aiocb_return(cb);
 }
 

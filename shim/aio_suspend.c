@@ -20,7 +20,6 @@
 #include "forward.h"
 #include "futex.h"
 #include "interface.h"
-#include "pace.h"
 #include "reaper.h"
 #include "waiter.h"
 
@@ -135,7 +134,6 @@ static int wait_for(const struct census *census, const struct entries *entries,
 	}
 	if (census->nr_direct > 0)
 		return wait_with_reaper(entries, deadline);
-	pace_note_wait();
 	if (census->nr_pending == 1)
 		return waiter_wait_one(aiocb_handle(census->pending), deadline, true);
 	return waiter_wait_any(entries->list, entries->nent, deadline, true);

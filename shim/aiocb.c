@@ -28,6 +28,11 @@ static request_handle *handle_of(const struct aiocb *cb)
 	return (request_handle *)(uintptr_t)&cb->__glibc_reserved;
 }
 
+static uint32_t *number_of(const struct aiocb *cb)
+{
+	return (uint32_t *)(handle_of(cb) + 1);
+}
+
 /* What glibc leaves in aio_lio_opcode. */
 static const signed char glibc_opcode[] = {
 	[OP_READ] = LIO_READ,
@@ -41,6 +46,7 @@ void aiocb_begin(struct aiocb *cb, struct request *req)
 	if (req->op != OP_INVALID)
 		cb->aio_lio_opcode = glibc_opcode[req->op];
 	__atomic_store_n(handle_of(cb), request_handle_of(req), __ATOMIC_RELAXED);
+	__atomic_store_n(number_of(cb), req->number, __ATOMIC_RELAXED);
 	__atomic_store_n(&cb->__return_value, 0, __ATOMIC_RELAXED);
 	/* Partner: aiocb_request() in a thread that shares the aiocb. */
 	__atomic_store_n(&cb->__error_code, EINPROGRESS, __ATOMIC_RELEASE);
@@ -55,8 +61,8 @@ void aiocb_complete(struct aiocb *cb, ssize_t res)
 
 void aiocb_complete_at_once(struct aiocb *cb, enum request_op op, ssize_t res, uint32_t number)
 {
-	/* No handle has zeroes below. */
-	__atomic_store_n(handle_of(cb), (request_handle)number << 32, __ATOMIC_RELAXED);
+	__atomic_store_n(handle_of(cb), 0, __ATOMIC_RELAXED);
+	__atomic_store_n(number_of(cb), number, __ATOMIC_RELAXED);
 	cb->aio_lio_opcode = glibc_opcode[op];
 	aiocb_complete(cb, res);
 }
@@ -82,14 +88,9 @@ request_handle aiocb_handle(const struct aiocb *cb)
 	return __atomic_load_n(handle_of(cb), __ATOMIC_RELAXED);
 }
 
-bool aiocb_was_at_once(const struct aiocb *cb)
-{
-	return (uint32_t)aiocb_handle(cb) == 0;
-}
-
 uint32_t aiocb_number(const struct aiocb *cb)
 {
-	return (uint32_t)(aiocb_handle(cb) >> 32);
+	return __atomic_load_n(number_of(cb), __ATOMIC_RELAXED);
 }
 
 struct request *aiocb_request(const struct aiocb *cb)

@@ -27,9 +27,14 @@
 #define CONFLICT_NS   50000u   /* what it costs that a copy must wait for one that went beside */
 #define LONG_READ_MAX 2097152u /* where a ring would take it, and let go of the number */
 
-bool beside_wants_copy(void)
+bool beside_wants_copy(const struct request *req)
 {
-	if (!config.beside_lane || !desk_has_room())
+	if (!config.beside_lane)
+		return false;
+	/* Done here it would spin for the lock of the inode, with the thread that holds it. */
+	if (desk_has_turn(req))
+		return desk_is_staffed(BESIDE_COPIES);
+	if (!desk_has_room())
 		return false;
 	if (!config.is_always_deep && (!pace_is_deep() || desk_is_losing()))
 		return false;

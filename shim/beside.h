@@ -18,7 +18,7 @@
 #include "request.h"
 
 /* [submitter] Shall a copy that could be made at once go to the desk for copies? */
-bool beside_wants_copy(void);
+bool beside_wants_copy(const struct request *req);
 
 /* [submitter] A request overlaps, or seems to, what is under way outside the engine. */
 void beside_note_conflict(void);

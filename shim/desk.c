@@ -41,6 +41,8 @@
 #include "waiter.h"
 
 #define COPIES_MAX   16      /* copies that wait for the thread */
+#define WRITES_MAX   256     /* or, if it is a file's turn to be written */
+#define LOOK_EACH    16      /* of so many writes at most on one look at what their number means */
 #define LOOK_NS      20000u  /* how long it looks on */
 #define LOOKS        16      /* pauses of the processor between two looks */
 #define SLOW_NS      300000u /* a copy, or a wake, that took longer was not alone on the processor */
@@ -54,6 +56,7 @@ struct desk {
 	/* A submitter that jumps out leaves one too many, until the next thread. */
 	_Atomic int nr_queued;
 	_Atomic uint64_t woken_at_ns;   /* desk for copies */
+	_Atomic int written_fd;         /* the same: of the last write that was pushed */
 	_Atomic uint64_t written_inode; /* the other: the thread stores, submitters read; 0: none */
 };
 
@@ -115,6 +118,15 @@ bool desk_has_room(void)
 	return desk_nr_queued(BESIDE_COPIES) < COPIES_MAX;
 }
 
+bool desk_has_turn(const struct request *req)
+{
+	int nr = desk_nr_queued(BESIDE_COPIES);
+
+	return req->op == OP_WRITE && nr > 0 && nr < WRITES_MAX &&
+	       req->fd == atomic_load_explicit(&desks[BESIDE_COPIES].written_fd,
+					       memory_order_relaxed);
+}
+
 static uint64_t key_of(const struct request *req)
 {
 	/* Synchronous ones wait for the disk side by side. */
@@ -142,8 +154,12 @@ static bool push(struct desk *desk, struct request *req)
 			return true;
 		if (!desk_writes_with(req))
 			return false;
-	} else if (inbox_rests(&desk->inbox)) {
-		atomic_store_explicit(&desk->woken_at_ns, clock_now_ns(), memory_order_relaxed);
+	} else {
+		if (req->op == OP_WRITE)
+			atomic_store_explicit(&desk->written_fd, req->fd, memory_order_relaxed);
+		if (inbox_rests(&desk->inbox))
+			atomic_store_explicit(&desk->woken_at_ns, clock_now_ns(),
+					      memory_order_relaxed);
 	}
 	return inbox_push(&desk->inbox, &req->message, &req->message);
 }
@@ -263,35 +279,45 @@ static bool perform_copy(struct request *req, ssize_t *res)
 	return is_done;
 }
 
-/* A number is looked at once for the writes that were pushed before that look. */
-static bool is_what_was_meant(const struct request *req, struct descriptor *now, int *looked_at)
+/* A look at what a number means, good for some writes that were pushed before it. */
+struct look {
+	struct descriptor found;
+	int fd; /* -1: none */
+	unsigned nr_used;
+};
+
+static bool is_what_was_meant(const struct request *req, struct look *look)
 {
 	if (req->op == OP_READ)
 		return true;
-	if (req->fd != *looked_at)
-		descriptor_identify(req->fd, now);
-	*looked_at = req->fd;
-	return descriptor_same(now, &req->descriptor);
+	if (req->fd != look->fd || look->nr_used == LOOK_EACH) {
+		descriptor_identify(req->fd, &look->found);
+		look->fd = req->fd;
+		look->nr_used = 0;
+	}
+	look->nr_used++;
+	return descriptor_same(&look->found, &req->descriptor);
 }
 
 static void serve_copies(struct desk *desk, struct message *message)
 {
 	uint64_t began = clock_now_ns(), ended;
-	struct descriptor now;
+	struct look look = { .fd = -1 };
 	struct request *req;
-	int looked_at = -1;
 	ssize_t res;
 
 	while ((req = take_next(desk, &message))) {
-		if (!is_what_was_meant(req, &now, &looked_at))
+		if (!is_what_was_meant(req, &look))
 			desk_end(req, -ECANCELED);
 		else if (perform_copy(req, &res))
 			desk_end(req, res);
 		else
 			bounce(req);
 		ended = clock_now_ns();
-		if (ended - began > SLOW_NS)
+		if (ended - began > SLOW_NS) {
 			desk_lose(ended - began, ended);
+			look.fd = -1;
+		}
 		began = ended;
 	}
 }

@@ -21,7 +21,7 @@ struct desk_events {
 	 * outside_leave_range() and outside_leave().
 	 */
 	void (*bounce)(struct request *req);
-	/* [submitter] Have the engine call beside_start(). */
+	/* [submitter] Have the engine call desk_start(). */
 	void (*want)(void);
 };
 
@@ -38,6 +38,9 @@ int desk_nr_queued(enum beside_desk which);
 
 /* [submitter] May another copy wait? */
 bool desk_has_room(void);
+
+/* [submitter] Is @req a write to the file whose writes wait, and may it wait with them? */
+bool desk_has_turn(const struct request *req);
 
 /* [submitter] Is the long desk writing to the same file, so that @req would wait wherever it went? */
 bool desk_writes_with(const struct request *req);

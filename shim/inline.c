@@ -278,6 +278,16 @@ static bool is_fit_for_beside(const struct request *req, enum file_kind kind)
 
 bool inline_perform(struct request *req, enum file_kind kind, ssize_t *res)
 {
+	if (req->op == OP_READ)
+		return read_at_once(req, kind, res);
+	/* No call waits for it: it may wait itself. */
+	if (kind == FILE_COPIED)
+		return write_plain(req, res);
+	return write_at_once(req, kind, res);
+}
+
+static bool do_at_once(struct request *req, enum file_kind kind, ssize_t *res)
+{
 	return req->op == OP_WRITE ? write_at_once(req, kind, res) : read_at_once(req, kind, res);
 }
 
@@ -304,7 +314,7 @@ enum inline_answer inline_try(struct request *req, bool may_go_beside, ssize_t *
 	if (!is_worth_a_try(req, kind, &range))
 		return INLINE_NO;
 	req->kind = (uint8_t)kind;
-	if (may_go_beside && is_fit_for_beside(req, kind) && beside_wants_copy())
+	if (may_go_beside && is_fit_for_beside(req, kind) && beside_wants_copy(req))
 		return INLINE_BESIDE;
-	return inline_perform(req, kind, res) ? INLINE_DONE : INLINE_NO;
+	return do_at_once(req, kind, res) ? INLINE_DONE : INLINE_NO;
 }

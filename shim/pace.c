@@ -8,7 +8,6 @@
 #define SCORE_DEEP   8u  /* so many more of these than of others, */
 #define SCORE_MAX    64u /* of which so many at most are remembered */
 #define SCORE_LOST   4u  /* each of the others outweighs so many */
-#define MEASURE_EACH 16u /* of so many requests one is measured */
 
 static _Thread_local struct {
 	uint32_t submitted;
@@ -17,11 +16,13 @@ static _Thread_local struct {
 
 uint32_t pace_note_submitted(void)
 {
-	return ++pace.submitted;
+	return pace.submitted += pace.submitted < UINT32_MAX ? 1 : 2;
 }
 
 void pace_note_collected(uint32_t number)
 {
+	if (number == 0)
+		return;
 	if (pace.submitted - number < DISTANCE_MIN)
 		pace.score -= pace.score < SCORE_LOST ? pace.score : SCORE_LOST;
 	else if (pace.score < SCORE_MAX)
@@ -35,5 +36,5 @@ void pace_note_wait(void)
 
 bool pace_is_deep(void)
 {
-	return pace.score >= SCORE_DEEP && pace.submitted % MEASURE_EACH != 0;
+	return pace.score >= SCORE_DEEP;
 }

@@ -3,9 +3,9 @@
  * pace.h - how far ahead of its results does a thread submit?
  *
  * A thread that submits a request and then looks at its result waits for it;
- * one that submits many more before does not.  So each request that completes
- * in the submitting call gets a number, and the distance from there to the
- * thread's last one when aio_return asks for the result tells.
+ * one that submits many more before does not.  So each copy gets a number, and
+ * the distance from there to the thread's last one when aio_return asks for the
+ * result tells.
  *
  * Thread-local, so nobody is on the other side; a handler on the thread makes
  * it a little wrong, and so does a thread that collects another one's results.
@@ -17,16 +17,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* [submitter] The number of one more request. */
+/* [submitter] The number of one more request; not 0. */
 uint32_t pace_note_submitted(void);
 
-/* [any thread] The result of the request with that number was asked for. */
+/* [any thread] The result of the request with that number was asked for; 0: of one without. */
 void pace_note_collected(uint32_t number);
 
-/* [any thread] The thread is about to sleep until something is complete. */
+/* [any thread] The thread will wait for what it submits next. */
 void pace_note_wait(void);
 
-/* [submitter] Are results left alone for a while?  False now and then, so that it is measured. */
+/* [submitter] Are results left alone for a while? */
 bool pace_is_deep(void);
 
 #endif

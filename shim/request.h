@@ -108,6 +108,7 @@ struct request {
 	size_t nbytes;
 	off_t offset;
 	int fd;
+	uint32_t number; /* of a copy that goes beside: pace.h */
 	int priority; /* scheduling priority minus aio_reqprio, as glibc orders */
 	uint8_t op;
 	uint8_t state;

@@ -121,8 +121,10 @@ static bool complete_inline(struct request *probe, const struct sigevent *event,
 	    !may_notify_at_once(event))
 		return false;
 	answer = inline_try(probe, may_go_beside, &res);
-	if (answer == INLINE_BESIDE)
+	if (answer == INLINE_BESIDE) {
 		probe->desk = BESIDE_COPIES;
+		probe->number = number;
+	}
 	if (answer != INLINE_DONE)
 		return false;
 	if (probe->op == OP_READ)
@@ -153,6 +155,7 @@ static struct request *make_record(const struct request *probe, const struct sig
 	req->offset = probe->offset;
 	req->done = probe->done;
 	req->desk = probe->desk;
+	req->number = probe->number;
 	req->kind = probe->kind;
 	req->descriptor = probe->descriptor;
 	if (notify_prepare(&req->notification, event) < 0) {
