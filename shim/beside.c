@@ -24,17 +24,21 @@
 #include "process.h"
 #include "stats.h"
 
+#define COPIES_MAX    16       /* copies that wait for the thread, */
+#define FOLLOWERS_MAX 256      /* or, where they would wait for it anyway */
 #define CONFLICT_NS   50000u   /* what it costs that a copy must wait for one that went beside */
 #define LONG_READ_MAX 2097152u /* where a ring would take it, and let go of the number */
 
 bool beside_wants_copy(const struct request *req)
 {
+	int nr = desk_nr_queued(BESIDE_COPIES);
+
 	if (!config.beside_lane)
 		return false;
-	/* Done here it would spin for the lock of the inode, with the thread that holds it. */
-	if (desk_has_turn(req))
-		return desk_is_staffed(BESIDE_COPIES);
-	if (!desk_has_room())
+	/* A write done here would spin for the lock of the inode, with the thread that holds it. */
+	if (req->follows || (nr > 0 && desk_is_writing(req)))
+		return nr < FOLLOWERS_MAX && desk_is_staffed(BESIDE_COPIES);
+	if (nr >= COPIES_MAX)
 		return false;
 	if (!config.is_always_deep && (!pace_is_deep() || desk_is_losing()))
 		return false;
@@ -81,7 +85,9 @@ static bool is_next_in_order(const struct request *req)
 
 	if (desk_rests(BESIDE_LONG))
 		return !filter_may_conflict_anywhere(&range);
-	return desk_writes_with(req) && !filter_may_conflict(FILTER_OUTSIDE, &range) &&
+	/* In this order: see filter.c. */
+	return desk_writes_with(req) && !filter_may_conflict(FILTER_COPIES, &range) &&
+	       !filter_may_conflict(FILTER_DIRECT, &range) &&
 	       !filter_may_conflict(FILTER_ENGINE, &range);
 }
 
@@ -128,8 +134,14 @@ bool beside_submit(struct request *req)
 	request_hold_descriptor(req);
 	if (desk_push(req))
 		return true;
-	atomic_store(&req->is_beside, false);
+	beside_leave(req);
 	return false;
+}
+
+void beside_leave(struct request *req)
+{
+	desk_leave(req);
+	atomic_store(&req->is_beside, false);
 }
 
 /* No handler comes in between that could jump out, and leave it half done. */

@@ -17,7 +17,10 @@
 #include "desk.h"
 #include "request.h"
 
-/* [submitter] Shall a copy that could be made at once go to the desk for copies? */
+/*
+ * [submitter] Shall the copy @req go to the desk for copies?  It could be made
+ * at once, unless it follows another one there.
+ */
 bool beside_wants_copy(const struct request *req);
 
 /* [submitter] A request overlaps, or seems to, what is under way outside the engine. */
@@ -34,6 +37,9 @@ void beside_enter(struct request *req);
 
 /* [submitter] Hand @req over.  False: it was not taken, and has left the lane. */
 bool beside_submit(struct request *req);
+
+/* [submitter] It is not handed over after all. */
+void beside_leave(struct request *req);
 
 /*
  * [any thread] Cancel @req, if it still waits; or whatever waits of @fd.  Returns

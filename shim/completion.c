@@ -168,8 +168,11 @@ static void on_beside_bounce(struct request *req)
 	atomic_store(&req->is_bounced, true);
 	request_set_state(req, REQ_QUEUED);
 	descriptor_get_inode(req->fd, &req->descriptor);
+	/* Before the next one is looked at, which may follow it. */
+	submit_raise_filter(req);
 	if (engine_hand_over(&req->message, &req->message) == 0)
 		return;
+	submit_lower_filter(req);
 	desk_end(req, perform(req, req->fd));
 }
 

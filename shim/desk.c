@@ -30,6 +30,7 @@
 #include "config.h"
 #include "debt.h"
 #include "epoch.h"
+#include "filter.h"
 #include "futex.h"
 #include "inbox.h"
 #include "inline.h"
@@ -40,8 +41,6 @@
 #include "thread.h"
 #include "waiter.h"
 
-#define COPIES_MAX   16      /* copies that wait for the thread */
-#define WRITES_MAX   256     /* or, if it is a file's turn to be written */
 #define LOOK_EACH    16      /* of so many writes at most on one look at what their number means */
 #define LOOK_NS      20000u  /* how long it looks on */
 #define LOOKS        16      /* pauses of the processor between two looks */
@@ -113,16 +112,9 @@ int desk_nr_queued(enum beside_desk which)
 	return atomic_load_explicit(&desks[which].nr_queued, memory_order_relaxed);
 }
 
-bool desk_has_room(void)
+bool desk_is_writing(const struct request *req)
 {
-	return desk_nr_queued(BESIDE_COPIES) < COPIES_MAX;
-}
-
-bool desk_has_turn(const struct request *req)
-{
-	int nr = desk_nr_queued(BESIDE_COPIES);
-
-	return req->op == OP_WRITE && nr > 0 && nr < WRITES_MAX &&
+	return req->op == OP_WRITE &&
 	       req->fd == atomic_load_explicit(&desks[BESIDE_COPIES].written_fd,
 					       memory_order_relaxed);
 }
@@ -145,6 +137,16 @@ bool desk_writes_with(const struct request *req)
 void desk_enter(const struct request *req)
 {
 	atomic_fetch_add_explicit(&desks[req->desk].nr_queued, 1, memory_order_relaxed);
+}
+
+static void leave(struct desk *desk)
+{
+	atomic_fetch_sub_explicit(&desk->nr_queued, 1, memory_order_relaxed);
+}
+
+void desk_leave(const struct request *req)
+{
+	leave(&desks[req->desk]);
 }
 
 static bool push(struct desk *desk, struct request *req)
@@ -176,9 +178,9 @@ bool desk_push(struct request *req)
 		outside_return(req, generation);
 		return true;
 	}
-	atomic_fetch_sub_explicit(&desks[req->desk].nr_queued, 1, memory_order_relaxed);
 	if (desk_take(req, generation))
 		return false;
+	desk_leave(req);
 	bury(req);
 	return true;
 }
@@ -220,17 +222,17 @@ static void bury(struct request *req)
 	request_free(req);
 }
 
-/* The next one of @list; those that were cancelled are only freed. */
+/* The next one of @list, which is to leave; those that were cancelled are only freed. */
 static struct request *take_next(struct desk *desk, struct message **list)
 {
 	while (*list) {
 		struct request *req = (struct request *)*list;
 
 		*list = (*list)->next;
-		atomic_fetch_sub_explicit(&desk->nr_queued, 1, memory_order_relaxed);
 		if (desk_take(req, atomic_load(&req->generation)))
 			return req;
 		bury(req);
+		leave(desk);
 	}
 	return NULL;
 }
@@ -261,7 +263,19 @@ static void serve_long(struct desk *desk, struct message *message)
 			perform_long(req);
 		else
 			bounce(req);
+		leave(desk);
 	}
+}
+
+/*
+ * What it follows is done, unless that was given up: then it must follow it to
+ * the engine, whose filter it entered before.
+ */
+static bool is_in_order(const struct request *req)
+{
+	struct filter_range range = filter_range_of(req);
+
+	return !req->follows || !filter_may_conflict(FILTER_ENGINE, &range);
 }
 
 /* All of it or nothing: the filter knows it whole. */
@@ -307,15 +321,20 @@ static void serve_copies(struct desk *desk, struct message *message)
 	ssize_t res;
 
 	while ((req = take_next(desk, &message))) {
+		bool is_read = req->op == OP_READ;
+
 		if (!is_what_was_meant(req, &look))
 			desk_end(req, -ECANCELED);
-		else if (perform_copy(req, &res))
+		else if (is_in_order(req) && perform_copy(req, &res))
 			desk_end(req, res);
 		else
 			bounce(req);
+		leave(desk);
 		ended = clock_now_ns();
 		if (ended - began > SLOW_NS) {
-			desk_lose(ended - began, ended);
+			/* Writes wait for the disk now and then. */
+			if (is_read)
+				desk_lose(ended - began, ended);
 			look.fd = -1;
 		}
 		began = ended;
@@ -393,8 +412,10 @@ static void refuse_all(struct desk *desk)
 
 	do {
 		message = inbox_take_refused(&desk->inbox);
-		while ((req = take_next(desk, &message)))
+		while ((req = take_next(desk, &message))) {
 			bounce(req);
+			leave(desk);
+		}
 	} while (!inbox_abandon(&desk->inbox));
 }
 

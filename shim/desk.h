@@ -33,14 +33,11 @@ bool desk_is_staffed(enum beside_desk which);
 /* [submitter] Does it rest? */
 bool desk_rests(enum beside_desk which);
 
-/* [any thread] How many entered requests are not yet taken? */
+/* [any thread] How many entered requests have not left? */
 int desk_nr_queued(enum beside_desk which);
 
-/* [submitter] May another copy wait? */
-bool desk_has_room(void);
-
-/* [submitter] Is @req a write to the file whose writes wait, and may it wait with them? */
-bool desk_has_turn(const struct request *req);
+/* [submitter] Is @req a write to the file of the last write that was given to the desk for copies? */
+bool desk_is_writing(const struct request *req);
 
 /* [submitter] Is the long desk writing to the same file, so that @req would wait wherever it went? */
 bool desk_writes_with(const struct request *req);
@@ -49,8 +46,9 @@ bool desk_writes_with(const struct request *req);
 void desk_lose(uint64_t ns, uint64_t now);
 bool desk_is_losing(void);
 
-/* [submitter] @req will be pushed. */
+/* [submitter] @req will be pushed; or it will not, after all. */
 void desk_enter(const struct request *req);
+void desk_leave(const struct request *req);
 
 /* [submitter] Hand @req over.  False: it was not taken, and is the caller's still. */
 bool desk_push(struct request *req);

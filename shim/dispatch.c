@@ -139,7 +139,8 @@ static int early_error(const struct request *req)
 static void take_bounced(struct request *req)
 {
 	atomic_store(&req->is_beside, false);
-	submit_raise_filter(req);
+	if (!req->is_filtered)
+		submit_raise_filter(req);
 	outside_leave_range(req);
 }
 

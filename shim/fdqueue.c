@@ -148,6 +148,20 @@ static int way_of(const struct request *req)
 	return req->op == OP_WRITE ? WRITES : READS;
 }
 
+/* Whatever waits here is younger, but for those that were given up before. */
+static void insert_bounced(struct fdqueue *queue, struct request *req)
+{
+	struct request *other;
+
+	TAILQ_FOREACH(other, &queue->waiting, list_link)
+		if (!other->is_bounced)
+			break;
+	if (other)
+		TAILQ_INSERT_BEFORE(other, req, list_link);
+	else
+		TAILQ_INSERT_TAIL(&queue->waiting, req, list_link);
+}
+
 int fdqueue_add(struct request *req)
 {
 	static uint64_t last_seq;
@@ -163,8 +177,8 @@ int fdqueue_add(struct request *req)
 	TAILQ_INSERT_TAIL(&queue->outstanding, req, outstanding_link);
 	if (is_barrier(req))
 		return 0;
-	if (req->is_bounced) /* whatever waits here is younger */
-		TAILQ_INSERT_HEAD(&queue->waiting, req, list_link);
+	if (req->is_bounced)
+		insert_bounced(queue, req);
 	else if (queue->is_file)
 		TAILQ_INSERT_TAIL(&queue->waiting, req, list_link);
 	else

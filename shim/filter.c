@@ -137,18 +137,25 @@ bool filter_may_conflict(enum filter_lane lane, const struct filter_range *range
 
 bool filter_may_conflict_outside(const struct filter_range *range)
 {
-	return filter_may_conflict(FILTER_OUTSIDE, range) ||
-	       filter_may_conflict(FILTER_LONG, range);
+	return filter_may_conflict(FILTER_COPIES, range) ||
+	       filter_may_conflict(FILTER_DIRECT, range) || filter_may_conflict(FILTER_LONG, range);
 }
 
-bool filter_may_conflict_anywhere(const struct filter_range *range)
+bool filter_may_conflict_but_with_copies(const struct filter_range *range)
 {
 	/*
 	 * In this order: what comes from outside is counted for the
 	 * engine first, and then no longer there.  Looking the other way
 	 * round could miss it in both.
 	 */
-	return filter_may_conflict_outside(range) || filter_may_conflict(FILTER_ENGINE, range);
+	return filter_may_conflict(FILTER_DIRECT, range) ||
+	       filter_may_conflict(FILTER_LONG, range) || filter_may_conflict(FILTER_ENGINE, range);
+}
+
+bool filter_may_conflict_anywhere(const struct filter_range *range)
+{
+	return filter_may_conflict(FILTER_COPIES, range) ||
+	       filter_may_conflict_but_with_copies(range);
 }
 
 struct filter_range filter_range_of(const struct request *req)

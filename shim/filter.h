@@ -28,8 +28,9 @@
 /* One filter for each kind of requests that outlive the submitting call. */
 enum filter_lane {
 	FILTER_ENGINE,
-	FILTER_OUTSIDE, /* the direct lane, and copies beside */
-	FILTER_LONG,    /* long transfers beside: these keep their order among themselves */
+	FILTER_DIRECT,
+	FILTER_COPIES, /* copies beside, */
+	FILTER_LONG,   /* and long transfers: these two keep their order among themselves */
 	FILTER_NR,
 };
 
@@ -52,7 +53,13 @@ bool filter_may_conflict_outside(const struct filter_range *range);
 /* How many requests of that direction are under way on the descriptor (hashed)? */
 unsigned filter_depth(enum filter_lane lane, const struct filter_range *range);
 
-/* In any lane, also if a request goes from outside to the engine meanwhile. */
+/*
+ * In any lane but that of copies beside.  Also if a request goes from outside to
+ * the engine meanwhile, which must not have been seen there before.
+ */
+bool filter_may_conflict_but_with_copies(const struct filter_range *range);
+
+/* In any lane. */
 bool filter_may_conflict_anywhere(const struct filter_range *range);
 
 /* Child of a fork: nothing is under way. */

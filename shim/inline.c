@@ -307,7 +307,9 @@ enum inline_answer inline_try(struct request *req, bool may_go_beside, ssize_t *
 	if (kind == FILE_OTHER || kind == FILE_STREAM)
 		return INLINE_NO;
 	range = filter_range_of(req);
-	if (filter_may_conflict_anywhere(&range)) {
+	/* In this order: see filter.c. */
+	req->follows = filter_may_conflict(FILTER_COPIES, &range);
+	if (filter_may_conflict_but_with_copies(&range)) {
 		beside_note_conflict();
 		return INLINE_NO;
 	}
@@ -316,5 +318,9 @@ enum inline_answer inline_try(struct request *req, bool may_go_beside, ssize_t *
 	req->kind = (uint8_t)kind;
 	if (may_go_beside && is_fit_for_beside(req, kind) && beside_wants_copy(req))
 		return INLINE_BESIDE;
+	if (req->follows) {
+		beside_note_conflict();
+		return INLINE_NO;
+	}
 	return do_at_once(req, kind, res) ? INLINE_DONE : INLINE_NO;
 }

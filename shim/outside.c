@@ -14,7 +14,13 @@
 
 static enum filter_lane filter_of(const struct request *req)
 {
-	return req->desk == BESIDE_LONG ? FILTER_LONG : FILTER_OUTSIDE;
+	static const enum filter_lane lanes[] = {
+		[BESIDE_NONE] = FILTER_DIRECT,
+		[BESIDE_COPIES] = FILTER_COPIES,
+		[BESIDE_LONG] = FILTER_LONG,
+	};
+
+	return lanes[req->desk];
 }
 
 void outside_enter(struct request *req)

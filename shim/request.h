@@ -123,6 +123,7 @@ struct request {
 	bool refuses_nowait;     /* direct lane: the file does not know NOWAIT writes */
 	uint8_t desk;            /* enum beside_desk, for the lane beside */
 	uint8_t kind;            /* enum file_kind: of a copy that goes beside */
+	bool follows;            /* the same: perhaps it overlaps another that waits there */
 	uint8_t epoch;           /* outside: which count of its bucket it is in */
 
 	/* --- OP_GROUP only --- */

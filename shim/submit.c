@@ -55,6 +55,8 @@ static void describe(struct request *req, struct aiocb *cb, enum request_op op)
 	req->offset = 0;
 	req->done = 0;
 	req->desk = BESIDE_NONE;
+	req->follows = false;
+	req->number = 0;
 	req->descriptor = (struct descriptor){ 0 };
 	if (op == OP_READ || op == OP_WRITE) {
 		req->buf = (void *)(uintptr_t)cb->aio_buf;
@@ -157,6 +159,7 @@ static struct request *make_record(const struct request *probe, const struct sig
 	req->desk = probe->desk;
 	req->number = probe->number;
 	req->kind = probe->kind;
+	req->follows = probe->follows;
 	req->descriptor = probe->descriptor;
 	if (notify_prepare(&req->notification, event) < 0) {
 		request_free(req);
@@ -310,7 +313,7 @@ static bool submit_direct(struct request_list *list)
 static bool submit_beside(struct request_list *list)
 {
 	struct request *req, *next;
-	bool has_started = false;
+	bool has_started = false, is_refused = false;
 
 	TAILQ_FOREACH_SAFE(req, list, list_link, next) {
 		if (!req->is_beside)
@@ -319,10 +322,14 @@ static bool submit_beside(struct request_list *list)
 		PROBE_ISSUE(req->cb, PROBE_WORKER);
 		aiocb_begin(req->cb, req);
 		request_set_state(req, REQ_IN_FLIGHT);
-		if (beside_submit(req)) {
+		/* What was refused may be what a later one follows. */
+		if (is_refused) {
+			beside_leave(req);
+		} else if (beside_submit(req)) {
 			has_started = true;
 			continue;
 		}
+		is_refused = true;
 		come_inside(req);
 		if (next)
 			TAILQ_INSERT_BEFORE(next, req, list_link);
