@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stddef.h>
 
@@ -24,13 +25,15 @@
 #include "process.h"
 #include "stats.h"
 
-#define COPIES_MAX    16       /* copies that wait for the thread, */
-#define FOLLOWERS_MAX 256      /* or, where they would wait for it anyway */
+#define AHEAD_MIN     4u       /* work that a deep program submits ahead of its results */
+#define COPIES_MAX    16       /* work that waits for the thread, */
+#define FOLLOWERS_MAX 1024     /* or, where it would wait for it anyway */
 #define CONFLICT_NS   50000u   /* what it costs that a copy must wait for one that went beside */
 #define LONG_READ_MAX 2097152u /* where a ring would take it, and let go of the number */
 
 bool beside_wants_copy(const struct request *req)
 {
+	unsigned ahead = config.is_always_deep ? UINT_MAX : pace_ahead();
 	int nr = desk_nr_queued(BESIDE_COPIES);
 
 	if (!config.beside_lane)
@@ -38,9 +41,12 @@ bool beside_wants_copy(const struct request *req)
 	/* A write done here would spin for the lock of the inode, with the thread that holds it. */
 	if (req->follows || (nr > 0 && desk_is_writing(req)))
 		return nr < FOLLOWERS_MAX && desk_is_staffed(BESIDE_COPIES);
-	if (nr >= COPIES_MAX)
+	/* The lock lets nobody else copy: a few long writes would only have to be waited for. */
+	if (req->op == OP_WRITE && ahead < AHEAD_MIN * desk_pieces(req))
 		return false;
-	if (!config.is_always_deep && (!pace_is_deep() || desk_is_losing()))
+	if (ahead < AHEAD_MIN || (unsigned)nr >= ahead || nr >= COPIES_MAX)
+		return false;
+	if (!config.is_always_deep && desk_is_losing())
 		return false;
 	return desk_is_staffed(BESIDE_COPIES);
 }

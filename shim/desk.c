@@ -41,6 +41,7 @@
 #include "thread.h"
 #include "waiter.h"
 
+#define PIECE_BYTES  16384   /* takes a few times as long to copy as to hand over */
 #define LOOK_EACH    16      /* of so many writes at most on one look at what their number means */
 #define LOOK_NS      20000u  /* how long it looks on */
 #define LOOKS        16      /* pauses of the processor between two looks */
@@ -107,6 +108,11 @@ bool desk_rests(enum beside_desk which)
 	return inbox_rests(&desks[which].inbox);
 }
 
+unsigned desk_pieces(const struct request *req)
+{
+	return 1 + (unsigned)(req->nbytes / PIECE_BYTES);
+}
+
 int desk_nr_queued(enum beside_desk which)
 {
 	return atomic_load_explicit(&desks[which].nr_queued, memory_order_relaxed);
@@ -115,8 +121,8 @@ int desk_nr_queued(enum beside_desk which)
 bool desk_is_writing(const struct request *req)
 {
 	return req->op == OP_WRITE &&
-	       req->fd == atomic_load_explicit(&desks[BESIDE_COPIES].written_fd,
-					       memory_order_relaxed);
+	       req->fd ==
+		       atomic_load_explicit(&desks[BESIDE_COPIES].written_fd, memory_order_relaxed);
 }
 
 static uint64_t key_of(const struct request *req)
@@ -136,17 +142,18 @@ bool desk_writes_with(const struct request *req)
 
 void desk_enter(const struct request *req)
 {
-	atomic_fetch_add_explicit(&desks[req->desk].nr_queued, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&desks[req->desk].nr_queued, (int)desk_pieces(req),
+				  memory_order_relaxed);
 }
 
-static void leave(struct desk *desk)
+static void leave(struct desk *desk, int nr_pieces)
 {
-	atomic_fetch_sub_explicit(&desk->nr_queued, 1, memory_order_relaxed);
+	atomic_fetch_sub_explicit(&desk->nr_queued, nr_pieces, memory_order_relaxed);
 }
 
 void desk_leave(const struct request *req)
 {
-	leave(&desks[req->desk]);
+	leave(&desks[req->desk], (int)desk_pieces(req));
 }
 
 static bool push(struct desk *desk, struct request *req)
@@ -223,7 +230,7 @@ static void bury(struct request *req)
 }
 
 /* The next one of @list, which is to leave; those that were cancelled are only freed. */
-static struct request *take_next(struct desk *desk, struct message **list)
+static struct request *take_next(struct message **list)
 {
 	while (*list) {
 		struct request *req = (struct request *)*list;
@@ -231,8 +238,8 @@ static struct request *take_next(struct desk *desk, struct message **list)
 		*list = (*list)->next;
 		if (desk_take(req, atomic_load(&req->generation)))
 			return req;
+		desk_leave(req);
 		bury(req);
-		leave(desk);
 	}
 	return NULL;
 }
@@ -258,12 +265,14 @@ static void serve_long(struct desk *desk, struct message *message)
 	struct request *req;
 
 	atomic_store(&desk->written_inode, key);
-	while ((req = take_next(desk, &message))) {
+	while ((req = take_next(&message))) {
+		int nr_pieces = (int)desk_pieces(req);
+
 		if (key_of(req) == key)
 			perform_long(req);
 		else
 			bounce(req);
-		leave(desk);
+		leave(desk, nr_pieces);
 	}
 }
 
@@ -320,7 +329,8 @@ static void serve_copies(struct desk *desk, struct message *message)
 	struct request *req;
 	ssize_t res;
 
-	while ((req = take_next(desk, &message))) {
+	while ((req = take_next(&message))) {
+		int nr_pieces = (int)desk_pieces(req);
 		bool is_read = req->op == OP_READ;
 
 		if (!is_what_was_meant(req, &look))
@@ -329,7 +339,7 @@ static void serve_copies(struct desk *desk, struct message *message)
 			desk_end(req, res);
 		else
 			bounce(req);
-		leave(desk);
+		leave(desk, nr_pieces);
 		ended = clock_now_ns();
 		if (ended - began > SLOW_NS) {
 			/* Writes wait for the disk now and then. */
@@ -412,9 +422,9 @@ static void refuse_all(struct desk *desk)
 
 	do {
 		message = inbox_take_refused(&desk->inbox);
-		while ((req = take_next(desk, &message))) {
+		while ((req = take_next(&message))) {
+			desk_leave(req);
 			bounce(req);
-			leave(desk);
 		}
 	} while (!inbox_abandon(&desk->inbox));
 }

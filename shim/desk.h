@@ -33,7 +33,10 @@ bool desk_is_staffed(enum beside_desk which);
 /* [submitter] Does it rest? */
 bool desk_rests(enum beside_desk which);
 
-/* [any thread] How many entered requests have not left? */
+/* A copy is as much work as so many short ones. */
+unsigned desk_pieces(const struct request *req);
+
+/* [any thread] How much work has entered and not left? */
 int desk_nr_queued(enum beside_desk which);
 
 /* [submitter] Is @req a write to the file of the last write that was given to the desk for copies? */

@@ -4,37 +4,40 @@
  */
 #include "pace.h"
 
-#define DISTANCE_MIN 4u  /* requests between submission and collection that count as many */
-#define SCORE_DEEP   8u  /* so many more of these than of others, */
-#define SCORE_MAX    64u /* of which so many at most are remembered */
-#define SCORE_LOST   4u  /* each of the others outweighs so many */
+#define WEIGH_SHIFT 4  /* the average is kept in sixteenths, */
+#define WEIGH       3  /* and one of so many powers of two is the newest */
+#define AHEAD_MAX   64 /* no more than that counts of one */
 
 static _Thread_local struct {
-	uint32_t submitted;
-	uint32_t score;
+	uint32_t submitted; /* work, in pieces */
+	uint32_t ahead;     /* average of what was submitted between a request and its collection */
 } pace __attribute__((tls_model("initial-exec")));
 
-uint32_t pace_note_submitted(void)
+uint32_t pace_note_submitted(unsigned nr_pieces)
 {
-	return pace.submitted += pace.submitted < UINT32_MAX ? 1 : 2;
+	pace.submitted += nr_pieces;
+	if (pace.submitted == 0)
+		pace.submitted = 1;
+	return pace.submitted;
 }
 
 void pace_note_collected(uint32_t number)
 {
+	uint32_t distance = pace.submitted - number;
+
 	if (number == 0)
 		return;
-	if (pace.submitted - number < DISTANCE_MIN)
-		pace.score -= pace.score < SCORE_LOST ? pace.score : SCORE_LOST;
-	else if (pace.score < SCORE_MAX)
-		pace.score++;
+	if (distance > AHEAD_MAX)
+		distance = AHEAD_MAX;
+	pace.ahead += (distance << WEIGH_SHIFT >> WEIGH) - (pace.ahead >> WEIGH);
 }
 
 void pace_note_wait(void)
 {
-	pace.score = 0;
+	pace.ahead = 0;
 }
 
-bool pace_is_deep(void)
+unsigned pace_ahead(void)
 {
-	return pace.score >= SCORE_DEEP;
+	return pace.ahead >> WEIGH_SHIFT;
 }

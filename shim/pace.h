@@ -14,11 +14,10 @@
 #ifndef RTAIO_PACE_H
 #define RTAIO_PACE_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
-/* [submitter] The number of one more request; not 0. */
-uint32_t pace_note_submitted(void);
+/* [submitter] The number of one more request, which is so much work; not 0. */
+uint32_t pace_note_submitted(unsigned nr_pieces);
 
 /* [any thread] The result of the request with that number was asked for; 0: of one without. */
 void pace_note_collected(uint32_t number);
@@ -26,7 +25,7 @@ void pace_note_collected(uint32_t number);
 /* [any thread] The thread will wait for what it submits next. */
 void pace_note_wait(void);
 
-/* [submitter] Are results left alone for a while? */
-bool pace_is_deep(void);
+/* [submitter] So much work, on the average, is submitted before a result is asked for. */
+unsigned pace_ahead(void);
 
 #endif

@@ -216,11 +216,12 @@ static bool is_stream(struct request *probe)
 int submit_begin(struct aiocb *cb, enum request_op op, const struct sigevent *event,
 		 bool may_go_outside, struct request **out)
 {
-	uint32_t number = pace_note_submitted();
 	struct request probe, *req;
+	uint32_t number;
 
 	*out = NULL;
 	describe(&probe, cb, op);
+	number = pace_note_submitted(desk_pieces(&probe));
 	PROBE_SUBMIT(cb, probe.fd, op, probe.nbytes, probe.offset);
 	if (is_stream(&probe))
 		may_go_outside = false;
