@@ -39,16 +39,15 @@ bool beside_wants_copy(const struct request *req)
 	if (!config.beside_lane)
 		return false;
 	/* A write done here would spin for the lock of the inode, with the thread that holds it. */
-	if (req->follows || (nr > 0 && desk_is_writing(req)))
-		return nr < FOLLOWERS_MAX && desk_is_staffed(BESIDE_COPIES);
+	if (req->follows || (nr > 0 && ahead > 0 && desk_is_writing(req) && !desk_is_losing()))
+		return desk_is_staffed(BESIDE_COPIES) && nr < FOLLOWERS_MAX;
 	/* The lock lets nobody else copy: a few long writes would only have to be waited for. */
 	if (req->op == OP_WRITE && ahead < AHEAD_MIN * desk_pieces(req))
 		return false;
-	if (ahead < AHEAD_MIN || (unsigned)nr >= ahead || nr >= COPIES_MAX)
+	if (ahead < AHEAD_MIN || (!config.is_always_deep && desk_is_losing()))
 		return false;
-	if (!config.is_always_deep && desk_is_losing())
-		return false;
-	return desk_is_staffed(BESIDE_COPIES);
+	/* A new thread sets right what a submitter that jumped out has left queued. */
+	return desk_is_staffed(BESIDE_COPIES) && (unsigned)nr < ahead && nr < COPIES_MAX;
 }
 
 /* It goes to the engine, and would have been a copy if the earlier one had been one. */

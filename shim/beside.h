@@ -3,8 +3,8 @@
  * beside.h - the lane beside: a thread next to the program's, without the engine.
  *
  * Two desks, each with a thread of its own.  The one for copies takes what the
- * inline lane would do, while the program has so many requests under way that
- * it waits for none of them: then two processors copy.  The other takes one
+ * inline lane would do, while the program has so much work under way that it
+ * need not wait for this: then two processors copy.  The other takes one
  * request at a time that needs a thread in any case, a long transfer or a
  * sync, and spares it the way through the engine.
  */

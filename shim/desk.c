@@ -6,7 +6,7 @@
  * engine makes the thread.  The thread ends when nothing came for a while.  All
  * of that is the protocol of inbox.c, and what its model proves of the engine.
  *
- * Copies are pushed whatever the thread does, up to a handful.  It looks on for a
+ * Copies are pushed whatever the thread does.  It looks on for a
  * moment before it sleeps, since to wake it costs more than a copy.  All of it
  * is in vain when the thread does not get a processor, or when it is woken for
  * a few copies only: the time that it lost adds to a debt, and while that is
@@ -24,7 +24,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
 #include <stddef.h>
 
 #include "config.h"
@@ -115,7 +114,9 @@ unsigned desk_pieces(const struct request *req)
 
 int desk_nr_queued(enum beside_desk which)
 {
-	return atomic_load_explicit(&desks[which].nr_queued, memory_order_relaxed);
+	int nr = atomic_load_explicit(&desks[which].nr_queued, memory_order_relaxed);
+
+	return nr > 0 ? nr : 0;
 }
 
 bool desk_is_writing(const struct request *req)
@@ -146,14 +147,10 @@ void desk_enter(const struct request *req)
 				  memory_order_relaxed);
 }
 
-static void leave(struct desk *desk, int nr_pieces)
-{
-	atomic_fetch_sub_explicit(&desk->nr_queued, nr_pieces, memory_order_relaxed);
-}
-
 void desk_leave(const struct request *req)
 {
-	leave(&desks[req->desk], (int)desk_pieces(req));
+	atomic_fetch_sub_explicit(&desks[req->desk].nr_queued, (int)desk_pieces(req),
+				  memory_order_relaxed);
 }
 
 static bool push(struct desk *desk, struct request *req)
@@ -224,8 +221,10 @@ bool desk_take(struct request *req, uint32_t generation)
 /* aio_cancel was faster: a moment later it is done with it, and nobody knows it any more. */
 static void bury(struct request *req)
 {
+	static const struct timespec moment = { .tv_nsec = 20000 };
+
 	while (atomic_load(&req->waits_beside) != CANCELED_BESIDE)
-		sched_yield();
+		RAW_SYSCALL(SYS_nanosleep, &moment, NULL); /* yield: not for real-time threads */
 	request_free(req);
 }
 
@@ -258,24 +257,6 @@ static void perform_long(struct request *req)
 		desk_end(req, -ECANCELED);
 }
 
-/* What got behind the first of another file, by an unlikely race, need not stay there. */
-static void serve_long(struct desk *desk, struct message *message)
-{
-	uint64_t key = key_of((struct request *)message);
-	struct request *req;
-
-	atomic_store(&desk->written_inode, key);
-	while ((req = take_next(&message))) {
-		int nr_pieces = (int)desk_pieces(req);
-
-		if (key_of(req) == key)
-			perform_long(req);
-		else
-			bounce(req);
-		leave(desk, nr_pieces);
-	}
-}
-
 /*
  * What it follows is done, unless that was given up: then it must follow it to
  * the engine, whose filter it entered before.
@@ -284,7 +265,24 @@ static bool is_in_order(const struct request *req)
 {
 	struct filter_range range = filter_range_of(req);
 
-	return !req->follows || !filter_may_conflict(FILTER_ENGINE, &range);
+	return !(req->follows || req->desk == BESIDE_LONG) ||
+	       !filter_may_conflict(FILTER_ENGINE, &range);
+}
+
+/* What got behind the first of another file, by an unlikely race, need not stay there. */
+static void serve_long(struct desk *desk, struct message *message)
+{
+	uint64_t key = key_of((struct request *)message);
+	struct request *req;
+
+	atomic_store(&desk->written_inode, key);
+	while ((req = take_next(&message))) {
+		desk_leave(req);
+		if (key_of(req) == key && is_in_order(req))
+			perform_long(req);
+		else
+			bounce(req);
+	}
 }
 
 /* All of it or nothing: the filter knows it whole. */
@@ -329,17 +327,20 @@ static void serve_copies(struct desk *desk, struct message *message)
 	struct request *req;
 	ssize_t res;
 
+	(void)desk;
 	while ((req = take_next(&message))) {
-		int nr_pieces = (int)desk_pieces(req);
-		bool is_read = req->op == OP_READ;
+		bool is_read = req->op == OP_READ, is_done = true;
 
 		if (!is_what_was_meant(req, &look))
-			desk_end(req, -ECANCELED);
-		else if (is_in_order(req) && perform_copy(req, &res))
+			res = -ECANCELED;
+		else
+			is_done = is_in_order(req) && perform_copy(req, &res);
+		/* Before it ends: who waits for it may look at the queue. */
+		desk_leave(req);
+		if (is_done)
 			desk_end(req, res);
 		else
 			bounce(req);
-		leave(desk, nr_pieces);
 		ended = clock_now_ns();
 		if (ended - began > SLOW_NS) {
 			/* Writes wait for the disk now and then. */

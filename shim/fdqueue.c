@@ -177,12 +177,13 @@ int fdqueue_add(struct request *req)
 	TAILQ_INSERT_TAIL(&queue->outstanding, req, outstanding_link);
 	if (is_barrier(req))
 		return 0;
-	if (req->is_bounced)
-		insert_bounced(queue, req);
-	else if (queue->is_file)
-		TAILQ_INSERT_TAIL(&queue->waiting, req, list_link);
-	else
+	/* A number that is a stream's by now may have been taken for a file's outside. */
+	if (!queue->is_file)
 		RB_INSERT(chain_tree, &queue->chain[way_of(req)], req);
+	else if (req->is_bounced)
+		insert_bounced(queue, req);
+	else
+		TAILQ_INSERT_TAIL(&queue->waiting, req, list_link);
 	return 0;
 }
 

@@ -109,7 +109,7 @@ struct request {
 	off_t offset;
 	int fd;
 	uint32_t number; /* of a copy that goes beside: pace.h */
-	int priority; /* scheduling priority minus aio_reqprio, as glibc orders */
+	int priority;    /* scheduling priority minus aio_reqprio, as glibc orders */
 	uint8_t op;
 	uint8_t state;
 	struct descriptor descriptor; /* what fd meant at submit, or when a lane outside gave up */

@@ -198,6 +198,37 @@ static int mix_deep(void)
 
 TEST_BESIDE(test_deep_reads_and_writes_take_effect_in_order, mix_deep, 20000)
 
+/*
+ * What the page cache does not hold is read by somebody else, later, and what
+ * overlaps it and was submitted behind it waits for that.
+ */
+static int write_behind_cold_reads(void)
+{
+	struct work work;
+	int fd = temp_file(0);
+
+	work_open_filled(&work, fd, 0, FILE_SIZE, BLOCK, DEPTH);
+	for (size_t round = 0; round < 100; round++) {
+		size_t cold = (round * 37 % (NR_BLOCKS - 1) + 1) * BLOCK;
+
+		work_check(&work);
+		check_equal(fsync(fd), 0);
+		check_equal(posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED), 0);
+		/* Most are there: nobody expects the other one not to be. */
+		for (int i = 0; i < 2 * DEPTH; i++)
+			work_read(&work, 0, BLOCK);
+		work_read(&work, cold, BLOCK);
+		work_write(&work, cold, BLOCK);
+		work_read(&work, cold, BLOCK);
+		work_write(&work, cold, BLOCK);
+	}
+	work_close(&work);
+	close(fd);
+	return 0;
+}
+
+TEST_BESIDE(test_deep_writes_wait_for_the_cold_reads_before_them, write_behind_cold_reads, 30000)
+
 /* Records of many sizes, of which some are whole blocks at whole blocks. */
 static int append_deep(void)
 {
@@ -499,6 +530,7 @@ int main(void)
 		cmocka_unit_test(test_deep_read_sees_the_write_before_it),
 		cmocka_unit_test(test_deep_read_does_not_see_the_write_behind_it),
 		cmocka_unit_test(test_deep_reads_and_writes_take_effect_in_order),
+		cmocka_unit_test(test_deep_writes_wait_for_the_cold_reads_before_them),
 		cmocka_unit_test(test_deep_appends_keep_their_order),
 		cmocka_unit_test(test_fsync_waits_for_the_deep_writes_before_it),
 		cmocka_unit_test(test_suspend_returns_when_the_last_of_many_is_complete),
