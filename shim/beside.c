@@ -31,6 +31,16 @@
 #define CONFLICT_NS   50000u   /* what it costs that a copy must wait for one that went beside */
 #define LONG_READ_MAX 2097152u /* where a ring would take it, and let go of the number */
 
+/*
+ * Would @req, done here, spin for the lock of its inode, with the thread that
+ * holds it?  Not for long in memory, where a copy costs no more than to hand it over.
+ */
+static bool is_in_turn(const struct request *req)
+{
+	return req->op == OP_WRITE && req->kind != FILE_MEMORY && desk_is_writing(req->fd) &&
+	       !desk_is_losing();
+}
+
 bool beside_wants_copy(const struct request *req)
 {
 	unsigned ahead = config.is_always_deep ? UINT_MAX : pace_ahead();
@@ -38,11 +48,10 @@ bool beside_wants_copy(const struct request *req)
 
 	if (!config.beside_lane)
 		return false;
-	/* A write done here would spin for the lock of the inode, with the thread that holds it. */
-	if (req->follows || (nr > 0 && ahead > 0 && desk_is_writing(req) && !desk_is_losing()))
+	if (req->follows || (nr > 0 && ahead > 0 && is_in_turn(req)))
 		return desk_is_staffed(BESIDE_COPIES) && nr < FOLLOWERS_MAX;
 	/* The lock lets nobody else copy: a few long writes would only have to be waited for. */
-	if (req->op == OP_WRITE && ahead < AHEAD_MIN * desk_pieces(req))
+	if (req->op == OP_WRITE && ahead < AHEAD_MIN * pace_pieces(req->nbytes))
 		return false;
 	if (ahead < AHEAD_MIN || (!config.is_always_deep && desk_is_losing()))
 		return false;

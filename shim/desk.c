@@ -34,13 +34,13 @@
 #include "inbox.h"
 #include "inline.h"
 #include "outside.h"
+#include "pace.h"
 #include "perform.h"
 #include "spin.h"
 #include "stats.h"
 #include "thread.h"
 #include "waiter.h"
 
-#define PIECE_BYTES  16384   /* takes a few times as long to copy as to hand over */
 #define LOOK_EACH    16      /* of so many writes at most on one look at what their number means */
 #define LOOK_NS      20000u  /* how long it looks on */
 #define LOOKS        16      /* pauses of the processor between two looks */
@@ -50,17 +50,17 @@
 struct desk {
 	struct inbox inbox;
 	const char *thread_name;
-	void (*serve)(struct desk *desk, struct message *message);
+	void (*serve)(struct message *message);
 	_Atomic uint64_t asked_at_ns; /* for a thread; 0: never */
-	/* A submitter that jumps out leaves one too many, until the next thread. */
+	/* Work; a submitter that jumps out leaves some too much, until the next thread. */
 	_Atomic int nr_queued;
 	_Atomic uint64_t woken_at_ns;   /* desk for copies */
 	_Atomic int written_fd;         /* the same: of the last write that was pushed */
 	_Atomic uint64_t written_inode; /* the other: the thread stores, submitters read; 0: none */
 };
 
-static void serve_copies(struct desk *desk, struct message *message);
-static void serve_long(struct desk *desk, struct message *message);
+static void serve_copies(struct message *message);
+static void serve_long(struct message *message);
 
 static struct desk desks[BESIDE_NR] = {
 	[BESIDE_COPIES] = { INBOX_INIT, "rtaio-copy", serve_copies },
@@ -107,11 +107,6 @@ bool desk_rests(enum beside_desk which)
 	return inbox_rests(&desks[which].inbox);
 }
 
-unsigned desk_pieces(const struct request *req)
-{
-	return 1 + (unsigned)(req->nbytes / PIECE_BYTES);
-}
-
 int desk_nr_queued(enum beside_desk which)
 {
 	int nr = atomic_load_explicit(&desks[which].nr_queued, memory_order_relaxed);
@@ -119,11 +114,9 @@ int desk_nr_queued(enum beside_desk which)
 	return nr > 0 ? nr : 0;
 }
 
-bool desk_is_writing(const struct request *req)
+bool desk_is_writing(int fd)
 {
-	return req->op == OP_WRITE &&
-	       req->fd ==
-		       atomic_load_explicit(&desks[BESIDE_COPIES].written_fd, memory_order_relaxed);
+	return fd == atomic_load_explicit(&desks[BESIDE_COPIES].written_fd, memory_order_relaxed);
 }
 
 static uint64_t key_of(const struct request *req)
@@ -143,13 +136,13 @@ bool desk_writes_with(const struct request *req)
 
 void desk_enter(const struct request *req)
 {
-	atomic_fetch_add_explicit(&desks[req->desk].nr_queued, (int)desk_pieces(req),
+	atomic_fetch_add_explicit(&desks[req->desk].nr_queued, (int)pace_pieces(req->nbytes),
 				  memory_order_relaxed);
 }
 
 void desk_leave(const struct request *req)
 {
-	atomic_fetch_sub_explicit(&desks[req->desk].nr_queued, (int)desk_pieces(req),
+	atomic_fetch_sub_explicit(&desks[req->desk].nr_queued, (int)pace_pieces(req->nbytes),
 				  memory_order_relaxed);
 }
 
@@ -270,12 +263,12 @@ static bool is_in_order(const struct request *req)
 }
 
 /* What got behind the first of another file, by an unlikely race, need not stay there. */
-static void serve_long(struct desk *desk, struct message *message)
+static void serve_long(struct message *message)
 {
 	uint64_t key = key_of((struct request *)message);
 	struct request *req;
 
-	atomic_store(&desk->written_inode, key);
+	atomic_store(&desks[BESIDE_LONG].written_inode, key);
 	while ((req = take_next(&message))) {
 		desk_leave(req);
 		if (key_of(req) == key && is_in_order(req))
@@ -320,14 +313,13 @@ static bool is_what_was_meant(const struct request *req, struct look *look)
 	return descriptor_same(&look->found, &req->descriptor);
 }
 
-static void serve_copies(struct desk *desk, struct message *message)
+static void serve_copies(struct message *message)
 {
 	uint64_t began = clock_now_ns(), ended;
 	struct look look = { .fd = -1 };
 	struct request *req;
 	ssize_t res;
 
-	(void)desk;
 	while ((req = take_next(&message))) {
 		bool is_read = req->op == OP_READ, is_done = true;
 
@@ -407,7 +399,7 @@ static void *work(void *arg)
 		if (!message && desk == &desks[BESIDE_COPIES])
 			message = look_on(desk);
 		if (message)
-			desk->serve(desk, message);
+			desk->serve(message);
 		else if (!rest(desk) && inbox_close(&desk->inbox))
 			return NULL;
 	}

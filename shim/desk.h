@@ -33,14 +33,11 @@ bool desk_is_staffed(enum beside_desk which);
 /* [submitter] Does it rest? */
 bool desk_rests(enum beside_desk which);
 
-/* A copy is as much work as so many short ones. */
-unsigned desk_pieces(const struct request *req);
-
-/* [any thread] How much work has entered and not left? */
+/* [any thread] How much work (pace_pieces()) has entered and not left? */
 int desk_nr_queued(enum beside_desk which);
 
-/* [submitter] Is @req a write to the file of the last write that was given to the desk for copies? */
-bool desk_is_writing(const struct request *req);
+/* [submitter] Did the last write that was given to the desk for copies have that number? */
+bool desk_is_writing(int fd);
 
 /* [submitter] Is the long desk writing to the same file, so that @req would wait wherever it went? */
 bool desk_writes_with(const struct request *req);

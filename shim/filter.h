@@ -53,14 +53,14 @@ bool filter_may_conflict_outside(const struct filter_range *range);
 /* How many requests of that direction are under way on the descriptor (hashed)? */
 unsigned filter_depth(enum filter_lane lane, const struct filter_range *range);
 
+/* In any lane, also if a request goes from outside to the engine meanwhile. */
+bool filter_may_conflict_anywhere(const struct filter_range *range);
+
 /*
- * In any lane but that of copies beside.  Also if a request goes from outside to
- * the engine meanwhile, which must not have been seen there before.
+ * The same but for copies beside.  Who asks for these alone asks that first: what
+ * goes from there to the engine is then found in one of the two.
  */
 bool filter_may_conflict_but_with_copies(const struct filter_range *range);
-
-/* In any lane. */
-bool filter_may_conflict_anywhere(const struct filter_range *range);
 
 /* Child of a fork: nothing is under way. */
 void filter_forget(void);

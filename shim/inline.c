@@ -276,19 +276,17 @@ static bool is_fit_for_beside(const struct request *req, enum file_kind kind)
 	return !(req->descriptor.flags & O_APPEND) && !(kind == FILE_COPIED && is_paused());
 }
 
-bool inline_perform(struct request *req, enum file_kind kind, ssize_t *res)
-{
-	if (req->op == OP_READ)
-		return read_at_once(req, kind, res);
-	/* No call waits for it: it may wait itself. */
-	if (kind == FILE_COPIED)
-		return write_plain(req, res);
-	return write_at_once(req, kind, res);
-}
-
 static bool do_at_once(struct request *req, enum file_kind kind, ssize_t *res)
 {
 	return req->op == OP_WRITE ? write_at_once(req, kind, res) : read_at_once(req, kind, res);
+}
+
+bool inline_perform(struct request *req, enum file_kind kind, ssize_t *res)
+{
+	/* No call waits for this one: it may wait itself. */
+	if (req->op == OP_WRITE && kind == FILE_COPIED)
+		return write_plain(req, res);
+	return do_at_once(req, kind, res);
 }
 
 enum inline_answer inline_try(struct request *req, bool may_go_beside, ssize_t *res)

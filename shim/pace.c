@@ -4,18 +4,18 @@
  */
 #include "pace.h"
 
-#define WEIGH_SHIFT 4  /* the average is kept in sixteenths, */
-#define WEIGH       3  /* and one of so many powers of two is the newest */
-#define AHEAD_MAX   64 /* no more than that counts of one */
+#define FRACTION  4  /* bits of the average behind the point */
+#define WEIGHT    3  /* the newest counts 1 / 2^3 of it */
+#define AHEAD_MAX 64 /* no more than that counts of one */
 
 static _Thread_local struct {
-	uint32_t submitted; /* work, in pieces */
+	uint32_t submitted; /* pieces */
 	uint32_t ahead;     /* average of what was submitted between a request and its collection */
 } pace __attribute__((tls_model("initial-exec")));
 
-uint32_t pace_note_submitted(unsigned nr_pieces)
+uint32_t pace_note_submitted(size_t nbytes)
 {
-	pace.submitted += nr_pieces;
+	pace.submitted += pace_pieces(nbytes);
 	if (pace.submitted == 0)
 		pace.submitted = 1;
 	return pace.submitted;
@@ -29,7 +29,7 @@ void pace_note_collected(uint32_t number)
 		return;
 	if (distance > AHEAD_MAX)
 		distance = AHEAD_MAX;
-	pace.ahead += (distance << WEIGH_SHIFT >> WEIGH) - (pace.ahead >> WEIGH);
+	pace.ahead += (distance << FRACTION >> WEIGHT) - (pace.ahead >> WEIGHT);
 }
 
 void pace_note_wait(void)
@@ -39,5 +39,5 @@ void pace_note_wait(void)
 
 unsigned pace_ahead(void)
 {
-	return pace.ahead >> WEIGH_SHIFT;
+	return pace.ahead >> FRACTION;
 }

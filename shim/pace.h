@@ -14,10 +14,19 @@
 #ifndef RTAIO_PACE_H
 #define RTAIO_PACE_H
 
+#include <stddef.h>
 #include <stdint.h>
 
-/* [submitter] The number of one more request, which is so much work; not 0. */
-uint32_t pace_note_submitted(unsigned nr_pieces);
+#define PACE_PIECE_BYTES 16384 /* takes a few times as long to copy as to hand over */
+
+/* Work is counted in pieces: a copy is one, and one more for each so many bytes. */
+static inline unsigned pace_pieces(size_t nbytes)
+{
+	return 1 + (unsigned)(nbytes / PACE_PIECE_BYTES);
+}
+
+/* [submitter] The number of one more request; not 0. */
+uint32_t pace_note_submitted(size_t nbytes);
 
 /* [any thread] The result of the request with that number was asked for; 0: of one without. */
 void pace_note_collected(uint32_t number);
@@ -25,7 +34,7 @@ void pace_note_collected(uint32_t number);
 /* [any thread] The thread will wait for what it submits next. */
 void pace_note_wait(void);
 
-/* [submitter] So much work, on the average, is submitted before a result is asked for. */
+/* [submitter] So many pieces, on the average, are submitted before a result is asked for. */
 unsigned pace_ahead(void);
 
 #endif

@@ -221,7 +221,7 @@ int submit_begin(struct aiocb *cb, enum request_op op, const struct sigevent *ev
 
 	*out = NULL;
 	describe(&probe, cb, op);
-	number = pace_note_submitted(desk_pieces(&probe));
+	number = pace_note_submitted(probe.nbytes);
 	PROBE_SUBMIT(cb, probe.fd, op, probe.nbytes, probe.offset);
 	if (is_stream(&probe))
 		may_go_outside = false;
