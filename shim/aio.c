@@ -36,7 +36,7 @@ static int submit_one(struct aiocb *cb, enum request_op op)
 	struct request_list list = TAILQ_HEAD_INITIALIZER(list);
 	bool has_started = false;
 	struct request *req;
-	int ret = submit_begin(cb, op, &cb->aio_sigevent, true, &req);
+	int ret = submit_begin(cb, op, &cb->aio_sigevent, true, NULL, &req);
 
 	if (ret == 0 && req) {
 		TAILQ_INSERT_TAIL(&list, req, list_link);

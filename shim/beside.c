@@ -37,8 +37,8 @@
  */
 static bool is_in_turn(const struct request *req)
 {
-	return req->op == OP_WRITE && req->kind != FILE_MEMORY && desk_is_writing(req->fd) &&
-	       !desk_is_losing();
+	return req->op == OP_WRITE && req->kind != FILE_MEMORY && req->kind != FILE_PROMPT &&
+	       desk_is_writing(req->fd) && !desk_is_losing();
 }
 
 bool beside_wants_copy(const struct request *req)

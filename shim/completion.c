@@ -13,6 +13,7 @@
 #include "desk.h"
 #include "direct.h"
 #include "engine.h"
+#include "epoch.h"
 #include "futex.h"
 #include "group.h"
 #include "notify.h"
@@ -60,14 +61,18 @@ static _Atomic bool is_reaper_posted; /* likewise */
 
 /*
  * What does not notify, nor its list.  Until it is published its lane's marks
- * stay: aio_cancel looks at them.  Returns wait slots to wake.
+ * stay: aio_cancel looks at them.  Then it counts no longer: a barrier that this
+ * lets through finds the effect, and who is woken may submit one at once.
+ * Returns wait slots to wake.
  */
 static uint64_t complete_outside(struct request *req, ssize_t res)
 {
 	struct request *group = req->group;
-	uint64_t slots;
+	uint64_t interest, slots;
 
-	slots = waiter_wake(req, publish_result(req, res));
+	interest = publish_result(req, res);
+	epoch_leave(req->fd, req->epoch);
+	slots = waiter_wake(req, interest);
 	if (group && group_leave(group, res < 0))
 		slots |= publish_silent_group(group);
 	return slots;
@@ -125,7 +130,6 @@ static uint64_t on_direct_bounce(struct request *req)
 		res = perform(req, req->fd);
 	request_release_descriptor(req);
 	outside_leave_range(req);
-	outside_leave(req);
 	return on_direct_complete(req, res);
 }
 

@@ -28,7 +28,6 @@
 
 #include "config.h"
 #include "debt.h"
-#include "epoch.h"
 #include "filter.h"
 #include "futex.h"
 #include "inbox.h"
@@ -45,12 +44,18 @@
 #define LOOK_NS      20000u  /* how long it looks on */
 #define LOOKS        16      /* pauses of the processor between two looks */
 #define SLOW_NS      300000u /* a copy, or a wake, that took longer was not alone on the processor */
+#define WAKE_NS      20000u  /* what a wake costs, if it was */
+#define WAKE_WORTH   16u     /* for less work than this */
 #define ASK_AGAIN_NS 1000000000u /* for a thread that could not be made */
 
 struct desk {
 	struct inbox inbox;
 	const char *thread_name;
 	void (*serve)(struct message *message);
+	/* The thread's own: it is about to rest, and said so already; work since it was woken. */
+	bool has_announced;
+	uint32_t wake_value;
+	unsigned nr_served;
 	_Atomic uint64_t asked_at_ns; /* for a thread; 0: never */
 	/* Work; a submitter that jumps out leaves some too much, until the next thread. */
 	_Atomic int nr_queued;
@@ -63,8 +68,10 @@ static void serve_copies(struct message *message);
 static void serve_long(struct message *message);
 
 static struct desk desks[BESIDE_NR] = {
-	[BESIDE_COPIES] = { INBOX_INIT, "rtaio-copy", serve_copies },
-	[BESIDE_LONG] = { INBOX_INIT, "rtaio-long", serve_long },
+	[BESIDE_COPIES] = { .inbox = INBOX_INIT,
+			    .thread_name = "rtaio-copy",
+			    .serve = serve_copies },
+	[BESIDE_LONG] = { .inbox = INBOX_INIT, .thread_name = "rtaio-long", .serve = serve_long },
 };
 static const struct desk_events *events;
 static struct debt lost; /* by the thread for copies */
@@ -186,16 +193,9 @@ bool desk_push(struct request *req)
 
 void desk_publish(struct request *req, ssize_t res)
 {
-	uint32_t epoch = req->epoch;
-	int fd = req->fd;
-	uint64_t slots;
-
 	request_release_descriptor(req);
 	outside_leave_range(req);
-	slots = events->complete(req, res);
-	/* Last: a barrier that this lets through must find the effect. */
-	epoch_leave(fd, epoch);
-	waiter_wake_slots(slots);
+	waiter_wake_slots(events->complete(req, res));
 }
 
 void desk_end(struct request *req, ssize_t res)
@@ -242,12 +242,25 @@ static void bounce(struct request *req)
 	events->bounce(req);
 }
 
-static void perform_long(struct request *req)
+/* From here on it rests for others.  False: there is more to do. */
+static bool announce_rest(struct desk *desk)
 {
+	atomic_store(&desk->written_inode, 0);
+	atomic_store_explicit(&desk->woken_at_ns, 0, memory_order_relaxed);
+	desk->has_announced = inbox_fall_asleep(&desk->inbox, &desk->wake_value);
+	return desk->has_announced;
+}
+
+/* Who learns the result is often back with the next one before the thread could be asleep. */
+static void perform_long(struct request *req, bool is_last)
+{
+	ssize_t res = -ECANCELED;
+
 	if (descriptor_means(req->fd, &req->descriptor))
-		desk_end(req, perform(req, req->fd));
-	else
-		desk_end(req, -ECANCELED);
+		res = perform(req, req->fd);
+	if (is_last)
+		announce_rest(&desks[BESIDE_LONG]);
+	desk_end(req, res);
 }
 
 /*
@@ -272,7 +285,7 @@ static void serve_long(struct message *message)
 	while ((req = take_next(&message))) {
 		desk_leave(req);
 		if (key_of(req) == key && is_in_order(req))
-			perform_long(req);
+			perform_long(req, !message);
 		else
 			bounce(req);
 	}
@@ -327,6 +340,7 @@ static void serve_copies(struct message *message)
 			res = -ECANCELED;
 		else
 			is_done = is_in_order(req) && perform_copy(req, &res);
+		desks[BESIDE_COPIES].nr_served += pace_pieces(req->nbytes);
 		/* Before it ends: who waits for it may look at the queue. */
 		desk_leave(req);
 		if (is_done)
@@ -361,27 +375,29 @@ static struct message *look_on(struct desk *desk)
 	return message;
 }
 
+/* How the thread for copies was woken, and whether it was worth it the last time. */
 static void note_wake(struct desk *desk)
 {
 	uint64_t woken_at = atomic_exchange(&desk->woken_at_ns, 0), now = clock_now_ns();
 
 	if (woken_at != 0 && now > woken_at + SLOW_NS)
 		desk_lose(now - woken_at, now);
+	if (desk->nr_served < WAKE_WORTH)
+		desk_lose(WAKE_NS, now);
+	desk->nr_served = 0;
 }
 
 /* False: nothing came for a while. */
 static bool rest(struct desk *desk)
 {
 	struct timespec deadline;
-	uint32_t wake_value;
 	int ret;
 
-	atomic_store(&desk->written_inode, 0);
-	atomic_store_explicit(&desk->woken_at_ns, 0, memory_order_relaxed);
-	if (!inbox_fall_asleep(&desk->inbox, &wake_value))
+	if (!desk->has_announced && !announce_rest(desk))
 		return true;
+	desk->has_announced = false;
 	deadline = clock_in_ns(atomic_load(&config.idle_ns));
-	ret = futex_wait(&desk->inbox.wake_word, wake_value, &deadline);
+	ret = futex_wait(&desk->inbox.wake_word, desk->wake_value, &deadline);
 	inbox_wake_up(&desk->inbox);
 	if (desk == &desks[BESIDE_COPIES])
 		note_wake(desk);
@@ -394,8 +410,10 @@ static void *work(void *arg)
 	struct message *message;
 
 	thread_set_name(desk->thread_name);
+	desk->has_announced = false;
+	desk->nr_served = 0;
 	for (;;) {
-		message = inbox_take(&desk->inbox);
+		message = desk->has_announced ? NULL : inbox_take(&desk->inbox);
 		if (!message && desk == &desks[BESIDE_COPIES])
 			message = look_on(desk);
 		if (message)

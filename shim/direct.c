@@ -130,7 +130,8 @@ static bool submit_some(struct request_list *list)
 {
 	struct request *reqs[BATCH_MAX], *req = TAILQ_FIRST(list);
 	uint32_t generations[BATCH_MAX];
-	int nr = 0, ret;
+	unsigned tail = event_ring_tail();
+	int fd = req->fd, nr = 0, ret;
 
 	do {
 		generations[nr] = atomic_load_explicit(&req->generation, memory_order_relaxed);
@@ -144,6 +145,8 @@ static bool submit_some(struct request_list *list)
 		learn_refusal(reqs, nr);
 		ret = submit_batch(reqs, nr);
 	}
+	if (ret > 0)
+		steering_note_submission(fd, event_ring_ends_with(reqs[ret - 1], tail));
 	for (int i = 0; i < ret; i++)
 		outside_return(reqs[i], generations[i]);
 	for (int i = nr - 1; i >= (ret > 0 ? ret : 0); i--)
@@ -172,19 +175,13 @@ size_t direct_submit(struct request_list *list)
 static uint64_t on_event(void *data, ssize_t res)
 {
 	struct request *req = data;
-	uint32_t epoch = req->epoch;
-	int fd = req->fd;
-	uint64_t slots;
 
 	if (res == -EAGAIN || res == -EINTR) {
 		stats_inc(fallbacks);
 		return events->bounce(req);
 	}
 	outside_leave_range(req);
-	slots = events->complete(req, res);
-	/* Last: a barrier that this lets through must find the effect. */
-	epoch_leave(fd, epoch);
-	return slots;
+	return events->complete(req, res);
 }
 
 void direct_init(const struct direct_events *events_)

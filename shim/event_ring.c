@@ -288,6 +288,24 @@ bool event_ring_shows(ssize_t res)
 	return false;
 }
 
+unsigned event_ring_tail(void)
+{
+	struct aio_ring *ring = atomic_load_explicit(&context, memory_order_acquire);
+
+	return ring ? atomic_load_explicit(&ring->tail, memory_order_acquire) : 0;
+}
+
+bool event_ring_ends_with(const void *data, unsigned tail)
+{
+	struct aio_ring *ring = atomic_load_explicit(&context, memory_order_acquire);
+	unsigned end = event_ring_tail();
+
+	if (!ring || end == tail)
+		return false;
+	end = end == 0 ? ring->nr - 1 : end - 1;
+	return __atomic_load_n(&ring->events[end].data, __ATOMIC_RELAXED) == data;
+}
+
 /* --- waiting -------------------------------------------------------------- */
 
 struct wait {

@@ -47,6 +47,10 @@ void event_ring_settle(void);
  */
 bool event_ring_shows(ssize_t res);
 
+/* [any thread] How far has the kernel got?  And was this the last event since then? */
+unsigned event_ring_tail(void);
+bool event_ring_ends_with(const void *data, unsigned tail);
+
 /*
  * [any thread] Sleep until is_done(arg), reaping or while another thread
  * reaps.  0, -ETIMEDOUT or -EINTR.  Async-signal-safe.

@@ -6,8 +6,8 @@
  * never a wrong result.
  *
  *   reads        preadv2(RWF_NOWAIT); pread on memory file systems, which
- *                refuse that flag
- *   writes       pwrite on memory file systems; pwritev2(RWF_NOWAIT) where the
+ *                refuse that flag, and with O_DIRECT on devices that serve at once
+ *   writes       pwrite on both of these; pwritev2(RWF_NOWAIT) where the
  *                file system takes it; pwrite where it does not but a
  *                buffered write is a copy into the page cache (ext4), with a
  *                guard: writes that are seen to wait close this way for a
@@ -131,7 +131,7 @@ static bool read_cached(struct request *req, ssize_t *res)
 	return true;
 }
 
-static bool read_memory(struct request *req, ssize_t *res)
+static bool read_plain(struct request *req, ssize_t *res)
 {
 	*res = RAW_SYSCALL(SYS_pread64, req->fd, req->buf, req->nbytes, req->offset);
 	return *res >= 0;
@@ -231,8 +231,8 @@ static bool read_at_once(struct request *req, enum file_kind kind, ssize_t *res)
 {
 	bool is_hit;
 
-	if (kind == FILE_MEMORY)
-		return read_memory(req, res);
+	if (kind == FILE_MEMORY || kind == FILE_PROMPT)
+		return read_plain(req, res);
 	is_hit = read_cached(req, res);
 	steering_note_read(req->fd, is_hit);
 	return is_hit;
@@ -240,7 +240,7 @@ static bool read_at_once(struct request *req, enum file_kind kind, ssize_t *res)
 
 static bool write_at_once(struct request *req, enum file_kind kind, ssize_t *res)
 {
-	if (kind == FILE_MEMORY)
+	if (kind == FILE_MEMORY || kind == FILE_PROMPT)
 		return write_plain(req, res);
 	if (kind == FILE_CACHED && write_nowait(req, res))
 		return true;
@@ -258,7 +258,7 @@ static bool is_worth_a_try(const struct request *req, enum file_kind kind,
 			   const struct filter_range *range)
 {
 	if (req->op == OP_READ)
-		return kind == FILE_MEMORY || !is_likely_miss(range);
+		return kind == FILE_MEMORY || kind == FILE_PROMPT || !is_likely_miss(range);
 	return kind != FILE_READABLE && !(req->descriptor.flags & (O_SYNC | O_DSYNC)) &&
 	       !filesize_is_limited();
 }
@@ -298,9 +298,14 @@ enum inline_answer inline_try(struct request *req, bool may_go_beside, ssize_t *
 		return INLINE_NO;
 	if (!(req->op == OP_READ && steering_trust(req->fd, &kind))) {
 		descriptor_get_flags(req->fd, &req->descriptor);
-		if (req->descriptor.err || req->descriptor.flags & (O_DIRECT | O_PATH))
+		if (req->descriptor.err || req->descriptor.flags & O_PATH)
 			return INLINE_NO;
-		kind = kind_of(req);
+		if (!(req->descriptor.flags & O_DIRECT))
+			kind = kind_of(req);
+		else if (steering_use_prompt(req->fd))
+			kind = FILE_PROMPT;
+		else
+			return INLINE_NO;
 	}
 	if (kind == FILE_OTHER || kind == FILE_STREAM)
 		return INLINE_NO;

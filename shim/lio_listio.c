@@ -14,6 +14,7 @@
 #include <errno.h>
 
 #include "abi.h"
+#include "desk.h"
 #include "event_ring.h"
 #include "submit.h"
 #include "forward.h"
@@ -21,11 +22,14 @@
 #include "interface.h"
 #include "notify.h"
 #include "pace.h"
+#include "spin.h"
 #include "stats.h"
 #include "waiter.h"
 
 /* glibc's opcodes beside the public ones, and the flag of its 64-bit entry points. */
 enum { LIO_DSYNC = 3, LIO_SYNC = 4, LIO_KNOWN_BITS = 127 };
+
+#define SPIN_NS 20000u /* a few copies */
 
 struct list {
 	struct request_list accepted;
@@ -62,16 +66,12 @@ static void add_entry(struct list *list, struct aiocb *cb)
 		list->rejection = EINVAL;
 		return;
 	}
-	if (submit_begin(cb, op, &cb->aio_sigevent, list->may_go_outside, &req) < 0) {
+	if (submit_begin(cb, op, &cb->aio_sigevent, list->may_go_outside, list->group, &req) < 0)
 		list->rejection = EAGAIN;
-		return;
-	}
-	if (req) {
-		group_join(list->group, req);
+	else if (req)
 		TAILQ_INSERT_TAIL(&list->accepted, req, list_link);
-	} else {
+	else
 		list->has_started = true;
-	}
 }
 
 /* What is left of the list is in other hands than this thread's. */
@@ -82,14 +82,22 @@ static bool has_left_direct(const void *arg)
 	return atomic_load(&group->nr_direct) == 0;
 }
 
+static bool is_over(const void *arg)
+{
+	return !request_lookup(*(const request_handle *)arg);
+}
+
 /*
  * Until the group is published, or -EINTR.  First what the waiting thread has
- * to take from the event ring itself, then what the engine reports.
+ * to take from the event ring itself, then what others report: a copy beside
+ * is there in a moment.
  */
 static int wait_for_group(struct request *group, request_handle handle)
 {
 	int ret = 0;
 
+	if (desk_nr_queued(BESIDE_COPIES) > 0)
+		spin_for(is_over, &handle, SPIN_NS);
 	while (ret == 0 && request_lookup(handle)) {
 		if (!has_left_direct(group))
 			ret = interface_restart(
@@ -155,11 +163,13 @@ static int submit_entries(int mode, struct aiocb *const entries[], int nent, str
 
 	if (open_list(&list, mode, event) < 0)
 		return -EAGAIN;
-	if (mode == LIO_WAIT)
-		pace_note_wait(); /* before: what went beside would have to be waited for */
-	for (int i = 0; i < nent; i++)
-		if (entries[i] && entries[i]->aio_lio_opcode != LIO_NOP)
-			add_entry(&list, entries[i]);
+	for (int i = 0; i < nent; i++) {
+		if (!entries[i] || entries[i]->aio_lio_opcode == LIO_NOP)
+			continue;
+		if (mode == LIO_WAIT)
+			pace_note_left(entries[i]->aio_lio_opcode == LIO_READ ? nent - i - 1 : 0);
+		add_entry(&list, entries[i]);
+	}
 	stats_inc(lists);
 	return mode == LIO_WAIT ? submit_and_wait(&list) : submit_and_go(&list);
 }

@@ -32,9 +32,12 @@ void pace_note_collected(uint32_t number)
 	pace.ahead += (distance << FRACTION >> WEIGHT) - (pace.ahead >> WEIGHT);
 }
 
-void pace_note_wait(void)
+void pace_note_left(int nr)
 {
-	pace.ahead = 0;
+	if (nr > AHEAD_MAX)
+		nr = AHEAD_MAX;
+	/* As many again are done in the call meanwhile. */
+	pace.ahead = (uint32_t)nr / 2 << FRACTION;
 }
 
 unsigned pace_ahead(void)

@@ -31,8 +31,11 @@ uint32_t pace_note_submitted(size_t nbytes);
 /* [any thread] The result of the request with that number was asked for; 0: of one without. */
 void pace_note_collected(uint32_t number);
 
-/* [any thread] The thread will wait for what it submits next. */
-void pace_note_wait(void);
+/*
+ * [submitter] The thread will wait for all that it submits, of which so many are
+ * still left to share with another one.
+ */
+void pace_note_left(int nr);
 
 /* [submitter] So many pieces, on the average, are submitted before a result is asked for. */
 unsigned pace_ahead(void);

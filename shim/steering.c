@@ -29,15 +29,18 @@ static _Atomic uint64_t remembered[NUMBERS];
 #define SKIPS_MAX  15u /* reads that are not tried between two that are */
 #define DEEP_LAST  15u /* reads for which it counts that many were under way */
 
-/* How reads of a number went.  Threads that race lose count, which costs a try more or less. */
-struct misses {
-	uint8_t nr;    /* up to MISSES_MIN */
-	uint8_t skips; /* left until the next try */
-	uint8_t deep;  /* reads left for which that counts */
-	uint8_t unused;
+#define PROMPT_MIN  64u /* so many submissions, one after the other, make a prompt device */
+#define PROMPT_LAST 79u /* the uses of that until the next submission are counted up to here */
+
+/* How requests of a number went.  Threads that race lose count, which costs a try more or less. */
+struct habits {
+	uint8_t nr_misses; /* of reads, up to MISSES_MIN */
+	uint8_t skips;     /* left until the next try */
+	uint8_t deep;      /* reads left for which that counts */
+	uint8_t prompt;    /* submissions, then uses */
 };
 
-static _Atomic(struct misses) misses[NUMBERS];
+static _Atomic(struct habits) habits[NUMBERS];
 
 static _Atomic uint64_t *place_of(int fd)
 {
@@ -99,17 +102,17 @@ void steering_note(int fd, int flags, enum file_kind kind)
 			      memory_order_relaxed);
 }
 
-static _Atomic(struct misses) *misses_of(int fd)
+static _Atomic(struct habits) *habits_of(int fd)
 {
-	return &misses[(unsigned)fd % NUMBERS];
+	return &habits[(unsigned)fd % NUMBERS];
 }
 
 bool steering_expects_miss(int fd, bool is_deep)
 {
-	struct misses seen = atomic_load_explicit(misses_of(fd), memory_order_relaxed);
+	struct habits seen = atomic_load_explicit(habits_of(fd), memory_order_relaxed);
 	bool is_expected;
 
-	if (seen.nr < MISSES_MIN)
+	if (seen.nr_misses < MISSES_MIN)
 		return false;
 	if (is_deep)
 		seen.deep = DEEP_LAST;
@@ -120,21 +123,47 @@ bool steering_expects_miss(int fd, bool is_deep)
 		seen.skips--;
 	else
 		seen.skips = SKIPS_MAX;
-	atomic_store_explicit(misses_of(fd), seen, memory_order_relaxed);
+	atomic_store_explicit(habits_of(fd), seen, memory_order_relaxed);
 	return is_expected;
 }
 
 void steering_note_read(int fd, bool is_hit)
 {
-	struct misses seen = atomic_load_explicit(misses_of(fd), memory_order_relaxed);
+	struct habits seen = atomic_load_explicit(habits_of(fd), memory_order_relaxed);
 
-	if (is_hit && seen.nr == 0)
+	if (is_hit && seen.nr_misses == 0)
 		return;
 	if (is_hit)
-		seen = (struct misses){ 0 };
-	else if (seen.nr < MISSES_MIN)
-		seen.nr++;
-	atomic_store_explicit(misses_of(fd), seen, memory_order_relaxed);
+		seen.nr_misses = seen.skips = seen.deep = 0;
+	else if (seen.nr_misses < MISSES_MIN)
+		seen.nr_misses++;
+	atomic_store_explicit(habits_of(fd), seen, memory_order_relaxed);
+}
+
+bool steering_use_prompt(int fd)
+{
+	struct habits seen = atomic_load_explicit(habits_of(fd), memory_order_relaxed);
+
+	if (seen.prompt < PROMPT_MIN || seen.prompt == PROMPT_LAST)
+		return false;
+	seen.prompt++;
+	atomic_store_explicit(habits_of(fd), seen, memory_order_relaxed);
+	return true;
+}
+
+void steering_note_submission(int fd, bool was_prompt)
+{
+	struct habits seen = atomic_load_explicit(habits_of(fd), memory_order_relaxed);
+
+	if (!was_prompt && seen.prompt == 0)
+		return;
+	if (!was_prompt)
+		seen.prompt = 0;
+	else if (seen.prompt < PROMPT_MIN)
+		seen.prompt++;
+	else
+		seen.prompt = PROMPT_MIN;
+	atomic_store_explicit(habits_of(fd), seen, memory_order_relaxed);
 }
 
 void steering_forget(unsigned first, unsigned last)
@@ -143,7 +172,7 @@ void steering_forget(unsigned first, unsigned last)
 		last = first + NUMBERS - 1;
 	for (unsigned fd = first; fd - first <= last - first; fd++) {
 		atomic_store_explicit(place_of((int)fd), 0, memory_order_relaxed);
-		atomic_store_explicit(misses_of((int)fd), (struct misses){ 0 },
+		atomic_store_explicit(habits_of((int)fd), (struct habits){ 0 },
 				      memory_order_relaxed);
 	}
 }

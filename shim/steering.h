@@ -25,6 +25,7 @@ enum file_kind {
 	FILE_COPIED,         /* the same, but its buffered writes are copies */
 	FILE_DIRECT,         /* O_DIRECT on a device of its own: Linux AIO */
 	FILE_DIRECT_WAITING, /* the same, and refuses NOWAIT writes */
+	FILE_PROMPT, /* either of them, and serves within the call: never noted, see below */
 };
 
 /* What @fd was with these flags; FILE_UNKNOWN: find out, and note it. */
@@ -50,6 +51,15 @@ void steering_note(int fd, int flags, enum file_kind kind);
  */
 bool steering_expects_miss(int fd, bool is_deep);
 void steering_note_read(int fd, bool is_hit);
+
+/*
+ * A device in memory (zram, brd, pmem) has served a request when io_submit
+ * returns, so that a plain call does the same for less.  Is @fd on one, as the
+ * last submissions showed?  False now and then, so that another one is submitted
+ * that tells.
+ */
+bool steering_use_prompt(int fd);
+void steering_note_submission(int fd, bool was_prompt);
 
 /* The numbers @first .. @last are about to mean other files. */
 void steering_forget(unsigned first, unsigned last);

@@ -213,8 +213,31 @@ static bool is_stream(struct request *probe)
 	       descriptor_get_stream(probe->fd, &probe->descriptor);
 }
 
+/* It was not taken: the engine serves it like the others. */
+static void come_inside(struct request *req)
+{
+	stats_inc(fallbacks);
+	request_set_state(req, REQ_QUEUED);
+	descriptor_get_inode(req->fd, &req->descriptor);
+	submit_raise_filter(req);
+	outside_leave_range(req);
+	outside_leave(req);
+}
+
+/* What goes beside waits for nothing else of its list.  False: it was not taken, and is the engine's. */
+static bool submit_beside(struct request *req)
+{
+	PROBE_ISSUE(req->cb, PROBE_WORKER);
+	aiocb_begin(req->cb, req);
+	request_set_state(req, REQ_IN_FLIGHT);
+	if (beside_submit(req))
+		return true;
+	come_inside(req);
+	return false;
+}
+
 int submit_begin(struct aiocb *cb, enum request_op op, const struct sigevent *event,
-		 bool may_go_outside, struct request **out)
+		 bool may_go_outside, struct request *group, struct request **out)
 {
 	struct request probe, *req;
 	uint32_t number;
@@ -231,7 +254,10 @@ int submit_begin(struct aiocb *cb, enum request_op op, const struct sigevent *ev
 	if (!req)
 		return -EAGAIN;
 	choose_lane(req, may_go_outside);
-	*out = req;
+	if (group)
+		group_join(group, req);
+	if (!req->is_beside || !submit_beside(req))
+		*out = req;
 	return 0;
 }
 
@@ -255,17 +281,6 @@ static void reject(struct request *req, int err)
 	/* It said EINPROGRESS for a moment, and another thread may have begun to wait for it. */
 	waiter_wake_slots(waiter_wake(req, waiter_publish(req)));
 	request_free(req);
-}
-
-/* It was not taken: the engine serves it like the others. */
-static void come_inside(struct request *req)
-{
-	stats_inc(fallbacks);
-	request_set_state(req, REQ_QUEUED);
-	descriptor_get_inode(req->fd, &req->descriptor);
-	submit_raise_filter(req);
-	outside_leave_range(req);
-	outside_leave(req);
 }
 
 /* The kernel took none of these. */
@@ -308,36 +323,6 @@ static bool submit_direct(struct request_list *list)
 	TAILQ_CONCAT(&direct, list, list_link);
 	TAILQ_CONCAT(list, &direct, list_link);
 	return nr > 0;
-}
-
-/* Hand over what goes beside, and take it out of @list.  True: any is under way. */
-static bool submit_beside(struct request_list *list)
-{
-	struct request *req, *next;
-	bool has_started = false, is_refused = false;
-
-	TAILQ_FOREACH_SAFE(req, list, list_link, next) {
-		if (!req->is_beside)
-			continue;
-		TAILQ_REMOVE(list, req, list_link);
-		PROBE_ISSUE(req->cb, PROBE_WORKER);
-		aiocb_begin(req->cb, req);
-		request_set_state(req, REQ_IN_FLIGHT);
-		/* What was refused may be what a later one follows. */
-		if (is_refused) {
-			beside_leave(req);
-		} else if (beside_submit(req)) {
-			has_started = true;
-			continue;
-		}
-		is_refused = true;
-		come_inside(req);
-		if (next)
-			TAILQ_INSERT_BEFORE(next, req, list_link);
-		else
-			TAILQ_INSERT_TAIL(list, req, list_link);
-	}
-	return has_started;
 }
 
 /*
@@ -390,8 +375,6 @@ int submit_list(struct request_list *list, bool *has_started)
 	int ret;
 
 	if (submit_direct(list))
-		*has_started = true;
-	if (submit_beside(list))
 		*has_started = true;
 	if (TAILQ_EMPTY(list))
 		return 0;

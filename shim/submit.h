@@ -14,12 +14,13 @@
 
 /*
  * Begin what @cb asks for.  *out is NULL when it is complete already (the
- * inline lane), or the prepared record, to be given to submit_list(); @cb is
- * not touched then.  @may_go_outside: nobody is to be told of the list it is
- * part of.  0, or -EAGAIN when memory is out.
+ * inline lane) or under way (beside), or the prepared record, to be given to
+ * submit_list(), which marks @cb.  What is not complete is a member of @group,
+ * unless that is NULL.  @may_go_outside: nobody is to be told of the list it is part
+ * of.  0, or -EAGAIN when memory is out.
  */
 int submit_begin(struct aiocb *cb, enum request_op op, const struct sigevent *event,
-		 bool may_go_outside, struct request **out);
+		 bool may_go_outside, struct request *group, struct request **out);
 
 /*
  * Hand over prepared requests, in their order (through list_link), and mark

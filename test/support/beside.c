@@ -33,6 +33,44 @@ int memory_file(void)
 	return fd;
 }
 
+struct play {
+	const char *role, *counters;
+	bool is_forced;
+};
+
+static int run_role(void *arg)
+{
+	struct play *play = arg;
+
+	setenv("RTAIO_STATS", play->counters, 1);
+	setenv("RTAIO_INLINE", "1", 1);
+	setenv("RTAIO_BESIDE", "1", 1);
+	setenv("RTAIO_TEST_BESIDE", play->is_forced ? "1" : "0", 1);
+	execl("/proc/self/exe", program_invocation_name, "--role", play->role, NULL);
+	return 1;
+}
+
+long count_in_role(const char *role, bool is_forced, const char *counter)
+{
+	struct play play = { .role = role, .is_forced = is_forced };
+	char path[PATH_MAX], line[256], name[64];
+	long value, found = -1;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s", temp_path("counters"));
+	play.counters = path;
+	unlink(path);
+	support_check_child(in_child_with(run_role, &play, 20000), role, __FILE__, __LINE__);
+	file = fopen(path, "r");
+	while (file && fgets(line, sizeof(line), file))
+		if (sscanf(line, "rtaio: %63s %ld", name, &value) == 2 && !strcmp(name, counter))
+			found = value;
+	if (file)
+		fclose(file);
+	unlink(path);
+	return found;
+}
+
 void work_open(struct work *work, int fd, off_t begin, size_t size, size_t room, unsigned int depth)
 {
 	memset(work, 0, sizeof(*work));

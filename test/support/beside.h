@@ -28,6 +28,12 @@ void support_check_both_ways(int (*function)(void), unsigned int deadline_ms, co
 /* A new, empty file in memory, where nothing depends on the disk. */
 int memory_file(void);
 
+/*
+ * Run this program again with "--role" @role, and return what that counter says
+ * at its end; -1 if none were left, as on glibc.
+ */
+long count_in_role(const char *role, bool is_forced, const char *counter);
+
 #define BLOCK     4096
 #define NR_BLOCKS 512
 #define FILE_SIZE (NR_BLOCKS * BLOCK)

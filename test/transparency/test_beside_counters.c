@@ -30,16 +30,49 @@ static void transfer_alone(bool is_read)
 	work_close(&work);
 }
 
+#define NR_SYNCS 600
+
+/* A log on a disk: whoever waits for a commit falls asleep, and is soon back with the next. */
 static void sync_often(void)
 {
-	int fd = memory_file();
-	struct aiocb cb;
+	char *buf = direct_buffer(BLOCK);
+	int fd = direct_file(BLOCK, 0);
+	struct aiocb write_cb, sync_cb;
 
-	for (int i = 0; i < 50; i++) {
-		aiocb_init(&cb, fd, NULL, 0, 0);
-		check_equal(aio_fsync(O_SYNC, &cb), 0);
-		check_equal(outcome(&cb), 0);
+	if (fd < 0)
+		fd = memory_file();
+	check_equal(fcntl(fd, F_SETFL, 0), 0); /* without O_DIRECT */
+	for (int i = 0; i < NR_SYNCS; i++) {
+		submit_write(&write_cb, fd, buf, BLOCK, (off_t)i * BLOCK);
+		aiocb_init(&sync_cb, fd, NULL, 0, 0);
+		check_equal(aio_fsync(O_DSYNC, &sync_cb), 0);
+		check_equal(outcome(&sync_cb), 0);
+		check_equal(outcome(&write_cb), BLOCK);
 	}
+	free(buf);
+}
+
+/* The caller copies, too: whoever waits for a list waits for less. */
+static void read_lists(unsigned int length)
+{
+	static struct aiocb cbs[DEPTH_MAX];
+	struct aiocb *list[DEPTH_MAX];
+	struct work work;
+
+	work_open_filled(&work, memory_file(), 0, FILE_SIZE, BLOCK, 1);
+	for (int round = 0; round < 500; round++) {
+		for (unsigned int i = 0; i < length; i++) {
+			list[i] = &cbs[i];
+			aiocb_init_lio(&cbs[i], LIO_READ, work.fd, work.found + i * BLOCK, BLOCK,
+				       i * BLOCK);
+		}
+		memset(work.found, 0, length * BLOCK);
+		check_equal(lio_listio(LIO_WAIT, list, (int)length, NULL), 0);
+		for (unsigned int i = 0; i < length; i++)
+			check_equal(aio_return(&cbs[i]), BLOCK);
+		check_memory(work.found, work.image, length * BLOCK);
+	}
+	work_close(&work);
 }
 
 #define NR_QUEUED   32
@@ -162,6 +195,10 @@ static int play_role(const char *role)
 		transfer_alone(true);
 	else if (!strcmp(role, "syncs"))
 		sync_often();
+	else if (!strcmp(role, "lists"))
+		read_lists(DEPTH_MAX);
+	else if (!strcmp(role, "short-lists"))
+		read_lists(4);
 	else if (!strcmp(role, "cancel"))
 		cancel_often();
 	else if (!strcmp(role, "cancel-race"))
@@ -169,45 +206,6 @@ static int play_role(const char *role)
 	else
 		return 1;
 	return 0;
-}
-
-struct play {
-	const char *role, *counters;
-	bool is_forced;
-};
-
-static int run_role(void *arg)
-{
-	struct play *play = arg;
-
-	setenv("RTAIO_STATS", play->counters, 1);
-	setenv("RTAIO_INLINE", "1", 1);
-	setenv("RTAIO_BESIDE", "1", 1);
-	setenv("RTAIO_TEST_BESIDE", play->is_forced ? "1" : "0", 1);
-	execl("/proc/self/exe", "test_beside_counters", "--role", play->role, NULL);
-	return 1;
-}
-
-/* The counter at the end of the program with this role; -1 if none were left. */
-static long count_in_role(const char *role, bool is_forced, const char *counter)
-{
-	struct play play = { .role = role, .is_forced = is_forced };
-	char path[PATH_MAX], line[256], name[64];
-	long value, found = -1;
-	FILE *file;
-
-	snprintf(path, sizeof(path), "%s", temp_path("counters"));
-	play.counters = path;
-	unlink(path);
-	support_check_child(in_child_with(run_role, &play, 20000), role, __FILE__, __LINE__);
-	file = fopen(path, "r");
-	while (file && fgets(line, sizeof(line), file))
-		if (sscanf(line, "rtaio: %63s %ld", name, &value) == 2 && !strcmp(name, counter))
-			found = value;
-	if (file)
-		fclose(file);
-	unlink(path);
-	return found;
 }
 
 /* In some run; in one the machine may have no processor for it at the time. */
@@ -241,10 +239,17 @@ static void test_lone_long_transfers_go_beside(void **state)
 	check_goes_beside("long-reads", false, "beside_reads");
 }
 
+/* Whoever learns that one is done finds the lane free for the next. */
 static void test_lone_syncs_go_beside(void **state)
 {
 	(void)state;
-	check_goes_beside("syncs", false, "beside_syncs");
+	check_more_go_beside(NR_SYNCS * 19 / 20, "syncs", false, "beside_syncs");
+}
+
+static void test_long_lists_are_shared(void **state)
+{
+	(void)state;
+	check_goes_beside("lists", false, "beside_reads");
 }
 
 static void test_what_waits_beside_can_be_cancelled(void **state)
@@ -270,6 +275,7 @@ static void test_copies_that_are_waited_for_do_not_go_beside(void **state)
 		skip_because("nothing counts requests here");
 	check_equal(count, 0);
 	check_equal(count_in_role("waits", false, "beside_reads"), 0);
+	check_equal(count_in_role("short-lists", false, "beside_reads"), 0);
 }
 
 int main(int argc, char **argv)
@@ -278,6 +284,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_deep_copies_go_beside),
 		cmocka_unit_test(test_lone_long_transfers_go_beside),
 		cmocka_unit_test(test_lone_syncs_go_beside),
+		cmocka_unit_test(test_long_lists_are_shared),
 		cmocka_unit_test(test_what_waits_beside_can_be_cancelled),
 		cmocka_unit_test(test_cancelling_amid_submissions_leaves_nothing_behind),
 		cmocka_unit_test(test_copies_that_are_waited_for_do_not_go_beside),
