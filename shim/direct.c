@@ -131,7 +131,7 @@ static bool submit_some(struct request_list *list)
 	struct request *reqs[BATCH_MAX], *req = TAILQ_FIRST(list);
 	uint32_t generations[BATCH_MAX];
 	unsigned tail = event_ring_tail();
-	int fd = req->fd, nr = 0, ret;
+	int fd = req->fd, last_fd, nr = 0, ret;
 
 	do {
 		generations[nr] = atomic_load_explicit(&req->generation, memory_order_relaxed);
@@ -140,13 +140,14 @@ static bool submit_some(struct request_list *list)
 	/* Once it is submitted, another thread may complete and recycle it. */
 	for (int i = 0; i < nr; i++)
 		TAILQ_REMOVE(list, reqs[i], list_link);
+	last_fd = reqs[nr - 1]->fd;
 	ret = submit_batch(reqs, nr);
 	if (ret == -EOPNOTSUPP) {
 		learn_refusal(reqs, nr);
 		ret = submit_batch(reqs, nr);
 	}
-	if (ret > 0)
-		steering_note_submission(fd, event_ring_ends_with(reqs[ret - 1], tail));
+	if (ret == nr && last_fd == fd)
+		steering_note_submission(fd, event_ring_has_since(tail, reqs[nr - 1]));
 	for (int i = 0; i < ret; i++)
 		outside_return(reqs[i], generations[i]);
 	for (int i = nr - 1; i >= (ret > 0 ? ret : 0); i--)

@@ -39,6 +39,7 @@
 #include "futex.h"
 #include "process.h"
 #include "spin.h"
+#include "stats.h"
 #include "waiter.h"
 
 #define CONTEXT_EVENTS     256
@@ -159,6 +160,11 @@ void event_ring_refuse(void)
 
 /* --- reaping -------------------------------------------------------------- */
 
+static unsigned next_of(const struct aio_ring *ring, unsigned index)
+{
+	return index + 1 == ring->nr ? 0 : index + 1;
+}
+
 static bool is_ring_empty(const struct aio_ring *ring)
 {
 	return atomic_load_explicit(&ring->head, memory_order_acquire) ==
@@ -193,8 +199,7 @@ static void reap_all(struct aio_ring *ring)
 		unsigned head = atomic_load_explicit(&ring->head, memory_order_relaxed);
 		struct io_event event = ring->events[head];
 
-		atomic_store_explicit(&ring->head, head + 1 == ring->nr ? 0 : head + 1,
-				      memory_order_release);
+		atomic_store_explicit(&ring->head, next_of(ring, head), memory_order_release);
 		slots |= complete(event.data, (ssize_t)event.res);
 	} while (!is_ring_empty(ring));
 	atomic_store_explicit(&is_taking, false, memory_order_release);
@@ -273,17 +278,22 @@ void event_ring_settle(void)
 	}
 }
 
+/* Without the claim: another thread may take what is looked at. */
+static ssize_t result_at(struct aio_ring *ring, unsigned index)
+{
+	return (ssize_t)__atomic_load_n(&ring->events[index].res, __ATOMIC_RELAXED);
+}
+
 bool event_ring_shows(ssize_t res)
 {
 	struct aio_ring *ring = atomic_load_explicit(&context, memory_order_acquire);
-	unsigned tail, head;
+	unsigned tail = event_ring_tail(), i;
 
 	if (!ring)
 		return false;
-	tail = atomic_load_explicit(&ring->tail, memory_order_acquire);
-	head = atomic_load_explicit(&ring->head, memory_order_relaxed);
-	for (; head != tail; head = head + 1 == ring->nr ? 0 : head + 1)
-		if ((ssize_t)__atomic_load_n(&ring->events[head].res, __ATOMIC_RELAXED) == res)
+	for (i = atomic_load_explicit(&ring->head, memory_order_relaxed); i != tail;
+	     i = next_of(ring, i))
+		if (result_at(ring, i) == res)
 			return true;
 	return false;
 }
@@ -295,15 +305,17 @@ unsigned event_ring_tail(void)
 	return ring ? atomic_load_explicit(&ring->tail, memory_order_acquire) : 0;
 }
 
-bool event_ring_ends_with(const void *data, unsigned tail)
+bool event_ring_has_since(unsigned tail, const void *data)
 {
 	struct aio_ring *ring = atomic_load_explicit(&context, memory_order_acquire);
 	unsigned end = event_ring_tail();
 
-	if (!ring || end == tail)
+	if (!ring)
 		return false;
-	end = end == 0 ? ring->nr - 1 : end - 1;
-	return __atomic_load_n(&ring->events[end].data, __ATOMIC_RELAXED) == data;
+	for (; tail != end; tail = next_of(ring, tail))
+		if (__atomic_load_n(&ring->events[tail].data, __ATOMIC_RELAXED) == data)
+			return result_at(ring, tail) > 0;
+	return false;
 }
 
 /* --- waiting -------------------------------------------------------------- */
@@ -385,8 +397,10 @@ static int lead(const struct wait *wait)
 		ns = sleep_ns(wait, LEADER_SLEEP_NS);
 		if (wait->is_done(wait->arg) || ret == -EINTR || ns == 0)
 			break;
-		if (spin_for(has_event, wait->ring, ns))
+		if (spin_for(has_event, wait->ring, ns)) {
+			stats_inc(direct_spins);
 			continue;
+		}
 		atomic_store(&claim, leading);
 		ret = sleep_for_event(wait, sleep_ns(wait, LEADER_SLEEP_NS));
 		if (!process_is_still(wait->generation))

@@ -47,9 +47,9 @@ void event_ring_settle(void);
  */
 bool event_ring_shows(ssize_t res);
 
-/* [any thread] How far has the kernel got?  And was this the last event since then? */
+/* [any thread] How far has the kernel got?  And has this one ended since, with success? */
 unsigned event_ring_tail(void);
-bool event_ring_ends_with(const void *data, unsigned tail);
+bool event_ring_has_since(unsigned tail, const void *data);
 
 /*
  * [any thread] Sleep until is_done(arg), reaping or while another thread

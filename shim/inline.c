@@ -131,6 +131,13 @@ static bool read_cached(struct request *req, ssize_t *res)
 	return true;
 }
 
+static ssize_t write_nowait(const struct request *req)
+{
+	struct iovec iov = { .iov_base = req->buf, .iov_len = req->nbytes };
+
+	return RAW_SYSCALL(SYS_pwritev2, req->fd, &iov, 1, req->offset, 0L, RWF_NOWAIT);
+}
+
 static bool read_plain(struct request *req, ssize_t *res)
 {
 	*res = RAW_SYSCALL(SYS_pread64, req->fd, req->buf, req->nbytes, req->offset);
@@ -144,12 +151,10 @@ static bool write_plain(struct request *req, ssize_t *res)
 }
 
 /* The file system may refuse the flag, or take it and yet need to wait. */
-static bool write_nowait(struct request *req, ssize_t *res)
+static bool write_cached(struct request *req, enum file_kind kind, ssize_t *res)
 {
-	struct iovec iov = { .iov_base = req->buf, .iov_len = req->nbytes };
-
-	*res = RAW_SYSCALL(SYS_pwritev2, req->fd, &iov, 1, req->offset, 0L, RWF_NOWAIT);
-	if (*res == -EOPNOTSUPP)
+	*res = write_nowait(req);
+	if (*res == -EOPNOTSUPP && kind == FILE_CACHED)
 		note_kind(req, kind_without_nowait_writes(req->fd));
 	if (*res > 0 && (size_t)*res < req->nbytes) {
 		request_advance(req, (size_t)*res);
@@ -227,11 +232,16 @@ static bool is_likely_miss(const struct filter_range *range)
 	return steering_expects_miss(range->fd, filter_depth(FILTER_ENGINE, range) >= DEEP_MIN);
 }
 
+static bool is_prompt(enum file_kind kind)
+{
+	return kind == FILE_PROMPT || kind == FILE_PROMPT_WAITING;
+}
+
 static bool read_at_once(struct request *req, enum file_kind kind, ssize_t *res)
 {
 	bool is_hit;
 
-	if (kind == FILE_MEMORY || kind == FILE_PROMPT)
+	if (kind == FILE_MEMORY || is_prompt(kind))
 		return read_plain(req, res);
 	is_hit = read_cached(req, res);
 	steering_note_read(req->fd, is_hit);
@@ -240,11 +250,10 @@ static bool read_at_once(struct request *req, enum file_kind kind, ssize_t *res)
 
 static bool write_at_once(struct request *req, enum file_kind kind, ssize_t *res)
 {
-	if (kind == FILE_MEMORY || kind == FILE_PROMPT)
+	if (kind == FILE_MEMORY || kind == FILE_PROMPT_WAITING)
 		return write_plain(req, res);
-	if (kind == FILE_CACHED && write_nowait(req, res))
-		return true;
-	/* What write_nowait() has just learnt holds from the next request on. */
+	if (kind == FILE_CACHED || kind == FILE_PROMPT)
+		return write_cached(req, kind, res);
 	return kind == FILE_COPIED && write_copied(req, res);
 }
 
@@ -258,7 +267,7 @@ static bool is_worth_a_try(const struct request *req, enum file_kind kind,
 			   const struct filter_range *range)
 {
 	if (req->op == OP_READ)
-		return kind == FILE_MEMORY || kind == FILE_PROMPT || !is_likely_miss(range);
+		return kind == FILE_MEMORY || is_prompt(kind) || !is_likely_miss(range);
 	return kind != FILE_READABLE && !(req->descriptor.flags & (O_SYNC | O_DSYNC)) &&
 	       !filesize_is_limited();
 }
@@ -300,12 +309,8 @@ enum inline_answer inline_try(struct request *req, bool may_go_beside, ssize_t *
 		descriptor_get_flags(req->fd, &req->descriptor);
 		if (req->descriptor.err || req->descriptor.flags & O_PATH)
 			return INLINE_NO;
-		if (!(req->descriptor.flags & O_DIRECT))
-			kind = kind_of(req);
-		else if (steering_use_prompt(req->fd))
-			kind = FILE_PROMPT;
-		else
-			return INLINE_NO;
+		kind = req->descriptor.flags & O_DIRECT ? steering_use_prompt(req->fd)
+							: kind_of(req);
 	}
 	if (kind == FILE_OTHER || kind == FILE_STREAM)
 		return INLINE_NO;

@@ -14,11 +14,11 @@
 #include <errno.h>
 
 #include "abi.h"
-#include "desk.h"
 #include "event_ring.h"
 #include "submit.h"
 #include "forward.h"
 #include "group.h"
+#include "inline.h"
 #include "interface.h"
 #include "notify.h"
 #include "pace.h"
@@ -38,6 +38,7 @@ struct list {
 	bool has_started;    /* any entry is under way, or complete already */
 	int rejection;       /* errno of the last entry that was refused, or 0 */
 	bool keeps_silent;   /* entries are not notified */
+	bool is_shared;      /* any entry went to the thread for copies */
 };
 
 static enum request_op op_of(int opcode)
@@ -57,6 +58,7 @@ static void add_entry(struct list *list, struct aiocb *cb)
 {
 	enum request_op op = op_of(cb->aio_lio_opcode);
 	struct request *req;
+	int ret;
 
 	if (list->keeps_silent)
 		cb->aio_sigevent.sigev_notify = SIGEV_NONE;
@@ -66,7 +68,9 @@ static void add_entry(struct list *list, struct aiocb *cb)
 		list->rejection = EINVAL;
 		return;
 	}
-	if (submit_begin(cb, op, &cb->aio_sigevent, list->may_go_outside, list->group, &req) < 0)
+	ret = submit_begin(cb, op, &cb->aio_sigevent, list->may_go_outside, list->group, &req);
+	list->is_shared |= ret > 0 && op == OP_READ && cb->aio_nbytes <= INLINE_BYTES_MAX;
+	if (ret < 0)
 		list->rejection = EAGAIN;
 	else if (req)
 		TAILQ_INSERT_TAIL(&list->accepted, req, list_link);
@@ -89,15 +93,12 @@ static bool is_over(const void *arg)
 
 /*
  * Until the group is published, or -EINTR.  First what the waiting thread has
- * to take from the event ring itself, then what others report: a copy beside
- * is there in a moment.
+ * to take from the event ring itself, then what others report.
  */
 static int wait_for_group(struct request *group, request_handle handle)
 {
 	int ret = 0;
 
-	if (desk_nr_queued(BESIDE_COPIES) > 0)
-		spin_for(is_over, &handle, SPIN_NS);
 	while (ret == 0 && request_lookup(handle)) {
 		if (!has_left_direct(group))
 			ret = interface_restart(
@@ -121,10 +122,14 @@ static void submit_accepted(struct list *list)
 static int submit_and_wait(struct list *list)
 {
 	request_handle handle = request_handle_of(list->group);
+	bool is_only_copied = TAILQ_EMPTY(&list->accepted);
 	int ret;
 
 	submit_accepted(list);
 	submit_release_group(list->group);
+	/* The last copy beside is there in a moment. */
+	if (list->is_shared && is_only_copied)
+		spin_for(is_over, &handle, SPIN_NS);
 	ret = wait_for_group(list->group, handle);
 	if (ret == 0 && list->rejection)
 		ret = list->has_started ? -EIO : -list->rejection;
@@ -156,18 +161,27 @@ static int open_list(struct list *list, int mode, const struct sigevent *event)
 	return 0;
 }
 
+static bool is_to_be_done(const struct aiocb *cb)
+{
+	return cb && cb->aio_lio_opcode != LIO_NOP;
+}
+
 static int submit_entries(int mode, struct aiocb *const entries[], int nent, struct sigevent *event,
 			  bool keeps_silent)
 {
 	struct list list = { .keeps_silent = keeps_silent };
+	int nr_left = 0;
 
 	if (open_list(&list, mode, event) < 0)
 		return -EAGAIN;
+	for (int i = 0; i < nent; i++)
+		nr_left += is_to_be_done(entries[i]);
 	for (int i = 0; i < nent; i++) {
-		if (!entries[i] || entries[i]->aio_lio_opcode == LIO_NOP)
+		if (!is_to_be_done(entries[i]))
 			continue;
+		nr_left--;
 		if (mode == LIO_WAIT)
-			pace_note_left(entries[i]->aio_lio_opcode == LIO_READ ? nent - i - 1 : 0);
+			pace_note_left(entries[i]->aio_lio_opcode == LIO_READ ? nr_left : 0);
 		add_entry(&list, entries[i]);
 	}
 	stats_inc(lists);

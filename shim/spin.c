@@ -7,7 +7,6 @@
 #include "config.h"
 #include "debt.h"
 #include "futex.h"
-#include "stats.h"
 
 #define GAP_NS 20000u /* between two looks: the processor was somebody else's */
 
@@ -40,9 +39,7 @@ bool spin_for(bool (*has_come)(const void *arg), const void *arg, uint64_t max_n
 			lost += now - last;
 		last = now;
 	}
-	if (is_there)
-		stats_inc(direct_spins);
-	else
+	if (!is_there)
 		lost = now - began;
 	debt_lose(&spun, lost, now);
 	return is_there;

@@ -140,15 +140,16 @@ void steering_note_read(int fd, bool is_hit)
 	atomic_store_explicit(habits_of(fd), seen, memory_order_relaxed);
 }
 
-bool steering_use_prompt(int fd)
+enum file_kind steering_use_prompt(int fd)
 {
 	struct habits seen = atomic_load_explicit(habits_of(fd), memory_order_relaxed);
+	uint64_t entry = atomic_load_explicit(place_of(fd), memory_order_relaxed);
 
-	if (seen.prompt < PROMPT_MIN || seen.prompt == PROMPT_LAST)
-		return false;
+	if (seen.prompt < PROMPT_MIN || seen.prompt == PROMPT_LAST || !is_of(entry, fd))
+		return FILE_OTHER;
 	seen.prompt++;
 	atomic_store_explicit(habits_of(fd), seen, memory_order_relaxed);
-	return true;
+	return (entry & KIND_MASK) == FILE_DIRECT ? FILE_PROMPT : FILE_PROMPT_WAITING;
 }
 
 void steering_note_submission(int fd, bool was_prompt)

@@ -25,7 +25,9 @@ enum file_kind {
 	FILE_COPIED,         /* the same, but its buffered writes are copies */
 	FILE_DIRECT,         /* O_DIRECT on a device of its own: Linux AIO */
 	FILE_DIRECT_WAITING, /* the same, and refuses NOWAIT writes */
-	FILE_PROMPT, /* either of them, and serves within the call: never noted, see below */
+	/* The same, and they serve within the call: never noted, see steering_use_prompt(). */
+	FILE_PROMPT,
+	FILE_PROMPT_WAITING,
 };
 
 /* What @fd was with these flags; FILE_UNKNOWN: find out, and note it. */
@@ -54,11 +56,11 @@ void steering_note_read(int fd, bool is_hit);
 
 /*
  * A device in memory (zram, brd, pmem) has served a request when io_submit
- * returns, so that a plain call does the same for less.  Is @fd on one, as the
- * last submissions showed?  False now and then, so that another one is submitted
- * that tells.
+ * returns, so that a plain call does the same for less.  Is @fd, with O_DIRECT, on
+ * one, as the last submissions showed?  FILE_OTHER: no; and now and then, so that
+ * another one is submitted that tells.
  */
-bool steering_use_prompt(int fd);
+enum file_kind steering_use_prompt(int fd);
 void steering_note_submission(int fd, bool was_prompt);
 
 /* The numbers @first .. @last are about to mean other files. */

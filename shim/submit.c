@@ -256,8 +256,9 @@ int submit_begin(struct aiocb *cb, enum request_op op, const struct sigevent *ev
 	choose_lane(req, may_go_outside);
 	if (group)
 		group_join(group, req);
-	if (!req->is_beside || !submit_beside(req))
-		*out = req;
+	if (req->is_beside && submit_beside(req))
+		return 1;
+	*out = req;
 	return 0;
 }
 

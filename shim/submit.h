@@ -17,7 +17,7 @@
  * inline lane) or under way (beside), or the prepared record, to be given to
  * submit_list(), which marks @cb.  What is not complete is a member of @group,
  * unless that is NULL.  @may_go_outside: nobody is to be told of the list it is part
- * of.  0, or -EAGAIN when memory is out.
+ * of.  0, 1 when it is under way, or -EAGAIN when memory is out.
  */
 int submit_begin(struct aiocb *cb, enum request_op op, const struct sigevent *event,
 		 bool may_go_outside, struct request *group, struct request **out);

@@ -170,10 +170,34 @@ static void transfer_many(bool is_read, int fd)
 	work_close(&work);
 }
 
+/*
+ * Each write is given back at once by a file system that would have to wait, and
+ * at the end of the file a read has nothing to do.
+ */
+static int grow_file(void)
+{
+	char *buf = direct_buffer(BLOCK);
+	int fd = direct_file(BLOCK, 0);
+	struct aiocb cb;
+
+	if (fd < 0)
+		return 1;
+	for (off_t i = 1; i < 3000; i++) {
+		submit_write(&cb, fd, buf, BLOCK, i * BLOCK);
+		check_equal(outcome(&cb), BLOCK);
+	}
+	for (int i = 0; i < 300; i++)
+		check_equal(read_now(fd, buf, BLOCK, 3000 * BLOCK), 0);
+	return 0;
+}
+
 static int play_role(const char *role)
 {
 	support_is_child = true;
-	transfer_many(!strcmp(role, "reads"), open_device());
+	if (!strcmp(role, "grow"))
+		return grow_file();
+	transfer_many(!strcmp(role, "reads"),
+		      strcmp(role, "disk") ? open_device() : direct_file(FILE_SIZE, 0));
 	return 0;
 }
 
@@ -193,6 +217,23 @@ static void test_what_is_served_at_once_completes_in_the_call(void **state)
 	eventually(count_in_role("writes", false, "inline_writes") > 2000);
 }
 
+static void test_growing_file_on_a_disk_is_not_taken_for_memory(void **state)
+{
+	int fd = direct_file(BLOCK, 0);
+
+	(void)state;
+	if (fd < 0)
+		skip_because("the file system refuses O_DIRECT");
+	close(fd);
+	if (count_in_role("disk", false, "direct_writes") <= 0)
+		skip_because("nothing goes to Linux AIO here, or nobody counts it");
+	if (count_in_role("disk", false, "inline_writes") > 2000)
+		skip_because("the disk is a device in memory");
+	check_equal(count_in_role("grow", false, "inline_writes"), 0);
+	check_equal(count_in_role("grow", false, "beside_writes"), 0);
+	check_equal(count_in_role("grow", false, "inline_reads"), 0);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -200,6 +241,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_results_are_those_of_the_device),
 		cmocka_unit_test(test_number_may_mean_a_disk_later),
 		cmocka_unit_test(test_what_is_served_at_once_completes_in_the_call),
+		cmocka_unit_test(test_growing_file_on_a_disk_is_not_taken_for_memory),
 	};
 
 	if (argc > 2 && !strcmp(argv[1], "--role"))
