@@ -44,8 +44,8 @@
 #define LOOK_NS      20000u  /* how long it looks on */
 #define LOOKS        16      /* pauses of the processor between two looks */
 #define SLOW_NS      300000u /* a copy, or a wake, that took longer was not alone on the processor */
-#define WAKE_NS      20000u  /* what a wake costs, if it was */
-#define WAKE_WORTH   16u     /* for less work than this */
+#define WAKE_NS      100000u     /* what a wake costs, and the cold caches of both, if it was */
+#define WAKE_WORTH   16u         /* for less work than this */
 #define ASK_AGAIN_NS 1000000000u /* for a thread that could not be made */
 
 struct desk {

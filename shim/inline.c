@@ -280,8 +280,9 @@ static bool is_fit_for_beside(const struct request *req, enum file_kind kind)
 {
 	if ((req->offset | (off_t)req->nbytes) % FILTER_BLOCK_BYTES)
 		return false;
+	/* A miss beside costs one more hop. */
 	if (req->op == OP_READ)
-		return true;
+		return is_prompt(kind) || !steering_is_missing(req->fd);
 	return !(req->descriptor.flags & O_APPEND) && !(kind == FILE_COPIED && is_paused());
 }
 

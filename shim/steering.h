@@ -52,6 +52,7 @@ void steering_note(int fd, int flags, enum file_kind kind);
  * it is noticed when that changes.
  */
 bool steering_expects_miss(int fd, bool is_deep);
+bool steering_is_missing(int fd); /* the last ones of @fd have, however many there were */
 void steering_note_read(int fd, bool is_hit);
 
 /*
