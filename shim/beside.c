@@ -37,7 +37,7 @@
  */
 static bool is_in_turn(const struct request *req)
 {
-	return req->op == OP_WRITE && req->kind != FILE_MEMORY && req->kind < FILE_PROMPT &&
+	return req->op == OP_WRITE && !file_is_in_memory((enum file_kind)req->kind) &&
 	       desk_is_writing(req->fd) && !desk_is_losing();
 }
 

@@ -232,16 +232,11 @@ static bool is_likely_miss(const struct filter_range *range)
 	return steering_expects_miss(range->fd, filter_depth(FILTER_ENGINE, range) >= DEEP_MIN);
 }
 
-static bool is_prompt(enum file_kind kind)
-{
-	return kind == FILE_PROMPT || kind == FILE_PROMPT_WAITING;
-}
-
 static bool read_at_once(struct request *req, enum file_kind kind, ssize_t *res)
 {
 	bool is_hit;
 
-	if (kind == FILE_MEMORY || is_prompt(kind))
+	if (file_is_in_memory(kind))
 		return read_plain(req, res);
 	is_hit = read_cached(req, res);
 	steering_note_read(req->fd, is_hit);
@@ -267,7 +262,7 @@ static bool is_worth_a_try(const struct request *req, enum file_kind kind,
 			   const struct filter_range *range)
 {
 	if (req->op == OP_READ)
-		return kind == FILE_MEMORY || is_prompt(kind) || !is_likely_miss(range);
+		return file_is_in_memory(kind) || !is_likely_miss(range);
 	return kind != FILE_READABLE && !(req->descriptor.flags & (O_SYNC | O_DSYNC)) &&
 	       !filesize_is_limited();
 }
@@ -282,7 +277,7 @@ static bool is_fit_for_beside(const struct request *req, enum file_kind kind)
 		return false;
 	/* A miss beside costs one more hop. */
 	if (req->op == OP_READ)
-		return is_prompt(kind) || !steering_is_missing(req->fd);
+		return file_is_in_memory(kind) || !steering_is_missing(req->fd);
 	return !(req->descriptor.flags & O_APPEND) && !(kind == FILE_COPIED && is_paused());
 }
 

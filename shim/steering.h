@@ -30,6 +30,12 @@ enum file_kind {
 	FILE_PROMPT_WAITING,
 };
 
+/* Its reads never miss, and its writers take no turns. */
+static inline bool file_is_in_memory(enum file_kind kind)
+{
+	return kind == FILE_MEMORY || kind == FILE_PROMPT || kind == FILE_PROMPT_WAITING;
+}
+
 /* What @fd was with these flags; FILE_UNKNOWN: find out, and note it. */
 enum file_kind steering_recall(int fd, int flags);
 
