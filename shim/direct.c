@@ -24,8 +24,6 @@
 #include "stats.h"
 #include "steering.h"
 
-#define BATCH_MAX 64
-
 static const struct direct_events *events;
 
 /* Without a device it is a network or stacked file system, where io_submit may wait. */
@@ -103,7 +101,7 @@ static void prep(struct iocb *iocb, struct request *req)
 /* How many of @nr the kernel took. */
 static int submit_batch(struct request **reqs, int nr)
 {
-	struct iocb iocbs[BATCH_MAX], *list[BATCH_MAX];
+	struct iocb iocbs[DIRECT_BATCH_MAX], *list[DIRECT_BATCH_MAX];
 	int ret;
 
 	for (int i = 0; i < nr; i++) {
@@ -128,15 +126,15 @@ static void learn_refusal(struct request **reqs, int nr)
 /* False: the kernel refused the first of them. */
 static bool submit_some(struct request_list *list)
 {
-	struct request *reqs[BATCH_MAX], *req = TAILQ_FIRST(list);
-	uint32_t generations[BATCH_MAX];
+	struct request *reqs[DIRECT_BATCH_MAX], *req = TAILQ_FIRST(list);
+	uint32_t generations[DIRECT_BATCH_MAX];
 	unsigned tail = event_ring_tail();
 	int fd = req->fd, last_fd, nr = 0, ret;
 
 	do {
 		generations[nr] = atomic_load_explicit(&req->generation, memory_order_relaxed);
 		reqs[nr++] = req;
-	} while (nr < BATCH_MAX && (req = TAILQ_NEXT(req, list_link)));
+	} while (nr < DIRECT_BATCH_MAX && (req = TAILQ_NEXT(req, list_link)));
 	/* Once it is submitted, another thread may complete and recycle it. */
 	for (int i = 0; i < nr; i++)
 		TAILQ_REMOVE(list, reqs[i], list_link);

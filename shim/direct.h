@@ -16,6 +16,13 @@
 
 #include "request.h"
 
+/*
+ * So many are submitted by one system call.  More would save calls, but the
+ * kernel holds them back until it has seen all or 32, and the disk is idle
+ * meanwhile: a list of 64 reads takes 1.2 times as long.
+ */
+#define DIRECT_BATCH_MAX 4
+
 /* How the lane reports, in whatever thread reaps; signals are blocked there. */
 struct direct_events {
 	/* @req ended.  Returns the wait slots to wake (waiter.h). */
@@ -39,9 +46,8 @@ bool direct_accepts(struct request *req);
 void direct_enter(struct request *req);
 
 /*
- * [submitter] Submit the entered requests of @list, in one system call if the
- * kernel lets us.  What it does not take is left in @list;
- * returns how many that are.
+ * [submitter] Submit the entered requests of @list.  What the kernel does not
+ * take is left in @list; returns how many that are.
  */
 size_t direct_submit(struct request_list *list);
 

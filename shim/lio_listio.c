@@ -3,8 +3,9 @@
  * lio_listio.c - submit a list of requests.
  *
  * What the engine serves of a list is handed over whole, what the direct lane
- * serves by one system call; entries that can be done at once may complete
- * before the others are looked at.  There is no limit on a list's length.
+ * serves in small pieces, so that the disk begins early; entries that can be done
+ * at once may complete before the others are looked at.  There is no limit on a
+ * list's length.
  *
  * Two functions bear the name.  The one of GLIBC_2.2.5 (x86-64) suppresses the
  * notification of each entry and says so in it; glibc 2.34 broke it, glibc
@@ -14,6 +15,7 @@
 #include <errno.h>
 
 #include "abi.h"
+#include "direct.h"
 #include "event_ring.h"
 #include "submit.h"
 #include "forward.h"
@@ -39,6 +41,7 @@ struct list {
 	int rejection;       /* errno of the last entry that was refused, or 0 */
 	bool keeps_silent;   /* entries are not notified */
 	bool is_shared;      /* any entry went to the thread for copies */
+	int nr_direct;       /* of what is accepted, for the direct lane and not yet submitted */
 };
 
 static enum request_op op_of(int opcode)
@@ -52,6 +55,17 @@ static enum request_op op_of(int opcode)
 	if (opcode == LIO_SYNC)
 		return OP_FSYNC;
 	return OP_INVALID;
+}
+
+/* The disk is not to wait until the whole list is prepared. */
+static void accept_entry(struct list *list, struct request *req)
+{
+	TAILQ_INSERT_TAIL(&list->accepted, req, list_link);
+	list->nr_direct += req->is_direct;
+	if (list->nr_direct < DIRECT_BATCH_MAX)
+		return;
+	list->has_started |= submit_direct(&list->accepted);
+	list->nr_direct = 0;
 }
 
 static void add_entry(struct list *list, struct aiocb *cb)
@@ -73,7 +87,7 @@ static void add_entry(struct list *list, struct aiocb *cb)
 	if (ret < 0)
 		list->rejection = EAGAIN;
 	else if (req)
-		TAILQ_INSERT_TAIL(&list->accepted, req, list_link);
+		accept_entry(list, req);
 	else
 		list->has_started = true;
 }
@@ -122,7 +136,7 @@ static void submit_accepted(struct list *list)
 static int submit_and_wait(struct list *list)
 {
 	request_handle handle = request_handle_of(list->group);
-	bool is_only_copied = TAILQ_EMPTY(&list->accepted);
+	bool is_only_copied = TAILQ_EMPTY(&list->accepted) && has_left_direct(list->group);
 	int ret;
 
 	submit_accepted(list);

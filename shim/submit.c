@@ -297,8 +297,7 @@ static void leave_direct(struct request_list *refused)
 	}
 }
 
-/* Take the requests of the direct lane out of @list and submit them.  True: any is under way. */
-static bool submit_direct(struct request_list *list)
+bool submit_direct(struct request_list *list)
 {
 	struct request_list direct = TAILQ_HEAD_INITIALIZER(direct);
 	struct request *req, *next;

@@ -23,6 +23,12 @@ int submit_begin(struct aiocb *cb, enum request_op op, const struct sigevent *ev
 		 bool may_go_outside, struct request *group, struct request **out);
 
 /*
+ * Submit those of @list that the direct lane serves, and leave the others in
+ * it, in their order, what the lane did not take first.  True: any is under way.
+ */
+bool submit_direct(struct request_list *list);
+
+/*
  * Hand over prepared requests, in their order (through list_link), and mark
  * their aiocbs.  0 or -errno; then none was handed to the engine and those are
  * freed, while what the direct lane took is

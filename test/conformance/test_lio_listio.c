@@ -346,6 +346,34 @@ static void test_refused_entry_does_not_stop_the_others(void **state)
 	close(fd);
 }
 
+/* However many a list submits at a time, all of it counts: the last of 9 is refused. */
+static void test_refused_entry_after_direct_reads_gives_eio(void **state)
+{
+	enum { NR = 9, BLOCK = 4096 };
+	static char bufs[NR][BLOCK] __attribute__((aligned(BLOCK)));
+	static struct aiocb cbs[NR];
+	struct aiocb *list[NR];
+	int fd = direct_file(NR * BLOCK, 0);
+
+	(void)state;
+	if (fd < 0)
+		skip_because("the file system refuses O_DIRECT");
+	for (int i = 0; i < NR; i++) {
+		aiocb_init_lio(&cbs[i], LIO_READ, fd, bufs[i], BLOCK, (off_t)i * BLOCK);
+		list[i] = &cbs[i];
+	}
+	cbs[NR - 1].aio_reqprio = -1;
+	check_equal(call_listio(LIO_WAIT, list, NR, NULL), -1);
+	check_equal(errno, EIO);
+	check_equal(aio_error(&cbs[NR - 1]), EINVAL);
+	for (int i = 0; i < NR - 1; i++) {
+		check_equal(aio_error(&cbs[i]), 0);
+		check_equal(aio_return(&cbs[i]), BLOCK);
+		check_pattern(bufs[i], i * BLOCK, BLOCK);
+	}
+	close(fd);
+}
+
 static void test_list_of_refused_entries_fails(void **state)
 {
 	struct aiocb cbs[2], *list[2] = { &cbs[0], &cbs[1] };
@@ -699,6 +727,7 @@ int main(void)
 		cmocka_unit_test(test_unwaited_list_with_a_failing_entry_is_accepted),
 		cmocka_unit_test(test_unknown_opcode_fails_its_entry),
 		cmocka_unit_test(test_refused_entry_does_not_stop_the_others),
+		cmocka_unit_test(test_refused_entry_after_direct_reads_gives_eio),
 		cmocka_unit_test(test_list_of_refused_entries_fails),
 		cmocka_unit_test(test_waited_list_waits_for_the_last_entry),
 		cmocka_unit_test(test_waited_list_with_a_cancelled_entry_gives_eio),
