@@ -16,6 +16,9 @@
  *          follow, asleep on a futex that every batch and every release bumps.
  * Release  to FREE, then wake a follower, which leads on.
  *
+ * Signals are blocked by who has the claim, not by who follows: a handler that
+ * polls or waits there bumps the word, or finds the claim taken as well.
+ *
  * The kernel never takes an event itself: the leader hands it a buffer that
  * cannot be written, so that it only sleeps.  While it sleeps signals are open
  * as the program had them, and a handler in its thread may poll or wait: for
@@ -208,31 +211,32 @@ static void reap_all(struct aio_ring *ring)
 	wake_followers();
 }
 
-/* FREE, or led by this very thread further down its stack. */
-static bool try_claim(void)
-{
-	uintptr_t seen = atomic_load(&claim);
-
-	if (seen != CLAIM_FREE && seen != (me() | CLAIM_LEADING))
-		return false;
-	return atomic_compare_exchange_strong(&claim, &seen, me() | CLAIM_REAPING);
-}
-
 /* A leader has left events in the ring for so long that it must be gone. */
-static bool try_steal(struct aio_ring *ring)
+static bool is_lost(const struct aio_ring *ring, uintptr_t seen)
 {
-	uintptr_t seen = atomic_load(&claim);
 	uint64_t since, now;
 
 	if ((seen & CLAIM_LEADING) == 0 || is_ring_empty(ring))
 		return false;
 	now = clock_now_ns();
 	since = atomic_load(&left_since);
-	if (since == 0) {
+	if (since == 0)
 		atomic_store(&left_since, now);
-		return false;
-	}
-	return now - since > LEAD_LOST_NS &&
+	return since != 0 && now - since > LEAD_LOST_NS;
+}
+
+/* FREE, led by this very thread further down its stack, or by one that must be gone. */
+static bool is_for_me(const struct aio_ring *ring, uintptr_t seen)
+{
+	return seen == CLAIM_FREE || seen == (me() | CLAIM_LEADING) || is_lost(ring, seen);
+}
+
+/* With blocked signals. */
+static bool try_claim(const struct aio_ring *ring)
+{
+	uintptr_t seen = atomic_load(&claim);
+
+	return is_for_me(ring, seen) &&
 	       atomic_compare_exchange_strong(&claim, &seen, me() | CLAIM_REAPING);
 }
 
@@ -250,15 +254,22 @@ static void release_claim(void)
 	wake_follower();
 }
 
+/* Worth blocking signals for? */
+static bool may_reap(const struct aio_ring *ring)
+{
+	return ring && !is_ring_empty(ring) && is_for_me(ring, atomic_load(&claim));
+}
+
 void event_ring_poll(void)
 {
 	struct aio_ring *ring = atomic_load_explicit(&context, memory_order_acquire);
 	uint64_t mask;
 
-	if (!ring || is_ring_empty(ring))
+	if (!may_reap(ring))
 		return;
 	mask = block_signals();
-	if (try_claim() || try_steal(ring)) {
+	/* Until then a handler may have forked: in the child the ring is another's. */
+	if (process_is_ready() && ring == atomic_load(&context) && try_claim(ring)) {
 		reap_all(ring);
 		release_claim();
 	}
@@ -415,6 +426,21 @@ static int lead(const struct wait *wait)
 	return ret == -EINTR ? ret : -ETIMEDOUT;
 }
 
+/* With blocked signals, but for the sleep.  As lead(); -EAGAIN also: another has the claim. */
+static int try_to_lead(struct wait *wait)
+{
+	int ret = -EAGAIN;
+
+	wait->mask = block_signals();
+	/* Until then a handler may have forked: in the child the ring is another's. */
+	if (!process_is_still(wait->generation))
+		ret = -EINTR;
+	else if (try_claim(wait->ring))
+		ret = lead(wait);
+	restore_signals(wait->mask);
+	return ret;
+}
+
 /* Somebody else is at the ring: sleep until it has reported something, or is gone. */
 static int follow(const struct wait *wait)
 {
@@ -427,50 +453,43 @@ static int follow(const struct wait *wait)
 		return -ETIMEDOUT;
 	deadline = clock_in_ns(ns);
 	seen = atomic_fetch_or(&follow_word, FOLLOW_ASLEEP) | FOLLOW_ASLEEP;
-	if (!wait->is_done(wait->arg) && atomic_load(&claim) != CLAIM_FREE) {
-		restore_signals(wait->mask);
+	if (!wait->is_done(wait->arg) && atomic_load(&claim) != CLAIM_FREE)
 		ret = waiter_sleep(&follow_word, seen, &deadline, wait->can_cancel);
-		block_signals();
-	}
 	return ret == -EINTR || !process_is_still(wait->generation) ? -EINTR : -EAGAIN;
 }
 
 /*
  * No cleanup handler: a handler of the program may jump out of here, and would
  * leave it behind.  A thread that is cancelled in its sleep leaves the lead to
- * be stolen.
+ * be taken.
  */
 int event_ring_wait(bool (*is_done)(const void *arg), const void *arg,
 		    const struct timespec *deadline, bool can_cancel)
 {
+	/* In this order: a handler that forks in between must be noticed. */
+	uint32_t generation = atomic_load(&process_generation);
 	struct wait wait = {
 		.is_done = is_done,
 		.arg = arg,
 		.deadline = deadline,
 		.can_cancel = can_cancel,
 		.ring = atomic_load(&context),
-		.generation = atomic_load(&process_generation),
+		.generation = generation,
 	};
 	int ret;
 
 	if (can_cancel)
-		pthread_testcancel(); /* now, with the program's signals open */
-	wait.mask = block_signals();
+		pthread_testcancel();
 	do {
-		if (try_claim() || try_steal(wait.ring))
-			ret = lead(&wait);
-		else
-			ret = follow(&wait);
+		ret = is_for_me(wait.ring, atomic_load(&claim)) ? try_to_lead(&wait)
+								: follow(&wait);
 	} while (ret == -EAGAIN && !is_done(arg));
-	if (ret != -EINTR || process_is_still(wait.generation)) {
-		/* It may have swallowed a wake that was meant for one who waits on. */
-		if (atomic_load(&claim) == CLAIM_FREE)
-			wake_follower();
-		if (is_done(arg))
-			ret = 0;
-	}
-	restore_signals(wait.mask);
-	return ret;
+	if (!process_is_still(generation))
+		return -EINTR;
+	/* It may have swallowed a wake that was meant for one who waits on. */
+	if (atomic_load(&claim) == CLAIM_FREE)
+		wake_follower();
+	return is_done(arg) ? 0 : ret;
 }
 
 void event_ring_forget(void)

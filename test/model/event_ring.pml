@@ -36,7 +36,9 @@
  * Handlers run in a leader's sleep, never while it is REAPING. The handler's
  * thread is the leader, so for it LEADING(own tid) is as good as FREE. Its poll,
  * like its wait, leaves FREE behind. The interrupted wait gets EINTR from the
- * kernel in any case: it begins again, or gives up and wakes a follower.
+ * kernel in any case: it begins again, or gives up and wakes a follower. They run
+ * anywhere in a follower's wait; the worst place is after its last look, before
+ * the kernel compares the word (handler_in_follow).
  *
  * A handler may jump out of the wait: LEADING(tid) with nobody asleep, or a
  * follower that was given the lead and does not take it. The leader's thread
@@ -201,9 +203,30 @@ inline poll_in_handler()
 	fi
 }
 
+#define NESTED		3	/* no third waiter then */
+
+/* A handler, when the follower has looked for the last time: it polls, or waits for another request. */
+inline handler_in_follow()
+{
+	if
+	:: atomic { nr_signals > 0 -> nr_signals-- };
+		if
+		:: poll_in_handler()
+		:: atomic { !is_nested -> is_nested = true; is_awake = true; want = 1 + me % NR_REQ;
+			slot = NESTED; goto again }
+#ifdef JUMP
+		:: goto out
+#endif
+		fi
+	:: true
+	fi
+}
+
 proctype waiter(byte me)
 {
 	byte r, want = me;
+	byte slot = me;		/* of the wait: is_current, is_asleep */
+	bool is_awake;		/* the handler has interrupted no sleep */
 	bool is_nested;		/* this is the wait of a handler */
 	bool has_reaped, is_claimed, wakes;
 
@@ -223,37 +246,39 @@ again:	if
 	/* follow() */
 #ifdef BROKEN_FLAG_APART
 	has_followers = true;
-	is_current[me] = true;
+	is_current[slot] = true;
 #else
-	d_step { has_followers = true; is_current[me] = true };
+	d_step { has_followers = true; is_current[slot] = true };
 #endif
 	if
-	:: atomic { is_complete[want] -> is_current[me] = false; goto leave }
+	:: atomic { is_complete[want] -> is_current[slot] = false; goto leave }
 	:: else
 	fi;
 #ifndef BROKEN_NO_RECHECK
 	if
-	:: atomic { claim == FREE -> is_current[me] = false; goto again }
+	:: atomic { claim == FREE -> is_current[slot] = false; goto again }
 	:: else
 	fi;
 #endif
+	handler_in_follow();
+compare:
 	atomic {			/* the kernel compares and queues in one step */
 		if
-		:: !is_current[me] -> goto again
-		:: else -> is_asleep[me] = true; is_current[me] = false
+		:: !is_current[slot] -> goto again
+		:: else -> is_asleep[slot] = true; is_current[slot] = false
 		fi
 	};
 	if
-	:: !is_asleep[me] -> goto again
+	:: !is_asleep[slot] -> goto again
 #ifdef JUMP
 	/* Bounded: it looks again some time. */
-	:: atomic { claim == FREE || CAN_STEAL -> is_asleep[me] = false; goto again }
+	:: atomic { claim == FREE || CAN_STEAL -> is_asleep[slot] = false; goto again }
 #endif
-	:: atomic { nr_timeouts > 0 -> nr_timeouts--; is_asleep[me] = false; goto leave }
-	:: atomic { nr_signals > 0 -> nr_signals--; is_asleep[me] = false };
+	:: atomic { nr_timeouts > 0 -> nr_timeouts--; is_asleep[slot] = false; goto leave }
+	:: atomic { nr_signals > 0 -> nr_signals--; is_asleep[slot] = false };
 		if
 		:: poll_in_handler(); goto leave		/* EINTR */
-		:: atomic { !is_nested -> is_nested = true; want = 1 + me % NR_REQ; goto again }
+		:: atomic { !is_nested -> is_nested = true; want = 1 + me % NR_REQ; slot = NESTED; goto again }
 #ifdef JUMP
 		:: goto out
 #endif
@@ -285,7 +310,7 @@ claimed:
 	:: atomic { nr_signals > 0 -> nr_signals-- };
 		if
 		:: poll_in_handler()
-		:: atomic { !is_nested -> is_nested = true; want = 1 + me % NR_REQ; goto again }
+		:: atomic { !is_nested -> is_nested = true; want = 1 + me % NR_REQ; slot = NESTED; goto again }
 #ifdef JUMP
 		:: goto out
 #endif
@@ -324,7 +349,11 @@ leave:
 	/* The handler's wait is over: back to what it interrupted. */
 	atomic {
 		if
-		:: is_nested && want != me -> want = me; goto interrupted
+		:: is_nested && want != me -> want = me; slot = me;
+			if
+			:: is_awake -> goto compare
+			:: !is_awake -> goto interrupted
+			fi
 		:: else
 		fi
 	};
