@@ -125,6 +125,7 @@ static int cancel_beside(struct aiocb *cb, struct request *req)
 static int cancel_one(int fd, struct aiocb *cb)
 {
 	struct request *req;
+	int ret;
 
 	if (cb->aio_fildes != fd)
 		return interface_fail(EINVAL);
@@ -139,7 +140,9 @@ static int cancel_one(int fd, struct aiocb *cb)
 		return AIO_NOTCANCELED; /* Linux AIO cancels no transfer */
 	if (req->is_beside)
 		return cancel_beside(cb, req);
-	return cancel_and_wait(fd, aiocb_handle(cb));
+	ret = cancel_and_wait(fd, aiocb_handle(cb));
+	/* Its list may be on the way yet, to an engine that does not run. */
+	return ret == AIO_ALLDONE && aiocb_error(cb) == EINPROGRESS ? AIO_NOTCANCELED : ret;
 }
 
 static int cancel_all(int fd)

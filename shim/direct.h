@@ -16,12 +16,7 @@
 
 #include "request.h"
 
-/*
- * So many are submitted by one system call.  More would save calls, but the
- * kernel holds them back until it has seen all or 32, and the disk is idle
- * meanwhile: a list of 64 reads takes 1.2 times as long.
- */
-#define DIRECT_BATCH_MAX 4
+#define DIRECT_BATCH_MAX 64 /* so many are submitted by one system call */
 
 /* How the lane reports, in whatever thread reaps; signals are blocked there. */
 struct direct_events {

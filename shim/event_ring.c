@@ -222,6 +222,9 @@ static bool is_lost(const struct aio_ring *ring, uintptr_t seen)
 	since = atomic_load(&left_since);
 	if (since == 0)
 		atomic_store(&left_since, now);
+	/* If it was taken meanwhile, the next one has not been left since then. */
+	if (since == 0 && (is_ring_empty(ring) || atomic_load(&claim) != seen))
+		atomic_store(&left_since, 0);
 	return since != 0 && now - since > LEAD_LOST_NS;
 }
 
@@ -466,7 +469,7 @@ static int follow(const struct wait *wait)
 int event_ring_wait(bool (*is_done)(const void *arg), const void *arg,
 		    const struct timespec *deadline, bool can_cancel)
 {
-	/* In this order: a handler that forks in between must be noticed. */
+	/* First: a handler that forks from here on must be noticed. */
 	uint32_t generation = atomic_load(&process_generation);
 	struct wait wait = {
 		.is_done = is_done,
@@ -478,6 +481,8 @@ int event_ring_wait(bool (*is_done)(const void *arg), const void *arg,
 	};
 	int ret;
 
+	if (!wait.ring)
+		return -EINTR; /* one has forked before, and the child has begun anew */
 	if (can_cancel)
 		pthread_testcancel();
 	do {
@@ -489,7 +494,8 @@ int event_ring_wait(bool (*is_done)(const void *arg), const void *arg,
 	/* It may have swallowed a wake that was meant for one who waits on. */
 	if (atomic_load(&claim) == CLAIM_FREE)
 		wake_follower();
-	return is_done(arg) ? 0 : ret;
+	/* Done a moment ago: a handler may have begun it again. */
+	return ret == -EAGAIN || is_done(arg) ? 0 : ret;
 }
 
 void event_ring_forget(void)

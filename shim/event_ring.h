@@ -53,7 +53,7 @@ bool event_ring_has_since(unsigned tail, const void *data);
 
 /*
  * [any thread] Sleep until is_done(arg), reaping or while another thread
- * reaps.  0, -ETIMEDOUT or -EINTR.  Async-signal-safe.
+ * reaps.  0: it was, for a moment at least; -ETIMEDOUT or -EINTR.  Async-signal-safe.
  */
 int event_ring_wait(bool (*is_done)(const void *arg), const void *arg,
 		    const struct timespec *deadline, bool can_cancel);

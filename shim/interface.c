@@ -9,6 +9,7 @@
 
 #include "aiocb.h"
 #include "futex.h"
+#include "process.h"
 
 #define PRIO_DELTA_MAX 20 /* sysconf(_SC_AIO_PRIO_DELTA_MAX) */
 
@@ -45,7 +46,8 @@ int interface_restart(int ret)
 	struct kernel_sigaction action;
 	uint64_t blocked;
 
-	if (ret != -EINTR)
+	/* In a child that a handler has forked nothing is left to wait for. */
+	if (ret != -EINTR || !process_is_ready())
 		return ret;
 	RAW_SYSCALL(SYS_rt_sigprocmask, SIG_BLOCK, NULL, &blocked, KERNEL_SIGSET_BYTES);
 	for (int signo = 1; signo <= SIGNAL_MAX; signo++) {

@@ -3,7 +3,7 @@
  * lio_listio.c - submit a list of requests.
  *
  * What the engine serves of a list is handed over whole, what the direct lane
- * serves in small pieces, so that the disk begins early; entries that can be done
+ * serves a few at a time, so that the disk begins early; entries that can be done
  * at once may complete before the others are looked at.  There is no limit on a
  * list's length.
  *
@@ -31,17 +31,21 @@
 /* glibc's opcodes beside the public ones, and the flag of its 64-bit entry points. */
 enum { LIO_DSYNC = 3, LIO_SYNC = 4, LIO_KNOWN_BITS = 127 };
 
-#define SPIN_NS 20000u /* a few copies */
+#define SPIN_NS    20000u /* a few copies */
+#define PIECES_MAX 4u     /* for the disk, in one call */
 
 struct list {
 	struct request_list accepted;
+	struct request_list direct; /* accepted, for the direct lane, and not yet submitted */
+	unsigned nr_held;           /* in it */
+	unsigned nr_pieces;         /* that these are, where they lie apart */
+	bool is_refused;            /* the lane did not take all */
 	struct request *group;
 	bool may_go_outside; /* nobody is to be told of the end of the list */
 	bool has_started;    /* any entry is under way, or complete already */
 	int rejection;       /* errno of the last entry that was refused, or 0 */
 	bool keeps_silent;   /* entries are not notified */
 	bool is_shared;      /* any entry went to the thread for copies */
-	int nr_direct;       /* of what is accepted, for the direct lane and not yet submitted */
 };
 
 static enum request_op op_of(int opcode)
@@ -57,15 +61,39 @@ static enum request_op op_of(int opcode)
 	return OP_INVALID;
 }
 
-/* The disk is not to wait until the whole list is prepared. */
-static void accept_entry(struct list *list, struct request *req)
+/* What it does not take comes first: what overlaps it in the list comes later. */
+static void submit_pieces(struct list *list)
 {
-	TAILQ_INSERT_TAIL(&list->accepted, req, list_link);
-	list->nr_direct += req->is_direct;
-	if (list->nr_direct < DIRECT_BATCH_MAX)
-		return;
-	list->has_started |= submit_direct(&list->accepted);
-	list->nr_direct = 0;
+	list->has_started |= submit_direct(&list->direct);
+	list->is_refused |= !TAILQ_EMPTY(&list->direct);
+	TAILQ_CONCAT(&list->direct, &list->accepted, list_link);
+	TAILQ_CONCAT(&list->accepted, &list->direct, list_link);
+	list->nr_pieces = 0;
+	list->nr_held = 0;
+}
+
+/* Then the kernel makes one request of the disk of both, if they are submitted together. */
+static bool continues(const struct request *req, const struct request *before)
+{
+	return before && req->op == before->op && req->fd == before->fd &&
+	       req->offset == before->offset + (off_t)before->nbytes;
+}
+
+/*
+ * The kernel holds back what comes in one call until it has seen all of it, or
+ * 32: of blocks here and there a few at a time, so that the disk begins while
+ * the others are prepared.
+ */
+static void accept_direct(struct list *list, struct request *req)
+{
+	bool is_piece = !continues(req, TAILQ_LAST(&list->direct, request_list));
+
+	if (!list->is_refused &&
+	    ((is_piece && list->nr_pieces == PIECES_MAX) || list->nr_held == DIRECT_BATCH_MAX))
+		submit_pieces(list);
+	TAILQ_INSERT_TAIL(&list->direct, req, list_link);
+	list->nr_pieces += is_piece;
+	list->nr_held++;
 }
 
 static void add_entry(struct list *list, struct aiocb *cb)
@@ -86,8 +114,10 @@ static void add_entry(struct list *list, struct aiocb *cb)
 	list->is_shared |= ret > 0 && op == OP_READ && cb->aio_nbytes <= INLINE_BYTES_MAX;
 	if (ret < 0)
 		list->rejection = EAGAIN;
+	else if (req && req->is_direct)
+		accept_direct(list, req);
 	else if (req)
-		accept_entry(list, req);
+		TAILQ_INSERT_TAIL(&list->accepted, req, list_link);
 	else
 		list->has_started = true;
 }
@@ -127,6 +157,7 @@ static void submit_accepted(struct list *list)
 {
 	int ret = 0;
 
+	submit_pieces(list);
 	if (!TAILQ_EMPTY(&list->accepted))
 		ret = submit_list(&list->accepted, &list->has_started);
 	if (ret < 0)
@@ -136,7 +167,8 @@ static void submit_accepted(struct list *list)
 static int submit_and_wait(struct list *list)
 {
 	request_handle handle = request_handle_of(list->group);
-	bool is_only_copied = TAILQ_EMPTY(&list->accepted) && has_left_direct(list->group);
+	bool is_only_copied = TAILQ_EMPTY(&list->accepted) && TAILQ_EMPTY(&list->direct) &&
+			      has_left_direct(list->group);
 	int ret;
 
 	submit_accepted(list);
@@ -164,6 +196,7 @@ static int submit_and_go(struct list *list)
 static int open_list(struct list *list, int mode, const struct sigevent *event)
 {
 	TAILQ_INIT(&list->accepted);
+	TAILQ_INIT(&list->direct);
 	list->group = group_open(mode == LIO_WAIT);
 	if (!list->group)
 		return -EAGAIN;

@@ -36,7 +36,7 @@ bool outside_has_any(int fd);
 void outside_disown(int first, int last);
 bool outside_is_disowned(const struct request *req);
 
-/* [any thread] Has its submitting call returned? */
+/* [any thread] Has its submitting call returned, or, of a list, submitted it and gone on? */
 bool outside_has_returned(const struct request *req);
 
 /* [submitter] The submitting call goes on no longer; the record may be another request's by now. */

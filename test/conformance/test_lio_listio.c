@@ -226,6 +226,31 @@ static void test_entries_on_a_pipe_keep_their_order(void **state)
 	close_pair(fds);
 }
 
+/* More than can be in flight at a time, and apart from each other. */
+static void test_list_of_thousands_of_direct_reads_is_finished(void **state)
+{
+	enum { NR = 2000, NR_BLOCKS = 64, BLOCK = 4096 };
+	static char bufs[NR][BLOCK] __attribute__((aligned(BLOCK)));
+	static struct aiocb cbs[NR];
+	static struct aiocb *list[NR];
+	int fd = direct_file(NR_BLOCKS * BLOCK, 0);
+
+	(void)state;
+	if (fd < 0)
+		skip_because("the file system refuses O_DIRECT");
+	for (int i = 0; i < NR; i++) {
+		aiocb_init_lio(&cbs[i], LIO_READ, fd, bufs[i], BLOCK, i * 5 % NR_BLOCKS * BLOCK);
+		list[i] = &cbs[i];
+	}
+	check_equal(call_listio(LIO_WAIT, list, NR, NULL), 0);
+	for (int i = 0; i < NR; i++) {
+		check_equal(aio_error(&cbs[i]), 0);
+		check_equal(aio_return(&cbs[i]), BLOCK);
+		check_pattern(bufs[i], (size_t)(i * 5 % NR_BLOCKS * BLOCK), BLOCK);
+	}
+	close(fd);
+}
+
 static void test_list_of_thousands_is_finished(void **state)
 {
 	enum { NR = 5000 };
@@ -722,6 +747,7 @@ int main(void)
 		cmocka_unit_test(test_unwaited_list_returns_while_requests_block),
 		cmocka_unit_test(test_entries_on_a_pipe_keep_their_order),
 		cmocka_unit_test(test_list_of_thousands_is_finished),
+		cmocka_unit_test(test_list_of_thousands_of_direct_reads_is_finished),
 		cmocka_unit_test(test_short_and_empty_transfers_are_no_errors),
 		cmocka_unit_test(test_waited_list_with_a_failing_entry_gives_eio),
 		cmocka_unit_test(test_unwaited_list_with_a_failing_entry_is_accepted),

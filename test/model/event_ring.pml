@@ -4,10 +4,10 @@
  * (event_ring.c)
  *
  *	poller, poll_in_handler	event_ring_poll()
- *	waiter			event_ring_wait(): try_claim(), lead(), follow()
+ *	waiter			event_ring_wait(): try_to_lead(), lead(), follow()
  *	reap_all		reap_all(), wake_followers()
  *	release_claim		release_claim(), wake_follower()
- *	CAN_STEAL		try_steal()
+ *	CAN_CLAIM, CAN_STEAL	is_for_me(), is_lost()
  *
  * A thread asleep in io_pgetevents stays asleep when another one takes the
  * events in user space, and nothing but an event, a signal or its time-out
@@ -44,7 +44,7 @@
  * follower that was given the lead and does not take it. The leader's thread
  * claims the word again whenever it comes back. Another one, poller or follower,
  * takes LEADING from tid when events have lain in the ring for a while
- * (try_steal): a leader that sleeps would have taken them. If it was merely slow it
+ * (is_lost): a leader that sleeps would have taken them. If it was merely slow it
  * may sleep on, as the ring is empty then. So sleeps in the kernel are bounded, and
  * those of followers, who then look at the claim and the ring. (JUMP; in the
  * model a sleep ends when the claim says something else.)
