@@ -115,15 +115,17 @@ ssize_t rtaio_aio_return(struct aiocb *cb)
 	return aiocb_return(cb);
 }
 
-static int cancel_beside(struct aiocb *cb, struct request *req)
+static int cancel_beside(struct aiocb *cb, struct request *req, request_handle handle)
 {
-	if (beside_cancel(req, (uint32_t)(aiocb_handle(cb) >> 32)))
+	if (beside_cancel(req, (uint32_t)(handle >> 32)))
 		return AIO_CANCELED;
 	return aiocb_error(cb) == EINPROGRESS ? AIO_NOTCANCELED : AIO_ALLDONE;
 }
 
+/* The handle is read once: a handler or another thread may submit @cb again at any moment. */
 static int cancel_one(int fd, struct aiocb *cb)
 {
+	request_handle handle;
 	struct request *req;
 	int ret;
 
@@ -132,15 +134,16 @@ static int cancel_one(int fd, struct aiocb *cb)
 	event_ring_poll();
 	if (aiocb_error(cb) != EINPROGRESS)
 		return AIO_ALLDONE;
-	req = aiocb_request(cb);
-	if (!req)
+	handle = aiocb_handle(cb);
+	req = request_lookup(handle);
+	if (!req || req->cb != cb)
 		/* Either it has just ended, or it was never ours. */
 		return aiocb_error(cb) == EINPROGRESS ? interface_fail(EINVAL) : AIO_ALLDONE;
 	if (req->is_direct)
 		return AIO_NOTCANCELED; /* Linux AIO cancels no transfer */
 	if (req->is_beside)
-		return cancel_beside(cb, req);
-	ret = cancel_and_wait(fd, aiocb_handle(cb));
+		return cancel_beside(cb, req, handle);
+	ret = cancel_and_wait(fd, handle);
 	/* Its list may be on the way yet, to an engine that does not run. */
 	return ret == AIO_ALLDONE && aiocb_error(cb) == EINPROGRESS ? AIO_NOTCANCELED : ret;
 }

@@ -16,7 +16,7 @@
 
 #include "request.h"
 
-#define DIRECT_BATCH_MAX 64 /* so many are submitted by one system call */
+#define DIRECT_BATCH_MAX 32 /* so many are submitted by one system call */
 
 /* How the lane reports, in whatever thread reaps; signals are blocked there. */
 struct direct_events {

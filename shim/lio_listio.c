@@ -24,6 +24,7 @@
 #include "interface.h"
 #include "notify.h"
 #include "pace.h"
+#include "process.h"
 #include "spin.h"
 #include "stats.h"
 #include "waiter.h"
@@ -39,7 +40,7 @@ struct list {
 	struct request_list direct; /* accepted, for the direct lane, and not yet submitted */
 	unsigned nr_held;           /* in it */
 	unsigned nr_pieces;         /* that these are, where they lie apart */
-	bool is_refused;            /* the lane did not take all */
+	bool is_refused;            /* the lane has taken nothing more */
 	struct request *group;
 	bool may_go_outside; /* nobody is to be told of the end of the list */
 	bool has_started;    /* any entry is under way, or complete already */
@@ -64,8 +65,10 @@ static enum request_op op_of(int opcode)
 /* What it does not take comes first: what overlaps it in the list comes later. */
 static void submit_pieces(struct list *list)
 {
-	list->has_started |= submit_direct(&list->direct);
-	list->is_refused |= !TAILQ_EMPTY(&list->direct);
+	bool is_taken = submit_direct(&list->direct);
+
+	list->has_started |= is_taken;
+	list->is_refused |= !is_taken && !TAILQ_EMPTY(&list->direct);
 	TAILQ_CONCAT(&list->direct, &list->accepted, list_link);
 	TAILQ_CONCAT(&list->accepted, &list->direct, list_link);
 	list->nr_pieces = 0;
@@ -76,7 +79,7 @@ static void submit_pieces(struct list *list)
 static bool continues(const struct request *req, const struct request *before)
 {
 	return before && req->op == before->op && req->fd == before->fd &&
-	       req->offset == before->offset + (off_t)before->nbytes;
+	       req->offset - before->offset == (off_t)before->nbytes;
 }
 
 /*
@@ -166,6 +169,7 @@ static void submit_accepted(struct list *list)
 
 static int submit_and_wait(struct list *list)
 {
+	uint32_t generation = atomic_load(&process_generation);
 	request_handle handle = request_handle_of(list->group);
 	bool is_only_copied = TAILQ_EMPTY(&list->accepted) && TAILQ_EMPTY(&list->direct) &&
 			      has_left_direct(list->group);
@@ -177,6 +181,8 @@ static int submit_and_wait(struct list *list)
 	if (list->is_shared && is_only_copied)
 		spin_for(is_over, &handle, SPIN_NS);
 	ret = wait_for_group(list->group, handle);
+	if (!process_is_still(generation))
+		return -EINTR; /* a handler has forked, and the child may have begun anew */
 	if (ret == 0 && list->rejection)
 		ret = list->has_started ? -EIO : -list->rejection;
 	else if (ret == 0 && group_has_failed(list->group))
