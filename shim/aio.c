@@ -135,8 +135,8 @@ static int cancel_one(int fd, struct aiocb *cb)
 	if (aiocb_error(cb) != EINPROGRESS)
 		return AIO_ALLDONE;
 	handle = aiocb_handle(cb);
-	req = request_lookup(handle);
-	if (!req || req->cb != cb)
+	req = aiocb_lookup(cb, handle);
+	if (!req)
 		/* Either it has just ended, or it was never ours. */
 		return aiocb_error(cb) == EINPROGRESS ? interface_fail(EINVAL) : AIO_ALLDONE;
 	if (req->is_direct)

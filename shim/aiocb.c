@@ -93,12 +93,14 @@ uint32_t aiocb_number(const struct aiocb *cb)
 	return __atomic_load_n(number_of(cb), __ATOMIC_RELAXED);
 }
 
+struct request *aiocb_lookup(const struct aiocb *cb, request_handle handle)
+{
+	struct request *req = request_lookup(handle);
+
+	return req && req->cb == cb ? req : NULL;
+}
+
 struct request *aiocb_request(const struct aiocb *cb)
 {
-	struct request *req;
-
-	if (load_error(cb) != EINPROGRESS)
-		return NULL;
-	req = request_lookup(aiocb_handle(cb));
-	return req && req->cb == cb ? req : NULL;
+	return load_error(cb) == EINPROGRESS ? aiocb_lookup(cb, aiocb_handle(cb)) : NULL;
 }

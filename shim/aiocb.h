@@ -44,6 +44,9 @@ ssize_t aiocb_return(const struct aiocb *cb);
 /* The handle in an aiocb in progress; garbage, which request_lookup() refuses, in others. */
 request_handle aiocb_handle(const struct aiocb *cb);
 
+/* The live record with this handle, if it is @cb's; else NULL. */
+struct request *aiocb_lookup(const struct aiocb *cb, request_handle handle);
+
 /* The live record behind an aiocb in progress, or NULL when we know none. */
 struct request *aiocb_request(const struct aiocb *cb);
 
