@@ -33,14 +33,14 @@
 
 static int submit_one(struct aiocb *cb, enum request_op op)
 {
-	struct request_list list = TAILQ_HEAD_INITIALIZER(list);
-	bool has_started = false;
+	struct submission submission;
 	struct request *req;
 	int ret = submit_begin(cb, op, &cb->aio_sigevent, true, NULL, &req);
 
 	if (ret == 0 && req) {
-		TAILQ_INSERT_TAIL(&list, req, list_link);
-		ret = submit_list(&list, &has_started);
+		submit_open(&submission);
+		submit_add(&submission, req);
+		ret = submit_close(&submission);
 	}
 	return ret < 0 ? interface_fail(-ret) : 0;
 }

@@ -15,7 +15,6 @@
 #include <errno.h>
 
 #include "abi.h"
-#include "direct.h"
 #include "event_ring.h"
 #include "submit.h"
 #include "forward.h"
@@ -32,18 +31,13 @@
 /* glibc's opcodes beside the public ones, and the flag of its 64-bit entry points. */
 enum { LIO_DSYNC = 3, LIO_SYNC = 4, LIO_KNOWN_BITS = 127 };
 
-#define SPIN_NS    20000u /* a few copies */
-#define PIECES_MAX 4u     /* for the disk, in one call */
+#define SPIN_NS 20000u /* a few copies */
 
 struct list {
-	struct request_list accepted;
-	struct request_list direct; /* accepted, for the direct lane, and not yet submitted */
-	unsigned nr_held;           /* in it */
-	unsigned nr_pieces;         /* that these are, where they lie apart */
-	bool is_refused;            /* the lane has taken nothing more */
+	struct submission submission;
 	struct request *group;
 	bool may_go_outside; /* nobody is to be told of the end of the list */
-	bool has_started;    /* any entry is under way, or complete already */
+	bool has_started;    /* any entry is under way beside, or complete already */
 	int rejection;       /* errno of the last entry that was refused, or 0 */
 	bool keeps_silent;   /* entries are not notified */
 	bool is_shared;      /* any entry went to the thread for copies */
@@ -60,43 +54,6 @@ static enum request_op op_of(int opcode)
 	if (opcode == LIO_SYNC)
 		return OP_FSYNC;
 	return OP_INVALID;
-}
-
-/* What it does not take comes first: what overlaps it in the list comes later. */
-static void submit_pieces(struct list *list)
-{
-	bool is_taken = submit_direct(&list->direct);
-
-	list->has_started |= is_taken;
-	list->is_refused |= !is_taken && !TAILQ_EMPTY(&list->direct);
-	TAILQ_CONCAT(&list->direct, &list->accepted, list_link);
-	TAILQ_CONCAT(&list->accepted, &list->direct, list_link);
-	list->nr_pieces = 0;
-	list->nr_held = 0;
-}
-
-/* Then the kernel makes one request of the disk of both, if they are submitted together. */
-static bool continues(const struct request *req, const struct request *before)
-{
-	return before && req->op == before->op && req->fd == before->fd &&
-	       req->offset - before->offset == (off_t)before->nbytes;
-}
-
-/*
- * The kernel holds back what comes in one call until it has seen all of it, or
- * 32: of blocks here and there a few at a time, so that the disk begins while
- * the others are prepared.
- */
-static void accept_direct(struct list *list, struct request *req)
-{
-	bool is_piece = !continues(req, TAILQ_LAST(&list->direct, request_list));
-
-	if (!list->is_refused &&
-	    ((is_piece && list->nr_pieces == PIECES_MAX) || list->nr_held == DIRECT_BATCH_MAX))
-		submit_pieces(list);
-	TAILQ_INSERT_TAIL(&list->direct, req, list_link);
-	list->nr_pieces += is_piece;
-	list->nr_held++;
 }
 
 static void add_entry(struct list *list, struct aiocb *cb)
@@ -117,10 +74,8 @@ static void add_entry(struct list *list, struct aiocb *cb)
 	list->is_shared |= ret > 0 && op == OP_READ && cb->aio_nbytes <= INLINE_BYTES_MAX;
 	if (ret < 0)
 		list->rejection = EAGAIN;
-	else if (req && req->is_direct)
-		accept_direct(list, req);
 	else if (req)
-		TAILQ_INSERT_TAIL(&list->accepted, req, list_link);
+		submit_add(&list->submission, req);
 	else
 		list->has_started = true;
 }
@@ -156,13 +111,11 @@ static int wait_for_group(struct request *group, request_handle handle)
 	return request_lookup(handle) ? ret : 0;
 }
 
-static void submit_accepted(struct list *list)
+static void submit_prepared(struct list *list)
 {
-	int ret = 0;
+	int ret = submit_close(&list->submission);
 
-	submit_pieces(list);
-	if (!TAILQ_EMPTY(&list->accepted))
-		ret = submit_list(&list->accepted, &list->has_started);
+	list->has_started |= list->submission.has_started;
 	if (ret < 0)
 		list->rejection = -ret;
 }
@@ -171,14 +124,12 @@ static int submit_and_wait(struct list *list)
 {
 	uint32_t generation = atomic_load(&process_generation);
 	request_handle handle = request_handle_of(list->group);
-	bool is_only_copied = TAILQ_EMPTY(&list->accepted) && TAILQ_EMPTY(&list->direct) &&
-			      has_left_direct(list->group);
 	int ret;
 
-	submit_accepted(list);
+	submit_prepared(list);
 	submit_release_group(list->group);
 	/* The last copy beside is there in a moment. */
-	if (list->is_shared && is_only_copied)
+	if (list->is_shared && !list->submission.has_any)
 		spin_for(is_over, &handle, SPIN_NS);
 	ret = wait_for_group(list->group, handle);
 	if (!process_is_still(generation))
@@ -193,7 +144,7 @@ static int submit_and_wait(struct list *list)
 
 static int submit_and_go(struct list *list)
 {
-	submit_accepted(list);
+	submit_prepared(list);
 	submit_release_group(list->group);
 	return -list->rejection;
 }
@@ -201,8 +152,7 @@ static int submit_and_go(struct list *list)
 /* The group, and for LIO_NOWAIT what it has to tell when it is complete. */
 static int open_list(struct list *list, int mode, const struct sigevent *event)
 {
-	TAILQ_INIT(&list->accepted);
-	TAILQ_INIT(&list->direct);
+	submit_open(&list->submission);
 	list->group = group_open(mode == LIO_WAIT);
 	if (!list->group)
 		return -EAGAIN;

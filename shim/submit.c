@@ -30,6 +30,8 @@
 #include "turn.h"
 #include "waiter.h"
 
+#define PIECES_MAX 4u /* for the disk, in one call */
+
 /*
  * glibc orders by scheduling priority minus aio_reqprio.  Asking costs a
  * system call, which only streams, the ones that have an order by priority,
@@ -284,45 +286,66 @@ static void reject(struct request *req, int err)
 	request_free(req);
 }
 
-/* The kernel took none of these. */
-static void leave_direct(struct request_list *refused)
+/* The direct lane did not take these.  They come first: what overlaps them was added later. */
+static void leave_direct(struct submission *submission)
 {
 	struct request *req;
 
-	TAILQ_FOREACH(req, refused, list_link) {
+	TAILQ_FOREACH(req, &submission->direct, list_link) {
 		atomic_store(&req->is_direct, false);
 		if (req->group)
 			atomic_fetch_sub(&req->group->nr_direct, 1);
 		come_inside(req);
 	}
+	TAILQ_CONCAT(&submission->direct, &submission->others, list_link);
+	TAILQ_CONCAT(&submission->others, &submission->direct, list_link);
 }
 
-bool submit_direct(struct request_list *list)
+static void submit_direct(struct submission *submission)
 {
-	struct request_list direct = TAILQ_HEAD_INITIALIZER(direct);
-	struct request *req, *next;
-	size_t nr = 0;
+	struct request *req;
+	bool is_taken;
 
-	TAILQ_FOREACH_SAFE(req, list, list_link, next) {
-		if (!req->is_direct)
-			continue;
-		TAILQ_REMOVE(list, req, list_link);
-		TAILQ_INSERT_TAIL(&direct, req, list_link);
-		nr++;
+	if (TAILQ_EMPTY(&submission->direct))
+		return;
+	TAILQ_FOREACH(req, &submission->direct, list_link) {
 		if (req->group)
 			atomic_fetch_add(&req->group->nr_direct, 1);
 		PROBE_ISSUE(req->cb, PROBE_DIRECT);
 		aiocb_begin(req->cb, req);
 		request_set_state(req, REQ_IN_FLIGHT);
 	}
-	if (nr == 0)
-		return false;
-	nr -= direct_submit(&direct);
-	leave_direct(&direct);
-	/* What was refused comes first: what overlaps it in the list comes later. */
-	TAILQ_CONCAT(&direct, list, list_link);
-	TAILQ_CONCAT(list, &direct, list_link);
-	return nr > 0;
+	is_taken = direct_submit(&submission->direct) < submission->nr_direct;
+	submission->has_started |= is_taken;
+	submission->is_refused |= !is_taken;
+	submission->nr_direct = 0;
+	submission->nr_pieces = 0;
+	leave_direct(submission);
+}
+
+/* Then the kernel makes one request of the disk of both, if they are submitted together. */
+static bool continues(const struct request *req, const struct request *before)
+{
+	return before && req->op == before->op && req->fd == before->fd &&
+	       req->offset - before->offset == (off_t)before->nbytes;
+}
+
+/*
+ * The kernel holds back what comes in one call until it has seen all of it, or
+ * 32: of blocks here and there a few at a time, so that the disk begins while
+ * the others are prepared.
+ */
+static void add_direct(struct submission *submission, struct request *req)
+{
+	bool is_apart = !continues(req, TAILQ_LAST(&submission->direct, request_list));
+	bool is_enough = (is_apart && submission->nr_pieces == PIECES_MAX) ||
+			 submission->nr_direct == DIRECT_BATCH_MAX;
+
+	if (is_enough && !submission->is_refused)
+		submit_direct(submission);
+	submission->nr_pieces += is_apart || submission->nr_direct == 0;
+	submission->nr_direct++;
+	TAILQ_INSERT_TAIL(&submission->direct, req, list_link);
 }
 
 /*
@@ -370,17 +393,32 @@ static int submit_to_engine(struct request_list *list)
 	return ret;
 }
 
-int submit_list(struct request_list *list, bool *has_started)
+void submit_open(struct submission *submission)
+{
+	*submission = (struct submission){ 0 };
+	TAILQ_INIT(&submission->direct);
+	TAILQ_INIT(&submission->others);
+}
+
+void submit_add(struct submission *submission, struct request *req)
+{
+	submission->has_any = true;
+	if (req->is_direct)
+		add_direct(submission, req);
+	else
+		TAILQ_INSERT_TAIL(&submission->others, req, list_link);
+}
+
+int submit_close(struct submission *submission)
 {
 	int ret;
 
-	if (submit_direct(list))
-		*has_started = true;
-	if (TAILQ_EMPTY(list))
+	submit_direct(submission);
+	if (TAILQ_EMPTY(&submission->others))
 		return 0;
-	ret = submit_to_engine(list);
+	ret = submit_to_engine(&submission->others);
 	if (ret == 0)
-		*has_started = true;
+		submission->has_started = true;
 	return ret;
 }
 

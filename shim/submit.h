@@ -15,26 +15,34 @@
 /*
  * Begin what @cb asks for.  *out is NULL when it is complete already (the
  * inline lane) or under way (beside), or the prepared record, to be given to
- * submit_list(), which marks @cb.  What is not complete is a member of @group,
+ * submit_add().  What is not complete is a member of @group,
  * unless that is NULL.  @may_go_outside: nobody is to be told of the list it is part
  * of.  0, 1 when it is under way, or -EAGAIN when memory is out.
  */
 int submit_begin(struct aiocb *cb, enum request_op op, const struct sigevent *event,
 		 bool may_go_outside, struct request *group, struct request **out);
 
-/*
- * Submit those of @list that the direct lane serves, and leave the others in
- * it, in their order, what the lane did not take first.  True: any is under way.
- */
-bool submit_direct(struct request_list *list);
+/* What a call of the program has prepared and not yet handed over, in its order. */
+struct submission {
+	struct request_list direct; /* for the direct lane */
+	struct request_list others; /* for the engine */
+	unsigned nr_direct;
+	unsigned nr_pieces; /* that these are, where they lie apart */
+	bool has_any;       /* was given a record */
+	bool is_refused;    /* the direct lane has taken nothing more */
+	bool has_started;   /* anything is under way */
+};
+
+void submit_open(struct submission *submission);
+
+/* One more.  The direct lane may get some at once. */
+void submit_add(struct submission *submission, struct request *req);
 
 /*
- * Hand over prepared requests, in their order (through list_link), and mark
- * their aiocbs.  0 or -errno; then none was handed to the engine and those are
- * freed, while what the direct lane took is
- * under way.  *has_started becomes true when anything is.
+ * Hand over what is left.  0 or -errno; then none was handed to the engine and
+ * those are freed, while what the direct lane took is under way.
  */
-int submit_list(struct request_list *list, bool *has_started);
+int submit_close(struct submission *submission);
 
 /*
  * [any thread] Lanes that act at once leave what overlaps @req to the engine,
