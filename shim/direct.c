@@ -13,6 +13,7 @@
 #include <sys/sysmacros.h>
 #include <sys/uio.h>
 
+#include "aio_context.h"
 #include "config.h"
 #include "epoch.h"
 #include "event_ring.h"
@@ -72,7 +73,7 @@ bool direct_accepts(struct request *req)
 	range = filter_range_of(req);
 	if (filter_may_conflict_anywhere(&range))
 		return false;
-	return event_ring_open() == 0;
+	return aio_context_open() == 0;
 }
 
 void direct_enter(struct request *req)
@@ -102,16 +103,12 @@ static void prep(struct iocb *iocb, struct request *req)
 static int submit_batch(struct request **reqs, int nr)
 {
 	struct iocb iocbs[DIRECT_BATCH_MAX], *list[DIRECT_BATCH_MAX];
-	int ret;
 
 	for (int i = 0; i < nr; i++) {
 		prep(&iocbs[i], reqs[i]);
 		list[i] = &iocbs[i];
 	}
-	ret = io_submit(event_ring_context(), nr, list);
-	if (ret == -EPERM || ret == -ENOSYS)
-		event_ring_refuse();
-	return ret;
+	return aio_context_submit(nr, list);
 }
 
 /* The file of the first of them does not know NOWAIT writes. */
@@ -128,7 +125,7 @@ static bool submit_some(struct request_list *list)
 {
 	struct request *reqs[DIRECT_BATCH_MAX], *req = TAILQ_FIRST(list);
 	uint32_t generations[DIRECT_BATCH_MAX];
-	unsigned tail = event_ring_tail();
+	unsigned tail = aio_context_tail();
 	int fd = req->fd, last_fd, nr = 0, ret;
 
 	do {
@@ -145,7 +142,7 @@ static bool submit_some(struct request_list *list)
 		ret = submit_batch(reqs, nr);
 	}
 	if (ret == nr && last_fd == fd)
-		steering_note_submission(fd, event_ring_has_since(tail, reqs[nr - 1]));
+		steering_note_submission(fd, aio_context_has_since(tail, reqs[nr - 1]));
 	for (int i = 0; i < ret; i++)
 		outside_return(reqs[i], generations[i]);
 	for (int i = nr - 1; i >= (ret > 0 ? ret : 0); i--)
@@ -166,7 +163,7 @@ size_t direct_submit(struct request_list *list)
 	 * A write that is given back is so at once.  It is to begin now, not when
 	 * somebody happens to look, and from here on it holds its number.
 	 */
-	if (event_ring_shows(-EAGAIN))
+	if (aio_context_shows(-EAGAIN))
 		event_ring_poll();
 	return nr_left;
 }
@@ -193,6 +190,7 @@ void direct_init(const struct direct_events *events_)
 void direct_forget(void)
 {
 	event_ring_forget();
+	aio_context_forget();
 	epoch_forget();
 	reaper_forget();
 }

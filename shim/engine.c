@@ -19,8 +19,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "aio_context.h"
 #include "config.h"
-#include "event_ring.h"
 #include "futex.h"
 #include "log.h"
 #include "stats.h"
@@ -91,7 +91,7 @@ static const struct {
 
 static int try_candidate(const struct backend *candidate)
 {
-	int ret = config.backend == BACKEND_LIBAIO ? event_ring_open() : 0;
+	int ret = config.backend == BACKEND_LIBAIO ? aio_context_open() : 0;
 
 	if (ret < 0 && ret != -ENOMEM) /* memory may be there when it is needed */
 		return ret;

@@ -33,26 +33,22 @@
 #include "event_ring.h"
 
 #include <errno.h>
-#include <libaio.h>
 #include <limits.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/syscall.h>
 
+#include "aio_context.h"
 #include "futex.h"
 #include "process.h"
 #include "spin.h"
 #include "stats.h"
 #include "waiter.h"
 
-#define CONTEXT_EVENTS     256
-#define CONTEXT_EVENTS_MIN 32
-#define RING_MAGIC         0xa10a10a1u
-#define LEADER_SLEEP_NS    100000000u /* bounds of the sleeps, for a lead that got lost */
-#define FOLLOWER_SLEEP_NS  20000000u
-#define LEAD_LOST_NS       5000000u
-#define RETRY_NS           1000000000u
-#define NAP_NS             500000u
+#define LEADER_SLEEP_NS   100000000u /* bounds of the sleeps, for a lead that got lost */
+#define FOLLOWER_SLEEP_NS 20000000u
+#define LEAD_LOST_NS      5000000u
+#define NAP_NS            500000u
 /* The kernel finds an event and cannot hand it over; it sees so without a page fault. */
 #define KERNEL_ADDRESS ((void *)-4096L)
 
@@ -63,23 +59,7 @@
 #define CLAIM_REAPING ((uintptr_t)1)
 #define CLAIM_LEADING ((uintptr_t)2)
 
-/* The kernel's ring, as fs/aio.c lays it out and libaio reads it. */
-struct aio_ring {
-	unsigned id;
-	unsigned nr;
-	_Atomic unsigned head; /* who holds the claim writes */
-	_Atomic unsigned tail; /* the kernel writes */
-	unsigned magic;
-	unsigned compat_features;
-	unsigned incompat_features;
-	unsigned header_length;
-	struct io_event events[];
-};
-
 static event_complete_fn *complete;
-static _Atomic(struct aio_ring *) context; /* NULL: none yet; the address is the context's id */
-static _Atomic bool is_refused;            /* by the kernel or a filter: never again */
-static _Atomic uint64_t retry_at_ns;       /* no memory, or fs.aio-max-nr is spent: not before */
 static _Atomic uintptr_t claim;
 static _Atomic uint32_t follow_word; /* bumped for followers, who raise bit 0 and sleep on it */
 static _Atomic uint64_t left_since;  /* since when a leader leaves events in the ring, 0: no */
@@ -111,68 +91,7 @@ static void restore_signals(uint64_t old)
 	RAW_SYSCALL(SYS_rt_sigprocmask, SIG_SETMASK, &old, NULL, sizeof(old));
 }
 
-/* --- the context ---------------------------------------------------------- */
-
-static int make_context(void)
-{
-	struct aio_ring *expected = NULL;
-	io_context_t made = NULL;
-	int ret = io_setup(CONTEXT_EVENTS, &made);
-
-	if (ret == -EAGAIN) /* fs.aio-max-nr is shared by the whole machine */
-		ret = io_setup(CONTEXT_EVENTS_MIN, &made);
-	if (ret < 0)
-		return ret;
-	if (((struct aio_ring *)made)->magic != RING_MAGIC ||
-	    ((struct aio_ring *)made)->incompat_features) {
-		io_destroy(made);
-		return -ENOSYS;
-	}
-	if (!atomic_compare_exchange_strong(&context, &expected, (struct aio_ring *)made))
-		io_destroy(made); /* another thread was faster */
-	return 0;
-}
-
-int event_ring_open(void)
-{
-	int ret;
-
-	if (atomic_load_explicit(&is_refused, memory_order_relaxed))
-		return -ENOSYS; /* perhaps since a moment ago: what is in flight is still reaped */
-	if (atomic_load_explicit(&context, memory_order_acquire))
-		return 0;
-	if (clock_now_ns() < atomic_load_explicit(&retry_at_ns, memory_order_relaxed))
-		return -EAGAIN;
-	ret = make_context();
-	if (ret == -EPERM || ret == -ENOSYS)
-		atomic_store(&is_refused, true);
-	else if (ret < 0)
-		atomic_store(&retry_at_ns, clock_now_ns() + RETRY_NS);
-	return ret;
-}
-
-void *event_ring_context(void)
-{
-	return atomic_load_explicit(&context, memory_order_relaxed);
-}
-
-void event_ring_refuse(void)
-{
-	atomic_store(&is_refused, true);
-}
-
 /* --- reaping -------------------------------------------------------------- */
-
-static unsigned next_of(const struct aio_ring *ring, unsigned index)
-{
-	return index + 1 == ring->nr ? 0 : index + 1;
-}
-
-static bool is_ring_empty(const struct aio_ring *ring)
-{
-	return atomic_load_explicit(&ring->head, memory_order_acquire) ==
-	       atomic_load_explicit(&ring->tail, memory_order_acquire);
-}
 
 /*
  * Bump and lower the flag in one step: a follower that read the word before is
@@ -194,17 +113,15 @@ static void reap_all(struct aio_ring *ring)
 {
 	uint64_t slots = 0;
 
-	if (is_ring_empty(ring))
+	if (aio_context_is_empty(ring))
 		return;
 	/* Partner: event_ring_settle(), which looks at the ring first. */
 	atomic_store_explicit(&is_taking, true, memory_order_relaxed);
 	do {
-		unsigned head = atomic_load_explicit(&ring->head, memory_order_relaxed);
-		struct io_event event = ring->events[head];
+		struct io_event event = aio_context_take(ring);
 
-		atomic_store_explicit(&ring->head, next_of(ring, head), memory_order_release);
 		slots |= complete(event.data, (ssize_t)event.res);
-	} while (!is_ring_empty(ring));
+	} while (!aio_context_is_empty(ring));
 	atomic_store_explicit(&is_taking, false, memory_order_release);
 	atomic_store_explicit(&left_since, 0, memory_order_relaxed);
 	waiter_wake_slots(slots);
@@ -216,14 +133,14 @@ static bool is_lost(const struct aio_ring *ring, uintptr_t seen)
 {
 	uint64_t since, now;
 
-	if ((seen & CLAIM_LEADING) == 0 || is_ring_empty(ring))
+	if ((seen & CLAIM_LEADING) == 0 || aio_context_is_empty(ring))
 		return false;
 	now = clock_now_ns();
 	since = atomic_load(&left_since);
 	if (since == 0)
 		atomic_store(&left_since, now);
 	/* If it was taken meanwhile, the next one has not been left since then. */
-	if (since == 0 && (is_ring_empty(ring) || atomic_load(&claim) != seen))
+	if (since == 0 && (aio_context_is_empty(ring) || atomic_load(&claim) != seen))
 		atomic_store(&left_since, 0);
 	return since != 0 && now - since > LEAD_LOST_NS;
 }
@@ -260,19 +177,19 @@ static void release_claim(void)
 /* Worth blocking signals for? */
 static bool may_reap(const struct aio_ring *ring)
 {
-	return ring && !is_ring_empty(ring) && is_for_me(ring, atomic_load(&claim));
+	return ring && !aio_context_is_empty(ring) && is_for_me(ring, atomic_load(&claim));
 }
 
 void event_ring_poll(void)
 {
-	struct aio_ring *ring = atomic_load_explicit(&context, memory_order_acquire);
+	struct aio_ring *ring = aio_context();
 	uint64_t mask;
 
 	if (!may_reap(ring))
 		return;
 	mask = block_signals();
 	/* Until then a handler may have forked: in the child the ring is another's. */
-	if (process_is_ready() && ring == atomic_load(&context) && try_claim(ring)) {
+	if (process_is_ready() && ring == aio_context() && try_claim(ring)) {
 		reap_all(ring);
 		release_claim();
 	}
@@ -282,54 +199,15 @@ void event_ring_poll(void)
 void event_ring_settle(void)
 {
 	static const struct timespec moment = { .tv_nsec = 10000 };
-	struct aio_ring *ring = atomic_load_explicit(&context, memory_order_acquire);
+	struct aio_ring *ring = aio_context();
 
 	event_ring_poll();
 	/* Who takes has its signals blocked: it is never a thread that this one has interrupted. */
-	while (ring && process_is_ready() && (!is_ring_empty(ring) || atomic_load(&is_taking))) {
+	while (ring && process_is_ready() &&
+	       (!aio_context_is_empty(ring) || atomic_load(&is_taking))) {
 		RAW_SYSCALL(SYS_nanosleep, &moment, NULL); /* yield: not for real-time threads */
 		event_ring_poll();
 	}
-}
-
-/* Without the claim: another thread may take what is looked at. */
-static ssize_t result_at(struct aio_ring *ring, unsigned index)
-{
-	return (ssize_t)__atomic_load_n(&ring->events[index].res, __ATOMIC_RELAXED);
-}
-
-bool event_ring_shows(ssize_t res)
-{
-	struct aio_ring *ring = atomic_load_explicit(&context, memory_order_acquire);
-	unsigned tail = event_ring_tail(), i;
-
-	if (!ring)
-		return false;
-	for (i = atomic_load_explicit(&ring->head, memory_order_relaxed); i != tail;
-	     i = next_of(ring, i))
-		if (result_at(ring, i) == res)
-			return true;
-	return false;
-}
-
-unsigned event_ring_tail(void)
-{
-	struct aio_ring *ring = atomic_load_explicit(&context, memory_order_acquire);
-
-	return ring ? atomic_load_explicit(&ring->tail, memory_order_acquire) : 0;
-}
-
-bool event_ring_has_since(unsigned tail, const void *data)
-{
-	struct aio_ring *ring = atomic_load_explicit(&context, memory_order_acquire);
-	unsigned end = event_ring_tail();
-
-	if (!ring)
-		return false;
-	for (; tail != end; tail = next_of(ring, tail))
-		if (__atomic_load_n(&ring->events[tail].data, __ATOMIC_RELAXED) == data)
-			return result_at(ring, tail) > 0;
-	return false;
 }
 
 /* --- waiting -------------------------------------------------------------- */
@@ -396,7 +274,7 @@ static int sleep_for_event(const struct wait *wait, uint64_t ns)
 
 static bool has_event(const void *ring)
 {
-	return !is_ring_empty(ring);
+	return !aio_context_is_empty(ring);
 }
 
 /* With the claim.  Ends without it: 0 done, -EAGAIN: look again, -EINTR, -ETIMEDOUT. */
@@ -476,7 +354,7 @@ int event_ring_wait(bool (*is_done)(const void *arg), const void *arg,
 		.arg = arg,
 		.deadline = deadline,
 		.can_cancel = can_cancel,
-		.ring = atomic_load(&context),
+		.ring = aio_context(),
 		.generation = generation,
 	};
 	int ret;
@@ -500,9 +378,6 @@ int event_ring_wait(bool (*is_done)(const void *arg), const void *arg,
 
 void event_ring_forget(void)
 {
-	atomic_store(&context, NULL);
-	atomic_store(&is_refused, false);
-	atomic_store(&retry_at_ns, 0);
 	atomic_store(&claim, CLAIM_FREE);
 	atomic_store(&follow_word, 0);
 	atomic_store(&left_since, 0);

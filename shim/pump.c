@@ -8,6 +8,7 @@
  */
 #include "pump.h"
 
+#include "aio_context.h"
 #include "config.h"
 #include "epoch.h"
 #include "event_ring.h"
@@ -36,7 +37,7 @@ static void issue_all(struct fdqueue *queue)
 /* What is beside tells by itself. */
 static void keep_reaper(void)
 {
-	if (!event_ring_context())
+	if (!aio_context())
 		return;
 	if (!reaper_want(false))
 		reaper_start();

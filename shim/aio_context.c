@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: MIT
+/*
+ * aio_context.c - the process's context of Linux AIO, and its mapped event ring.
+ *
+ * Who is on the other side: the kernel appends events at the tail; who holds
+ * the claim (event_ring.c) takes them at the head; anybody looks.
+ */
+#include "aio_context.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+
+#include "futex.h"
+
+#define CONTEXT_EVENTS     256
+#define CONTEXT_EVENTS_MIN 32
+#define RING_MAGIC         0xa10a10a1u
+#define RETRY_NS           1000000000u
+
+/* The kernel's ring, as fs/aio.c lays it out and libaio reads it. */
+struct aio_ring {
+	unsigned id;
+	unsigned nr;
+	_Atomic unsigned head; /* who holds the claim writes */
+	_Atomic unsigned tail; /* the kernel writes */
+	unsigned magic;
+	unsigned compat_features;
+	unsigned incompat_features;
+	unsigned header_length;
+	struct io_event events[];
+};
+
+static _Atomic(struct aio_ring *) context; /* NULL: none yet; the address is the context's id */
+static _Atomic bool is_refused;            /* by the kernel or a filter: never again */
+static _Atomic uint64_t retry_at_ns;       /* no memory, or fs.aio-max-nr is spent: not before */
+
+static int make_context(void)
+{
+	struct aio_ring *expected = NULL;
+	io_context_t made = NULL;
+	int ret = io_setup(CONTEXT_EVENTS, &made);
+
+	if (ret == -EAGAIN) /* fs.aio-max-nr is shared by the whole machine */
+		ret = io_setup(CONTEXT_EVENTS_MIN, &made);
+	if (ret < 0)
+		return ret;
+	if (((struct aio_ring *)made)->magic != RING_MAGIC ||
+	    ((struct aio_ring *)made)->incompat_features) {
+		io_destroy(made);
+		return -ENOSYS;
+	}
+	if (!atomic_compare_exchange_strong(&context, &expected, (struct aio_ring *)made))
+		io_destroy(made); /* another thread was faster */
+	return 0;
+}
+
+int aio_context_open(void)
+{
+	int ret;
+
+	if (atomic_load_explicit(&is_refused, memory_order_relaxed))
+		return -ENOSYS; /* perhaps since a moment ago: what is in flight is still reaped */
+	if (atomic_load_explicit(&context, memory_order_acquire))
+		return 0;
+	if (clock_now_ns() < atomic_load_explicit(&retry_at_ns, memory_order_relaxed))
+		return -EAGAIN;
+	ret = make_context();
+	if (ret == -EPERM || ret == -ENOSYS)
+		atomic_store(&is_refused, true);
+	else if (ret < 0)
+		atomic_store(&retry_at_ns, clock_now_ns() + RETRY_NS);
+	return ret;
+}
+
+struct aio_ring *aio_context(void)
+{
+	return atomic_load_explicit(&context, memory_order_acquire);
+}
+
+int aio_context_submit(int nr, struct iocb *iocbs[])
+{
+	int ret = io_submit((io_context_t)aio_context(), nr, iocbs);
+
+	if (ret == -EPERM || ret == -ENOSYS)
+		atomic_store(&is_refused, true);
+	return ret;
+}
+
+static unsigned next_of(const struct aio_ring *ring, unsigned index)
+{
+	return index + 1 == ring->nr ? 0 : index + 1;
+}
+
+bool aio_context_is_empty(const struct aio_ring *ring)
+{
+	return atomic_load_explicit(&ring->head, memory_order_acquire) ==
+	       atomic_load_explicit(&ring->tail, memory_order_acquire);
+}
+
+struct io_event aio_context_take(struct aio_ring *ring)
+{
+	unsigned head = atomic_load_explicit(&ring->head, memory_order_relaxed);
+	struct io_event event = ring->events[head];
+
+	atomic_store_explicit(&ring->head, next_of(ring, head), memory_order_release);
+	return event;
+}
+
+/* Without the claim: another thread may take what is looked at. */
+static ssize_t result_at(struct aio_ring *ring, unsigned index)
+{
+	return (ssize_t)__atomic_load_n(&ring->events[index].res, __ATOMIC_RELAXED);
+}
+
+bool aio_context_shows(ssize_t res)
+{
+	struct aio_ring *ring = aio_context();
+	unsigned tail = aio_context_tail(), i;
+
+	if (!ring)
+		return false;
+	for (i = atomic_load_explicit(&ring->head, memory_order_relaxed); i != tail;
+	     i = next_of(ring, i))
+		if (result_at(ring, i) == res)
+			return true;
+	return false;
+}
+
+unsigned aio_context_tail(void)
+{
+	struct aio_ring *ring = aio_context();
+
+	return ring ? atomic_load_explicit(&ring->tail, memory_order_acquire) : 0;
+}
+
+bool aio_context_has_since(unsigned tail, const void *data)
+{
+	struct aio_ring *ring = aio_context();
+	unsigned end = aio_context_tail();
+
+	if (!ring)
+		return false;
+	for (; tail != end; tail = next_of(ring, tail))
+		if (__atomic_load_n(&ring->events[tail].data, __ATOMIC_RELAXED) == data)
+			return result_at(ring, tail) > 0;
+	return false;
+}
+
+void aio_context_forget(void)
+{
+	atomic_store(&context, NULL);
+	atomic_store(&is_refused, false);
+	atomic_store(&retry_at_ns, 0);
+}

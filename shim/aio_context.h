@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * aio_context.h - the process's context of Linux AIO, and its mapped event ring.
+ *
+ * One context serves the process.  The kernel maps its event ring into our
+ * memory.  All of it is async-signal-safe.
+ */
+#ifndef RTAIO_AIO_CONTEXT_H
+#define RTAIO_AIO_CONTEXT_H
+
+#include <libaio.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+struct aio_ring;
+
+/* [any thread] See to it that there is a context.  0 or -errno. */
+int aio_context_open(void);
+
+/* [any thread] Its ring, whose address is the context's id; NULL: none yet. */
+struct aio_ring *aio_context(void);
+
+/*
+ * [any thread] io_submit: how many the kernel took, or -errno.  Where a filter
+ * refuses the call there are no more requests; what is in flight is still reaped.
+ */
+int aio_context_submit(int nr, struct iocb *iocbs[]);
+
+/* [any thread] Is there no event? */
+bool aio_context_is_empty(const struct aio_ring *ring);
+
+/* [who holds the claim] The oldest of them; there is one. */
+struct io_event aio_context_take(struct aio_ring *ring);
+
+/*
+ * [any thread] Is there an event with this result?  A look without the claim:
+ * another thread may take it at the same time.
+ */
+bool aio_context_shows(ssize_t res);
+
+/* [any thread] How far has the kernel got?  And has this one ended since, with success? */
+unsigned aio_context_tail(void);
+bool aio_context_has_since(unsigned tail, const void *data);
+
+/* Child of a fork: the context is the parent's. */
+void aio_context_forget(void);
+
+#endif
