@@ -58,7 +58,7 @@ TEST_FLAGS := $(BASE_FLAGS) -Itest/support
 # Named one by one, by layer: a stray file must not enter the library.
 SHIM := config log stats thread process descriptor steering turn pace \
 	request aiocb \
-	filesize filter inline epoch aio_context event_ring reaper spin direct outside desk beside inbox pool perform workers \
+	filesize filter inline epoch aio_context event_ring reaper spin direct outside desk beside inbox helper pool perform workers \
 	uring_setup backend_uring backend_threads engine \
 	fdqueue group notify waiter \
 	publish ledger issue pump completion cancel dispatch submit \
