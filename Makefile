@@ -58,7 +58,7 @@ TEST_FLAGS := $(BASE_FLAGS) -Itest/support
 # Named one by one, by layer: a stray file must not enter the library.
 SHIM := config log stats thread process descriptor steering turn pace \
 	request aiocb \
-	filesize filter inline epoch aio_context event_ring reaper spin direct outside desk beside inbox helper pool perform workers \
+	filesize filter inline epoch aio_context event_ring reaper spin direct outside desk beside inbox helper pin nursery pool perform workers \
 	uring_setup backend_uring backend_threads engine \
 	fdqueue group notify waiter \
 	publish ledger issue pump completion cancel dispatch submit \
@@ -129,6 +129,9 @@ BLACK_BOX := $(patsubst %.c,$(B)/%,$(wildcard test/conformance/test_*.c test/tra
 ASSERTIONS := test/conformance/ASSERTIONS.md
 CITED := $(shell grep -s -o -E 'test_[a-z_]+ *:' $(ASSERTIONS) | tr -d ' :' | sort -u)
 CONFORMANCE := $(foreach program,$(BLACK_BOX),$(if $(findstring /conformance/,$(program))$(filter $(CITED),$(notdir $(program))),$(program)))
+# White box: linked to some objects of the library, but to none that exports a function of libc's.
+UNIT_TESTS := $(patsubst %.c,$(B)/%,$(wildcard test/unit/test_*.c))
+UNIT_BASE := config log stats thread
 PRELOADS := $(B)/test/transparency/plugin.so $(B)/test/transparency/obvious.so
 
 IMPLEMENTATIONS ?= glibc auto io_uring libaio threads
@@ -145,6 +148,12 @@ $(B)/test/%: test/%.c $(SUPPORT_OBJS) Makefile
 	@mkdir -p $(@D)
 	$(say) TEST $<
 	$(Q)$(CC) $(TEST_FLAGS) $(CFLAGS) $< $(SUPPORT_OBJS) -o $@ -lcmocka -lpthread -ldl
+
+$(B)/test/unit/test_nursery: $(patsubst %,$(B)/shim/%.o,nursery pin helper inbox perform)
+$(UNIT_TESTS): $(B)/test/unit/%: test/unit/%.c $(SUPPORT_OBJS) $(UNIT_BASE:%=$(B)/shim/%.o) Makefile
+	@mkdir -p $(@D)
+	$(say) TEST $<
+	$(Q)$(CC) $(TEST_FLAGS) -Ishim $(CFLAGS) $< $(filter %.o,$^) -o $@ -lcmocka -lpthread -ldl
 
 $(B)/test/refused/refuse: test/refused/refuse.c
 	@mkdir -p $(@D)
@@ -172,7 +181,7 @@ $(FUZZ): $(FUZZ_OBJS)
 	$(Q)$(CC) $(VARIANT_FLAGS) $^ $(LDFLAGS) -o $@ -lpthread
 
 .PHONY: tests
-tests: $(BLACK_BOX) $(PRELOADS) $(B)/test/refused/refuse $(FUZZ)
+tests: $(BLACK_BOX) $(UNIT_TESTS) $(PRELOADS) $(B)/test/refused/refuse $(FUZZ)
 
 .PHONY: test-programs
 test-programs: all tests
@@ -188,6 +197,7 @@ check test: all tests ## all tests, on every implementation
 	$(RUN_TESTS) $(IMPLEMENTATIONS:%=--implementation %) $(TESTS) || failed=1; \
 	echo "== without the inline lane"; \
 	RTAIO_INLINE=0 $(RUN_TESTS) --implementation auto --implementation libaio $(TESTS) || failed=1; \
+	for t in $(UNIT_TESTS); do echo "== $$t"; timeout -k 5 120 $$t || failed=1; done; \
 	echo "== scripts/fuzz --check"; scripts/fuzz --check || failed=1; \
 	for t in $(SHELL_TESTS) $(if $(QUICK),,$(SYSTEM_TESTS)); do \
 		echo "== $$t"; $$t || failed=1; done; \
@@ -317,4 +327,4 @@ help: ## this list
 		printf "  make %-14s %s\n", t, $$2}' Makefile
 	@echo "  variables: prefix libdir DESTDIR CC CFLAGS WERROR=1 V=1 VARIANT=asan|ubsan|tsan TESTS= WRAPPER="
 
--include $(SHIM_OBJS:.o=.d) $(B)/shim/status.d $(B)/shim/librt_nodes.d $(BLACK_BOX:=.d) $(SUPPORT_OBJS:.o=.d) $(FUZZ_OBJS:.o=.d)
+-include $(SHIM_OBJS:.o=.d) $(B)/shim/status.d $(B)/shim/librt_nodes.d $(BLACK_BOX:=.d) $(UNIT_TESTS:=.d) $(SUPPORT_OBJS:.o=.d) $(FUZZ_OBJS:.o=.d)

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: MIT
+/*
+ * pin.c - an open file of the program's, held for the requests that still need it.
+ *
+ * The last holder pushes pin->last, behind all requests.  The thread may receive
+ * it, and free the pin, before that holder has bumped the wake word of the
+ * inbox.  So the memory of pins is not unmapped, and a wake word is never reset:
+ * the next user of the pin is woken once too often, and no harm is done.
+ */
+#include "pin.h"
+
+#include <stddef.h>
+#include <sys/mman.h>
+
+#include "futex.h"
+#include "helper.h"
+#include "perform.h"
+
+#define PINS_PER_SLAB 64
+
+struct pin {
+	struct helper helper; /* first: serve() gets the pin by it */
+	struct message last;
+	int fd; /* in the nursery's table */
+	_Atomic uint32_t holders;
+	struct pin *next_free;
+};
+
+struct slab {
+	struct slab *next;
+	struct pin pins[PINS_PER_SLAB];
+};
+
+static struct slab first_slab;
+/* Nursery only. */
+static struct slab *slabs = &first_slab;
+static unsigned nr_unused = PINS_PER_SLAB; /* of the newest slab: never handed out */
+/* Any pin's thread pushes, only the nursery pops: the head cannot come back while it does. */
+static struct pin *_Atomic free_pins;
+static void (*executed)(struct request *req);
+
+void pin_init(void (*executed_)(struct request *req))
+{
+	executed = executed_;
+}
+
+/* --- memory ------------------------------------------------------------------- */
+
+static struct pin *pop_free(void)
+{
+	struct pin *pin = atomic_load(&free_pins);
+
+	while (pin && !atomic_compare_exchange_weak(&free_pins, &pin, pin->next_free))
+		;
+	return pin;
+}
+
+static void push_free(struct pin *pin)
+{
+	pin->next_free = atomic_load(&free_pins);
+	while (!atomic_compare_exchange_weak(&free_pins, &pin->next_free, pin))
+		;
+}
+
+static bool add_slab(void)
+{
+	struct slab *slab = mmap(NULL, sizeof(*slab), PROT_READ | PROT_WRITE,
+				 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (slab == MAP_FAILED)
+		return false;
+	slab->next = slabs;
+	slabs = slab;
+	nr_unused = PINS_PER_SLAB;
+	return true;
+}
+
+static struct pin *alloc_pin(void)
+{
+	struct pin *pin = pop_free();
+
+	if (pin)
+		return pin;
+	if (nr_unused == 0 && !add_slab())
+		return NULL;
+	return &slabs->pins[--nr_unused];
+}
+
+/* --- the pin's thread ----------------------------------------------------------- */
+
+static void execute(struct pin *pin, struct request *req)
+{
+	req->res = perform(req, pin->fd);
+	req->message.kind = MESSAGE_EXECUTED;
+	executed(req);
+}
+
+/* A direct call: the program's close, and ours, are about the program's table. */
+static void end(struct pin *pin)
+{
+	RAW_SYSCALL(SYS_close, pin->fd);
+	push_free(pin);
+}
+
+static bool serve(struct helper *helper, struct message *messages)
+{
+	struct pin *pin = (struct pin *)helper;
+
+	while (messages && messages != &pin->last) {
+		struct message *next = messages->next;
+
+		execute(pin, (struct request *)messages);
+		messages = next;
+	}
+	if (!messages)
+		return true;
+	end(pin);
+	return false;
+}
+
+/* --- for others ----------------------------------------------------------------- */
+
+struct pin *pin_make(int fd)
+{
+	struct pin *pin = alloc_pin();
+
+	if (!pin)
+		return NULL;
+	helper_forget(&pin->helper);
+	pin->helper.thread_name = "rtaio-pinned";
+	pin->helper.is_resident = true;
+	pin->helper.serve = serve;
+	pin->fd = fd;
+	atomic_store(&pin->holders, 1);
+	if (helper_start(&pin->helper))
+		return pin;
+	push_free(pin);
+	return NULL;
+}
+
+void pin_submit(struct pin *pin, struct request *req)
+{
+	helper_push(&pin->helper, &req->message);
+}
+
+void pin_get(struct pin *pin)
+{
+	atomic_fetch_add(&pin->holders, 1);
+}
+
+void pin_put(struct pin *pin)
+{
+	if (atomic_fetch_sub(&pin->holders, 1) == 1)
+		helper_push(&pin->helper, &pin->last);
+}
+
+void pin_forget(void)
+{
+	while (slabs != &first_slab) {
+		struct slab *slab = slabs;
+
+		slabs = slab->next;
+		munmap(slab, sizeof(*slab));
+	}
+	nr_unused = PINS_PER_SLAB;
+	atomic_store(&free_pins, NULL);
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pin.h - an open file of the program's, held for the requests that still need it.
+ *
+ * The file lies in the descriptor table of the nursery (nursery.h).  Each pin
+ * has a thread of its own there, since a request may block for ever, and so may
+ * the close.
+ */
+#ifndef RTAIO_PIN_H
+#define RTAIO_PIN_H
+
+#include "request.h"
+
+struct pin;
+
+/* Once: @executed takes over a request that a pin's thread is done with. */
+void pin_init(void (*executed)(struct request *req));
+
+/*
+ * [nursery] A pin of @fd, which is one of the nursery's own descriptors, with one
+ * holder.  NULL: no thread or no memory, and @fd is the caller's still.
+ */
+struct pin *pin_make(int fd);
+
+/*
+ * [holder] Perform @req on the file, after those submitted before it.  Its
+ * result is in req->res when it is handed to the function of pin_init().
+ */
+void pin_submit(struct pin *pin, struct request *req);
+
+/*
+ * [any thread] One more holder, or one less.  After the last one the pin's thread
+ * performs what was submitted, closes the file and ends.
+ */
+void pin_get(struct pin *pin);
+void pin_put(struct pin *pin);
+
+/* Child of a fork: there are no pins. */
+void pin_forget(void);
+
+#endif
