@@ -14,7 +14,8 @@
  * of a ring bounds a batch, never the number of requests in flight.
  *
  * liburing 2.3 knows no hidden rings: those are set up by hand, as struct
- * io_uring of liburing describes them, and then used through liburing.
+ * io_uring of liburing describes them, and then used through liburing.  Should
+ * a liburing not be able to enter such a ring, the next attempt serves.
  */
 #include "uring_setup.h"
 
@@ -28,12 +29,23 @@
 #include "futex.h"
 #include "uring_abi.h"
 
-#define ENTRIES_MAX       256u
-#define ENTRIES_MIN       64u /* 64 SQEs fill a page of 4 KiB */
-#define CQES_PER_SQE      2u
-#define RING_HEADER_MAX   1024u /* struct io_rings of the kernel is about 320 bytes */
-#define INT_FLAG_REG_RING 1     /* liburing: enter through the registered index */
-#define ENOMEM_RETRIES    5
+#define ENTRIES_MAX     256u
+#define ENTRIES_MIN     64u /* 64 SQEs fill a page of 4 KiB */
+#define CQES_PER_SQE    2u
+#define RING_HEADER_MAX 1024u /* struct io_rings of the kernel is about 320 bytes */
+#define ENOMEM_RETRIES  5
+
+/*
+ * The bit of io_uring.int_flags that makes liburing enter a ring by its
+ * registered index.  It is internal to liburing, which changed it in 2.8.
+ */
+#if defined(IO_URING_VERSION_MAJOR) && \
+	(IO_URING_VERSION_MAJOR > 2 || \
+	 (IO_URING_VERSION_MAJOR == 2 && IO_URING_VERSION_MINOR >= 8))
+#define INT_FLAG_REG_RING IORING_ENTER_REGISTERED_RING
+#else
+#define INT_FLAG_REG_RING 1
+#endif
 
 static const struct attempt {
 	unsigned feature; /* 0: always allowed */
@@ -227,13 +239,13 @@ int uring_setup(struct uring *uring)
 		if (attempts[i].feature && !(config.uring_features & attempts[i].feature))
 			continue;
 		ret = try_sizes(uring, &attempts[i]);
+		if (ret == 0) {
+			ret = try_entry(uring);
+			if (ret < 0)
+				uring_teardown(uring);
+		}
 		if (ret == 0 || ret == -EPERM || ret == -ENOSYS)
 			break;
-	}
-	if (ret == 0) {
-		ret = try_entry(uring);
-		if (ret < 0)
-			uring_teardown(uring);
 	}
 	return ret;
 }
@@ -259,9 +271,7 @@ void uring_teardown(struct uring *uring)
 		uring->memory = NULL;
 		return;
 	}
-	if (uring->features & URING_REGISTERED) {
-		release_index(uring);
-		uring->ring.int_flags &= (uint8_t)~INT_FLAG_REG_RING;
-	}
+	if (uring->features & URING_REGISTERED)
+		release_index(uring); /* liburing tries that again, and fails without harm */
 	io_uring_queue_exit(&uring->ring);
 }
