@@ -37,12 +37,21 @@ static uint32_t chunk_start(unsigned chunk)
 	return ((1u << chunk) - 1u) << CHUNK_FIRST_BITS;
 }
 
-static struct request *record_at(uint32_t index)
+/* The record at an index that is or was in use: its chunk stays mapped. */
+static struct request *mapped_record(uint32_t index)
 {
 	unsigned chunk = chunk_of(index);
-	struct request *base = atomic_load_explicit(&chunks[chunk], memory_order_acquire);
 
-	return base ? base + (index - chunk_start(chunk)) : NULL;
+	return atomic_load_explicit(&chunks[chunk], memory_order_acquire) +
+	       (index - chunk_start(chunk));
+}
+
+/* NULL: nothing was ever there. */
+static struct request *record_at(uint32_t index)
+{
+	if (!atomic_load_explicit(&chunks[chunk_of(index)], memory_order_acquire))
+		return NULL;
+	return mapped_record(index);
 }
 
 static bool map_chunk(unsigned chunk)
@@ -64,7 +73,7 @@ static struct request *pop_free(void)
 	uint64_t head = atomic_load(&free_head);
 
 	while ((uint32_t)head != 0) {
-		struct request *req = record_at((uint32_t)head - 1u);
+		struct request *req = mapped_record((uint32_t)head - 1u);
 		uint64_t next = ((head >> 32) + 1u) << 32 |
 				atomic_load_explicit(&req->free_next, memory_order_relaxed);
 
@@ -86,7 +95,7 @@ static struct request *take_unused(void)
 		if (!atomic_load(&chunks[chunk]) && !map_chunk(chunk))
 			return NULL;
 		if (atomic_compare_exchange_weak(&high_water, &index, index + 1u)) {
-			struct request *req = record_at(index);
+			struct request *req = mapped_record(index);
 
 			req->index = index;
 			return req;

@@ -109,7 +109,9 @@ static _Atomic(struct habits) *habits_of(int fd)
 
 bool steering_is_missing(int fd)
 {
-	return atomic_load_explicit(habits_of(fd), memory_order_relaxed).nr_misses >= MISSES_MIN;
+	struct habits seen = atomic_load_explicit(habits_of(fd), memory_order_relaxed);
+
+	return seen.nr_misses >= MISSES_MIN;
 }
 
 bool steering_expects_miss(int fd, bool is_deep)

@@ -112,7 +112,7 @@ static void flight_finish(struct flight *flight)
 	check_pattern(flight->buf, 0, NR_DIRECT * BLOCK_SIZE);
 	for (int i = 0; i < 3; i++) {
 		check_equal(aio_error(&flight->reads[i]), EINPROGRESS);
-		write_fully(flight->fds[1], "abc" + i, 1);
+		write_fully(flight->fds[1], &"abc"[i], 1);
 		check_equal(outcome(&flight->reads[i]), 1);
 	}
 	check_memory(flight->bytes, "abc", 3);

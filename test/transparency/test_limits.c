@@ -549,7 +549,7 @@ static int sandbox_beside_requests(void *error)
 		submit_read(&disk[i], direct, buf + i * 65536, 65536, i * 65536);
 	refuse_kernel_interfaces((unsigned int)(uintptr_t)error);
 	for (int i = 0; i < 4; i++)
-		write_fully(fds[i][1], "abcd" + i, 1);
+		write_fully(fds[i][1], &"abcd"[i], 1);
 	for (int i = 0; i < 4; i++)
 		check_equal(outcome(&reads[i]), 1);
 	check_memory(bytes, "abcd", 4);
