@@ -18,8 +18,20 @@
 #endif
 #define GLIBC_LIBC "GLIBC_2.34" /* where librt moved into libc */
 
-/* @at is "@" for a version that only old binaries ask for, "@@" for the default. */
+/*
+ * @at is "@" for a version that only old binaries ask for, "@@" for the default.
+ * GCC's link-time optimisation may move a function away from assembler text
+ * that names it, so GCC has an attribute.  Clang reads the text.
+ */
+#if defined(__has_attribute)
+#if __has_attribute(symver)
+#define SYMVER(impl, name, at, node) \
+	extern __typeof__(impl) impl __attribute__((symver(#name at node)))
+#endif
+#endif
+#ifndef SYMVER
 #define SYMVER(impl, name, at, node) __asm__(".symver " #impl "," #name at node)
+#endif
 
 /* At the architecture's first version and at glibc 2.34's, under both names. */
 #define LP64_NAMES(impl, name)                   \
