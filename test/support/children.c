@@ -9,6 +9,8 @@
 
 static _Noreturn void run_child(int (*function)(void *), void *arg, int output)
 {
+	int status;
+
 	support_is_child = true;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	setpgid(0, 0);
@@ -21,7 +23,9 @@ static _Noreturn void run_child(int (*function)(void *), void *arg, int output)
 	signal(SIGSEGV, SIG_DFL);
 	signal(SIGBUS, SIG_DFL);
 	signal(SIGSYS, SIG_DFL);
-	_exit(function(arg));
+	status = function(arg);
+	fflush(stdout); /* the reason why it skips */
+	_exit(status);
 }
 
 static void collect_output(int fd, struct child_result *result, size_t *used)
@@ -51,6 +55,7 @@ struct child_result in_child_with(int (*function)(void *), void *arg, unsigned i
 	temp_dir();
 	direct_dir();
 	open_pipe(output);
+	fflush(stdout); /* or the child prints it, too */
 	pid = fork();
 	check(pid >= 0);
 	if (pid == 0)
