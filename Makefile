@@ -59,7 +59,7 @@ TEST_FLAGS := $(BASE_FLAGS) -Itest/support
 SHIM := config log stats thread process descriptor steering turn pace \
 	request aiocb \
 	filesize filter inline epoch aio_context event_ring reaper spin direct outside desk beside inbox helper pin nursery pool perform workers \
-	uring_setup backend_uring backend_threads engine \
+	uring_setup uring_refusal backend_uring backend_threads engine \
 	fdqueue group notify waiter \
 	publish ledger issue pump completion cancel dispatch submit \
 	forward interface aio aio_suspend lio_listio close limits introspect \

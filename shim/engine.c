@@ -25,6 +25,7 @@
 #include "log.h"
 #include "stats.h"
 #include "thread.h"
+#include "uring_refusal.h"
 
 enum verdict {
 	VERDICT_PENDING = 0, /* the engine is trying its backend */
@@ -79,6 +80,17 @@ static void report_refusal(int err)
 			backend_names[config.backend], strerror(err));
 }
 
+/* Why is there no ring?  Without this line the only sign is that worker threads serve. */
+static void explain_refusal(int err)
+{
+	static _Atomic bool is_explained;
+	struct uring_refusal refusal = uring_refusal(err);
+
+	if (config.verbose && !atomic_exchange(&is_explained, true))
+		log_line("io_uring does not serve: %s: %s. What helps: %s", strerror(err),
+			 refusal.reason, refusal.remedy);
+}
+
 /* What may serve the ring lane, the best first. */
 static const struct {
 	enum backend_choice choice; /* beside BACKEND_AUTO */
@@ -113,6 +125,8 @@ static bool open_backend(void)
 			announce();
 			return true;
 		}
+		if (candidates[i].backend == &backend_uring)
+			explain_refusal(-ret);
 		if (config.backend == candidates[i].choice)
 			report_refusal(-ret);
 	}

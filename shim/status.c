@@ -17,27 +17,8 @@
 #include "config.h"
 #include "log.h"
 #include "process.h"
+#include "uring_refusal.h"
 #include "uring_setup.h"
-
-static const char *io_uring_remedy(int err)
-{
-	switch (err) {
-	case EPERM:
-		return "refused by a seccomp filter (container profile) or by sysctl "
-		       "kernel.io_uring_disabled; allow io_uring_setup, io_uring_enter and "
-		       "io_uring_register in the profile, or sysctl -w kernel.io_uring_disabled=0";
-	case ENOSYS:
-		return "the kernel has no io_uring (5.7 or newer is needed), or the sandbox hides "
-		       "it; use a newer kernel or another container profile";
-	case ENOMEM:
-		return "locked memory is short: raise ulimit -l (256 is enough)";
-	case EMFILE:
-	case ENFILE:
-		return "no descriptor is free: raise ulimit -n";
-	default:
-		return "unexpected; please report it";
-	}
-}
 
 static const char *libaio_remedy(int err)
 {
@@ -54,14 +35,30 @@ static const char *libaio_remedy(int err)
 	}
 }
 
+/* Since Linux 6.6. */
+static void show_sysctl(void)
+{
+	FILE *file = fopen("/proc/sys/kernel/io_uring_disabled", "re");
+	int value;
+
+	if (!file)
+		return;
+	if (fscanf(file, "%d", &value) == 1)
+		printf("                 kernel.io_uring_disabled is %d\n", value);
+	fclose(file);
+}
+
 static int show_io_uring(void)
 {
 	struct uring uring;
 	int ret = uring_setup(&uring);
 
 	if (ret < 0) {
-		printf("io_uring   no    %s\n                 %s\n", strerror(-ret),
-		       io_uring_remedy(-ret));
+		struct uring_refusal refusal = uring_refusal(-ret);
+
+		printf("io_uring   no    %s: %s\n                 what helps: %s\n", strerror(-ret),
+		       refusal.reason, refusal.remedy);
+		show_sysctl();
 		return ret;
 	}
 	printf("io_uring   yes   ring %s, completions %s, %u entries, woken by %s\n",

@@ -2,10 +2,11 @@
 /*
  * refuse.c - run a command in a sandbox that refuses kernel interfaces
  *
- *   refuse [io_uring] [libaio] [nowait] -- command [argument]...
+ *   refuse INTERFACE[=ERROR]... -- command [argument]...
  *
- * A seccomp filter answers EPERM, as container profiles do.  The environment,
- * a preload among it, is the command's: this program does no AIO.
+ * An INTERFACE is one of the table below.  A seccomp filter answers EPERM, as
+ * container profiles do, or another ERROR, as ENOSYS.  The environment, a
+ * preload among it, is the command's: this program does no AIO.
  */
 #include <errno.h>
 #include <linux/filter.h>
@@ -22,11 +23,12 @@ static const struct {
 	int calls[4];
 } interfaces[] = {
 	{ "io_uring", { SYS_io_uring_setup, SYS_io_uring_enter, SYS_io_uring_register, -1 } },
+	{ "io_uring_enter", { SYS_io_uring_enter, -1, -1, -1 } },
 	{ "libaio", { SYS_io_setup, SYS_io_submit, SYS_io_getevents, SYS_io_pgetevents } },
 	{ "nowait", { SYS_preadv2, SYS_pwritev2, -1, -1 } }, /* which alone take RWF_NOWAIT */
 };
 
-static struct sock_filter filter[32] = {
+static struct sock_filter filter[64] = {
 	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
 };
 static unsigned short filter_len = 1;
@@ -36,21 +38,47 @@ static void add(struct sock_filter statement)
 	filter[filter_len++] = statement;
 }
 
-static int refuse(const char *name)
+/* EPERM where none is given; -1: there is no such error. */
+static int error_named(const char *name)
 {
+	if (!name)
+		return EPERM;
+	for (int err = 1; err < 200; err++) {
+		const char *known = strerrorname_np(err);
+
+		if (known && strcmp(name, known) == 0)
+			return err;
+	}
+	return -1;
+}
+
+static void refuse_calls(const int calls[4], int err)
+{
+	for (int i = 0; i < 4; i++) {
+		add((struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned int)calls[i],
+						 0, 1));
+		add((struct sock_filter)BPF_STMT(BPF_RET | BPF_K,
+						 SECCOMP_RET_ERRNO | (unsigned int)err));
+	}
+}
+
+/* @argument is INTERFACE[=ERROR], and is cut in two. */
+static int refuse(char *argument)
+{
+	char *name = strsep(&argument, "=");
+	int err = error_named(argument);
+
+	if (err < 0) {
+		fprintf(stderr, "refuse: %s is not the name of an error\n", argument);
+		return -1;
+	}
 	for (size_t i = 0; i < sizeof(interfaces) / sizeof(interfaces[0]); i++) {
 		if (strcmp(name, interfaces[i].name) != 0)
 			continue;
-		for (int j = 0; j < 4; j++) {
-			unsigned int nr = (unsigned int)interfaces[i].calls[j];
-
-			add((struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, nr, 0, 1));
-			add((struct sock_filter)BPF_STMT(BPF_RET | BPF_K,
-							 SECCOMP_RET_ERRNO | EPERM));
-		}
+		refuse_calls(interfaces[i].calls, err);
 		return 0;
 	}
-	fprintf(stderr, "refuse: %s is none of io_uring, libaio, nowait\n", name);
+	fprintf(stderr, "refuse: unknown interface %s\n", name);
 	return -1;
 }
 
@@ -63,8 +91,7 @@ int main(int argc, char **argv)
 		if (refuse(argv[i]) < 0)
 			return 2;
 	if (i + 1 >= argc) {
-		fprintf(stderr,
-			"usage: refuse [io_uring] [libaio] [nowait] -- command [argument]...\n");
+		fprintf(stderr, "usage: refuse INTERFACE[=ERROR]... -- command [argument]...\n");
 		return 2;
 	}
 	add((struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));

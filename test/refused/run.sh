@@ -5,7 +5,8 @@
 #
 # By a seccomp filter, as container profiles do, and by sysctl: io_uring disabled, or the machine's
 # contexts of Linux AIO spent (as root; what is set is set back). RTAIO_BACKEND=auto has to
-# serve all the same; a backend asked for by name has to fail, with one line.
+# serve all the same, and RTAIO_VERBOSE and rtaio --status have to say why not by io_uring; a backend
+# asked for by name has to fail, with one line.
 
 set -u
 cd "$(dirname "$0")/../.." || exit 2
@@ -33,7 +34,7 @@ run "seccomp refuses preadv2 and pwritev2" \
 restore=:
 trap 'eval "$restore"' EXIT
 
-# with_sysctl file value program...: set back afterwards, come what may.
+# with_sysctl file value command...: set back afterwards, come what may.
 with_sysctl() {
 	local file=/proc/sys/$1 before
 	if [ "$(id -u)" -ne 0 ] || [ ! -w "$file" ]; then
@@ -43,15 +44,18 @@ with_sysctl() {
 	before=$(cat "$file")
 	restore="echo $before >$file"
 	echo "$2" >"$file"
-	run "sysctl $1=$2" scripts/run-tests --implementation auto "${@:3}"
+	run "sysctl $1=$2" "${@:3}"
 	eval "$restore"
 	restore=:
 }
 
-with_sysctl kernel/io_uring_disabled 2 "${programs[@]}"
+on_auto=(scripts/run-tests --implementation auto)
+with_sysctl kernel/io_uring_disabled 2 "${on_auto[@]}" "${programs[@]}"
 # The contexts of Linux AIO are the machine's: none left, and room for a small one only.
-with_sysctl fs/aio-max-nr "$(cat /proc/sys/fs/aio-nr)" test_aio_read test_aio_write test_ordering test_overlaps
-with_sysctl fs/aio-max-nr $(($(cat /proc/sys/fs/aio-nr) + 100)) test_aio_read test_aio_write test_ordering test_overlaps
+with_sysctl fs/aio-max-nr "$(cat /proc/sys/fs/aio-nr)" "${on_auto[@]}" \
+	test_aio_read test_aio_write test_ordering test_overlaps
+with_sysctl fs/aio-max-nr $(($(cat /proc/sys/fs/aio-nr) + 100)) "${on_auto[@]}" \
+	test_aio_read test_aio_write test_ordering test_overlaps
 
 # By name: ENOSYS, and a line that says what to do.
 check_named() {
@@ -74,5 +78,66 @@ mkdir -p build/test/examples
 cc -o build/test/examples/preload_tutorial test/examples/preload_tutorial.c || exit 2
 check_named io_uring io_uring
 check_named libaio libaio
+
+# result test what is wrong: nothing is, if that is empty.
+result() {
+	if [ -z "$2" ]; then
+		echo "ok   $1"
+		passed=$((passed + 1))
+	else
+		printf 'FAIL %s: %s\n' "$1" "$2"
+		failed=1
+		nr_failed=$((nr_failed + 1))
+	fi
+}
+
+# What a program prints that needs the engine; the arguments are a command to run it by.
+verbose_by() {
+	LD_PRELOAD=$PWD/build/librtaio.so RTAIO_VERBOSE=1 RTAIO_INLINE=0 RTAIO_BESIDE=0 \
+		"$@" build/test/examples/preload_tutorial LICENSE 2>&1
+}
+
+# check_reason_by test error reason command...: by that command the library serves, and says once why
+# not by io_uring; so does rtaio --status.
+check_reason_by() {
+	local test=$1 says="$2: $3" output status wrong=
+	shift 3
+	output=$(verbose_by "$@")
+	status=$("$@" build/rtaio-status)
+	grep -q "^read [1-9][0-9]* bytes" <<<"$output" || wrong+=" the program could not read;"
+	[ "$(grep -c "^rtaio: io_uring does not serve: $says.* What helps: [^ ]" <<<"$output")" = 1 ] ||
+		wrong+=" RTAIO_VERBOSE does not say why;"
+	grep -q "^io_uring   no    $says" <<<"$status" || wrong+=" --status does not say why;"
+	grep -q "^ *what helps: [^ ]" <<<"$status" || wrong+=" --status does not say what helps;"
+	result "$test" "${wrong:+$wrong $output $status}"
+}
+
+# check_reason sandbox error reason
+check_reason() {
+	check_reason_by "why io_uring does not serve: $1" "$2" "$3" "$refuse" "$1" --
+}
+
+check_reason io_uring=EPERM "Operation not permitted" "a seccomp filter"
+check_reason io_uring_enter=EPERM "Operation not permitted" "a seccomp filter"
+check_reason io_uring=EACCES "Permission denied" "a security module"
+check_reason io_uring=ENOSYS "Function not implemented" "the kernel has no io_uring"
+check_reason io_uring=EOPNOTSUPP "Operation not supported" "the kernel or a sandbox has only a part"
+check_reason io_uring=EINVAL "Invalid argument" "the kernel or a sandbox knows none"
+check_reason io_uring=ENOMEM "Cannot allocate memory" "memory is short"
+check_reason io_uring=EMFILE "Too many open files" "the process has no descriptor"
+check_reason io_uring=ENFILE "Too many open files in system" "the system has no open file"
+check_reason io_uring=EAGAIN "Resource temporarily unavailable" "the kernel is short of resources"
+check_reason io_uring=EBUSY "Device or resource busy" "the kernel is busy"
+check_reason io_uring=EFAULT "Bad address" "the kernel or a sandbox does not accept memory"
+check_reason io_uring=EXDEV "Invalid cross-device link" "rtaio does not know this error"
+
+with_sysctl kernel/io_uring_disabled 2 check_reason_by "why io_uring does not serve: sysctl" \
+	"Operation not permitted" "sysctl kernel.io_uring_disabled forbids it" env
+
+wrong=
+[ "$(verbose_by env | grep -c -e "io_uring does not serve" -e "backend io_uring serves")" = 1 ] ||
+	wrong="neither or both is said"
+result "io_uring serves, or it is said why not" "$wrong"
+
 echo "$passed passed, $nr_failed failed, 0 skipped"
 exit $failed

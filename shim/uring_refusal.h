@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * uring_refusal.h - why io_uring does not serve, and what helps.
+ */
+#ifndef RTAIO_URING_REFUSAL_H
+#define RTAIO_URING_REFUSAL_H
+
+struct uring_refusal {
+	const char *reason;
+	const char *remedy;
+};
+
+/* For the error of uring_setup(), an errno value.  Known for every value. */
+struct uring_refusal uring_refusal(int err);
+
+#endif
