@@ -70,12 +70,15 @@ LIBRARY := $(B)/librtaio.so
 LIBRT := $(B)/librt/librt.so.1
 STATUS := $(B)/rtaio-status
 
+# shim/eager.h has names looked up at load by an attribute of gcc; without it, as with clang, all are.
+BINDING := $(if $(filter 1,$(shell echo '__has_attribute(noplt)' | $(CC) -E -P -x c - 2>/dev/null)),lazy,now)
+
 # liburing and libaio go in statically and stay hidden: libc is the only dependency.
 # Every program that is started pays for what the loader does: two segments instead of four, names
 # looked up when they are used (but see shim/eager.h), and none for the compiler's start files, which
 # serve libraries that are unloaded.
 SHIM_LDFLAGS := -shared -Wl,-z,defs -Wl,-z,nodelete -Wl,--exclude-libs,ALL -Wl,-O1 -Wl,--hash-style=gnu \
-	-Wl,-z,lazy -Wl,-z,relro -Wl,-z,noseparate-code $(if $(VARIANT),,-nostartfiles) $(VARIANT_FLAGS)
+	-Wl,-z,$(BINDING) -Wl,-z,relro -Wl,-z,noseparate-code $(if $(VARIANT),,-nostartfiles) $(VARIANT_FLAGS)
 SHIM_LIBS := -Wl,-Bstatic -luring -laio -Wl,-Bdynamic
 
 .PHONY: all
@@ -247,7 +250,7 @@ model: ## verify the lock-free protocols with spin
 
 SCRIPTS := scripts/rtaio scripts/rtaio-conformance scripts/demo scripts/check scripts/install-missing scripts/run-tests \
 	scripts/check-layers scripts/check-exports scripts/check-assertions scripts/check-traps scripts/check-mutants \
-	scripts/check-sanitizers scripts/fuzz scripts/conformance-musl scripts/bench scripts/model .ci/run \
+	scripts/check-sanitizers scripts/check-compilers scripts/fuzz scripts/conformance-musl scripts/bench scripts/model .ci/run \
 	$(SHELL_TESTS) $(filter %.sh,$(SYSTEM_TESTS))
 C_FILES := $(wildcard shim/*.[ch] include/*.h test/*/*.[ch] test/*/*/*.[ch])
 

@@ -7,7 +7,8 @@
  * as loading the library does, in every program that never uses AIO.  What
  * may be called in signal handlers and by the hooks, perhaps in a child of
  * vfork or on an alternative stack of the least size, is here: binding late
- * takes no lock, but it takes some kilobytes of stack.
+ * takes no lock, but it takes some kilobytes of stack.  With a compiler that
+ * lacks the attribute the Makefile has all functions bound at load.
  */
 #ifndef RTAIO_EAGER_H
 #define RTAIO_EAGER_H
