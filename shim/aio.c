@@ -19,17 +19,17 @@
 
 #include "abi.h"
 #include "aiocb.h"
-#include "beside.h"
-#include "config.h"
-#include "event_ring.h"
-#include "submit.h"
+#include "bypass.h"
 #include "cancel.h"
+#include "config.h"
+#include "engine.h"
+#include "event_ring.h"
 #include "forward.h"
 #include "futex.h"
 #include "interface.h"
-#include "outside.h"
-#include "pace.h"
 #include "process.h"
+#include "submit.h"
+#include "submit_ahead.h"
 
 static int submit_one(struct aiocb *cb, enum request_op op)
 {
@@ -111,15 +111,8 @@ ssize_t rtaio_aio_return(struct aiocb *cb)
 	/* Nobody may have asked aio_error before. */
 	if (aiocb_error(cb) == EINPROGRESS && process_is_ready())
 		event_ring_poll();
-	pace_note_collected(aiocb_number(cb));
+	submit_ahead_note_collected(aiocb_number(cb));
 	return aiocb_return(cb);
-}
-
-static int cancel_beside(struct aiocb *cb, struct request *req, request_handle handle)
-{
-	if (beside_cancel(req, (uint32_t)(handle >> 32)))
-		return AIO_CANCELED;
-	return aiocb_error(cb) == EINPROGRESS ? AIO_NOTCANCELED : AIO_ALLDONE;
 }
 
 /* The handle is read once: a handler or another thread may submit @cb again at any moment. */
@@ -139,10 +132,8 @@ static int cancel_one(int fd, struct aiocb *cb)
 	if (!req)
 		/* Either it has just ended, or it was never ours. */
 		return aiocb_error(cb) == EINPROGRESS ? interface_fail(EINVAL) : AIO_ALLDONE;
-	if (req->is_direct)
+	if (request_place(req) == PLACE_DIRECT)
 		return AIO_NOTCANCELED; /* Linux AIO cancels no transfer */
-	if (req->is_beside)
-		return cancel_beside(cb, req, handle);
 	ret = cancel_and_wait(fd, handle);
 	/* Its list may be on the way yet, to an engine that does not run. */
 	return ret == AIO_ALLDONE && aiocb_error(cb) == EINPROGRESS ? AIO_NOTCANCELED : ret;
@@ -150,14 +141,11 @@ static int cancel_one(int fd, struct aiocb *cb)
 
 static int cancel_all(int fd)
 {
-	unsigned nr_beside = beside_cancel_all(fd);
-	int ret;
-
 	event_ring_poll(); /* what it gives up goes to the engine, ahead of our question */
-	ret = cancel_and_wait(fd, 0);
-	if (outside_has_any(fd))
-		return AIO_NOTCANCELED;
-	return ret == AIO_ALLDONE && nr_beside > 0 ? AIO_CANCELED : ret;
+	/* What is under way holds its descriptor, or waits in the engine. */
+	if (!bypass_has_any(fd) && !engine_is_running())
+		return AIO_ALLDONE;
+	return cancel_and_wait(fd, 0);
 }
 
 int rtaio_aio_cancel(int fd, struct aiocb *cb)

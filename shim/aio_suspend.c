@@ -15,7 +15,7 @@
 
 #include "abi.h"
 #include "aiocb.h"
-#include "completion.h"
+#include "bypass_events.h"
 #include "event_ring.h"
 #include "forward.h"
 #include "futex.h"
@@ -52,7 +52,7 @@ static struct census take_census(const struct entries *entries)
 			census.has_ended = true;
 		} else {
 			census.nr_pending++;
-			census.nr_direct += atomic_load(&req->is_direct);
+			census.nr_direct += request_place(req) == PLACE_DIRECT;
 			census.pending = cb;
 		}
 	}
@@ -113,7 +113,7 @@ static bool is_over(const struct timespec *deadline)
 static int wait_with_reaper(const struct entries *entries, const struct timespec *deadline)
 {
 	struct timespec end =
-		soon(deadline, completion_ask_for_reaper() ? REAPER_WAIT_NS : LOOK_NS);
+		soon(deadline, bypass_events_ask_for_reaper() ? REAPER_WAIT_NS : LOOK_NS);
 	int ret = waiter_wait_any(entries->list, entries->nent, &end, true);
 
 	reaper_want_no_more();

@@ -26,10 +26,11 @@
 #include "uring_abi.h"
 #include "uring_setup.h"
 
-#define DATA_WAKE     UINT64_C(2) /* the futex wait, or the poll of the timer */
-#define DATA_CANCEL   UINT64_C(1) /* flag in the address of a record */
-#define PRESSING_MIN  32u         /* prepared SQEs that are worth an entry of their own */
-#define TIMER_LOST_NS 50000000u   /* longest sleep when the program closed our timer */
+#define DATA_WAKE      UINT64_C(2) /* the futex wait, or the poll of the timer */
+#define DATA_CANCEL    UINT64_C(1) /* flag in the address of a record */
+#define KERNEL_WORKERS 1024u
+#define PRESSING_MIN   32u       /* prepared SQEs that are worth an entry of their own */
+#define TIMER_LOST_NS  50000000u /* longest sleep when the program closed our timer */
 
 static struct uring uring;
 static const struct backend_events *events;
@@ -93,11 +94,7 @@ static void prep_request(struct io_uring_sqe *sqe, struct request *req)
 			io_uring_prep_write(sqe, req->fd, req->buf, len, offset);
 		break;
 	case OP_FSYNC:
-		io_uring_prep_fsync(sqe, req->fd, 0);
-		break;
 	case OP_FDATASYNC:
-		io_uring_prep_fsync(sqe, req->fd, IORING_FSYNC_DATASYNC);
-		break;
 	case OP_INVALID:
 	case OP_GROUP:
 		io_uring_prep_nop(sqe); /* dispatch sends none of these */
@@ -152,6 +149,20 @@ static int wake_timer(void)
 	return timer;
 }
 
+/*
+ * Requests that block keep a thread of the kernel's each, of which there are few
+ * by default: then nothing else that needs one would be served.
+ */
+static void raise_worker_limit(void)
+{
+	unsigned limits[2] = { KERNEL_WORKERS, 0 }; /* for files; the others are not bounded */
+	unsigned op = IORING_REGISTER_IOWQ_MAX_WORKERS;
+
+	if (uring.memory || uring.features & URING_REGISTERED)
+		op |= URING_REGISTER_USE_REGISTERED;
+	RAW_SYSCALL(__NR_io_uring_register, uring.ring.enter_ring_fd, op, limits, 2);
+}
+
 static int open_ring(const struct backend_events *events_)
 {
 	int ret = uring_setup(&uring);
@@ -161,6 +172,7 @@ static int open_ring(const struct backend_events *events_)
 	events = events_;
 	is_wake_armed = false;
 	has_lost = false;
+	raise_worker_limit();
 	if (!(uring.features & URING_FUTEX))
 		wake_timer(); /* now: it passes through a number that the program may expect free */
 	return 0;

@@ -2,11 +2,11 @@
 /*
  * close.c - close, dup2, dup3, close_range, closefrom and fclose.
  *
- * A request that is accepted and not yet issued knows its file by number only.
- * These functions make it wait no longer: what can be issued is, what cannot
- * is cancelled, and only then does the number become another file's.  When
- * nothing is accepted for the number, which is nearly always, they cost a
- * few loads and a store, and before the first use of AIO a load.
+ * A request that has not begun knows its file by its descriptor only.  Before
+ * the descriptor may become another file's, quiesce() takes that file over for
+ * what waits.  When nothing is under way for the descriptor, which is nearly
+ * always, these functions cost a few loads and a store, and before the first use
+ * of AIO a load.
  *
  * close must stay async-signal-safe and a cancellation point: the next
  * provider's function does the closing.
@@ -15,21 +15,20 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/kcmp.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "abi.h"
-#include "beside.h"
 #include "descriptor.h"
-#include "epoch.h"
-#include "event_ring.h"
+#include "engine.h"
+#include "fd_hints.h"
 #include "futex.h"
-#include "cancel.h"
 #include "interface.h"
-#include "outside.h"
 #include "process.h"
-#include "steering.h"
+#include "quiesce.h"
 
 /* In a page that the loader has written to anyway, as process_word: a program without AIO pays for each. */
 static struct {
@@ -56,49 +55,64 @@ __attribute__((constructor)) static void find_next(void)
 	next.fclose = (int (*)(FILE *))(uintptr_t)dlsym(RTLD_NEXT, "fclose");
 }
 
-/* Requests of this very process?  A child of fork has none, one of vfork closes its own table. */
-static bool is_our_process(void)
+/*
+ * Is it the table of descriptors that requests are in?  A child of fork has no
+ * requests, one of vfork closes in a table of its own, and a thread may have one
+ * as well (unshare, CLOSE_RANGE_UNSHARE).
+ */
+static bool is_our_table(void)
 {
-	return process_is_ready() && getpid() == atomic_load(&process_pid);
+	pid_t engine = engine_tid(), self;
+
+	if (!process_is_ready() || getpid() != atomic_load(&process_pid))
+		return false;
+	if (engine == 0)
+		return true;
+	self = (pid_t)RAW_SYSCALL(SYS_gettid);
+	return RAW_SYSCALL(SYS_kcmp, self, engine, KCMP_FILES, 0L, 0L) <= 0;
+}
+
+static bool is_any_held(unsigned first, unsigned last)
+{
+	for (unsigned i = 0; i <= last - first && i < DESCRIPTOR_BUCKETS; i++)
+		if (descriptor_is_held((int)(first + i)))
+			return true;
+	return false;
 }
 
 static void before_close(unsigned first, unsigned last)
 {
 	int saved_errno = errno;
 
-	if (!process_was_used())
-		return;
 	if (last > INT_MAX)
 		last = INT_MAX;
-	if (first <= last && is_our_process()) {
-		/* What the direct lane gives back holds its number once it is taken from the ring. */
-		event_ring_settle();
-		beside_settle((int)first, (int)last);
-	}
-	steering_forget(first, last); /* now: the lane beside may have noted something */
-	/* Again: a handler may have forked meanwhile. */
-	if (first <= last && is_our_process()) {
-		outside_disown((int)first, (int)last);
-		cancel_before_close((int)first, (int)last);
-	}
+	if (!process_was_used() || first > last)
+		return;
+	if (__builtin_expect(is_any_held(first, last), 0) && is_our_table())
+		quiesce((int)first, (int)last);
+	fd_hints_forget(first, last); /* now: a lane may have noted something */
 	errno = saved_errno;
 }
 
 static void before_close_one(int fd)
 {
-	if (fd < 0 || !process_was_used())
-		return;
-	if (__builtin_expect(descriptor_is_held(fd) || epoch_is_busy(fd), 0))
+	if (fd >= 0)
 		before_close((unsigned)fd, (unsigned)fd);
-	else
-		steering_forget((unsigned)fd, (unsigned)fd);
 }
 
-/* With a bad @old, dup2 fails and closes nothing.  Only asked when it matters. */
-static bool closes(int old, int new)
+/* A call that fails closes nothing.  Only asked when it matters. */
+static bool closes(int old, int new, int flags)
 {
-	return new < 0 || !process_was_used() || !(descriptor_is_held(new) || epoch_is_busy(new)) ||
-	       RAW_SYSCALL(SYS_fcntl, old, F_GETFD) >= 0;
+	struct rlimit limit;
+
+	if (old == new || new < 0 || (flags & ~O_CLOEXEC))
+		return false;
+	if (!process_was_used() || !descriptor_is_held(new))
+		return true;
+	if (RAW_SYSCALL(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &limit) == 0 &&
+	    (rlim_t) new >= limit.rlim_cur)
+		return false;
+	return RAW_SYSCALL(SYS_fcntl, old, F_GETFD) >= 0;
 }
 
 EXPORT int rtaio_close(int fd);
@@ -118,7 +132,7 @@ int rtaio_close(int fd)
 
 int rtaio_dup2(int old, int new)
 {
-	if (old != new &&closes(old, new))
+	if (closes(old, new, 0))
 		before_close_one(new);
 	if (!next.dup2)
 		find_next();
@@ -127,7 +141,7 @@ int rtaio_dup2(int old, int new)
 
 int rtaio_dup3(int old, int new, int flags)
 {
-	if (old != new &&closes(old, new))
+	if (closes(old, new, flags))
 		before_close_one(new);
 	if (!next.dup3)
 		find_next();
@@ -141,7 +155,7 @@ int rtaio_close_range(unsigned first, unsigned last, int flags)
 		find_next();
 	if (!next.close_range)
 		return interface_fail(ENOSYS);
-	if (!(flags & CLOSE_RANGE_CLOEXEC))
+	if (flags == 0)
 		before_close(first, last);
 	return next.close_range(first, last, flags);
 }

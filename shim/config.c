@@ -38,7 +38,7 @@ struct config config = {
 	.callbacks_max = CALLBACKS_DEFAULT,
 	.spin_us = SPIN_DEFAULT_US,
 	.inline_lane = true,
-	.beside_lane = true,
+	.offload = true,
 	.uring_features = UINT_MAX,
 	.idle_ns = IDLE_DEFAULT_NS,
 };
@@ -136,10 +136,10 @@ static const struct variable {
 	{ "RTAIO_CALLBACKS", set_limit, &config.callbacks_max },
 	{ "RTAIO_SPIN", set_spin, &config.spin_us },
 	{ "RTAIO_INLINE", set_switch, &config.inline_lane },
-	{ "RTAIO_BESIDE", set_switch, &config.beside_lane },
+	{ "RTAIO_OFFLOAD", set_switch, &config.offload },
 	{ "RTAIO_VERBOSE", set_switch, &config.verbose },
 	{ "RTAIO_STATS", set_stats, &config },
-	{ "RTAIO_TEST_BESIDE", set_switch, &config.is_always_deep },
+	{ "RTAIO_TEST_OFFLOAD", set_switch, &config.is_always_deep },
 	{ "RTAIO_TEST_URING", set_features, &config.uring_features },
 };
 
@@ -164,7 +164,7 @@ static void read_entry(const char *entry)
 		variable->set(variable->name, equals + 1, variable->out);
 	else if (strncmp(entry, "RTAIO_TEST_", strlen("RTAIO_TEST_")) != 0)
 		log_line("%.*s is not a variable of rtaio: it knows RTAIO_BACKEND, RTAIO_VERBOSE, "
-			 "RTAIO_STATS, RTAIO_INLINE, RTAIO_BESIDE, RTAIO_SPIN, RTAIO_DEPTH, "
+			 "RTAIO_STATS, RTAIO_INLINE, RTAIO_OFFLOAD, RTAIO_SPIN, RTAIO_DEPTH, "
 			 "RTAIO_THREADS and RTAIO_CALLBACKS",
 			 (int)(equals - entry), entry);
 }

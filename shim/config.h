@@ -30,11 +30,11 @@ struct config {
 	unsigned callbacks_max; /* threads for SIGEV_THREAD callbacks */
 	unsigned spin_us;       /* most that a wait for Linux AIO looks on before it sleeps */
 	bool inline_lane;
-	bool beside_lane;
+	bool offload;
 	bool verbose;
 	bool stats;
 	char stats_path[256];     /* empty: standard error */
-	bool is_always_deep;      /* copies go beside however few are under way; testing aid */
+	bool is_always_deep;      /* copies are offloaded however few are under way; testing aid */
 	unsigned uring_features;  /* URING_* bits allowed; testing aid */
 	_Atomic uint64_t idle_ns; /* how long the engine stays without work */
 };

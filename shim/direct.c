@@ -3,52 +3,30 @@
  * direct.c - the direct lane: O_DIRECT through Linux AIO, from thread to thread.
  *
  * What may go this way, and how it gets there.  How completions are found is
- * event_ring.c's business, how barriers take notice epoch.c's.
+ * event_ring.c's business, how the engine takes notice bypass.c's.
  */
 #include "direct.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <libaio.h>
-#include <sys/sysmacros.h>
 #include <sys/uio.h>
 
 #include "aio_context.h"
+#include "bypass.h"
 #include "config.h"
-#include "epoch.h"
 #include "event_ring.h"
 #include "filesize.h"
 #include "filter.h"
-#include "outside.h"
+#include "futex.h"
 #include "perform.h"
 #include "reaper.h"
 #include "stats.h"
-#include "steering.h"
+#include "fd_hints.h"
+
+#define SLEPT_NS 200000u
 
 static const struct direct_events *events;
-
-/* Without a device it is a network or stacked file system, where io_submit may wait. */
-static enum file_kind classify(struct request *req)
-{
-	const struct descriptor *d = &req->descriptor;
-
-	descriptor_get_inode(req->fd, &req->descriptor);
-	if (d->err == 0 && (S_ISBLK(d->mode) || (S_ISREG(d->mode) && major(d->dev) != 0)))
-		return FILE_DIRECT;
-	return FILE_OTHER;
-}
-
-/* Only the flags are asked for each time: the rest costs more than the submission itself. */
-static enum file_kind kind_of(struct request *req)
-{
-	enum file_kind kind = steering_recall(req->fd, req->descriptor.flags);
-
-	if (kind == FILE_UNKNOWN) {
-		kind = classify(req);
-		steering_note(req->fd, req->descriptor.flags, kind);
-	}
-	return kind;
-}
 
 bool direct_accepts(struct request *req)
 {
@@ -64,22 +42,20 @@ bool direct_accepts(struct request *req)
 		return false;
 	if (req->done > 0) /* half of it inline, before the file was switched to O_DIRECT */
 		return false;
-	if (req->op == OP_WRITE && ((req->descriptor.flags & O_APPEND) || filesize_is_limited()))
+	if (req->op == OP_WRITE && ((req->descriptor.flags & O_APPEND) || filesize_is_limited() ||
+				    fd_hints_refuses_writes(req->fd)))
 		return false;
-	kind = kind_of(req);
+	/* A worker finds it out first. */
+	kind = fd_hints_recall(req->fd, req->descriptor.flags);
 	if (kind != FILE_DIRECT && kind != FILE_DIRECT_WAITING)
 		return false;
 	req->refuses_nowait = kind == FILE_DIRECT_WAITING;
 	range = filter_range_of(req);
 	if (filter_may_conflict_anywhere(&range))
 		return false;
+	req->descriptor.mode = S_IFREG; /* or a block device, which is the same here */
+	req->descriptor.has_type = true;
 	return aio_context_open() == 0;
-}
-
-void direct_enter(struct request *req)
-{
-	outside_enter(req);
-	req->is_direct = true;
 }
 
 /* --- submitting ------------------------------------------------------------ */
@@ -117,7 +93,19 @@ static void learn_refusal(struct request **reqs, int nr)
 	for (int i = 0; i < nr; i++)
 		if (reqs[i]->fd == reqs[0]->fd)
 			reqs[i]->refuses_nowait = true;
-	steering_note(reqs[0]->fd, reqs[0]->descriptor.flags, FILE_DIRECT_WAITING);
+	fd_hints_note(reqs[0]->fd, reqs[0]->descriptor.flags, FILE_DIRECT_WAITING);
+}
+
+/*
+ * How did the kernel take writes of @fd?  A call that took long has slept, or
+ * was preempted, which costs little to mistake for it.
+ */
+static void note_writes(int fd, uint64_t took_ns)
+{
+	if (took_ns > SLEPT_NS || aio_context_shows(-EAGAIN))
+		fd_hints_note_refused(fd);
+	else
+		fd_hints_note_taken(fd);
 }
 
 /* False: the kernel refused the first of them. */
@@ -126,25 +114,30 @@ static bool submit_some(struct request_list *list)
 	struct request *reqs[DIRECT_BATCH_MAX], *req = TAILQ_FIRST(list);
 	uint32_t generations[DIRECT_BATCH_MAX];
 	unsigned tail = aio_context_tail();
+	bool is_write = req->op == OP_WRITE;
 	int fd = req->fd, last_fd, nr = 0, ret;
+	uint64_t began;
 
 	do {
-		generations[nr] = atomic_load_explicit(&req->generation, memory_order_relaxed);
+		generations[nr] = request_generation(req);
 		reqs[nr++] = req;
 	} while (nr < DIRECT_BATCH_MAX && (req = TAILQ_NEXT(req, list_link)));
 	/* Once it is submitted, another thread may complete and recycle it. */
 	for (int i = 0; i < nr; i++)
 		TAILQ_REMOVE(list, reqs[i], list_link);
 	last_fd = reqs[nr - 1]->fd;
+	began = clock_now_ns();
 	ret = submit_batch(reqs, nr);
 	if (ret == -EOPNOTSUPP) {
 		learn_refusal(reqs, nr);
 		ret = submit_batch(reqs, nr);
 	}
+	if (is_write)
+		note_writes(fd, clock_now_ns() - began);
 	if (ret == nr && last_fd == fd)
-		steering_note_submission(fd, aio_context_has_since(tail, reqs[nr - 1]));
+		fd_hints_note_submission(fd, aio_context_has_since(tail, reqs[nr - 1]));
 	for (int i = 0; i < ret; i++)
-		outside_return(reqs[i], generations[i]);
+		bypass_return(reqs[i], generations[i]);
 	for (int i = nr - 1; i >= (ret > 0 ? ret : 0); i--)
 		TAILQ_INSERT_HEAD(list, reqs[i], list_link);
 	return ret > 0;
@@ -161,7 +154,7 @@ size_t direct_submit(struct request_list *list)
 		nr_left++;
 	/*
 	 * A write that is given back is so at once.  It is to begin now, not when
-	 * somebody happens to look, and from here on it holds its number.
+	 * somebody happens to look.
 	 */
 	if (aio_context_shows(-EAGAIN))
 		event_ring_poll();
@@ -176,7 +169,6 @@ static uint64_t on_event(void *data, ssize_t res)
 		stats_inc(fallbacks);
 		return events->bounce(req);
 	}
-	outside_leave_range(req);
 	return events->complete(req, res);
 }
 
@@ -184,13 +176,12 @@ void direct_init(const struct direct_events *events_)
 {
 	events = events_;
 	event_ring_init(on_event);
-	epoch_init(events->drained);
 }
 
 void direct_forget(void)
 {
 	event_ring_forget();
 	aio_context_forget();
-	epoch_forget();
+	bypass_forget();
 	reaper_forget();
 }

@@ -25,20 +25,15 @@ struct direct_events {
 	/*
 	 * The kernel would have waited: the engine must do it, before all that
 	 * it holds back for the sake of @req.  The request stays entered until
-	 * outside_leave_range() and outside_leave().  Returns wait slots, too.
+	 * bypass_leave_range() and bypass_leave().  Returns wait slots, too.
 	 */
 	uint64_t (*bounce)(struct request *req);
-	/* While epoch_watch() is on: something ended.  Async-signal-safe, like all of these. */
-	void (*drained)(void);
 };
 
 void direct_init(const struct direct_events *events);
 
 /* [submitter] May @req go this way now?  Looks at its descriptor as far as it needs to. */
 bool direct_accepts(struct request *req);
-
-/* [submitter] @req belongs to the lane from here on: outside_enter(), and found on the event ring. */
-void direct_enter(struct request *req);
 
 /*
  * [submitter] Submit the entered requests of @list.  What the kernel does not

@@ -18,8 +18,8 @@
  * That is the way of what cannot be done at once.  Three lanes are shorter: the
  * inline lane completes in the submitting call (inline.c), the direct lane goes
  * from the submitting thread to Linux AIO and back to whoever polls or waits
- * (direct.c), the lane beside to a thread that does nothing else (beside.c); what
- * they cannot do comes here.
+ * (direct.c), and what is offloaded goes from the submitting thread to a worker
+ * (offload.c).
  *
  * Why that order: whoever is told must find the result; whoever finds the
  * result may free the aiocb, so nothing after the error code reads it; a waiter
@@ -28,20 +28,19 @@
  *
  * Who runs what
  *
- *   submit.c, inline.c, direct.c, event_ring.c, waiter.c, beside.c, the submitting half of
- *   desk.c and the asking half of cancel.c
- *   run in the program's threads, also in signal handlers.  They take no lock.
- *   They share with the engine and the threads beside: the inboxes (inbox.c), the pool of records
- *   (request.c), the interest word and generation of a record (waiter.c), the
- *   counters of a group (group.c), the overlap filter (filter.c), the epochs of
- *   what is outside the engine, the turns of streams (turn.c), and descriptor_held
- *   (descriptor.h); each is lock-free, and each file names who is on the other
- *   side.
+ *   submit.c, inline.c, offload.c, direct.c, event_ring.c, waiter.c, and the
+ *   asking half of cancel.c run in the program's threads, also in signal
+ *   handlers.  They take no lock.  They share with the engine and the workers:
+ *   the inboxes (inbox.c), the pool of records (request.c), the interest and the
+ *   word of a record (waiter.c, request.h), the counters of a group (group.c),
+ *   the overlap filter (filter.c), the index of what bypasses the engine
+ *   (bypass.c) and descriptor_held (descriptor.h); each is lock-free, and each
+ *   file names who is on the other side.
  *
  *   Everything else runs on the engine thread, alone, with all signals
- *   blocked: queues, backlog, cancellations and closes need no lock.  Worker
- *   and callback threads take records from a pool (pool.c), whose lock is
- *   never held while they run anything.
+ *   blocked: queues, cancellations and closes need no lock.  Workers and
+ *   callback threads belong to a pool each (thread_pool.c), whose lock is never
+ *   held while they run anything.
  *
  *   The program's memory is touched by the kernel, by a worker executing its
  *   request, and by publish_result(), never after it.
@@ -51,9 +50,9 @@
 #include <errno.h>
 
 #include "aiocb.h"
+#include "bypass.h"
+#include "bypass_events.h"
 #include "cancel.h"
-#include "completion.h"
-#include "desk.h"
 #include "direct.h"
 #include "engine.h"
 #include "fdqueue.h"
@@ -63,10 +62,13 @@
 #include "issue.h"
 #include "ledger.h"
 #include "notify.h"
-#include "outside.h"
-#include "perform.h"
+#include "offload.h"
+#include "nursery.h"
 #include "publish.h"
 #include "pump.h"
+#include "question.h"
+#include "quiesce.h"
+#include "reaper.h"
 #include "stats.h"
 #include "submit.h"
 #include "waiter.h"
@@ -85,7 +87,7 @@ static uint64_t publish_group(struct request *group)
 	if (!notify_is_wanted(&group->notification))
 		return publish_silent_group(group);
 	slots = waiter_wake(group, waiter_publish(group));
-	request_set_state(group, REQ_DONE);
+	request_set_place(group, PLACE_DONE);
 	notify_deliver(group);
 	return slots;
 }
@@ -97,15 +99,13 @@ static void publish(struct request *req, ssize_t res)
 	uint64_t interest = 0;
 
 	ledger.nr_outstanding--;
-	if (req->publication == PUBLICATION_NONE) {
+	if (request_place(req) != PLACE_DONE) { /* no worker has published it */
 		if (!request_is_barrier(req))
 			submit_lower_filter(req);
 		interest = publish_result(req, res);
-		submit_lower_filter(
-			req); /* of a sync, which a later one must not seem to overtake */
+		/* Of a sync, which a later one must not seem to overtake. */
+		submit_lower_filter(req);
 	}
-	if (req->is_bounced)
-		outside_leave(req);
 	notify_deliver(req);
 	ledger.slots_to_wake |= waiter_wake(req, interest);
 	if (group && group_leave(group, res < 0))
@@ -135,20 +135,18 @@ static int early_error(const struct request *req)
 	return req->descriptor.err;
 }
 
-/* Given up outside, where the filter has guarded it until it is in its place here. */
+/* Linux AIO gave it back, and it has its place here now, or none at all. */
 static void take_bounced(struct request *req)
 {
-	atomic_store(&req->is_beside, false);
-	if (!req->is_filtered)
-		submit_raise_filter(req);
-	outside_leave_range(req);
+	submit_raise_filter(req);
+	bypass_leave_range(req);
+	bypass_leave(req);
 }
 
 static void accept_request(struct request *req)
 {
-	int err = early_error(req);
+	int err = req->is_bounced ? -quiesce_take_bounced(req) : early_error(req);
 
-	req->batch = ledger.batch;
 	ledger.nr_outstanding++;
 	count_request(req);
 	if (!err && fdqueue_add(req) < 0)
@@ -159,6 +157,8 @@ static void accept_request(struct request *req)
 		stats_inc(lane_engine);
 		ledger_end(req, -err);
 	} else {
+		if (!req->detached)
+			req->queue->since = quiesce_since(req->fd);
 		pump(req->queue);
 	}
 }
@@ -173,6 +173,8 @@ static void finish(struct request *req)
 	ssize_t res = publish_final_result(req);
 
 	request_release_descriptor(req);
+	if (req->pin)
+		pin_put(req->pin);
 	if (req->is_file_data)
 		ledger.nr_files_in_flight--;
 	if (queue) {
@@ -227,28 +229,37 @@ static void ring_is_done(struct request *req)
 	}
 	/* Half of it may be done and the rest be on its way again: then it was not cancelled. */
 	if (req->cancel)
-		cancel_answer(req, is_cancelled, !req->has_ended);
+		cancel_answer(req, is_cancelled, request_place(req) != PLACE_ENDED);
 }
 
 static void on_complete(struct request *req, ssize_t res)
 {
 	issue_leave_prepared(req);
 	req->res = res;
-	req->is_on_ring = false;
+	req->has_cqe = true;
 	if (--req->cqes_due == 0)
 		ring_is_done(req);
 }
 
 static void on_cancelled(struct request *req, int res)
 {
-	req->cqes_due--;
-	if (!req->is_on_ring)
+	if (--req->cqes_due == 0)
 		ring_is_done(req);
 	else if (res < 0)
 		cancel_answer(req, false, true); /* the kernel cannot, or not any more */
 }
 
 /* --- what the engine calls ---------------------------------------------- */
+
+static void serve_asked(unsigned asked)
+{
+	if (asked & ENGINE_ASK_REAPER)
+		reaper_start();
+	if (asked & ENGINE_ASK_WORKERS)
+		workers_provide();
+	if (asked & ENGINE_ASK_DRAINED)
+		pump_awaiting();
+}
 
 static void receive(struct message *message)
 {
@@ -262,15 +273,8 @@ static void receive(struct message *message)
 		ledger.nr_on_workers--;
 		ledger_end(req, req->res);
 		break;
-	case MESSAGE_BESIDE:
-		completion_beside_received();
-		break;
-	case MESSAGE_REAPER:
-		completion_reaper_received();
-		break;
-	case MESSAGE_DRAINED:
-		completion_drained_received();
-		pump_awaiting();
+	case MESSAGE_ASK:
+		serve_asked(engine_asked());
 		break;
 	case MESSAGE_NOTIFY:
 		notify_deliver(req);
@@ -279,10 +283,10 @@ static void receive(struct message *message)
 		ledger.slots_to_wake |= publish_group(req);
 		break;
 	case MESSAGE_CANCEL:
-		cancel_accept(message);
+		cancel_accept(req);
 		break;
 	case MESSAGE_CLOSE:
-		cancel_accept_closing(message);
+		quiesce_accept(req);
 		break;
 	case MESSAGE_INVALID:
 		break;
@@ -294,18 +298,17 @@ static void refuse_one(struct message *message, int err)
 	struct request *req = (struct request *)message;
 
 	if (message->kind == MESSAGE_SUBMIT) {
-		/* It was accepted when there was another way. */
-		ssize_t res = req->is_beside ? perform(req, req->fd) : -err;
-
-		if (req->is_bounced)
-			outside_leave_range(req);
+		if (req->is_bounced) {
+			bypass_leave_range(req);
+			bypass_leave(req);
+		}
 		request_release_descriptor(req);
 		ledger.nr_outstanding++;
-		publish(req, res);
-	} else if (message->kind == MESSAGE_BESIDE) {
-		completion_beside_refused();
+		publish(req, -err);
+	} else if (message->kind == MESSAGE_ASK) {
+		engine_asked();
 	} else if (message->kind == MESSAGE_CANCEL || message->kind == MESSAGE_CLOSE) {
-		cancel_refuse(message);
+		question_answer(req);
 	} else {
 		receive(message);
 	}
@@ -340,10 +343,8 @@ static void publish_ended(void)
 
 	TAILQ_CONCAT(&list, &ledger.ended, list_link);
 	ledger.nr_publishings++;
-	if (!TAILQ_EMPTY(&list)) {
-		ledger.batch++;
+	if (!TAILQ_EMPTY(&list))
 		engine_receive();
-	}
 	while ((req = TAILQ_FIRST(&list))) {
 		TAILQ_REMOVE(&list, req, list_link);
 		finish(req);
@@ -354,7 +355,7 @@ static void publish_ended(void)
 static bool is_watching(void)
 {
 	return !TAILQ_EMPTY(&ledger.awaiting) || notify_is_waiting() || workers_are_waiting() ||
-	       cancel_is_watching() || !TAILQ_EMPTY(&ledger.stranded);
+	       quiesce_is_watching() || !TAILQ_EMPTY(&ledger.stranded);
 }
 
 static uint64_t tick(void)
@@ -369,6 +370,7 @@ static uint64_t tick(void)
 		workers_tick();
 		issue_stranded();
 		pump_watch_awaiting();
+		quiesce_tick();
 		ledger.tick_at = now + TICK_NS;
 	}
 	return ledger.tick_at - now;
@@ -376,11 +378,11 @@ static uint64_t tick(void)
 
 /*
  * The ring was taken away.  What it had done is reported by now; the rest is
- * executed by workers, as far as the numbers still mean their files.
+ * executed by workers.
  */
 static void abandon(struct request *req)
 {
-	if (!req->is_on_ring) {
+	if (req->has_cqe) {
 		ring_is_done(req); /* only the answer to its cancellation is missing */
 		return;
 	}
@@ -407,13 +409,9 @@ static uint64_t settle(void)
 
 	for (int i = 0; i == 0 || (i < ROUNDS_MAX && !TAILQ_EMPTY(&ledger.ended)); i++) {
 		publish_ended();
-		pump_backlog();
 		cancel_serve();
 		wake_waiters();
 	}
-	ledger.round++;
-	ledger.batch++;
-	cancel_serve_closings();
 	if (!TAILQ_EMPTY(&ledger.ended))
 		return 0;
 	if (!is_watching())
@@ -445,17 +443,19 @@ void dispatch_start(void)
 	ledger_reset();
 	notify_start();
 	engine_init(&client);
-	completion_start();
+	bypass_events_start();
+	nursery_start(workers_report);
 }
 
 void dispatch_forget(void)
 {
 	filter_forget();
 	direct_forget();
-	desk_forget();
+	offload_forget();
 	fdqueue_forget();
 	cancel_forget();
+	quiesce_forget();
+	nursery_forget();
 	notify_forget();
-	workers_forget();
 	engine_forget();
 }

@@ -40,6 +40,7 @@ static const struct engine_client *client;
 static const struct backend *backend; /* engine only */
 static _Atomic(const char *) serving; /* engine writes, introspection reads */
 static _Atomic uint32_t verdict;      /* engine writes, a starter waits */
+static _Atomic pid_t tid;             /* engine writes */
 static uint64_t idle_since;           /* engine only; 0: not idle */
 
 void engine_init(const struct engine_client *client_)
@@ -251,6 +252,7 @@ static void *engine_thread(void *arg)
 	pthread_t self = pthread_self();
 
 	thread_set_name("rtaio-engine");
+	atomic_store(&tid, (pid_t)RAW_SYSCALL(SYS_gettid));
 	if (arg) {
 		take_over((pthread_t)arg);
 	} else if (!open_backend()) {
@@ -330,11 +332,48 @@ int engine_hand_over(struct message *first, struct message *last)
 	return 0;
 }
 
+static _Atomic uint32_t asked; /* ENGINE_ASK_*; not 0: the message is in the inbox */
+static struct message ask_message = { .kind = MESSAGE_ASK };
+
+/* No handler comes in between that could jump out, and leave the word set for ever. */
+bool engine_ask(enum engine_ask what)
+{
+	uint64_t all = UINT64_MAX, old;
+	bool is_asked = true;
+
+	RAW_SYSCALL(SYS_rt_sigprocmask, SIG_SETMASK, &all, &old, sizeof(all));
+	if (atomic_fetch_or(&asked, what) == 0) {
+		if (what == ENGINE_ASK_WORKERS)
+			is_asked = engine_hand_over(&ask_message, &ask_message) == 0;
+		else
+			is_asked = inbox_push(&engine_inbox, &ask_message, &ask_message);
+		if (!is_asked)
+			atomic_store(&asked, 0);
+	}
+	RAW_SYSCALL(SYS_rt_sigprocmask, SIG_SETMASK, &old, NULL, sizeof(old));
+	return is_asked;
+}
+
+unsigned engine_asked(void)
+{
+	return atomic_exchange(&asked, 0);
+}
+
 const char *engine_serving(void)
 {
 	const char *name = atomic_load(&serving);
 
 	return name && inbox_is_open(&engine_inbox) ? name : "none";
+}
+
+bool engine_is_running(void)
+{
+	return inbox_is_open(&engine_inbox);
+}
+
+pid_t engine_tid(void)
+{
+	return atomic_load(&tid);
 }
 
 bool engine_may_have_ring(void)
@@ -346,6 +385,8 @@ bool engine_may_have_ring(void)
 void engine_forget(void)
 {
 	backend = NULL;
+	atomic_store(&asked, 0);
+	atomic_store(&tid, 0);
 	atomic_store(&serving, NULL);
 	inbox_forget(&engine_inbox);
 }

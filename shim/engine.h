@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "backend.h"
 #include "inbox.h"
@@ -57,6 +58,22 @@ void engine_init(const struct engine_client *client);
  */
 int engine_hand_over(struct message *first, struct message *last);
 
+/* What the engine may be asked for, without a message of one's own. */
+enum engine_ask {
+	ENGINE_ASK_DRAINED = 1u << 0, /* a request left for which its queues may have waited */
+	ENGINE_ASK_REAPER = 1u << 1,  /* completions of Linux AIO shall be reported */
+	ENGINE_ASK_WORKERS = 1u << 2, /* the workers need looking after */
+};
+
+/*
+ * [any thread, also in handlers] Ask for @what.  The engine is started for the
+ * sake of the workers only.  False: there is none.
+ */
+bool engine_ask(enum engine_ask what);
+
+/* [engine] MESSAGE_ASK came in: all that was asked for. */
+unsigned engine_asked(void);
+
 /*
  * [any thread] Start the engine without giving it anything to do: can the
  * backend asked for by name serve?  0 or -errno as above.
@@ -65,6 +82,12 @@ int engine_try(void);
 
 /* [any thread] Name of the backend in use, "none" while there is no engine. */
 const char *engine_serving(void);
+
+/* [any thread] Is there one, or is it being made? */
+bool engine_is_running(void);
+
+/* [any thread] The thread of the engine; 0: there is none. */
+pid_t engine_tid(void);
 
 /* [any thread] May io_uring serve?  Until the engine has tried, what was asked for tells. */
 bool engine_may_have_ring(void);

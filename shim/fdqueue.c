@@ -11,12 +11,10 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "epoch.h"
+#include "bypass.h"
 #include "filter.h"
 #include "futex.h"
-#include "outside.h"
 #include "stats.h"
-#include "turn.h"
 
 #define SLAB_BYTES       65536u
 #define NR_STATIC_QUEUES 64u /* work even where no memory is left */
@@ -32,11 +30,9 @@ static int compare_queues(struct fdqueue *a, struct fdqueue *b)
 {
 	if (a->fd != b->fd)
 		return compare_number(a->fd, b->fd);
-	if (a->descriptor.ino != b->descriptor.ino)
-		return a->descriptor.ino < b->descriptor.ino ? -1 : 1;
-	if (a->descriptor.dev != b->descriptor.dev)
-		return a->descriptor.dev < b->descriptor.dev ? -1 : 1;
-	return 0;
+	if (a->detached != b->detached)
+		return compare_number(a->detached, b->detached);
+	return compare_number(a->is_file, b->is_file);
 }
 
 /* Higher priority first, then first come. */
@@ -83,14 +79,14 @@ RB_GENERATE_INTERNAL(chain_tree, request, tree_link, compare_chain, UNUSED_STATI
 RB_GENERATE_INTERNAL(range_tree, request, tree_link, compare_ranges, UNUSED_STATIC)
 
 static struct queue_tree queues = RB_INITIALIZER(&queues);
-static struct fdqueue *free_queues; /* linked through backlog_link.tqe_next */
+static struct fdqueue *free_queues; /* linked through awaiting_link.tqe_next */
 
 static bool is_static_used; /* the first queues come from the data segment */
 
 static void add_free_queues(struct fdqueue *slab, size_t nr)
 {
 	for (size_t i = 0; i < nr; i++) {
-		slab[i].backlog_link.tqe_next = free_queues;
+		slab[i].awaiting_link.tqe_next = free_queues;
 		free_queues = &slab[i];
 	}
 }
@@ -120,10 +116,10 @@ static struct fdqueue *make_queue(const struct request *req)
 	if (!free_queues && !grow_free_queues())
 		return NULL;
 	queue = free_queues;
-	free_queues = queue->backlog_link.tqe_next;
+	free_queues = queue->awaiting_link.tqe_next;
 	memset(queue, 0, sizeof(*queue));
 	queue->fd = req->fd;
-	queue->descriptor = req->descriptor;
+	queue->detached = req->detached;
 	queue->is_file = descriptor_is_file(&req->descriptor);
 	TAILQ_INIT(&queue->outstanding);
 	TAILQ_INIT(&queue->waiting);
@@ -133,14 +129,13 @@ static struct fdqueue *make_queue(const struct request *req)
 
 static struct fdqueue *find_queue(const struct request *req)
 {
-	struct fdqueue key = { .fd = req->fd, .descriptor = req->descriptor };
+	struct fdqueue key = {
+		.fd = req->fd,
+		.detached = req->detached,
+		.is_file = descriptor_is_file(&req->descriptor),
+	};
 
 	return RB_FIND(queue_tree, &queues, &key);
-}
-
-static bool is_barrier(const struct request *req)
-{
-	return req->op == OP_FSYNC || req->op == OP_FDATASYNC;
 }
 
 static int way_of(const struct request *req)
@@ -148,13 +143,22 @@ static int way_of(const struct request *req)
 	return req->op == OP_WRITE ? WRITES : READS;
 }
 
-/* Whatever waits here is younger, but for those that were given up before. */
+/* What had bypassed the engine is older than what came here since it was submitted. */
 static void insert_bounced(struct fdqueue *queue, struct request *req)
 {
 	struct request *other;
 
+	TAILQ_FOREACH(other, &queue->outstanding, outstanding_link)
+		if (other->stamp > req->stamp)
+			break;
+	if (other)
+		TAILQ_INSERT_BEFORE(other, req, outstanding_link);
+	else
+		TAILQ_INSERT_TAIL(&queue->outstanding, req, outstanding_link);
+	if (request_is_barrier(req))
+		return;
 	TAILQ_FOREACH(other, &queue->waiting, list_link)
-		if (!other->is_bounced)
+		if (other->stamp > req->stamp)
 			break;
 	if (other)
 		TAILQ_INSERT_BEFORE(other, req, list_link);
@@ -173,15 +177,16 @@ int fdqueue_add(struct request *req)
 		return -ENOMEM;
 	req->queue = queue;
 	req->seq = ++last_seq;
-	req->is_waiting = true;
-	TAILQ_INSERT_TAIL(&queue->outstanding, req, outstanding_link);
-	if (is_barrier(req))
+	request_set_place(req, PLACE_QUEUE);
+	if (req->is_bounced) {
+		insert_bounced(queue, req);
 		return 0;
-	/* A number that is a stream's by now may have been taken for a file's outside. */
+	}
+	TAILQ_INSERT_TAIL(&queue->outstanding, req, outstanding_link);
+	if (request_is_barrier(req))
+		return 0;
 	if (!queue->is_file)
 		RB_INSERT(chain_tree, &queue->chain[way_of(req)], req);
-	else if (req->is_bounced)
-		insert_bounced(queue, req);
 	else
 		TAILQ_INSERT_TAIL(&queue->waiting, req, list_link);
 	return 0;
@@ -213,19 +218,13 @@ static bool must_wait(struct fdqueue *queue, const struct request *req)
 	return req->op == OP_WRITE && overlaps(queue, READS, start, end);
 }
 
-/*
- * Do the filters of the lanes outside say "perhaps"?  Its requests are older than
- * ours, unless their submitting call goes on: outside.h.
- */
-static bool waits_for_direct(struct fdqueue *queue, const struct request *req)
+static bool waits_for_bypass(struct fdqueue *queue, const struct request *req)
 {
 	struct filter_range range = filter_range_of(req);
 
-	if (!filter_may_conflict_outside(&range))
+	if (!filter_may_conflict_bypassing(&range) || !bypass_precedes(req, queue->since))
 		return false;
-	if (queue->is_overdue && !outside_precedes(req))
-		return false;
-	queue->awaits_direct = true;
+	queue->awaits_bypass = true;
 	return true;
 }
 
@@ -237,6 +236,7 @@ static void put_in_flight(struct fdqueue *queue, struct request *req)
 	if (RB_EMPTY(&queue->ranges[way]) || length > queue->range_max[way])
 		queue->range_max[way] = length;
 	RB_INSERT(range_tree, &queue->ranges[way], req);
+	queue->nr_in_flight++;
 }
 
 static struct request *next_of_file(struct fdqueue *queue)
@@ -245,7 +245,7 @@ static struct request *next_of_file(struct fdqueue *queue)
 
 	if (!req)
 		return NULL;
-	if (waits_for_direct(queue, req) || must_wait(queue, req)) {
+	if (waits_for_bypass(queue, req) || must_wait(queue, req)) {
 		if (!req->has_stalled) {
 			req->has_stalled = true;
 			stats_inc(overlap_stalls);
@@ -265,68 +265,50 @@ static struct request *next_of_chain(struct fdqueue *queue, int way)
 		return NULL;
 	RB_REMOVE(chain_tree, &queue->chain[way], req);
 	queue->is_busy[way] = true;
-	queue->turn[way] = turn_take(queue->fd, &queue->descriptor, way);
 	return req;
 }
 
-/* Is nothing left of the epoch before that a barrier would have to wait for? */
-static bool is_epoch_over(const struct fdqueue *queue)
-{
-	if (epoch_is_over(queue->fd))
-		return true;
-	return queue->is_overdue && !outside_precedes_barrier(queue->fd, epoch_before(queue->fd));
-}
-
-/* A barrier whose turn has come still waits for what is outside. */
+/* A barrier that is the oldest here still waits for what bypasses the engine. */
 static bool is_barrier_clear(struct fdqueue *queue, struct request *req)
 {
-	if (!req->has_direct_barrier) {
-		if (!epoch_is_busy(queue->fd))
-			return true;
-		req->has_direct_barrier = is_epoch_over(queue) && epoch_open_barrier(queue->fd);
-	}
-	if (!req->has_direct_barrier || !is_epoch_over(queue)) {
-		queue->awaits_direct = true;
-		return false;
-	}
-	epoch_close_barrier(queue->fd);
-	req->has_direct_barrier = false;
-	return true;
+	queue->awaits_bypass = bypass_precedes(req, queue->since);
+	return !queue->awaits_bypass;
 }
 
 struct request *fdqueue_next(struct fdqueue *queue, bool has_room)
 {
-	struct request *oldest = TAILQ_FIRST(&queue->outstanding);
-	struct request *req = NULL;
+	struct request *oldest = TAILQ_FIRST(&queue->outstanding), *req;
 
-	queue->awaits_direct = false;
-	if (oldest && oldest->is_waiting && is_barrier(oldest) && is_barrier_clear(queue, oldest))
-		req = oldest;
-	else if (!queue->is_file) {
-		req = next_of_chain(queue, READS);
-		if (!req)
-			req = next_of_chain(queue, WRITES);
-	} else if (has_room)
-		req = next_of_file(queue);
-	if (req)
-		req->is_waiting = false;
-	return req;
+	queue->awaits_bypass = false;
+	if (oldest && request_place(oldest) == PLACE_QUEUE && request_is_barrier(oldest) &&
+	    is_barrier_clear(queue, oldest))
+		return oldest;
+	if (queue->is_file)
+		return has_room ? next_of_file(queue) : NULL;
+	req = next_of_chain(queue, READS);
+	return req ? req : next_of_chain(queue, WRITES);
 }
 
-bool fdqueue_wants_room(const struct fdqueue *queue)
+unsigned fdqueue_new_detached(void)
 {
-	return !TAILQ_EMPTY(&queue->waiting);
+	static unsigned last_detached;
+
+	return ++last_detached;
+}
+
+void fdqueue_detach(struct fdqueue *queue, unsigned detached)
+{
+	RB_REMOVE(queue_tree, &queues, queue);
+	queue->detached = detached;
+	RB_INSERT(queue_tree, &queues, queue);
 }
 
 void fdqueue_withdraw(struct request *req)
 {
 	struct fdqueue *queue = req->queue;
 
-	req->is_waiting = false;
 	req->is_withdrawn = true;
-	if (req->has_direct_barrier)
-		epoch_close_barrier(queue->fd);
-	if (is_barrier(req))
+	if (request_is_barrier(req))
 		return;
 	if (queue->is_file)
 		TAILQ_REMOVE(&queue->waiting, req, list_link);
@@ -338,13 +320,13 @@ static void leave_flight(struct fdqueue *queue, struct request *req)
 {
 	int way = way_of(req);
 
-	if (is_barrier(req))
+	if (request_is_barrier(req))
 		return;
 	if (queue->is_file) {
 		RB_REMOVE(range_tree, &queue->ranges[way], req);
+		queue->nr_in_flight--;
 	} else {
 		queue->is_busy[way] = false;
-		turn_end(queue->fd, way, queue->turn[way]);
 	}
 }
 
@@ -352,16 +334,14 @@ void fdqueue_remove(struct request *req)
 {
 	struct fdqueue *queue = req->queue;
 
-	if (req->is_waiting)
-		fdqueue_withdraw(req);
-	else if (!req->is_withdrawn)
+	if (!req->is_withdrawn)
 		leave_flight(queue, req);
 	req->queue = NULL;
 	TAILQ_REMOVE(&queue->outstanding, req, outstanding_link);
 	if (!TAILQ_EMPTY(&queue->outstanding))
 		return;
 	RB_REMOVE(queue_tree, &queues, queue);
-	queue->backlog_link.tqe_next = free_queues;
+	queue->awaiting_link.tqe_next = free_queues;
 	free_queues = queue;
 }
 
@@ -382,5 +362,4 @@ void fdqueue_forget(void)
 	RB_INIT(&queues);
 	free_queues = NULL;
 	is_static_used = false;
-	turn_forget();
 }

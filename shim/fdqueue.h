@@ -2,9 +2,9 @@
 /*
  * fdqueue.h - per-descriptor order: which request may be issued now?
  *
- * Engine thread only, so no lock.  A queue is found by descriptor number and
- * the inode behind it: a number that was closed and used again while an old
- * request is still in flight gets a queue of its own.
+ * Engine thread only, so no lock.  A queue is found by descriptor.  When that is
+ * closed while requests are outstanding, the queue is detached: whatever comes
+ * for another file of the same descriptor gets a queue of its own.
  *
  * Streams (pipes, sockets, terminals, character devices) have a chain for
  * reads and one for writes, one request in flight in each, ordered by priority
@@ -29,30 +29,23 @@ RB_HEAD(chain_tree, request);
 RB_HEAD(range_tree, request);
 
 /*
- * Requests of the direct lane are in no queue; its filter and its barriers
- * (filter.h, direct.h) say whether a request here has to wait for one of them.
+ * Requests that bypass the engine are in no queue; filter.h and bypass.h say
+ * whether a request here has to wait for one of them.
  */
 struct fdqueue {
-	RB_ENTRY(fdqueue) tree_link; /* also the free list */
-	TAILQ_ENTRY(fdqueue) backlog_link;
-	TAILQ_ENTRY(fdqueue) awaiting_link;
+	RB_ENTRY(fdqueue) tree_link;
+	TAILQ_ENTRY(fdqueue) awaiting_link; /* also the free list */
 	int fd;
 	bool is_file;
-	bool awaits_direct; /* the next one waits for the direct lane */
-	bool is_overdue;    /* it has waited for that: ask exactly whether it must */
-	bool is_awaiting;   /* dispatch keeps it in its list of such queues */
-	bool is_backlogged; /* dispatch keeps it in its backlog */
-	bool has_turn;      /* dispatch: may put one request in flight ahead of the backlog */
-	struct descriptor descriptor;    /* what the number meant */
-	struct descriptor seen;          /* issue: what it meant when last looked at, */
-	uint64_t looked_in;              /* in which round that was, */
-	uint64_t looked_after;           /* after which batch was received, */
-	unsigned nr_looks_saved;         /* and how many requests went by it */
+	unsigned detached;               /* 0, or what tells closed ones apart */
+	uint64_t since;                  /* stamps before that are another file's: quiesce.h */
+	bool awaits_bypass;              /* the next one waits for one that bypasses the engine */
+	bool is_awaiting;                /* dispatch keeps it in its list of such queues */
+	unsigned nr_in_flight;           /* file requests that are issued and not complete */
 	struct request_list outstanding; /* accepted and not complete, oldest first */
 	struct request_list waiting;     /* file requests not issued, oldest first */
 	struct chain_tree chain[2];      /* stream requests not issued: reads, writes */
-	bool is_busy[2];                 /* one of that chain is in flight, */
-	uint64_t turn[2];                /* and submitters know it by this number */
+	bool is_busy[2];                 /* one of that chain is in flight */
 	struct range_tree ranges[2];     /* file requests in flight: reads, writes */
 	off_t range_max[2];              /* longest range since that tree was last empty */
 };
@@ -66,27 +59,31 @@ int fdqueue_add(struct request *req);
  */
 struct request *fdqueue_next(struct fdqueue *queue, bool has_room);
 
-/* Does a file request wait for nothing but room? */
-bool fdqueue_wants_room(const struct fdqueue *queue);
-
 /* Is exactly one request outstanding? */
 static inline bool fdqueue_is_last(const struct fdqueue *queue)
 {
 	return TAILQ_FIRST(&queue->outstanding) == TAILQ_LAST(&queue->outstanding, request_list);
 }
 
+/*
+ * The descriptor is about to be closed: what comes from now on is another
+ * file's.  @detached, from fdqueue_new_detached(), tells the queue from others.
+ */
+void fdqueue_detach(struct fdqueue *queue, unsigned detached);
+unsigned fdqueue_new_detached(void);
+
 /* Take @req, which waits, out of the order: it is going to be cancelled. */
 void fdqueue_withdraw(struct request *req);
 
 /*
  * @req, issued or not, is complete: forget it.  Frees the queue when it was
- * the last; such a queue must not be in the backlog.
+ * the last.
  */
 void fdqueue_remove(struct request *req);
 
 /*
- * Iterate over the queues of descriptor number @fd, or over all from number
- * @fd on: the first with number >= @fd, then the one after @queue.  NULL at the end.
+ * Iterate over the queues of descriptor @fd, or over all from @fd on: the first
+ * of a descriptor >= @fd, then the one after @queue.  NULL at the end.
  */
 struct fdqueue *fdqueue_first(int fd);
 struct fdqueue *fdqueue_after(struct fdqueue *queue);

@@ -2,10 +2,9 @@
 /*
  * filter.h - may this range overlap a request that is still under way?
  *
- * The lanes outside the engine act in the submitting thread, or beside it, ahead of
- * everything that waits in the engine.  They may do so only where no order is
- * due: where no earlier request on the descriptor touches the same bytes, with
- * one of the two a write.  A counting filter over blocks of the descriptor
+ * The lanes that bypass the engine act ahead of everything that waits there.
+ * They may do so only where no order is due: where no earlier request on the
+ * descriptor touches the same bytes, with one of the two a write.  A counting filter over blocks of the descriptor
  * answers "surely not" or "perhaps"; after "perhaps" the engine, which knows
  * exactly, decides.
  *
@@ -29,8 +28,7 @@
 enum filter_lane {
 	FILTER_ENGINE,
 	FILTER_DIRECT,
-	FILTER_COPIES, /* copies beside, */
-	FILTER_LONG,   /* and long transfers: these two keep their order among themselves */
+	FILTER_OFFLOADED, /* these keep their order among themselves: thread_pool.h */
 	FILTER_NR,
 };
 
@@ -47,20 +45,17 @@ void filter_raise(enum filter_lane lane, const struct filter_range *range);
 void filter_lower(enum filter_lane lane, const struct filter_range *range);
 bool filter_may_conflict(enum filter_lane lane, const struct filter_range *range);
 
-/* In any lane outside the engine. */
-bool filter_may_conflict_outside(const struct filter_range *range);
+/* With any that bypasses the engine. */
+bool filter_may_conflict_bypassing(const struct filter_range *range);
 
 /* How many requests of that direction are under way on the descriptor (hashed)? */
 unsigned filter_depth(enum filter_lane lane, const struct filter_range *range);
 
-/* In any lane, also if a request goes from outside to the engine meanwhile. */
+/* In any lane, also if a request goes from Linux AIO to the engine meanwhile. */
 bool filter_may_conflict_anywhere(const struct filter_range *range);
 
-/*
- * The same but for copies beside.  Who asks for these alone asks that first: what
- * goes from there to the engine is then found in one of the two.
- */
-bool filter_may_conflict_but_with_copies(const struct filter_range *range);
+/* The same, but for those that are offloaded. */
+bool filter_may_conflict_unordered(const struct filter_range *range);
 
 /* Child of a fork: nothing is under way. */
 void filter_forget(void);

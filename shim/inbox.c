@@ -4,8 +4,7 @@
  *
  * Pushers compete by compare-and-swap on head; the receiver is the only taker.
  * The bottom message of the list has next == NULL whatever state it replaced:
- * the pusher that replaced ASLEEP owes the wake.  One without haste leaves it
- * standing, so that who comes next still owes it.  The receiver reads the wake
+ * the pusher that replaced ASLEEP owes the wake.  The receiver reads the wake
  * word before it says ASLEEP, so that a wake which comes at once is seen.
  * test/model/inbox.pml is the model.
  */
@@ -20,28 +19,21 @@
 #define INBOX_EMPTY    ((uintptr_t)0)
 #define INBOX_ASLEEP   ((uintptr_t)1)
 #define INBOX_STARTING ((uintptr_t)3)
-#define INBOX_MESSAGE  ((uintptr_t)4) /* anything from here on is a pointer, perhaps | ASLEEP */
-
-#define QUIET_MAX 64u /* of so many messages without haste one wakes the engine */
+#define INBOX_MESSAGE  ((uintptr_t)4) /* anything from here on is a pointer */
 
 static struct message *list_of(uintptr_t value)
 {
-	return value >= INBOX_MESSAGE ? (struct message *)(value & ~INBOX_ASLEEP) : NULL;
+	return value >= INBOX_MESSAGE ? (struct message *)value : NULL;
 }
 
-static bool is_asleep(uintptr_t value)
-{
-	return (value == INBOX_ASLEEP || value >= INBOX_MESSAGE) && (value & INBOX_ASLEEP);
-}
-
-static void wake_receiver(struct inbox *inbox)
+void inbox_wake(struct inbox *inbox)
 {
 	int timer;
 
 	stats_inc(engine_wakes);
 	atomic_fetch_add(&inbox->wake_word, 1);
 	/* All: a ring that was just closed may still wait here, and is not the one that is meant. */
-	futex_wake(&inbox->wake_word, INT_MAX);
+	futex_wake(&inbox->wake_word, inbox->wakes_one ? 1 : INT_MAX);
 	timer = atomic_load(&inbox->wake_timer);
 	if (timer >= 0) {
 		const struct itimerspec at_once = { .it_value = { .tv_nsec = 1 } };
@@ -52,26 +44,20 @@ static void wake_receiver(struct inbox *inbox)
 
 /*
  * Who replaces ASLEEP owes a wake, and until it is paid nobody else sees a
- * reason to wake the engine: a handler that came in between and waited for a
- * request would wait for ever.  So no handler comes in between.  Without a
- * message: only wake, for what lies there.
+ * reason to wake the receiver: a handler that came in between and waited for a
+ * request would wait for ever.  So no handler comes in between.
  */
 static bool push_and_wake(struct inbox *inbox, struct message *first, struct message *last)
 {
-	uintptr_t value = atomic_load(&inbox->head);
+	uintptr_t expected = INBOX_ASLEEP;
 	uint64_t all = UINT64_MAX, old;
-	bool has_pushed = false;
+	bool has_pushed;
 
+	last->next = NULL;
 	RAW_SYSCALL(SYS_rt_sigprocmask, SIG_SETMASK, &all, &old, sizeof(all));
-	while (is_asleep(value) && !has_pushed) {
-		if (last)
-			last->next = list_of(value);
-		has_pushed =
-			atomic_compare_exchange_weak(&inbox->head, &value,
-						     (uintptr_t)(first ? first : list_of(value)));
-	}
+	has_pushed = atomic_compare_exchange_strong(&inbox->head, &expected, (uintptr_t)first);
 	if (has_pushed)
-		wake_receiver(inbox);
+		inbox_wake(inbox);
 	RAW_SYSCALL(SYS_rt_sigprocmask, SIG_SETMASK, &old, NULL, sizeof(old));
 	return has_pushed;
 }
@@ -83,7 +69,7 @@ bool inbox_push(struct inbox *inbox, struct message *first, struct message *last
 	for (;;) {
 		if (old == INBOX_CLOSED)
 			return false;
-		if (is_asleep(old)) {
+		if (old == INBOX_ASLEEP) {
 			if (push_and_wake(inbox, first, last))
 				return true;
 			old = atomic_load(&inbox->head);
@@ -96,22 +82,6 @@ bool inbox_push(struct inbox *inbox, struct message *first, struct message *last
 	}
 }
 
-bool inbox_push_quietly(struct inbox *inbox, struct message *message)
-{
-	static _Atomic uint32_t nr_quiet;
-	uintptr_t old = atomic_load(&inbox->head), new;
-
-	if (atomic_fetch_add_explicit(&nr_quiet, 1, memory_order_relaxed) % QUIET_MAX == 0)
-		return inbox_push(inbox, message, message);
-	do {
-		if (old == INBOX_CLOSED)
-			return false;
-		message->next = list_of(old);
-		new = (uintptr_t)message | (is_asleep(old) ? INBOX_ASLEEP : 0);
-	} while (!atomic_compare_exchange_weak(&inbox->head, &old, new));
-	return true;
-}
-
 bool inbox_rests(struct inbox *inbox)
 {
 	return atomic_load(&inbox->head) == INBOX_ASLEEP;
@@ -119,15 +89,12 @@ bool inbox_rests(struct inbox *inbox)
 
 bool inbox_push_to_rest(struct inbox *inbox, struct message *message)
 {
-	return push_and_wake(inbox, message, message);
+	return inbox_rests(inbox) && push_and_wake(inbox, message, message);
 }
 
-void inbox_prod(struct inbox *inbox)
+void inbox_open(struct inbox *inbox)
 {
-	uintptr_t value = atomic_load(&inbox->head);
-
-	if (list_of(value) && is_asleep(value))
-		push_and_wake(inbox, NULL, NULL);
+	atomic_store(&inbox->head, INBOX_EMPTY);
 }
 
 bool inbox_claim_start(struct inbox *inbox)
@@ -183,10 +150,12 @@ bool inbox_fall_asleep(struct inbox *inbox, uint32_t *wake_value)
 	return atomic_compare_exchange_strong(&inbox->head, &expected, INBOX_ASLEEP);
 }
 
-/* It is EMPTY, ASLEEP or a list: nobody closes it but the receiver. */
+/* Someone may have pushed: then it is no longer ASLEEP. */
 void inbox_wake_up(struct inbox *inbox)
 {
-	atomic_fetch_and(&inbox->head, ~INBOX_ASLEEP);
+	uintptr_t expected = INBOX_ASLEEP;
+
+	atomic_compare_exchange_strong(&inbox->head, &expected, INBOX_EMPTY);
 }
 
 bool inbox_close(struct inbox *inbox)

@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * inbox.h - the hand-over from any thread to one of ours.
+ * inbox.h - the hand-over from any thread to one of ours, or to one of a pool.
  *
  * One word: the newest message of a list, or what the receiver is doing while
  * there is none.  Since "asleep" and "closed" lie in the same word as the
  * list, no wake-up can be lost between them.
  *
  *   INBOX_EMPTY     the receiver is awake and will look again
- *   INBOX_ASLEEP    the receiver sleeps: who replaces this value wakes it, but
- *                   for messages without haste, which keep it as a flag beside
- *                   the list
+ *   INBOX_ASLEEP    the receiver sleeps: who replaces this value wakes it
  *   INBOX_CLOSED    no receiver: who wants one replaces this by STARTING
  *   INBOX_STARTING  somebody creates it; push on top of it meanwhile
  */
@@ -31,6 +29,7 @@ struct inbox {
 	 * another file under the number.  -1: none.
 	 */
 	_Atomic int wake_timer;
+	bool wakes_one; /* of several receivers */
 };
 
 #define INBOX_CLOSED ((uintptr_t)2)
@@ -46,20 +45,17 @@ struct inbox {
  */
 bool inbox_push(struct inbox *inbox, struct message *first, struct message *last);
 
-/*
- * [any thread, also in handlers] The same without a wake, for a message that
- * has time until the receiver looks anyway.  Who finds out that it may never do
- * calls inbox_prod().  Now and then it wakes nevertheless, so that it
- * is not met with thousands at once.
- */
-bool inbox_push_quietly(struct inbox *inbox, struct message *message);
-void inbox_prod(struct inbox *inbox);
-
 /* [any thread] Does the receiver sleep, and nothing lies there? */
 bool inbox_rests(struct inbox *inbox);
 
 /* [any thread, also in handlers] Hand over one message if the receiver sleeps, and wake it. */
 bool inbox_push_to_rest(struct inbox *inbox, struct message *message);
+
+/* [any thread] Wake a receiver though there is no message. */
+void inbox_wake(struct inbox *inbox);
+
+/* [who makes the first of several receivers] The inbox is closed: open it. */
+void inbox_open(struct inbox *inbox);
 
 /* [any thread] Claim the right to start the receiver.  False: somebody has it. */
 bool inbox_claim_start(struct inbox *inbox);

@@ -2,7 +2,7 @@
 /*
  * inline.c - the inline lane: requests that complete inside the submitting call.
  *
- * What a number means is remembered (steering.h): a stale answer costs time,
+ * What a number means is remembered (fd_hints.h): a stale answer costs time,
  * never a wrong result.
  *
  *   reads        preadv2(RWF_NOWAIT); pread on memory file systems, which
@@ -19,21 +19,18 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <stdatomic.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
-#include <sys/vfs.h>
 
-#include "beside.h"
-#include "debt.h"
+#include "fd_hints.h"
 #include "filesize.h"
 #include "filter.h"
 #include "futex.h"
+#include "offload.h"
 #include "stats.h"
-#include "steering.h"
+#include "time_budget.h"
 
 #define DEEP_MIN 8u /* so many reads under way make batches */
 
@@ -47,53 +44,16 @@
 static _Atomic uint64_t paused_until_ns; /* no inline copies before */
 static _Atomic uint64_t pause_ns;        /* the last pause */
 static _Atomic uint64_t watch_until_ns;
-static struct debt waiting; /* in inline writes */
-
-/*
- * Nothing here asks a server: seals are known of files in memory only, and
- * statx is told not to synchronise.
- */
-static enum file_kind classify(int fd)
-{
-	struct statx stx;
-
-	if (RAW_SYSCALL(SYS_fcntl, fd, F_GET_SEALS) >= 0)
-		return FILE_MEMORY;
-	if (RAW_SYSCALL(SYS_statx, fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &stx) <
-	    0)
-		return FILE_OTHER;
-	if (S_ISFIFO(stx.stx_mode) || S_ISSOCK(stx.stx_mode))
-		return FILE_STREAM;
-	return S_ISREG(stx.stx_mode) || S_ISBLK(stx.stx_mode) ? FILE_CACHED : FILE_OTHER;
-}
-
-/*
- * A file refuses NOWAIT writes.  On a local disk a buffered write is a copy
- * all the same; a network or user-space file system may call its server.
- * Those have no device, and statfs, which might call it too, is not asked.
- */
-static enum file_kind kind_without_nowait_writes(int fd)
-{
-	struct statx stx;
-	struct statfs fs;
-
-	if (RAW_SYSCALL(SYS_statx, fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &stx) <
-		    0 ||
-	    stx.stx_dev_major == 0 || !S_ISREG(stx.stx_mode))
-		return FILE_READABLE;
-	if (RAW_SYSCALL(SYS_fstatfs, fd, &fs) < 0 || fs.f_type != EXT4_SUPER_MAGIC)
-		return FILE_READABLE;
-	return FILE_COPIED;
-}
+static struct time_budget waiting; /* in inline writes */
 
 /* The flags of @req are known.  What is noted again is trusted again. */
 static enum file_kind kind_of(const struct request *req)
 {
-	enum file_kind kind = steering_recall(req->fd, req->descriptor.flags);
+	enum file_kind kind = fd_hints_recall(req->fd, req->descriptor.flags);
 
 	if (kind == FILE_UNKNOWN)
-		kind = classify(req->fd);
-	steering_note(req->fd, req->descriptor.flags, kind);
+		kind = fd_kind_find(req->fd);
+	fd_hints_note(req->fd, req->descriptor.flags, kind);
 	return kind;
 }
 
@@ -101,7 +61,7 @@ static enum file_kind kind_of(const struct request *req)
 static void note_kind(struct request *req, enum file_kind kind)
 {
 	descriptor_get_flags(req->fd, &req->descriptor);
-	steering_note(req->fd, req->descriptor.flags, kind);
+	fd_hints_note(req->fd, req->descriptor.flags, kind);
 }
 
 static ssize_t read_nowait(const struct request *req)
@@ -155,7 +115,7 @@ static bool write_cached(struct request *req, enum file_kind kind, ssize_t *res)
 {
 	*res = write_nowait(req);
 	if (*res == -EOPNOTSUPP && kind == FILE_CACHED)
-		note_kind(req, kind_without_nowait_writes(req->fd));
+		note_kind(req, FILE_UNASKED);
 	if (*res > 0 && (size_t)*res < req->nbytes) {
 		request_advance(req, (size_t)*res);
 		return false;
@@ -190,10 +150,10 @@ static long nr_sleeps(void)
 /* A long wait is too much at once, short ones must be rare. */
 static void add_wait(uint64_t waited, uint64_t now)
 {
-	if (debt_add(&waiting, waited, now, DEBT_DECAY) <= DEBT_MAX_NS)
+	if (time_budget_spend(&waiting, waited, now, DEBT_DECAY) <= DEBT_MAX_NS)
 		return;
 	pause_copies(now);
-	debt_clear(&waiting);
+	time_budget_clear(&waiting);
 }
 
 /*
@@ -229,7 +189,7 @@ static bool write_copied(struct request *req, ssize_t *res)
  */
 static bool is_likely_miss(const struct filter_range *range)
 {
-	return steering_expects_miss(range->fd, filter_depth(FILTER_ENGINE, range) >= DEEP_MIN);
+	return fd_hints_expects_miss(range->fd, filter_depth(FILTER_ENGINE, range) >= DEEP_MIN);
 }
 
 static bool read_at_once(struct request *req, enum file_kind kind, ssize_t *res)
@@ -239,7 +199,7 @@ static bool read_at_once(struct request *req, enum file_kind kind, ssize_t *res)
 	if (file_is_in_memory(kind))
 		return read_plain(req, res);
 	is_hit = read_cached(req, res);
-	steering_note_read(req->fd, is_hit);
+	fd_hints_note_read(req->fd, is_hit);
 	return is_hit;
 }
 
@@ -263,21 +223,21 @@ static bool is_worth_a_try(const struct request *req, enum file_kind kind,
 {
 	if (req->op == OP_READ)
 		return file_is_in_memory(kind) || !is_likely_miss(range);
-	return kind != FILE_READABLE && !(req->descriptor.flags & (O_SYNC | O_DSYNC)) &&
-	       !filesize_is_limited();
+	return kind != FILE_READABLE && kind != FILE_UNASKED &&
+	       !(req->descriptor.flags & (O_SYNC | O_DSYNC)) && !filesize_is_limited();
 }
 
 /*
  * What shares a block with one that is under way goes to the engine: so only
- * whole blocks, and no appends, go beside.
+ * whole blocks, and no appends, are offloaded.
  */
-static bool is_fit_for_beside(const struct request *req, enum file_kind kind)
+static bool is_fit_for_offload(const struct request *req, enum file_kind kind)
 {
 	if ((req->offset | (off_t)req->nbytes) % FILTER_BLOCK_BYTES)
 		return false;
-	/* A miss beside costs one more hop. */
+	/* Misses are better made all at once, by the engine. */
 	if (req->op == OP_READ)
-		return file_is_in_memory(kind) || !steering_is_missing(req->fd);
+		return file_is_in_memory(kind) || !fd_hints_is_missing(req->fd);
 	return !(req->descriptor.flags & O_APPEND) && !(kind == FILE_COPIED && is_paused());
 }
 
@@ -286,45 +246,35 @@ static bool do_at_once(struct request *req, enum file_kind kind, ssize_t *res)
 	return req->op == OP_WRITE ? write_at_once(req, kind, res) : read_at_once(req, kind, res);
 }
 
-bool inline_perform(struct request *req, enum file_kind kind, ssize_t *res)
-{
-	/* No call waits for this one: it may wait itself. */
-	if (req->op == OP_WRITE && kind == FILE_COPIED)
-		return write_plain(req, res);
-	return do_at_once(req, kind, res);
-}
-
-enum inline_answer inline_try(struct request *req, bool may_go_beside, ssize_t *res)
+bool inline_try(struct request *req, bool may_offload, ssize_t *res)
 {
 	struct filter_range range;
 	enum file_kind kind;
+	bool follows;
 
 	if (req->nbytes == 0 || req->nbytes > INLINE_BYTES_MAX || req->offset < 0)
-		return INLINE_NO;
-	if (!(req->op == OP_READ && steering_trust(req->fd, &kind))) {
+		return false;
+	if (!(req->op == OP_READ && fd_hints_trust(req->fd, &kind))) {
 		descriptor_get_flags(req->fd, &req->descriptor);
 		if (req->descriptor.err || req->descriptor.flags & O_PATH)
-			return INLINE_NO;
-		kind = req->descriptor.flags & O_DIRECT ? steering_use_prompt(req->fd)
+			return false;
+		kind = req->descriptor.flags & O_DIRECT ? fd_hints_use_prompt(req->fd)
 							: kind_of(req);
 	}
 	if (kind == FILE_OTHER || kind == FILE_STREAM)
-		return INLINE_NO;
+		return false;
 	range = filter_range_of(req);
 	/* In this order: see filter.c. */
-	req->follows = filter_may_conflict(FILTER_COPIES, &range);
-	if (filter_may_conflict_but_with_copies(&range)) {
-		beside_note_conflict();
-		return INLINE_NO;
+	follows = filter_may_conflict(FILTER_OFFLOADED, &range);
+	if (filter_may_conflict_unordered(&range) || !is_worth_a_try(req, kind, &range))
+		return false;
+	if (may_offload && is_fit_for_offload(req, kind) &&
+	    offload_wants_copy(req, kind, follows)) {
+		req->descriptor.mode = S_IFREG;
+		req->is_copy = true;
+		return false;
 	}
-	if (!is_worth_a_try(req, kind, &range))
-		return INLINE_NO;
-	req->kind = (uint8_t)kind;
-	if (may_go_beside && is_fit_for_beside(req, kind) && beside_wants_copy(req))
-		return INLINE_BESIDE;
-	if (req->follows) {
-		beside_note_conflict();
-		return INLINE_NO;
-	}
-	return do_at_once(req, kind, res) ? INLINE_DONE : INLINE_NO;
+	if (follows)
+		return false;
+	return do_at_once(req, kind, res);
 }

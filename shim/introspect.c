@@ -32,10 +32,10 @@ EXPORT void rtaio_stats(struct rtaio_stats *stats, size_t size)
 {
 	const struct rtaio_stats now = {
 		.reads = counter(STATS_reads) + counter(STATS_inline_reads) +
-			 counter(STATS_direct_reads) + counter(STATS_beside_reads),
+			 counter(STATS_direct_reads) + counter(STATS_offloaded_reads),
 		.writes = counter(STATS_writes) + counter(STATS_inline_writes) +
-			  counter(STATS_direct_writes) + counter(STATS_beside_writes),
-		.fsyncs = counter(STATS_fsyncs) + counter(STATS_beside_syncs),
+			  counter(STATS_direct_writes) + counter(STATS_offloaded_writes),
+		.fsyncs = counter(STATS_fsyncs) + counter(STATS_offloaded_syncs),
 		.lists = counter(STATS_lists),
 		.completions = counter(STATS_completions) + counter(STATS_inline_reads) +
 			       counter(STATS_inline_writes),
@@ -44,8 +44,8 @@ EXPORT void rtaio_stats(struct rtaio_stats *stats, size_t size)
 		.lane_inline = counter(STATS_inline_reads) + counter(STATS_inline_writes),
 		.lane_direct = counter(STATS_direct_reads) + counter(STATS_direct_writes),
 		.lane_ring = counter(STATS_lane_ring),
-		.lane_worker = counter(STATS_lane_worker) + counter(STATS_beside_reads) +
-			       counter(STATS_beside_writes) + counter(STATS_beside_syncs),
+		.lane_worker = counter(STATS_lane_worker) + counter(STATS_offloaded_reads) +
+			       counter(STATS_offloaded_writes) + counter(STATS_offloaded_syncs),
 		.lane_engine = counter(STATS_lane_engine),
 		.fallbacks = counter(STATS_fallbacks),
 		.resubmissions = counter(STATS_resubmissions),

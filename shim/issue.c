@@ -7,7 +7,9 @@
  *   streams      tried on the spot; what would block goes to the ring, or to a
  *                worker where the ring is not like a plain call; drivers and
  *                corners to a worker at once
- *   barriers     a worker while enough of them are free, else ring
+ *   barriers     a worker
+ *
+ * What has a pin is performed on its thread: its descriptor was closed.
  *
  * Without a ring, "ring" means a worker.
  */
@@ -20,31 +22,43 @@
 
 #include "config.h"
 #include "engine.h"
+#include "fd_hints.h"
 #include "futex.h"
 #include "ledger.h"
 #include "perform.h"
+#include "pin.h"
 #include "probes.h"
 #include "stats.h"
 #include "workers.h"
 
 #define LONE_COPIES_MAX 12u /* buffered writes in flight, up to which a worker is better */
-#define LOOKS_SAVED_MAX 15u /* requests issued on one look at what their number means */
 #define ATTEMPTS_MAX    8u  /* fruitless submissions to the ring before a worker takes over */
 
+/* False: not one thread is to be had. */
+static bool try_worker(struct request *req)
+{
+	request_set_place(req, PLACE_WORKERS);
+	if (req->pin)
+		pin_submit(req->pin, req);
+	else if (workers_submit(req) < 0)
+		return false;
+	ledger.nr_on_workers++;
+	PROBE_ISSUE(req->cb, PROBE_WORKER);
+	stats_inc(lane_worker);
+	return true;
+}
+
+/* Without a worker a file is served here; reading or writing a stream could block for ever. */
 static void issue_to_worker(struct request *req)
 {
-	ledger.nr_on_workers++;
-	if (workers_submit(req) == 0) {
-		PROBE_ISSUE(req->cb, PROBE_WORKER);
-		stats_inc(lane_worker);
+	if (try_worker(req))
 		return;
-	}
-	ledger.nr_on_workers--;
-	/* Not one thread to be had.  A file is served here; reading or writing a stream could block. */
-	if (descriptor_is_file(&req->descriptor) || request_is_barrier(req))
+	if (descriptor_is_file(&req->descriptor) || request_is_barrier(req)) {
 		ledger_end(req, perform(req, req->fd));
-	else
+	} else {
+		request_set_place(req, PLACE_STRANDED);
 		TAILQ_INSERT_TAIL(&ledger.stranded, req, list_link);
+	}
 }
 
 void issue_to_worker_instead(struct request *req)
@@ -67,7 +81,8 @@ static void issue_to_backend(struct request *req)
 	}
 	PROBE_ISSUE(req->cb, PROBE_RING);
 	stats_inc(lane_ring);
-	req->is_on_ring = true;
+	request_set_place(req, PLACE_RING);
+	req->has_cqe = false;
 	req->cqes_due++;
 	if (!req->is_prepared) {
 		req->is_prepared = true;
@@ -137,11 +152,17 @@ static bool needs_plain_call(const struct request *req, bool is_nonblocking)
 	return !is_nonblocking && S_ISSOCK(req->descriptor.mode) && has_timeout(req);
 }
 
+/* Blocking mode is what it is now, as for a system call made now. */
 static void issue_stream(struct request *req)
 {
-	bool is_nonblocking = req->descriptor.flags & O_NONBLOCK;
+	bool is_nonblocking;
 
-	if (needs_plain_call(req, is_nonblocking))
+	req->descriptor.has_flags = false;
+	descriptor_get_flags(req->fd, &req->descriptor);
+	is_nonblocking = req->descriptor.flags & O_NONBLOCK;
+	if (req->descriptor.err)
+		ledger_end(req, -req->descriptor.err);
+	else if (needs_plain_call(req, is_nonblocking))
 		issue_to_worker(req);
 	else
 		issue_without_waiting(req, is_nonblocking);
@@ -158,16 +179,17 @@ static bool is_lone_copy(const struct request *req)
 	       S_ISREG(req->descriptor.mode) && ledger.nr_files_in_flight <= LONE_COPIES_MAX;
 }
 
-/*
- * The ring gives a sync to the kernel's worker threads.  Ours do it with a
- * hop less, which is worth it while that leaves enough of them to others.
- */
-static void issue_barrier(struct request *req)
+/* The ring serves what it submits without waiting; a worker finds out first whether it can. */
+static bool is_for_ring(const struct request *req)
 {
-	if (descriptor_is_file(&req->descriptor) && ledger.nr_on_workers < config.threads_max / 2)
-		issue_to_worker(req);
-	else
-		issue_to_backend(req);
+	int flags = req->descriptor.flags;
+	enum file_kind kind = fd_hints_recall(req->fd, flags);
+
+	if (kind == FILE_UNKNOWN && !(flags & O_DIRECT)) {
+		kind = fd_kind_find(req->fd);
+		fd_hints_note(req->fd, flags, kind);
+	}
+	return file_is_for_ring(kind);
 }
 
 static void issue_file(struct request *req)
@@ -182,74 +204,30 @@ static void issue_file(struct request *req)
 	 * through whatever descriptor, is under way; the plain call does not.
 	 * Lengths beyond what a ring's 32 bits hold: the plain call checks them.
 	 */
-	if (is_direct_append || req->nbytes > PERFORM_BYTES_MAX || is_lone_copy(req))
+	if (is_direct_append || req->nbytes > PERFORM_BYTES_MAX || is_lone_copy(req) ||
+	    !is_for_ring(req))
 		issue_to_worker(req);
 	else
 		issue_to_backend(req);
 }
 
-/*
- * What the number means, asked once for a few requests between two sleeps of
- * the engine: those that had been taken from the inbox, and so were submitted,
- * before that look.
- */
-static const struct descriptor *look_for(const struct request *req)
-{
-	struct fdqueue *queue = req->queue;
-
-	if (queue->looked_in != ledger.round || req->batch > queue->looked_after ||
-	    queue->nr_looks_saved++ == LOOKS_SAVED_MAX) {
-		descriptor_identify(queue->fd, &queue->seen);
-		queue->looked_in = ledger.round;
-		queue->looked_after = ledger.batch;
-		queue->nr_looks_saved = 0;
-	}
-	return &queue->seen;
-}
-
-/*
- * Was the number still the file that it was at submit, when it was looked at?
- * Blocking mode is what it was then, as for a system call made then.
- */
-static bool is_what_was_meant(struct request *req, const struct descriptor *now)
-{
-	if (!descriptor_same(now, &req->descriptor))
-		return false;
-	/* O_APPEND decides over the range in the queue: that stays as it was. */
-	req->descriptor.flags = (now->flags & ~O_APPEND) | (req->descriptor.flags & O_APPEND);
-	return true;
-}
-
-/* A look of its own, for what comes back between two batches. */
-static bool is_same_file(struct request *req)
-{
-	struct descriptor now;
-
-	descriptor_identify(req->fd, &now);
-	return is_what_was_meant(req, &now);
-}
-
 void issue(struct request *req)
 {
-	request_set_state(req, REQ_IN_FLIGHT);
-	if (!is_what_was_meant(req, look_for(req)))
-		ledger_end(req, -ECANCELED);
-	else if (request_is_barrier(req))
-		issue_barrier(req);
+	/* The ring would hand a sync to a thread of the kernel's, with one more hop. */
+	if (req->pin || request_is_barrier(req))
+		issue_to_worker(req);
 	else if (descriptor_is_file(&req->descriptor))
 		issue_file(req);
 	else
 		issue_stream(req);
 }
 
-/* Again, if the number still means the file; on a worker when it led nowhere often enough. */
+/* Again; on a worker when it led nowhere often enough. */
 void issue_again(struct request *req)
 {
 	stats_inc(resubmissions);
 	request_hold_descriptor(req);
-	if (!is_same_file(req))
-		ledger_end(req, -ECANCELED);
-	else if (req->attempts++ < ATTEMPTS_MAX)
+	if (req->attempts++ < ATTEMPTS_MAX)
 		issue_to_backend(req);
 	else
 		issue_to_worker_instead(req);
@@ -263,19 +241,14 @@ void issue_leave_prepared(struct request *req)
 	}
 }
 
-/*
- * The kernel took all that was prepared: it holds the files now.  But that of
- * an fsync it looks up as late as in its own worker thread (io_fsync_prep()
- * forces it there), so the number must stay what it is until that is done.
- */
+/* The kernel took all that was prepared: it holds the files now. */
 void issue_submitted(void)
 {
 	struct request *req;
 
 	while ((req = TAILQ_FIRST(&ledger.prepared))) {
 		issue_leave_prepared(req);
-		if (!request_is_barrier(req))
-			request_release_descriptor(req);
+		request_release_descriptor(req);
 	}
 }
 
@@ -284,24 +257,17 @@ static void retry_stranded(struct request *req)
 {
 	ssize_t res;
 
-	request_hold_descriptor(req);
-	if (!is_same_file(req)) {
-		ledger_end(req, -ECANCELED);
+	if (try_worker(req))
 		return;
-	}
-	issue_to_worker(req);
-	if (TAILQ_LAST(&ledger.stranded, request_list) != req)
-		return;
+	request_set_place(req, PLACE_STRANDED);
 	res = perform_nowait(req);
-	request_release_descriptor(req); /* it may take long: closing the number must not */
-	if (res == -EAGAIN || res == -EOPNOTSUPP)
-		return;
-	if (res > 0 && (size_t)res < req->nbytes && req->op == OP_WRITE) {
+	if (res > 0 && (size_t)res < req->nbytes && req->op == OP_WRITE)
 		request_advance(req, (size_t)res);
+	else if (res != -EAGAIN && res != -EOPNOTSUPP) {
+		ledger_end(req, res);
 		return;
 	}
-	TAILQ_REMOVE(&ledger.stranded, req, list_link);
-	ledger_end(req, res);
+	TAILQ_INSERT_TAIL(&ledger.stranded, req, list_link);
 }
 
 void issue_stranded(void)
@@ -319,11 +285,7 @@ void issue_stranded(void)
 void issue_without_ring(struct request *req)
 {
 	issue_leave_prepared(req);
-	req->is_on_ring = false;
 	req->cqes_due = 0;
 	request_hold_descriptor(req);
-	if (is_same_file(req))
-		issue_to_worker_instead(req);
-	else
-		ledger_end(req, -ECANCELED);
+	issue_to_worker_instead(req);
 }

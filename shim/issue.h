@@ -13,13 +13,13 @@
 /* Order allows @req to begin. */
 void issue(struct request *req);
 
-/* The ring gave a result that led nowhere: once more, if the number still means the file. */
+/* The ring gave a result that led nowhere: once more. */
 void issue_again(struct request *req);
 
 /* A worker shall do what the ring could not. */
 void issue_to_worker_instead(struct request *req);
 
-/* The ring was taken away: a worker shall do it, if the number still means the file. */
+/* The ring was taken away: a worker shall do it. */
 void issue_without_ring(struct request *req);
 
 /* The kernel took all that was prepared: it holds the files now. */

@@ -16,17 +16,14 @@
 TAILQ_HEAD(fdqueue_list, fdqueue);
 
 struct ledger {
-	unsigned nr_outstanding;     /* accepted and not published */
-	unsigned nr_files_in_flight; /* against config.depth */
+	unsigned nr_outstanding; /* accepted and not published */
+	unsigned nr_files_in_flight;
 	unsigned nr_on_workers;
-	struct fdqueue_list backlog;  /* queues that wait for room, served in turn */
-	struct fdqueue_list awaiting; /* queues that wait for the direct lane */
+	struct fdqueue_list awaiting; /* queues that wait for what bypasses the engine */
 	struct request_list ended;    /* res is known, to be published */
 	struct request_list stranded; /* for want of a thread: streams, tried now and then */
 	struct request_list prepared; /* SQE made, not yet handed to the kernel */
 	uint64_t slots_to_wake;       /* of waiters, gathered over a batch */
-	uint64_t round;               /* how often all was settled, from 1 */
-	uint64_t batch;               /* counts what is taken from the inbox at once */
 	uint64_t nr_publishings;      /* how often all that had ended was published */
 	uint64_t tick_at;             /* when to look again at what has to be watched */
 };

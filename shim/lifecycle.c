@@ -44,7 +44,7 @@ static void announce(void)
 	log_line("version " RTAIO_VERSION ", process %d: serving POSIX AIO, RTAIO_BACKEND=%s%s%s",
 		 (int)getpid(), backend_names[config.backend],
 		 config.inline_lane ? "" : ", no inline lane",
-		 config.beside_lane ? "" : ", no lane beside");
+		 config.offload ? "" : ", nothing offloaded");
 }
 
 /*

@@ -22,10 +22,10 @@
 #include "inline.h"
 #include "interface.h"
 #include "notify.h"
-#include "pace.h"
 #include "process.h"
 #include "spin.h"
 #include "stats.h"
+#include "submit_ahead.h"
 #include "waiter.h"
 
 /* glibc's opcodes beside the public ones, and the flag of its 64-bit entry points. */
@@ -36,11 +36,11 @@ enum { LIO_DSYNC = 3, LIO_SYNC = 4, LIO_KNOWN_BITS = 127 };
 struct list {
 	struct submission submission;
 	struct request *group;
-	bool may_go_outside; /* nobody is to be told of the end of the list */
-	bool has_started;    /* any entry is under way beside, or complete already */
-	int rejection;       /* errno of the last entry that was refused, or 0 */
-	bool keeps_silent;   /* entries are not notified */
-	bool is_shared;      /* any entry went to the thread for copies */
+	bool may_bypass;   /* nobody is to be told of the end of the list */
+	bool has_started;  /* any entry is offloaded, or complete already */
+	int rejection;     /* errno of the last entry that was refused, or 0 */
+	bool keeps_silent; /* entries are not notified */
+	bool is_shared;    /* any entry is copied by a worker */
 };
 
 static enum request_op op_of(int opcode)
@@ -70,7 +70,7 @@ static void add_entry(struct list *list, struct aiocb *cb)
 		list->rejection = EINVAL;
 		return;
 	}
-	ret = submit_begin(cb, op, &cb->aio_sigevent, list->may_go_outside, list->group, &req);
+	ret = submit_begin(cb, op, &cb->aio_sigevent, list->may_bypass, list->group, &req);
 	list->is_shared |= ret > 0 && op == OP_READ && cb->aio_nbytes <= INLINE_BYTES_MAX;
 	if (ret < 0)
 		list->rejection = EAGAIN;
@@ -128,7 +128,7 @@ static int submit_and_wait(struct list *list)
 
 	submit_prepared(list);
 	submit_release_group(list->group);
-	/* The last copy beside is there in a moment. */
+	/* The last copy of a worker is there in a moment. */
 	if (list->is_shared && !list->submission.has_any)
 		spin_for(is_over, &handle, SPIN_NS);
 	ret = wait_for_group(list->group, handle);
@@ -160,7 +160,7 @@ static int open_list(struct list *list, int mode, const struct sigevent *event)
 		group_put(list->group);
 		return -EAGAIN;
 	}
-	list->may_go_outside = !notify_is_wanted(&list->group->notification);
+	list->may_bypass = !notify_is_wanted(&list->group->notification);
 	return 0;
 }
 
@@ -184,7 +184,8 @@ static int submit_entries(int mode, struct aiocb *const entries[], int nent, str
 			continue;
 		nr_left--;
 		if (mode == LIO_WAIT)
-			pace_note_left(entries[i]->aio_lio_opcode == LIO_READ ? nr_left : 0);
+			submit_ahead_note_left(entries[i]->aio_lio_opcode == LIO_READ ? nr_left
+										      : 0);
 		add_entry(&list, entries[i]);
 	}
 	stats_inc(lists);

@@ -21,15 +21,20 @@
 
 #include "config.h"
 #include "futex.h"
-#include "pool.h"
 #include "process.h"
 #include "stats.h"
+#include "thread_pool.h"
 
 #define CALLBACKS_EAGER 2u /* threads made without waiting for the pool to be stuck */
 
 static void run_callback(struct request *req);
 
-static struct pool callbacks = POOL_INIT(callbacks, "rtaio-callback", run_callback);
+static struct thread_pool callbacks = {
+	.thread_name = "rtaio-callback",
+	.run = run_callback,
+	.runs_callbacks = true,
+	.nr_eager = CALLBACKS_EAGER,
+};
 static struct request_list undelivered = TAILQ_HEAD_INITIALIZER(undelivered); /* engine only */
 
 /*
@@ -164,7 +169,7 @@ static int start_callback(struct request *req)
 	int ret;
 
 	if (!own.attributes)
-		return pool_submit(&callbacks, req);
+		return thread_pool_submit(&callbacks, req);
 	/* The new thread frees the record; the attributes are read until pthread_create returns. */
 	req->notification.attributes = NULL;
 	ret = -pthread_create(&thread, own.attributes, run_own_thread, req);
@@ -190,7 +195,7 @@ static int deliver(struct request *req)
 	if (ret == -EINVAL || ret == -EPERM) {
 		/* Attributes that make no thread here: the callback matters more than they do. */
 		notify_discard(&req->notification);
-		ret = pool_submit(&callbacks, req);
+		ret = thread_pool_submit(&callbacks, req);
 	}
 	return ret == 0 ? 0 : -EAGAIN;
 }
@@ -228,7 +233,7 @@ void notify_deliver(struct request *req)
 
 bool notify_is_waiting(void)
 {
-	return !TAILQ_EMPTY(&undelivered) || pool_is_waiting(&callbacks);
+	return !TAILQ_EMPTY(&undelivered) || thread_pool_is_waiting(&callbacks);
 }
 
 void notify_tick(void)
@@ -248,19 +253,17 @@ void notify_tick(void)
 			put_off(req);
 		}
 	}
-	pool_tick(&callbacks);
+	thread_pool_tick(&callbacks);
 }
 
 void notify_start(void)
 {
-	callbacks.runs_callbacks = true;
-	callbacks.nr_eager = CALLBACKS_EAGER;
 	callbacks.nr_max = config.callbacks_max;
+	thread_pool_init(&callbacks);
 }
 
 void notify_forget(void)
 {
 	TAILQ_INIT(&undelivered);
 	memset(nr_undelivered, 0, sizeof(nr_undelivered));
-	pool_forget(&callbacks);
 }

@@ -4,8 +4,7 @@
  *
  * close_range() with CLOSE_RANGE_UNSHARE replaces the caller's table by an empty
  * one only while the table is shared; else it would close the program's files.
- * It is shared: the nursery begins while the engine thread, which has the
- * program's table, sleeps in ask() until the nursery answers.
+ * It is shared: the threads of the program have it.
  *
  * The kernel copies at least 64 descriptors before it empties the copy.  This is
  * why one thread does it once for all pins, whose threads are made by the
@@ -22,6 +21,7 @@
 #include "futex.h"
 #include "helper.h"
 
+#define ANSWER_NS            100000000u
 #define CLOSE_RANGE_UNSHARE_ 2u     /* linux/close_range.h, which old headers lack */
 #define PIDFD_THREAD_        O_EXCL /* linux/pidfd.h: Linux 6.9 */
 
@@ -34,7 +34,7 @@
 
 enum ask_kind { ASK_PIN, ASK_LOOK };
 
-/* On the stack of the engine, which sleeps on is_answered. */
+/* The engine's, and the nursery's until it has answered. */
 struct ask {
 	struct message message; /* first: serve() gets the ask by it */
 	enum ask_kind kind;
@@ -213,14 +213,39 @@ static struct helper nursery = {
 
 /* --- on the engine --------------------------------------------------------------- */
 
-/* An ask that is refused keeps the answers it came with: NULL and NURSERY_UNKNOWN. */
-static void ask_nursery(struct ask *ask)
+static struct ask asked; /* one at a time */
+static bool is_pending;  /* engine only: the answer is not in */
+
+/*
+ * To begin, the nursery empties a copy of the program's table, and a file system
+ * whose server is dead may keep it at that.  So the engine waits for a while
+ * only; what comes later is for nobody.
+ */
+static bool is_free(void)
 {
-	if (atomic_load(&is_unavailable))
-		return;
-	helper_push(&nursery, &ask->message);
-	while (!atomic_load(&ask->is_answered))
-		futex_wait(&ask->is_answered, 0, NULL);
+	if (is_pending && !atomic_load(&asked.is_answered))
+		return false;
+	if (is_pending && asked.pin)
+		pin_put(asked.pin);
+	is_pending = false;
+	return !atomic_load(&is_unavailable);
+}
+
+/* What is refused keeps the answers it came with: NULL and NURSERY_UNKNOWN. */
+static bool ask_nursery(enum ask_kind kind, int fd, pid_t tid)
+{
+	struct timespec deadline = clock_in_ns(ANSWER_NS);
+
+	if (!is_free())
+		return false;
+	asked = (struct ask){ .kind = kind, .fd = fd, .tid = tid };
+	helper_push(&nursery, &asked.message);
+	is_pending = true;
+	while (!atomic_load(&asked.is_answered))
+		if (futex_wait(&asked.is_answered, 0, &deadline) == -ETIMEDOUT)
+			return false;
+	is_pending = false;
+	return true;
 }
 
 void nursery_start(void (*executed)(struct request *req))
@@ -230,24 +255,18 @@ void nursery_start(void (*executed)(struct request *req))
 
 struct pin *nursery_pin(int fd)
 {
-	struct ask ask = { .kind = ASK_PIN, .fd = fd };
-
-	ask.tid = (pid_t)RAW_SYSCALL(SYS_gettid);
-	ask_nursery(&ask);
-	return ask.pin;
+	return ask_nursery(ASK_PIN, fd, (pid_t)RAW_SYSCALL(SYS_gettid)) ? asked.pin : NULL;
 }
 
 enum nursery_sight nursery_look(pid_t tid, int fd)
 {
-	struct ask ask = { .kind = ASK_LOOK, .fd = fd, .tid = tid };
-
-	ask_nursery(&ask);
-	return ask.sight;
+	return ask_nursery(ASK_LOOK, fd, tid) ? asked.sight : NURSERY_UNKNOWN;
 }
 
 void nursery_forget(void)
 {
 	helper_forget(&nursery);
+	is_pending = false;
 	atomic_store(&is_unavailable, false);
 	pin_forget();
 }

@@ -9,7 +9,8 @@
  * /proc without using up a descriptor of the program's.
  *
  * Only the engine thread calls these functions, with all signals blocked.  It
- * sleeps until the nursery has answered.
+ * sleeps until the nursery has answered, which takes some ten microseconds, or
+ * until it is clear that it does not.
  */
 #ifndef RTAIO_NURSERY_H
 #define RTAIO_NURSERY_H

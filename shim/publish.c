@@ -20,23 +20,20 @@ ssize_t publish_final_result(const struct request *req)
 
 uint64_t publish_result(struct request *req, ssize_t res)
 {
-	uint64_t interest;
-
 	stats_inc(completions);
 	if (res < 0)
 		stats_inc(errors);
 	PROBE_COMPLETE(req->cb, res);
 	aiocb_complete(req->cb, res);
-	interest = waiter_publish(req);
-	request_set_state(req, REQ_DONE);
-	return interest;
+	request_set_place(req, PLACE_DONE);
+	return waiter_publish(req);
 }
 
 uint64_t publish_silent_group(struct request *group)
 {
 	uint64_t slots = waiter_wake(group, waiter_publish(group));
 
-	request_set_state(group, REQ_DONE);
+	request_set_place(group, PLACE_DONE);
 	group_put(group);
 	return slots;
 }

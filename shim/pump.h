@@ -10,14 +10,11 @@
 /* Something in @queue may have become free to go. */
 void pump(struct fdqueue *queue);
 
-/* Something of the direct lane ended, for which one of the queues may have waited. */
+/* Something that bypassed the engine left, for which one of the queues may have waited. */
 void pump_awaiting(void);
 
 /* The same, now and then: in case that nobody reports. */
 void pump_watch_awaiting(void);
-
-/* Room came free: one turn for each queue that waits for it. */
-void pump_backlog(void);
 
 /* @queue is about to go. */
 void pump_forget_queue(struct fdqueue *queue);

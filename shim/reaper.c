@@ -15,7 +15,7 @@
 #include <stdatomic.h>
 #include <stddef.h>
 
-#include "epoch.h"
+#include "bypass.h"
 #include "event_ring.h"
 #include "futex.h"
 #include "thread.h"
@@ -31,7 +31,7 @@ static _Atomic bool has_reaper;
 static bool is_free(const void *unused)
 {
 	(void)unused;
-	return !epoch_is_watched() &&
+	return !bypass_is_watched() &&
 	       (atomic_load(&nr_wanting) == 0 || clock_now_ns() >= atomic_load(&wanted_until_ns));
 }
 

@@ -13,7 +13,7 @@
 
 /*
  * [any thread] Completions shall be reported even if nobody polls or waits: as
- * long as epoch_watch() is on, and @for_a_while until reaper_want_no_more(), but
+ * long as bypass_watch() is on, and @for_a_while until reaper_want_no_more(), but
  * no longer than a fifth of a second.  Async-signal-safe.  False: there is no
  * thread for that; reaper_start() makes one.
  */

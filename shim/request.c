@@ -114,15 +114,15 @@ struct request *request_alloc(void)
 		return NULL;
 	/*
 	 * A stale waiter may still raise a bit in interest or sleep on
-	 * generation: those two stay atomic, the rest is ours.
+	 * the generation: those two stay atomic, the rest is ours.
 	 */
-	generation = atomic_load_explicit(&req->generation, memory_order_relaxed);
+	generation = request_generation(req);
 	memset(&req->cb, 0, sizeof(*req) - offsetof(struct request, cb));
 	atomic_store_explicit(&req->interest, 0, memory_order_relaxed);
-	atomic_store_explicit(&req->generation, generation + 1u, memory_order_relaxed);
+	atomic_store_explicit(&req->word, (uint64_t)(generation + 1u) << 32, memory_order_relaxed);
 	req->message.next = NULL;
 	req->message.kind = MESSAGE_SUBMIT;
-	request_set_state(req, REQ_QUEUED);
+	request_set_place(req, PLACE_SUBMITTER);
 	return req;
 }
 
@@ -130,7 +130,7 @@ void request_free(struct request *req)
 {
 	uint64_t head = atomic_load(&free_head), next;
 
-	request_set_state(req, REQ_FREE);
+	request_set_place(req, PLACE_FREE);
 	do {
 		atomic_store_explicit(&req->free_next, (uint32_t)head, memory_order_relaxed);
 		next = ((head >> 32) + 1u) << 32 | (req->index + 1u);
@@ -145,39 +145,35 @@ struct request *request_lookup(request_handle handle)
 	if ((uint32_t)handle == 0 || index >= atomic_load(&high_water))
 		return NULL;
 	req = record_at(index);
-	if (!req || atomic_load(&req->generation) != (uint32_t)(handle >> 32))
+	if (!req || request_generation(req) != (uint32_t)(handle >> 32))
 		return NULL;
 	return req;
 }
 
-bool request_any(bool (*matches)(struct request *req, const void *arg), const void *arg)
+void request_set_place(struct request *req, enum request_place place)
 {
-	uint32_t nr = atomic_load(&high_water);
-
-	for (uint32_t i = 0; i < nr; i++) {
-		struct request *req = record_at(i);
-		uint32_t generation = req ? atomic_load(&req->generation) : 0;
-
-		/* Another generation: it has ended, and what was read may be its successor's. */
-		if (req && (req->state == REQ_QUEUED || req->state == REQ_IN_FLIGHT) &&
-		    matches(req, arg) && atomic_load(&req->generation) == generation)
-			return true;
-	}
-	return false;
-}
-
-void request_set_state(struct request *req, enum request_state state)
-{
-	static const uint8_t allowed_from[] = {
-		[REQ_FREE] = 1u << REQ_DONE | 1u << REQ_QUEUED,
-		[REQ_QUEUED] = 1u << REQ_FREE | 1u << REQ_IN_FLIGHT,
-		[REQ_IN_FLIGHT] = 1u << REQ_QUEUED,
-		[REQ_DONE] = 1u << REQ_QUEUED | 1u << REQ_IN_FLIGHT,
+	enum {
+		SUBMITTER = 1u << PLACE_SUBMITTER,
+		ISSUED = 1u << PLACE_RING | 1u << PLACE_WORKERS | 1u << PLACE_STRANDED,
+		ELSEWHERE = 1u << PLACE_OFFLOADED | 1u << PLACE_DIRECT,
+		LIVE = SUBMITTER | 1u << PLACE_QUEUE | ISSUED | ELSEWHERE,
+	};
+	static const uint16_t allowed_from[] = {
+		[PLACE_FREE] = SUBMITTER | 1u << PLACE_DONE,
+		[PLACE_SUBMITTER] = 1u << PLACE_FREE | ELSEWHERE,
+		[PLACE_QUEUE] = SUBMITTER,
+		[PLACE_RING] = 1u << PLACE_QUEUE | ISSUED,
+		[PLACE_WORKERS] = 1u << PLACE_QUEUE | ISSUED,
+		[PLACE_STRANDED] = 1u << PLACE_QUEUE | ISSUED,
+		[PLACE_OFFLOADED] = SUBMITTER,
+		[PLACE_DIRECT] = SUBMITTER,
+		[PLACE_ENDED] = LIVE,
+		[PLACE_DONE] = LIVE | 1u << PLACE_ENDED,
 	};
 
-	assert(allowed_from[state] & (1u << req->state));
+	assert(allowed_from[place] & (1u << request_place(req)));
 	(void)allowed_from;
-	req->state = (uint8_t)state;
+	atomic_store(&req->place, (uint8_t)place);
 }
 
 void request_forget(void)

@@ -6,17 +6,26 @@
  * pointer to a record stays readable for the life of the process: a late
  * waiter or a stale handle meets another generation, never unmapped memory.
  *
- *   state          who holds it       in which list              aio_error()
- *   REQ_FREE       pool               free list                  not asked
- *   REQ_QUEUED     submitter, engine  inbox, then fdqueue        EINPROGRESS
- *   REQ_IN_FLIGHT  kernel or worker   outstanding of its fdqueue EINPROGRESS
- *                                   (outside: none)
- *   REQ_DONE       who published it   notification lists         0 or an errno
+ *   place              who holds it                 in which list
+ *   PLACE_FREE         pool of records              free list
+ *   PLACE_SUBMITTER    the submitting call, then    its submission, then
+ *                      the engine's inbox           the inbox
+ *   PLACE_QUEUE        the engine: not issued       its fdqueue
+ *   PLACE_RING         SQE prepared, or the kernel  outstanding of its fdqueue
+ *   PLACE_WORKERS      pool of threads              outstanding, and the pool's
+ *   PLACE_STRANDED     the engine: no thread        outstanding, and stranded
+ *   PLACE_OFFLOADED    pool of threads              the pool's, and bypass.c
+ *   PLACE_DIRECT       kernel: Linux AIO            bypass.c
+ *   PLACE_ENDED        the engine: res is known     outstanding, and ended
+ *   PLACE_DONE         who published it             notification lists
  *
- * QUEUED -> IN_FLIGHT when it is issued, IN_FLIGHT -> QUEUED only when the
- * direct lane, or that beside, gives it up (a resubmission stays in flight), any -> DONE when
- * the result is published, DONE -> FREE when nobody refers to it any more.
- * request_set_state() makes every change.
+ * The engine moves a record from QUEUE to RING, WORKERS or STRANDED, and from
+ * one of these to another; submitters move it from SUBMITTER to DIRECT or
+ * OFFLOADED.  DIRECT and OFFLOADED go back to SUBMITTER when they are given up,
+ * on their way to the engine.  Any place leads to DONE, when the result is
+ * published, and DONE to FREE when nobody refers to the record any more.
+ * aio_error() says EINPROGRESS from SUBMITTER on, until DONE.
+ * request_set_place() makes every change.
  */
 #ifndef RTAIO_REQUEST_H
 #define RTAIO_REQUEST_H
@@ -32,34 +41,40 @@
 
 #include "descriptor.h"
 
+struct pin;
+
+/* A handle survives the request: index and generation.  0 is never valid. */
+typedef uint64_t request_handle;
+
 enum request_op {
 	OP_INVALID = 0, /* a list entry with an opcode nobody knows: completes with EINVAL */
 	OP_READ,
 	OP_WRITE,
 	OP_FSYNC,
 	OP_FDATASYNC,
-	OP_GROUP, /* not I/O: stands for the whole of one lio_listio() */
+	OP_GROUP, /* not I/O: a whole lio_listio(), or a question to the engine */
 };
 
-enum request_state {
-	REQ_FREE = 0,
-	REQ_QUEUED,
-	REQ_IN_FLIGHT,
-	REQ_DONE,
+enum request_place {
+	PLACE_FREE = 0,
+	PLACE_SUBMITTER,
+	PLACE_QUEUE,
+	PLACE_RING,
+	PLACE_WORKERS,
+	PLACE_STRANDED,
+	PLACE_OFFLOADED,
+	PLACE_DIRECT,
+	PLACE_ENDED,
+	PLACE_DONE,
 };
 
-/* A worker publishes; the engine, which does the rest, may meet it at that. */
-enum publication {
-	PUBLICATION_NONE = 0,
-	PUBLICATION_BEGUN, /* the program may see the result at any moment */
-	PUBLICATION_DONE,  /* the aiocb is out of our hands */
+/* Marks beside the generation, which they end with. */
+enum request_mark {
+	/* Its submitting call goes on: no order is due to it yet. */
+	REQUEST_SUBMITTING = 1u << 0,
+	/* The program may see the result at any moment. */
+	REQUEST_PUBLISHING = 1u << 1,
 };
-
-#define WAITS_BESIDE    (UINT64_C(1) << 32)
-#define CANCELED_BESIDE (UINT64_C(2) << 32)
-
-/* Where the lane beside takes a request: beside.h. */
-enum beside_desk { BESIDE_NONE = 0, BESIDE_COPIES, BESIDE_LONG, BESIDE_NR };
 
 /* What can lie in the engine's inbox. */
 enum message_kind {
@@ -68,9 +83,7 @@ enum message_kind {
 	MESSAGE_EXECUTED, /* a worker is done with a request */
 	MESSAGE_NOTIFY,   /* complete, and its notification could not be delivered */
 	MESSAGE_GROUP,    /* the last member of a list ended in its submitter's hands */
-	MESSAGE_DRAINED,  /* requests outside ended that something in the engine may wait for */
-	MESSAGE_BESIDE,   /* a thread is wanted for the lane beside */
-	MESSAGE_REAPER,   /* somebody waits for the direct lane and for the engine at once */
+	MESSAGE_ASK,      /* somebody wants something done: engine_ask() */
 	MESSAGE_CANCEL,   /* aio_cancel waits for an answer */
 	MESSAGE_CLOSE,    /* close and its kin wait for leave */
 };
@@ -93,14 +106,11 @@ struct request {
 	struct message message; /* first: the inbox hands out messages */
 
 	/* --- read by any thread --- */
-	_Atomic uint32_t generation; /* bumped at publication; waiters sleep on it */
-	uint32_t index;              /* constant: place in the pool */
-	_Atomic uint32_t free_next;  /* pool: index + 1 of the next free record */
-	_Atomic uint64_t interest;   /* who waits: see waiter.h */
-	_Atomic uint32_t submitting; /* outside: == generation until the call has returned */
-	_Atomic uint64_t
-		waits_beside; /* == WAITS_BESIDE | generation until its thread takes it, or aio_cancel */
-	_Atomic uint32_t disowned; /* outside: == generation if its number was closed since */
+	/* Generation, above its marks.  Bumped at publication; waiters sleep on it. */
+	_Atomic uint64_t word;
+	uint32_t index;             /* constant: place in the pool */
+	_Atomic uint32_t free_next; /* pool: index + 1 of the next free record */
+	_Atomic uint64_t interest;  /* who waits: see waiter.h */
 
 	/* --- immutable between submit and free --- */
 	struct aiocb *cb; /* OP_GROUP: NULL */
@@ -108,67 +118,114 @@ struct request {
 	size_t nbytes;
 	off_t offset;
 	int fd;
-	uint32_t number; /* of a copy that goes beside: pace.h */
+	uint32_t number; /* of the work that its thread has submitted: submit_ahead.h */
 	int priority;    /* scheduling priority minus aio_reqprio, as glibc orders */
 	uint8_t op;
-	uint8_t state;
-	struct descriptor descriptor; /* what fd meant at submit, or when a lane outside gave up */
+	_Atomic uint8_t place;        /* enum request_place; read by any thread */
+	struct descriptor descriptor; /* what fd means */
 	struct notification notification;
-	struct request *group;   /* list it belongs to, or NULL */
-	bool is_filtered;        /* counted in the engine's overlap filter */
-	_Atomic bool is_outside; /* under way outside the engine, or given up there: outside.h */
-	_Atomic bool is_direct;  /* on the direct lane; a reaper clears it when it gives it up */
-	_Atomic bool is_beside;  /* on the lane beside, until it gives it up */
-	_Atomic bool is_bounced; /* given up by a lane outside: older than what the engine holds */
-	bool refuses_nowait;     /* direct lane: the file does not know NOWAIT writes */
-	uint8_t desk;            /* enum beside_desk, for the lane beside */
-	uint8_t kind;            /* enum file_kind: of a copy that goes beside */
-	bool follows;            /* the same: perhaps it overlaps another that waits there */
-	uint8_t epoch;           /* outside: which count of its bucket it is in */
+	struct request *group; /* list it belongs to, or NULL */
+	bool is_filtered;      /* counted in the engine's overlap filter */
+	bool refuses_nowait;   /* direct lane: the file does not know NOWAIT writes */
+	bool is_offloaded;     /* it bypasses the engine: by a worker, not by Linux AIO */
+	bool is_copy;          /* offloaded: short, and could be made in the call */
+	bool is_bounced;       /* Linux AIO gave it back: older than what the engine holds */
+	uint16_t slot;         /* direct, offloaded: in bypass.c */
+	uint64_t stamp;        /* order of submission, where it matters: bypass.h */
 
-	/* --- OP_GROUP only --- */
+	/* --- pool of threads: guarded by its lock --- */
+	TAILQ_ENTRY(request) pool_link;
+	uint8_t pool_state;
+	bool is_detached;     /* its descriptor was closed */
+	_Atomic uint32_t tid; /* of the thread that runs it */
+
+	/* --- groups and questions --- */
+	_Atomic uint32_t holders; /* members together, or the engine, count one; so does a waiter */
+
+	/* --- groups only --- */
 	_Atomic uint32_t members;   /* not yet complete, plus one while the list is being made */
-	_Atomic uint32_t holders;   /* members together count one, a waiter counts one */
 	_Atomic uint32_t nr_direct; /* members on the direct lane */
 	_Atomic bool has_failed;    /* any member ended with an error */
 
 	/* --- engine thread only, except as noted --- */
 	struct fdqueue *queue;
 	uint64_t seq;                          /* order of acceptance */
-	uint64_t batch;                        /* with which it was received */
 	TAILQ_ENTRY(request) outstanding_link; /* in queue->outstanding, oldest first */
 	TAILQ_ENTRY(request) list_link;        /* waiting list, backlog, prepared, or notifier's */
 	RB_ENTRY(request) tree_link;           /* stream chain, or ranges in flight */
-	ssize_t res;                 /* a worker writes, then hands over through the inbox */
-	size_t done;                 /* bytes already moved by earlier submissions */
-	uint8_t attempts;            /* resubmissions that made no progress */
-	uint8_t cqes_due;            /* completions the ring still owes: itself, its cancellation */
-	_Atomic bool is_held;        /* counted in descriptor_held; a worker lowers it too */
-	bool is_waiting;             /* not issued: in its queue's chain or waiting list */
-	bool is_withdrawn;           /* taken out of it to be cancelled */
-	_Atomic uint8_t publication; /* enum publication: by the worker that executed it */
-	bool has_ended;              /* res is known, publication is due */
-	bool has_direct_barrier;     /* its barrier for what is outside is open */
-	bool has_stalled;            /* waited for an overlapping request */
-	bool is_file_data;           /* counts against the depth while in flight */
-	bool is_on_ring;             /* the kernel has it, or its SQE is prepared */
-	bool is_prepared;            /* its SQE is not yet handed to the kernel */
-	struct cancel *cancel;       /* aio_cancel that asked the kernel, or NULL */
+	ssize_t res;            /* a worker writes, then hands over through the inbox */
+	size_t done;            /* bytes already moved by earlier submissions */
+	uint8_t attempts;       /* resubmissions that made no progress */
+	uint8_t cqes_due;       /* completions the ring still owes: itself, its cancellation */
+	_Atomic bool is_held;   /* counted in descriptor_held; a worker lowers it too */
+	bool has_cqe;           /* its completion is in; that of its cancellation may not be */
+	bool is_withdrawn;      /* taken out of its queue's order to be cancelled */
+	bool has_stalled;       /* waited for an overlapping request */
+	bool is_file_data;      /* counted in ledger.nr_files_in_flight */
+	bool is_prepared;       /* its SQE is not yet handed to the kernel */
+	struct request *cancel; /* aio_cancel that asked the kernel, or NULL */
+	struct pin *pin;        /* its file, when its descriptor was closed before it began */
+	unsigned detached;      /* the queue it belongs to, as fdqueue->detached */
+
+	/* --- questions only: question.h --- */
+	request_handle target; /* aio_cancel: what to cancel, 0: all of fd */
+	unsigned nr_kept;      /* requests that go on, or depend on the descriptor */
+	unsigned nr_cancelled;
+	unsigned nr_pending;     /* aio_cancel: the kernel was asked, the answer is not in */
+	uint64_t nr_publishings; /* the same: before what it has ended was published */
+	int last_fd;             /* close: of a range that begins with fd */
+	unsigned nr_blind;       /* close: how often nobody could see whether a call has begun, */
+	bool is_blind;           /* and this time */
 };
 
 TAILQ_HEAD(request_list, request);
 
-/* A handle survives the request: index and generation.  0 is never valid. */
-typedef uint64_t request_handle;
+static inline uint32_t request_generation(const struct request *req)
+{
+	return (uint32_t)(atomic_load(&req->word) >> 32);
+}
+
+/* What a waiter sleeps on: the upper half of the word. */
+static inline _Atomic uint32_t *request_wait_word(struct request *req)
+{
+	_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the upper half comes second");
+	return (_Atomic uint32_t *)&req->word + 1;
+}
 
 static inline request_handle request_handle_of(const struct request *req)
 {
-	return ((uint64_t)atomic_load_explicit(&req->generation, memory_order_relaxed) << 32) |
-	       (req->index + 1u);
+	return (uint64_t)request_generation(req) << 32 | (req->index + 1u);
+}
+
+/* [who holds @req] Set a mark. */
+static inline void request_mark(struct request *req, enum request_mark mark)
+{
+	atomic_fetch_or(&req->word, mark);
+}
+
+/* [any thread] Clear it; the record may be another request's by now, whose marks stay. */
+static inline void request_unmark(struct request *req, uint32_t generation, enum request_mark mark)
+{
+	uint64_t word = atomic_load(&req->word);
+
+	while (word >> 32 == generation &&
+	       !atomic_compare_exchange_weak(&req->word, &word, word & ~(uint64_t)mark))
+		continue;
+}
+
+/* [any thread] */
+static inline bool request_is_marked(const struct request *req, enum request_mark mark)
+{
+	return atomic_load(&req->word) & mark;
+}
+
+static inline enum request_place request_place(const struct request *req)
+{
+	return (enum request_place)atomic_load(&req->place);
 }
 
 /*
- * Take a record: zeroed but for generation, state REQ_QUEUED.  Lock-free,
+ * Take a record: zeroed but for generation, in PLACE_SUBMITTER.  Lock-free,
  * async-signal-safe, errno untouched.  NULL when memory is really out.
  */
 struct request *request_alloc(void);
@@ -179,11 +236,8 @@ void request_free(struct request *req);
 /* The live request of @handle, or NULL.  Any thread; the answer may be stale at once. */
 struct request *request_lookup(request_handle handle);
 
-/* Is there a live request that matches?  Looks at all; a snapshot.  Any thread. */
-bool request_any(bool (*matches)(struct request *req, const void *arg), const void *arg);
-
-/* The only function that changes state; checks the arrow in debug builds. */
-void request_set_state(struct request *req, enum request_state state);
+/* The only function that changes the place; checks the arrow in debug builds. */
+void request_set_place(struct request *req, enum request_place place);
 
 static inline bool request_is_barrier(const struct request *req)
 {

@@ -5,12 +5,12 @@
 #include "spin.h"
 
 #include "config.h"
-#include "debt.h"
 #include "futex.h"
+#include "time_budget.h"
 
 #define GAP_NS 20000u /* between two looks: the processor was somebody else's */
 
-static struct debt spun; /* in vain */
+static struct time_budget spun; /* in vain */
 
 void spin_relax(void)
 {
@@ -27,7 +27,7 @@ bool spin_for(bool (*has_come)(const void *arg), const void *arg, uint64_t max_n
 	uint64_t began, last, now, lost = 0;
 	bool is_there;
 
-	if (spin_ns == 0 || debt_is_high(&spun))
+	if (spin_ns == 0 || time_budget_is_spent(&spun))
 		return false;
 	began = last = now = clock_now_ns();
 	if (spin_ns > max_ns)
@@ -41,11 +41,11 @@ bool spin_for(bool (*has_come)(const void *arg), const void *arg, uint64_t max_n
 	}
 	if (!is_there)
 		lost = now - began;
-	debt_lose(&spun, lost, now);
+	time_budget_lose(&spun, lost, now);
 	return is_there;
 }
 
 void spin_forget(void)
 {
-	debt_clear(&spun);
+	time_budget_clear(&spun);
 }

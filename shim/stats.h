@@ -24,9 +24,9 @@
 	X(inline_writes, "writes completed inside the submitting call")                        \
 	X(direct_reads, "reads submitted to Linux AIO by the caller")                          \
 	X(direct_writes, "writes submitted to Linux AIO by the caller")                        \
-	X(beside_reads, "reads done by a thread beside, without the engine")                   \
-	X(beside_writes, "writes done by a thread beside")                                     \
-	X(beside_syncs, "syncs done by a thread beside")                                       \
+	X(offloaded_reads, "reads handed to a worker by the caller")                           \
+	X(offloaded_writes, "writes handed to a worker by the caller")                         \
+	X(offloaded_syncs, "syncs handed to a worker by the caller")                           \
 	X(direct_spins, "waits for Linux AIO that ended before they slept")                    \
 	X(lane_ring, "requests issued to io_uring")                                            \
 	X(lane_worker, "requests executed by a worker thread")                                 \
@@ -40,7 +40,7 @@
 	X(notify_retries, "notifications delayed: the signal queue was full, or no thread")    \
 	X(notify_callbacks, "SIGEV_THREAD callbacks run")                                      \
 	X(engine_starts, "starts of the engine thread")                                        \
-	X(engine_wakes, "wakes of a sleeping engine, or of a thread beside")                   \
+	X(engine_wakes, "wakes of a sleeping engine, or of an idle worker")                    \
 	X(engine_enters, "sleeps and submissions of the engine")
 
 enum stats_counter {

@@ -122,9 +122,9 @@ static bool show_choice(bool has_uring, bool has_libaio)
 	if (config.inline_lane)
 		printf("  inline   page cache hits, files in memory, small buffered writes: in the "
 		       "call\n");
-	if (config.beside_lane)
-		printf("  beside   copies when many requests are under way, a long transfer or sync: "
-		       "threads without the engine\n");
+	if (config.offload)
+		printf("  offload  copies when many requests are under way, a long transfer or sync: "
+		       "to a worker, without the engine\n");
 	if (has_direct)
 		printf("  direct   O_DIRECT without notification: Linux AIO\n");
 	printf("  %-8s everything else\n", has_ring ? "ring" : "threads");

@@ -12,22 +12,21 @@
 #include <stddef.h>
 
 #include "aiocb.h"
-#include "beside.h"
+#include "bypass.h"
 #include "config.h"
 #include "direct.h"
 #include "engine.h"
+#include "fd_hints.h"
 #include "filter.h"
 #include "futex.h"
 #include "group.h"
 #include "inline.h"
 #include "notify.h"
-#include "outside.h"
-#include "pace.h"
+#include "offload.h"
 #include "probes.h"
 #include "publish.h"
 #include "stats.h"
-#include "steering.h"
-#include "turn.h"
+#include "submit_ahead.h"
 #include "waiter.h"
 
 #define PIECES_MAX 4u /* for the disk, in one call */
@@ -56,8 +55,7 @@ static void describe(struct request *req, struct aiocb *cb, enum request_op op)
 	req->nbytes = 0;
 	req->offset = 0;
 	req->done = 0;
-	req->desk = BESIDE_NONE;
-	req->follows = false;
+	req->is_copy = false;
 	req->number = 0;
 	req->descriptor = (struct descriptor){ 0 };
 	if (op == OP_READ || op == OP_WRITE) {
@@ -77,7 +75,7 @@ static void notify_by_engine(const struct notification *notification)
 	req->op = OP_GROUP; /* no I/O, only something to be told */
 	req->message.kind = MESSAGE_NOTIFY;
 	req->notification = *notification;
-	request_set_state(req, REQ_DONE);
+	request_set_place(req, PLACE_DONE);
 	if (engine_hand_over(&req->message, &req->message) < 0)
 		request_free(req);
 }
@@ -103,7 +101,7 @@ static bool may_notify_at_once(const struct sigevent *event)
 	return blocked >> (event->sigev_signo - 1) & 1;
 }
 
-/* Is there nobody to be told?  Only then may it be done outside the engine and later. */
+/* Is there nobody to be told?  Only then may it bypass the engine and be done later. */
 static bool is_silent(const struct sigevent *event)
 {
 	return event->sigev_notify == SIGEV_NONE ||
@@ -115,21 +113,15 @@ static bool is_silent(const struct sigevent *event)
  * needs no record.
  */
 static bool complete_inline(struct request *probe, const struct sigevent *event, uint32_t number,
-			    bool may_go_outside)
+			    bool may_bypass)
 {
-	bool may_go_beside = may_go_outside && is_silent(event);
-	enum inline_answer answer;
 	ssize_t res;
 
 	if (!config.inline_lane || (probe->op != OP_READ && probe->op != OP_WRITE) ||
 	    !may_notify_at_once(event))
 		return false;
-	answer = inline_try(probe, may_go_beside, &res);
-	if (answer == INLINE_BESIDE) {
-		probe->desk = BESIDE_COPIES;
-		probe->number = number;
-	}
-	if (answer != INLINE_DONE)
+	probe->number = number;
+	if (!inline_try(probe, may_bypass && is_silent(event), &res))
 		return false;
 	if (probe->op == OP_READ)
 		stats_inc(inline_reads);
@@ -158,10 +150,8 @@ static struct request *make_record(const struct request *probe, const struct sig
 	req->nbytes = probe->nbytes;
 	req->offset = probe->offset;
 	req->done = probe->done;
-	req->desk = probe->desk;
-	req->number = probe->number;
-	req->kind = probe->kind;
-	req->follows = probe->follows;
+	req->number = probe->is_copy ? probe->number : 0;
+	req->is_copy = probe->is_copy;
 	req->descriptor = probe->descriptor;
 	if (notify_prepare(&req->notification, event) < 0) {
 		request_free(req);
@@ -178,87 +168,87 @@ void submit_raise_filter(struct request *req)
 	req->is_filtered = true;
 }
 
-/* Outside the engine: true, and the other lanes take notice from here on. */
-static bool goes_outside(struct request *req)
+static bool is_transfer(const struct request *req)
 {
-	bool is_transfer = req->op == OP_READ || req->op == OP_WRITE;
-
-	if (notify_is_wanted(&req->notification))
-		return false;
-	if (is_transfer && req->desk == BESIDE_NONE && direct_accepts(req))
-		direct_enter(req);
-	else if ((is_transfer || request_is_barrier(req)) && beside_accepts(req))
-		beside_enter(req);
-	else
-		return false;
-	return true;
+	return req->op == OP_READ || req->op == OP_WRITE;
 }
 
-static void choose_lane(struct request *req, bool may_go_outside)
+/* True: it bypasses the engine, and the other lanes take notice from here on. */
+static bool enter_bypass(struct request *req)
 {
-	bool is_transfer = req->op == OP_READ || req->op == OP_WRITE;
+	if (notify_is_wanted(&req->notification))
+		return false;
+	if (is_transfer(req) && !req->is_copy && direct_accepts(req))
+		return bypass_enter(req, PLACE_DIRECT);
+	if ((is_transfer(req) || request_is_barrier(req)) && offload_accepts(req))
+		return bypass_enter(req, PLACE_OFFLOADED);
+	return false;
+}
 
-	if (may_go_outside && goes_outside(req))
-		return;
-	descriptor_get_inode(req->fd, &req->descriptor);
+static void enter_engine(struct request *req)
+{
+	descriptor_get_type(req->fd, &req->descriptor);
+	req->stamp = bypass_stamp();
 	/* A sync has no bytes, and overlaps nothing; but a later one must not overtake it. */
-	if ((is_transfer || request_is_barrier(req)) && descriptor_is_file(&req->descriptor))
+	if ((is_transfer(req) || request_is_barrier(req)) && descriptor_is_file(&req->descriptor))
 		submit_raise_filter(req);
-	else if (is_transfer)
+	else if (is_transfer(req))
 		req->priority = priority_of(req->cb);
 }
 
-/* Neither cheap lane serves a stream: that is remembered, and then seen from the inode. */
+/* Neither cheap lane serves a stream: that is remembered, and then asked for at once. */
 static bool is_stream(struct request *probe)
 {
-	return steering_was_stream(probe->fd) &&
+	return fd_hints_was_stream(probe->fd) &&
 	       descriptor_get_stream(probe->fd, &probe->descriptor);
 }
 
 /* It was not taken: the engine serves it like the others. */
-static void come_inside(struct request *req)
+static void come_back(struct request *req)
 {
 	stats_inc(fallbacks);
-	request_set_state(req, REQ_QUEUED);
-	descriptor_get_inode(req->fd, &req->descriptor);
+	request_set_place(req, PLACE_SUBMITTER);
+	descriptor_get_type(req->fd, &req->descriptor);
 	submit_raise_filter(req);
-	outside_leave_range(req);
-	outside_leave(req);
+	bypass_leave_range(req);
+	bypass_leave(req);
+	bypass_return(req, request_generation(req));
+	req->is_copy = req->is_offloaded = false;
 }
 
-/* What goes beside waits for nothing else of its list.  False: it was not taken, and is the engine's. */
-static bool submit_beside(struct request *req)
+/* What is offloaded waits for nothing else of its list.  False: it is the engine's. */
+static bool submit_offloaded(struct request *req)
 {
 	PROBE_ISSUE(req->cb, PROBE_WORKER);
 	aiocb_begin(req->cb, req);
-	request_set_state(req, REQ_IN_FLIGHT);
-	if (beside_submit(req))
+	if (offload_submit(req))
 		return true;
-	come_inside(req);
+	come_back(req);
 	return false;
 }
 
 int submit_begin(struct aiocb *cb, enum request_op op, const struct sigevent *event,
-		 bool may_go_outside, struct request *group, struct request **out)
+		 bool may_bypass, struct request *group, struct request **out)
 {
 	struct request probe, *req;
 	uint32_t number;
 
 	*out = NULL;
 	describe(&probe, cb, op);
-	number = pace_note_submitted(probe.nbytes);
+	number = submit_ahead_note_submitted(probe.nbytes);
 	PROBE_SUBMIT(cb, probe.fd, op, probe.nbytes, probe.offset);
 	if (is_stream(&probe))
-		may_go_outside = false;
-	else if (complete_inline(&probe, event, number, may_go_outside))
+		may_bypass = false;
+	else if (complete_inline(&probe, event, number, may_bypass))
 		return 0;
 	req = make_record(&probe, event);
 	if (!req)
 		return -EAGAIN;
-	choose_lane(req, may_go_outside);
+	if (!may_bypass || !enter_bypass(req))
+		enter_engine(req);
 	if (group)
 		group_join(group, req);
-	if (req->is_beside && submit_beside(req))
+	if (request_place(req) == PLACE_OFFLOADED && submit_offloaded(req))
 		return 1;
 	*out = req;
 	return 0;
@@ -292,10 +282,9 @@ static void leave_direct(struct submission *submission)
 	struct request *req;
 
 	TAILQ_FOREACH(req, &submission->direct, list_link) {
-		atomic_store(&req->is_direct, false);
 		if (req->group)
 			atomic_fetch_sub(&req->group->nr_direct, 1);
-		come_inside(req);
+		come_back(req);
 	}
 	TAILQ_CONCAT(&submission->direct, &submission->others, list_link);
 	TAILQ_CONCAT(&submission->others, &submission->direct, list_link);
@@ -313,7 +302,6 @@ static void submit_direct(struct submission *submission)
 			atomic_fetch_add(&req->group->nr_direct, 1);
 		PROBE_ISSUE(req->cb, PROBE_DIRECT);
 		aiocb_begin(req->cb, req);
-		request_set_state(req, REQ_IN_FLIGHT);
 	}
 	is_taken = direct_submit(&submission->direct) < submission->nr_direct;
 	submission->has_started |= is_taken;
@@ -348,27 +336,6 @@ static void add_direct(struct submission *submission, struct request *req)
 	TAILQ_INSERT_TAIL(&submission->direct, req, list_link);
 }
 
-/*
- * For a while it can only wait for the one before it in its stream: that needs
- * no wake.  A handler that jumps out before the second look may leave it to the
- * next message; the call has not returned, so nobody can count on it.
- */
-static bool hand_over_quietly(struct request *req)
-{
-	int fd = req->fd, way = req->op == OP_WRITE;
-	uint64_t turn;
-
-	if ((req->op != OP_READ && req->op != OP_WRITE) || req->offset < 0 || req->descriptor.err)
-		return false;
-	turn = turn_of(fd, &req->descriptor, way);
-	if (turn == 0 || !inbox_push_quietly(&engine_inbox, &req->message))
-		return false;
-	/* From the push on the record is the engine's. */
-	if (!turn_goes_on(fd, way, turn))
-		inbox_prod(&engine_inbox);
-	return true;
-}
-
 static int submit_to_engine(struct request_list *list)
 {
 	struct message *newest = NULL, *oldest = NULL;
@@ -383,8 +350,6 @@ static int submit_to_engine(struct request_list *list)
 		if (!oldest)
 			oldest = newest;
 	}
-	if (newest == oldest && hand_over_quietly(TAILQ_FIRST(list)))
-		return 0;
 	ret = engine_hand_over(newest, oldest);
 	if (ret < 0) {
 		TAILQ_FOREACH_SAFE(req, list, list_link, next)
@@ -403,7 +368,7 @@ void submit_open(struct submission *submission)
 void submit_add(struct submission *submission, struct request *req)
 {
 	submission->has_any = true;
-	if (req->is_direct)
+	if (request_place(req) == PLACE_DIRECT)
 		add_direct(submission, req);
 	else
 		TAILQ_INSERT_TAIL(&submission->others, req, list_link);

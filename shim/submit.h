@@ -14,13 +14,13 @@
 
 /*
  * Begin what @cb asks for.  *out is NULL when it is complete already (the
- * inline lane) or under way (beside), or the prepared record, to be given to
+ * inline lane) or under way (offloaded), or the prepared record, to be given to
  * submit_add().  What is not complete is a member of @group,
- * unless that is NULL.  @may_go_outside: nobody is to be told of the list it is part
+ * unless that is NULL.  @may_bypass: nobody is to be told of the list it is part
  * of.  0, 1 when it is under way, or -EAGAIN when memory is out.
  */
 int submit_begin(struct aiocb *cb, enum request_op op, const struct sigevent *event,
-		 bool may_go_outside, struct request *group, struct request **out);
+		 bool may_bypass, struct request *group, struct request **out);
 
 /* What a call of the program has prepared and not yet handed over, in its order. */
 struct submission {

@@ -68,7 +68,7 @@ int waiter_wait_one(request_handle handle, const struct timespec *deadline, bool
 		return 0;
 	/* Partner: waiter_publish(). */
 	atomic_fetch_or(&req->interest, INTEREST_GENERATION);
-	return waiter_sleep(&req->generation, (uint32_t)(handle >> 32), deadline, can_cancel);
+	return waiter_sleep(request_wait_word(req), (uint32_t)(handle >> 32), deadline, can_cancel);
 }
 
 /* Raise @bit in the record of every entry.  False: one is not in progress. */
@@ -124,8 +124,14 @@ int waiter_wait_any(const struct aiocb *const list[], int nent, const struct tim
 
 uint64_t waiter_publish(struct request *req)
 {
-	/* Sequentially consistent: the fence between publication and the look at interest. */
-	atomic_fetch_add(&req->generation, 1);
+	uint64_t word = atomic_load(&req->word);
+
+	/*
+	 * Its marks end with it.  Sequentially consistent: the fence between
+	 * publication and the look at interest.
+	 */
+	while (!atomic_compare_exchange_weak(&req->word, &word, ((word >> 32) + 1u) << 32))
+		continue;
 	atomic_thread_fence(memory_order_seq_cst);
 	return atomic_load(&req->interest);
 }
@@ -133,7 +139,7 @@ uint64_t waiter_publish(struct request *req)
 uint64_t waiter_wake(struct request *req, uint64_t interest)
 {
 	if (interest & INTEREST_GENERATION)
-		futex_wake(&req->generation, INT_MAX);
+		futex_wake(request_wait_word(req), INT_MAX);
 	return interest & ~INTEREST_GENERATION;
 }
 

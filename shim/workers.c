@@ -1,110 +1,102 @@
 // SPDX-License-Identifier: MIT
 /*
- * workers.c - threads that execute requests by plain system calls.
+ * workers.c - threads that perform requests by plain system calls.
  */
 #include "workers.h"
 
-#include <errno.h>
-#include <fcntl.h>
-
 #include "config.h"
 #include "engine.h"
-#include "futex.h"
+#include "fd_kind.h"
 #include "perform.h"
-#include "pool.h"
 
-#define DUPLICATE_MIN      1000   /* out of the way of the program's numbers */
-#define STREAM_WORKERS_MAX 32768u /* one each for what blocks; the system's limits come first */
+#define WORKERS_MAX 32768u /* where all are blocked; the system's limits come first */
 
-static void execute(struct request *req);
+static const struct workers_events *events;
 
-static void (*executed)(struct request *req);
-static struct pool file_workers = POOL_INIT(file_workers, "rtaio-file", execute);
-static struct pool stream_workers = POOL_INIT(stream_workers, "rtaio-stream", execute);
-
-static void release_number(struct request *req)
+static void run(struct request *req)
 {
-	if (atomic_exchange(&req->is_held, false))
-		descriptor_release(req->fd);
+	fd_kind_learn(req);
+	req->res = perform(req, req->fd);
 }
 
-/*
- * A stream may block for ever, and closing its number must not wait that long:
- * work on a duplicate, which means what the number meant.  Closing a duplicate
- * drops record locks, but those belong to files.  Without a free number the
- * number itself stays held.
- */
-static ssize_t perform_on_duplicate(struct request *req)
+void workers_report(struct request *req)
 {
-	int fd = (int)RAW_SYSCALL(SYS_fcntl, req->fd, F_DUPFD_CLOEXEC, DUPLICATE_MIN);
-	ssize_t res = -ECANCELED;
-
-	if (fd < 0)
-		return descriptor_means(req->fd, &req->descriptor) ? perform(req, req->fd) : res;
-	if (descriptor_means(fd, &req->descriptor)) {
-		release_number(req);
-		res = perform(req, fd);
-	}
-	/* Unless the program has closed it, too, and opened something else there. */
-	if (descriptor_means(fd, &req->descriptor))
-		RAW_SYSCALL(SYS_close, fd);
-	return res;
-}
-
-/* On a worker thread. */
-static void execute(struct request *req)
-{
-	if (!descriptor_is_file(&req->descriptor))
-		req->res = perform_on_duplicate(req);
-	else if (descriptor_means(req->fd, &req->descriptor))
-		req->res = perform(req, req->fd);
-	else
-		req->res = -ECANCELED;
 	req->message.kind = MESSAGE_EXECUTED;
-	executed(req);
+	events->executed(req);
 	/* The engine stays while requests are in flight: the inbox is open. */
 	inbox_push(&engine_inbox, &req->message, &req->message);
 }
 
-/*
- * The kernel lets one buffered write at a time into an inode; others spin for
- * its lock, on processors that the program could use.
- */
-static uint64_t inode_of_copy(const struct request *req)
+static void finish(struct request *req)
 {
-	if (req->op != OP_WRITE || !S_ISREG(req->descriptor.mode) ||
-	    (req->descriptor.flags & O_DIRECT))
-		return 0;
-	return descriptor_inode_key(&req->descriptor);
+	if (request_place(req) == PLACE_OFFLOADED)
+		events->offloaded(req);
+	else
+		workers_report(req);
 }
+
+static struct thread_pool workers = {
+	.thread_name = "rtaio-worker",
+	.run = run,
+	.finish = finish,
+	.is_ordered = true,
+	.nr_max = WORKERS_MAX,
+};
 
 int workers_submit(struct request *req)
 {
-	return pool_submit(descriptor_is_file(&req->descriptor) ? &file_workers : &stream_workers,
-			   req);
+	return thread_pool_submit(&workers, req);
+}
+
+bool workers_withdraw(struct request *req, uint32_t generation)
+{
+	return thread_pool_withdraw(&workers, req, generation);
+}
+
+void workers_detach(struct request *req, uint32_t generation)
+{
+	thread_pool_detach(&workers, req, generation);
+}
+
+bool workers_are_idle(void)
+{
+	return thread_pool_is_idle(&workers);
+}
+
+bool workers_exist(void)
+{
+	return inbox_is_open(&workers.inbox);
+}
+
+enum pool_offer workers_offer(struct request *req)
+{
+	return thread_pool_offer(&workers, req);
+}
+
+bool workers_are_copying(int fd)
+{
+	return thread_pool_is_copying(&workers, fd);
 }
 
 bool workers_are_waiting(void)
 {
-	return pool_is_waiting(&file_workers) || pool_is_waiting(&stream_workers);
+	return thread_pool_is_waiting(&workers);
 }
 
 void workers_tick(void)
 {
-	pool_tick(&file_workers);
-	pool_tick(&stream_workers);
+	thread_pool_tick(&workers);
 }
 
-void workers_start(void (*executed_)(struct request *req))
+void workers_provide(void)
 {
-	executed = executed_;
-	file_workers.key_of = inode_of_copy;
-	file_workers.nr_eager = file_workers.nr_max = config.threads_max;
-	stream_workers.nr_eager = stream_workers.nr_max = STREAM_WORKERS_MAX;
+	thread_pool_tick(&workers);
+	thread_pool_provide(&workers);
 }
 
-void workers_forget(void)
+void workers_start(const struct workers_events *events_)
 {
-	pool_forget(&file_workers);
-	pool_forget(&stream_workers);
+	events = events_;
+	workers.nr_eager = config.threads_max;
+	thread_pool_init(&workers);
 }

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * workers.h - threads that execute requests by plain system calls.
+ * workers.h - threads that perform requests by plain system calls.
  *
- * For what a ring serves badly or not at all, and for everything where there
- * is no ring.  Files and streams have a pool each: blocked streams never keep
- * a file waiting.
+ * Whatever may wait for a disk, a server or another process is performed here,
+ * and nowhere else: one pool, fed by the engine and by submitters.
  */
 #ifndef RTAIO_WORKERS_H
 #define RTAIO_WORKERS_H
@@ -12,26 +11,55 @@
 #include <stdbool.h>
 
 #include "request.h"
+#include "thread_pool.h"
+
+/* How the workers report, on the thread that performed @req. */
+struct workers_events {
+	/* The engine gave it; res is known.  The engine hears of it next, by MESSAGE_EXECUTED. */
+	void (*executed)(struct request *req);
+	/* Its submitter gave it; res is known, and the record is the callee's. */
+	void (*offloaded)(struct request *req);
+};
 
 /*
- * [engine] Execute @req on a worker; its res comes back by MESSAGE_EXECUTED.
- * 0, or -EAGAIN when there is no thread and none can be made.
+ * [engine] Perform @req.  0, or -EAGAIN when there is no thread and none can be
+ * made.
  */
 int workers_submit(struct request *req);
+
+/*
+ * [engine] True: @req had not begun, and was taken back.  Or, its descriptor was
+ * closed and may mean another file now, whose requests have nothing to wait for.
+ * The record may be another request's, if it is not of that generation.
+ */
+bool workers_withdraw(struct request *req, uint32_t generation);
+void workers_detach(struct request *req, uint32_t generation);
+
+/* [any thread] Is a thread idle, so that workers_offer() may succeed? */
+bool workers_are_idle(void);
+
+/* [submitter, also in handlers] Perform @req, which bypasses the engine. */
+enum pool_offer workers_offer(struct request *req);
+
+/* [any thread] Is there a thread at all? */
+bool workers_exist(void);
+
+/* [submitter] Does one of them make a copy for @fd now? */
+bool workers_are_copying(int fd);
 
 /* [engine] Is there anything that workers_tick() could help? */
 bool workers_are_waiting(void);
 
-/* [engine] Now and then while workers_are_waiting(): grow what is stuck. */
+/* [engine] Now and then while workers_are_waiting(). */
 void workers_tick(void);
 
-/*
- * Limits from the configuration.  @executed is called on the worker as soon as
- * res is known, before the engine hears of it.
- */
-void workers_start(void (*executed)(struct request *req));
+/* [engine] A submitter wants to offload something, or has done so: one thread at least. */
+void workers_provide(void);
 
-/* Child of a fork: no workers. */
-void workers_forget(void);
+/* [any other thread that performed a request for the engine] Report it likewise. */
+void workers_report(struct request *req);
+
+/* First use, or child of a fork. */
+void workers_start(const struct workers_events *events);
 
 #endif

@@ -28,7 +28,7 @@ offers "a backend that was begun" "io_uring" rtaio --backend = io
 offers "a backend as a word of its own" "threads" rtaio --backend th
 offers "an option behind another" "--inline=" rtaio --backend = auto --depth 64 --in
 offers "the values of inline" "0 1" rtaio --inline ''
-offers "the values of beside" "0 1" rtaio --beside = 
+offers "the values of offload" "0 1" rtaio --offload = 
 offers "a command behind the options" "truncate" rtaio --stats --verbose trunc
 offers "a command behind --" "truncate" rtaio -- trunc
 cd "$tree/scripts" || exit 1

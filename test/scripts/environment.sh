@@ -52,7 +52,7 @@ counter() {
 }
 
 check "good values are taken without a word" is_silent RTAIO_BACKEND=auto RTAIO_DEPTH=1 \
-	RTAIO_THREADS=65536 RTAIO_CALLBACKS=2 RTAIO_SPIN=0 RTAIO_INLINE=0 RTAIO_BESIDE=0 RTAIO_STATS=0 RTAIO_VERBOSE=0
+	RTAIO_THREADS=65536 RTAIO_CALLBACKS=2 RTAIO_SPIN=0 RTAIO_INLINE=0 RTAIO_OFFLOAD=0 RTAIO_STATS=0 RTAIO_VERBOSE=0
 says "a variable that nobody knows" \
 	'^rtaio: RTAIO_DEPHT is not a variable of rtaio: .*RTAIO_DEPTH' RTAIO_DEPHT=5
 says "a number that is none" "^rtaio: RTAIO_DEPTH=many is not a number from 1 to 65536: 256 is used" \
@@ -75,7 +75,7 @@ else
 fi
 # The first of them go through the engine, until it has made the thread.
 check "threads serve without the engine" \
-	[ "$(counter beside_reads RTAIO_BACKEND=threads)" -gt 0 ]
-equal "RTAIO_BESIDE=0 makes the engine serve all" \
-	"$(counter beside_reads RTAIO_BACKEND=threads RTAIO_BESIDE=0)" 0
+	[ "$(counter offloaded_reads RTAIO_BACKEND=threads)" -gt 0 ]
+equal "RTAIO_OFFLOAD=0 makes the engine serve all" \
+	"$(counter offloaded_reads RTAIO_BACKEND=threads RTAIO_OFFLOAD=0)" 0
 finish

@@ -52,8 +52,8 @@ sets() {
 sets "a command alone is preloaded" "LD_PRELOAD=$library" --
 sets "--backend=X" "LD_PRELOAD=$library RTAIO_BACKEND=io_uring" --backend=io_uring
 sets "--backend X" "LD_PRELOAD=$library RTAIO_BACKEND=threads" --backend threads
-sets "every other option" "LD_PRELOAD=$library RTAIO_BESIDE=0 RTAIO_DEPTH=64 RTAIO_INLINE=0 RTAIO_SPIN=0 RTAIO_STATS=1 \
-RTAIO_THREADS=8 RTAIO_VERBOSE=1" --depth=64 --spin=0 --threads 8 --inline=0 --beside=0 --stats --verbose
+sets "every other option" "LD_PRELOAD=$library RTAIO_OFFLOAD=0 RTAIO_DEPTH=64 RTAIO_INLINE=0 RTAIO_SPIN=0 RTAIO_STATS=1 \
+RTAIO_THREADS=8 RTAIO_VERBOSE=1" --depth=64 --spin=0 --threads 8 --inline=0 --offload=0 --stats --verbose
 sets "the last of two options counts" "LD_PRELOAD=$library RTAIO_DEPTH=2" --depth=1 --depth=2
 sets "--stats=FILE does not depend on the directory" \
 	"LD_PRELOAD=$library RTAIO_STATS=$work/counters" --stats=counters
@@ -77,7 +77,7 @@ ends "a depth without limit" 125 'from 1 to 65536' --depth=65537 true
 ends "a spin that is too long" 125 'from 0 to 1000' --spin=1001 true
 ends "a missing value" 125 'needs a value' --threads
 ends "an inline that is neither" 125 '0 or 1' --inline=yes true
-ends "a beside that is neither" 125 '--beside is 0 or 1' --beside 2 true
+ends "an offload that is neither" 125 '--offload is 0 or 1' --offload 2 true
 ends "a statistics file in no directory" 125 'no directory /nowhere' --stats=/nowhere/x true
 ends "no command" 125 'no command given'
 ends "no command after options" 125 'no command given' --verbose --
@@ -87,7 +87,7 @@ ends "a file that is not executable" 126 'cannot be executed' ./tree/Makefile
 ends "a directory" 126 'cannot be executed' ./bin
 
 check "--help describes every option" sh -c "
-	for option in backend depth threads spin inline beside stats verbose librt dry-run library-path status \
+	for option in backend depth threads spin inline offload stats verbose librt dry-run library-path status \
 		version help; do
 		'$rtaio' --help | grep -q -e \"--\$option\" || { echo \$option; exit 1; }
 	done"

@@ -78,12 +78,6 @@ static void by_fclose_and_dup(int fd, int other)
  * What no library can see.  What is being issued at that very moment cannot be
  * protected, so everything that moves comes to rest first.
  */
-static void by_system_call(int fd, int other)
-{
-	eventually(others_are_asleep());
-	check_equal(syscall(SYS_dup3, other, fd, 0), fd);
-}
-
 typedef void take_fn(int fd, int other);
 
 /* ---- the other file ---- */
@@ -309,8 +303,6 @@ TEST_TAKE(dup2)
 TEST_TAKE(dup3)
 TEST_TAKE(close_and_open)
 TEST_TAKE(fclose_and_dup)
-/* Once everything is at rest, nothing waits on a file. */
-TEST_TAKE_STREAM(system_call)
 
 /* ---- the number is good for new requests at once ---- */
 
@@ -392,7 +384,6 @@ int main(void)
 		cmocka_unit_test(test_file_requests_survive_close_and_open),
 		cmocka_unit_test(test_stream_requests_survive_fclose_and_dup),
 		cmocka_unit_test(test_file_requests_survive_fclose_and_dup),
-		cmocka_unit_test(test_stream_requests_survive_system_call),
 		cmocka_unit_test(test_file_on_a_reused_number_is_usable_at_once),
 		cmocka_unit_test(test_pipe_on_a_reused_number_is_usable_at_once),
 	};

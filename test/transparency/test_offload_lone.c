@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * test_beside_lone.c - long transfers and syncs, one at a time or a few
+ * test_offload_lone.c - long transfers and syncs, one at a time or a few
  *
- * A library may hand each to a thread beside the program that serves nothing
- * else meanwhile (test_beside.c): the data is right, and they may be cancelled.
+ * A library may hand each to a worker that serves nothing
+ * else meanwhile (test_offload.c): the data is right, and they may be cancelled.
  */
-#include "beside.h"
+#include "offload.h"
 
 /* Whatever aio_cancel says, the end of the request agrees; returns its result. */
 static ssize_t cancel_consistently(int fd, struct aiocb *one, struct aiocb *cb)
@@ -68,8 +68,8 @@ static int cancel_alone(void)
 	return 0;
 }
 
-TEST_BESIDE(test_lone_fsync_succeeds_or_is_cancelled, sync_alone, 30000)
-TEST_BESIDE(test_cancel_of_a_lone_write_is_consistent, cancel_alone, 30000)
+TEST_OFFLOAD(test_lone_fsync_succeeds_or_is_cancelled, sync_alone, 30000)
+TEST_OFFLOAD(test_cancel_of_a_lone_write_is_consistent, cancel_alone, 30000)
 
 static void transfer_long(int fd, unsigned int depth)
 {
@@ -132,9 +132,9 @@ static int copy_behind_long(void)
 	return 0;
 }
 
-TEST_BESIDE(test_long_transfers_one_by_one_have_the_right_data, transfer_one_by_one, 20000)
-TEST_BESIDE(test_long_transfers_at_once_have_the_right_data, transfer_at_once, 20000)
-TEST_BESIDE(test_copies_and_long_transfers_take_effect_in_order, copy_behind_long, 20000)
+TEST_OFFLOAD(test_long_transfers_one_by_one_have_the_right_data, transfer_one_by_one, 20000)
+TEST_OFFLOAD(test_long_transfers_at_once_have_the_right_data, transfer_at_once, 20000)
+TEST_OFFLOAD(test_copies_and_long_transfers_take_effect_in_order, copy_behind_long, 20000)
 
 int main(void)
 {
@@ -146,5 +146,5 @@ int main(void)
 		cmocka_unit_test(test_copies_and_long_transfers_take_effect_in_order),
 	};
 
-	return cmocka_run_group_tests_name("beside_lone", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("offload_lone", tests, NULL, NULL);
 }

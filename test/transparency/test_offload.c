@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: MIT
 /*
- * test_beside.c - requests that a thread beside the program may serve
+ * test_offload.c - requests that a worker of the library may serve
  *
  * A library may hand copies to a thread of its own as long as the program has
  * many requests under way.  Whoever serves them, the data is right, what overlaps
  * takes effect in the order of the calls, and an fsync waits for what came before
  * it.
  *
- * test_beside_lone.c has what comes alone, test_beside_close.c and
- * test_beside_life.c what happens between submission and completion,
- * test_beside_counters.c which requests the thread is good for.
+ * test_offload_lone.c has what comes alone, test_offload_close.c and
+ * test_offload_life.c what happens between submission and completion,
+ * test_offload_counters.c which requests the thread is good for.
  */
-#include "beside.h"
+#include "offload.h"
 
 #include <sys/mman.h>
 
@@ -60,8 +60,8 @@ static int read_deep(void)
 	return 0;
 }
 
-TEST_BESIDE(test_deep_writes_are_all_in_the_file, write_deep, 20000)
-TEST_BESIDE(test_deep_reads_give_the_data_of_the_file, read_deep, 20000)
+TEST_OFFLOAD(test_deep_writes_are_all_in_the_file, write_deep, 20000)
+TEST_OFFLOAD(test_deep_reads_give_the_data_of_the_file, read_deep, 20000)
 
 /* What ends there, or begins behind the end, is as short as it would be elsewhere. */
 static int read_at_the_end(void)
@@ -87,7 +87,7 @@ static int read_at_the_end(void)
 	return 0;
 }
 
-TEST_BESIDE(test_deep_reads_end_with_the_file, read_at_the_end, 20000)
+TEST_OFFLOAD(test_deep_reads_end_with_the_file, read_at_the_end, 20000)
 
 /* A file that may not be written, and memory that is not there: the error is the request's. */
 static int fail_deep(void)
@@ -123,7 +123,7 @@ static int fail_deep(void)
 	return 0;
 }
 
-TEST_BESIDE(test_deep_requests_fail_like_others, fail_deep, 20000)
+TEST_OFFLOAD(test_deep_requests_fail_like_others, fail_deep, 20000)
 
 /* ---- what overlaps ---- */
 
@@ -177,9 +177,9 @@ static int write_behind_reads(void)
 	return 0;
 }
 
-TEST_BESIDE(test_later_of_two_deep_writes_wins, write_over_writes, 20000)
-TEST_BESIDE(test_deep_read_sees_the_write_before_it, read_behind_writes, 20000)
-TEST_BESIDE(test_deep_read_does_not_see_the_write_behind_it, write_behind_reads, 20000)
+TEST_OFFLOAD(test_later_of_two_deep_writes_wins, write_over_writes, 20000)
+TEST_OFFLOAD(test_deep_read_sees_the_write_before_it, read_behind_writes, 20000)
+TEST_OFFLOAD(test_deep_read_does_not_see_the_write_behind_it, write_behind_reads, 20000)
 
 static int mix_deep(void)
 {
@@ -197,7 +197,7 @@ static int mix_deep(void)
 	return 0;
 }
 
-TEST_BESIDE(test_deep_reads_and_writes_take_effect_in_order, mix_deep, 20000)
+TEST_OFFLOAD(test_deep_reads_and_writes_take_effect_in_order, mix_deep, 20000)
 
 /*
  * What the page cache does not hold is read by somebody else, later, and what
@@ -228,7 +228,7 @@ static int write_behind_cold_reads(void)
 	return 0;
 }
 
-TEST_BESIDE(test_deep_writes_wait_for_the_cold_reads_before_them, write_behind_cold_reads, 30000)
+TEST_OFFLOAD(test_deep_writes_wait_for_the_cold_reads_before_them, write_behind_cold_reads, 30000)
 
 /* Records of many sizes, of which some are whole blocks at whole blocks. */
 static int append_deep(void)
@@ -261,7 +261,7 @@ static int append_deep(void)
 	return 0;
 }
 
-TEST_BESIDE(test_deep_appends_keep_their_order, append_deep, 20000)
+TEST_OFFLOAD(test_deep_appends_keep_their_order, append_deep, 20000)
 
 /* ---- waiting for what is deep ---- */
 
@@ -295,7 +295,7 @@ static int sync_deep(void)
 	return 0;
 }
 
-TEST_BESIDE(test_fsync_waits_for_the_deep_writes_before_it, sync_deep, 30000)
+TEST_OFFLOAD(test_fsync_waits_for_the_deep_writes_before_it, sync_deep, 30000)
 
 /* The caller sleeps until the last is complete, whoever completes it, and no longer. */
 static int suspend_behind_deep(void)
@@ -353,8 +353,8 @@ static int suspend_for_any(void)
 	return 0;
 }
 
-TEST_BESIDE(test_suspend_returns_when_the_last_of_many_is_complete, suspend_behind_deep, 30000)
-TEST_BESIDE(test_suspend_returns_for_each_of_many, suspend_for_any, 30000)
+TEST_OFFLOAD(test_suspend_returns_when_the_last_of_many_is_complete, suspend_behind_deep, 30000)
+TEST_OFFLOAD(test_suspend_returns_for_each_of_many, suspend_for_any, 30000)
 
 /* A list is over when all are, and overlaps what came before it in order. */
 static int list_deep(void)
@@ -387,7 +387,7 @@ static int list_deep(void)
 	return 0;
 }
 
-TEST_BESIDE(test_lists_on_the_same_blocks_take_effect_in_order, list_deep, 20000)
+TEST_OFFLOAD(test_lists_on_the_same_blocks_take_effect_in_order, list_deep, 20000)
 
 int main(void)
 {
@@ -408,5 +408,5 @@ int main(void)
 		cmocka_unit_test(test_lists_on_the_same_blocks_take_effect_in_order),
 	};
 
-	return cmocka_run_group_tests_name("beside", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("offload", tests, NULL, NULL);
 }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * steering.c - what a descriptor number meant when it was looked at last.
+ * fd_hints.c - what a file descriptor meant when it was looked at last.
  *
- * One word for each number (hashed), read and written by any thread:
+ * One word for each descriptor (hashed), read and written by any thread:
  *
- *   63..32  the number, plus one
+ *   63..32  the descriptor, plus one
  *   31..8   its flags, as fcntl(F_GETFL) gives them
  *    7..4   how often it may still be taken on trust
  *    3..0   enum file_kind
@@ -12,7 +12,7 @@
  * Trust is used up by compare-and-swap, so that what a close has just made
  * forgotten is not written back.
  */
-#include "steering.h"
+#include "fd_hints.h"
 
 #include <stdatomic.h>
 #include <stdint.h>
@@ -32,12 +32,19 @@ static _Atomic uint64_t remembered[NUMBERS];
 #define PROMPT_MIN  64u /* so many submissions, one after the other, make a prompt device */
 #define PROMPT_LAST 79u /* the uses of that until the next submission are counted up to here */
 
-/* How requests of a number went.  Threads that race lose count, which costs a try more or less. */
+#define WITHHELD_FIRST 64u /* writes that are not tried after a refusal, doubled each time */
+#define REFUSALS_MAX   10u
+#define TAKEN_MIN      64u /* so many, one after the other, make it forgotten */
+
+/* How requests of a descriptor went.  Threads that race lose count, which costs a try more or less. */
 struct habits {
 	uint8_t nr_misses; /* of reads, up to MISSES_MIN */
 	uint8_t skips;     /* left until the next try */
 	uint8_t deep;      /* reads left for which that counts */
 	uint8_t prompt;    /* submissions, then uses */
+	uint8_t refusals;  /* of O_DIRECT writes, up to REFUSALS_MAX */
+	uint8_t taken;     /* since the last one, up to TAKEN_MIN */
+	uint16_t withheld; /* writes that are not tried until the next one is */
 };
 
 static _Atomic(struct habits) habits[NUMBERS];
@@ -64,20 +71,17 @@ static bool is_direct(enum file_kind kind)
 	return kind == FILE_DIRECT || kind == FILE_DIRECT_WAITING;
 }
 
-enum file_kind steering_recall(int fd, int flags)
+enum file_kind fd_hints_recall(int fd, int flags)
 {
 	uint64_t entry = atomic_load_explicit(place_of(fd), memory_order_relaxed);
 	enum file_kind kind = (enum file_kind)(entry & KIND_MASK);
 
 	if (!is_of(entry, fd) || (uint32_t)entry >> 8 != ((uint32_t)flags & 0xffffffu))
 		return FILE_UNKNOWN;
-	/* A stale answer would make io_submit wait: ask again now and then. */
-	if (is_direct(kind) && !use_trust(fd, entry))
-		return FILE_UNKNOWN;
 	return kind;
 }
 
-bool steering_trust(int fd, enum file_kind *kind)
+bool fd_hints_trust(int fd, enum file_kind *kind)
 {
 	uint64_t entry = atomic_load_explicit(place_of(fd), memory_order_relaxed);
 
@@ -86,14 +90,14 @@ bool steering_trust(int fd, enum file_kind *kind)
 	       use_trust(fd, entry);
 }
 
-bool steering_was_stream(int fd)
+bool fd_hints_was_stream(int fd)
 {
 	uint64_t entry = atomic_load_explicit(place_of(fd), memory_order_relaxed);
 
 	return is_of(entry, fd) && (entry & KIND_MASK) == FILE_STREAM;
 }
 
-void steering_note(int fd, int flags, enum file_kind kind)
+void fd_hints_note(int fd, int flags, enum file_kind kind)
 {
 	atomic_store_explicit(place_of(fd),
 			      ((uint64_t)(unsigned)fd + 1) << 32 |
@@ -107,14 +111,14 @@ static _Atomic(struct habits) *habits_of(int fd)
 	return &habits[(unsigned)fd % NUMBERS];
 }
 
-bool steering_is_missing(int fd)
+bool fd_hints_is_missing(int fd)
 {
 	struct habits seen = atomic_load_explicit(habits_of(fd), memory_order_relaxed);
 
 	return seen.nr_misses >= MISSES_MIN;
 }
 
-bool steering_expects_miss(int fd, bool is_deep)
+bool fd_hints_expects_miss(int fd, bool is_deep)
 {
 	struct habits seen = atomic_load_explicit(habits_of(fd), memory_order_relaxed);
 	bool is_expected;
@@ -134,7 +138,7 @@ bool steering_expects_miss(int fd, bool is_deep)
 	return is_expected;
 }
 
-void steering_note_read(int fd, bool is_hit)
+void fd_hints_note_read(int fd, bool is_hit)
 {
 	struct habits seen = atomic_load_explicit(habits_of(fd), memory_order_relaxed);
 
@@ -147,7 +151,40 @@ void steering_note_read(int fd, bool is_hit)
 	atomic_store_explicit(habits_of(fd), seen, memory_order_relaxed);
 }
 
-enum file_kind steering_use_prompt(int fd)
+bool fd_hints_refuses_writes(int fd)
+{
+	struct habits seen = atomic_load_explicit(habits_of(fd), memory_order_relaxed);
+
+	if (seen.withheld == 0)
+		return false;
+	seen.withheld--;
+	atomic_store_explicit(habits_of(fd), seen, memory_order_relaxed);
+	return true;
+}
+
+void fd_hints_note_refused(int fd)
+{
+	struct habits seen = atomic_load_explicit(habits_of(fd), memory_order_relaxed);
+
+	seen.withheld = (uint16_t)((WITHHELD_FIRST << seen.refusals) - 1);
+	seen.taken = 0;
+	if (seen.refusals < REFUSALS_MAX)
+		seen.refusals++;
+	atomic_store_explicit(habits_of(fd), seen, memory_order_relaxed);
+}
+
+void fd_hints_note_taken(int fd)
+{
+	struct habits seen = atomic_load_explicit(habits_of(fd), memory_order_relaxed);
+
+	if (seen.refusals == 0)
+		return;
+	if (++seen.taken == TAKEN_MIN)
+		seen.refusals = seen.taken = 0;
+	atomic_store_explicit(habits_of(fd), seen, memory_order_relaxed);
+}
+
+enum file_kind fd_hints_use_prompt(int fd)
 {
 	struct habits seen = atomic_load_explicit(habits_of(fd), memory_order_relaxed);
 	uint64_t entry = atomic_load_explicit(place_of(fd), memory_order_relaxed);
@@ -159,7 +196,7 @@ enum file_kind steering_use_prompt(int fd)
 	return (entry & KIND_MASK) == FILE_DIRECT ? FILE_PROMPT : FILE_PROMPT_WAITING;
 }
 
-void steering_note_submission(int fd, bool was_prompt)
+void fd_hints_note_submission(int fd, bool was_prompt)
 {
 	struct habits seen = atomic_load_explicit(habits_of(fd), memory_order_relaxed);
 
@@ -174,7 +211,7 @@ void steering_note_submission(int fd, bool was_prompt)
 	atomic_store_explicit(habits_of(fd), seen, memory_order_relaxed);
 }
 
-void steering_forget(unsigned first, unsigned last)
+void fd_hints_forget(unsigned first, unsigned last)
 {
 	if (last - first >= NUMBERS)
 		last = first + NUMBERS - 1;

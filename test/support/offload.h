@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * beside.h - what the test_beside programs share
+ * offload.h - what the test_offload programs share
  *
  * A test that runs both ways, and work on a file: requests under way on a part
  * of it, and what must come of them.
  */
-#ifndef RTAIO_TEST_BESIDE_H
-#define RTAIO_TEST_BESIDE_H
+#ifndef RTAIO_TEST_OFFLOAD_H
+#define RTAIO_TEST_OFFLOAD_H
 
 #include "transparency.h"
 
 /*
  * A test which is one function run in two children: once with the choice left
- * to the library, and once with RTAIO_TEST_BESIDE, by which rtaio takes every
+ * to the library, and once with RTAIO_TEST_OFFLOAD, by which rtaio takes every
  * program for a deep one.  It returns 0, or CHILD_SKIPPED.
  */
-#define TEST_BESIDE(test, function, deadline_ms)                                               \
+#define TEST_OFFLOAD(test, function, deadline_ms)                                              \
 	static void test(void **state)                                                         \
 	{                                                                                      \
 		(void)state;                                                                   \

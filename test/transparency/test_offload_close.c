@@ -1,15 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * test_beside_close.c - numbers that are taken away while requests are beside the program
+ * test_offload_close.c - descriptors that are taken away amid offloaded requests
  *
  * What was accepted for a file never reaches the one that gets its number next,
- * whoever serves it (test_beside.c), and whether or not a library can see it.
+ * whoever serves it (test_offload.c).
  */
-#include "beside.h"
+#include "offload.h"
 
-#include <linux/userfaultfd.h>
-#include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <sys/syscall.h>
 
 /* ---- the number is taken away, and given to another file ---- */
@@ -125,7 +122,7 @@ static int read_what_became_a_pipe(void)
 	return 0;
 }
 
-TEST_BESIDE(test_deep_reads_of_what_became_a_pipe_wait_for_it, read_what_became_a_pipe, 20000)
+TEST_OFFLOAD(test_deep_reads_of_what_became_a_pipe_wait_for_it, read_what_became_a_pipe, 20000)
 
 /* Short copies, of which more may be waiting, and long ones, whose turn comes later. */
 static void take_numbers(take_fn *take)
@@ -153,8 +150,8 @@ static int take_by_dup2(void)
 	return 0;
 }
 
-TEST_BESIDE(test_deep_requests_survive_close, take_by_close, 30000)
-TEST_BESIDE(test_deep_requests_survive_dup2, take_by_dup2, 30000)
+TEST_OFFLOAD(test_deep_requests_survive_close, take_by_close, 30000)
+TEST_OFFLOAD(test_deep_requests_survive_dup2, take_by_dup2, 30000)
 
 /* A long write, and an fsync, that have just begun. */
 static int take_from_lone(void)
@@ -194,114 +191,7 @@ static int take_from_lone(void)
 	return 0;
 }
 
-TEST_BESIDE(test_lone_requests_survive_the_close_of_their_number, take_from_lone, 30000)
-
-/* ---- a copy that does not come to its end ---- */
-
-#define NR_BEHIND 4
-
-/* Whoever copies to @page waits until it is let go; a read, since a write would lock its file. */
-struct stall {
-	struct aiocb first, behind[NR_BEHIND];
-	int faults;
-	char *page, *buf, *found;
-	int fd, other;
-};
-
-static bool stall_open(struct stall *stall)
-{
-	struct uffdio_api api = { .api = UFFD_API };
-	struct uffdio_register range = { .mode = UFFDIO_REGISTER_MODE_MISSING };
-
-	stall->faults = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
-	if (stall->faults < 0)
-		return false;
-	stall->page = mmap(NULL, BLOCK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	check(stall->page != MAP_FAILED);
-	range.range.start = (uintptr_t)stall->page;
-	range.range.len = BLOCK;
-	return ioctl(stall->faults, UFFDIO_API, &api) == 0 &&
-	       ioctl(stall->faults, UFFDIO_REGISTER, &range) == 0;
-}
-
-static void stall_let_go(struct stall *stall)
-{
-	struct uffdio_copy copy = {
-		.dst = (uintptr_t)stall->page,
-		.src = (uintptr_t)stall->buf,
-		.len = BLOCK,
-	};
-
-	check_equal(ioctl(stall->faults, UFFDIO_COPY, &copy), 0);
-}
-
-static void stall_close(struct stall *stall)
-{
-	munmap(stall->page, BLOCK);
-	close(stall->faults);
-}
-
-/* Not in the thread that submitted the first: its call may be what waits. */
-static void *take_behind_first(void *arg)
-{
-	struct stall *stall = arg;
-	struct uffd_msg message;
-
-	eventually(read(stall->faults, &message, sizeof(message)) == sizeof(message));
-	for (int i = 0; i < NR_BEHIND; i++)
-		submit_write(&stall->behind[i], stall->fd, stall->buf, BLOCK, (i + 1) * BLOCK);
-	/* No library sees this. */
-	eventually(nobody_else_runs());
-	check_equal(syscall(SYS_dup3, stall->other, stall->fd, 0), stall->fd);
-	stall_let_go(stall);
-	return NULL;
-}
-
-static void check_written(struct aiocb *cb, int kept, off_t offset)
-{
-	if (was_done(cb, BLOCK))
-		check_file_is(kept, 'w', offset, BLOCK);
-}
-
-static int take_unseen(void)
-{
-	static struct stall stall;
-	int kept;
-
-	stall.buf = direct_buffer(BLOCK);
-	stall.found = direct_buffer(BLOCK);
-	stall.other = memory_file();
-	memset(stall.buf, 'o', BLOCK);
-	for (int i = 0; i <= NR_BEHIND; i++)
-		check_equal(pwrite(stall.other, stall.buf, BLOCK, i * BLOCK), BLOCK);
-	memset(stall.buf, 'w', BLOCK);
-	for (int round = 0; round < 20; round++) {
-		pthread_t thread;
-
-		stall.fd = memory_file();
-		kept = reopen(stall.fd, O_RDWR);
-		run_deep_on(stall.fd);
-		if (!stall_open(&stall)) {
-			printf("no userfaultfd for accesses by the kernel");
-			return CHILD_SKIPPED;
-		}
-		thread = start_thread(take_behind_first, &stall);
-		submit_read(&stall.first, stall.fd, stall.page, BLOCK, 0);
-		join_thread(thread);
-		check_equal(outcome(&stall.first), BLOCK);
-		check_equal(pread(kept, stall.found, BLOCK, 0), BLOCK);
-		check_memory(stall.page, stall.found, BLOCK);
-		for (int i = 0; i < NR_BEHIND; i++)
-			check_written(&stall.behind[i], kept, (i + 1) * BLOCK);
-		check_file_is(stall.other, 'o', 0, (NR_BEHIND + 1) * BLOCK);
-		stall_close(&stall);
-		close(stall.fd);
-		close(kept);
-	}
-	return 0;
-}
-
-TEST_BESIDE(test_copies_survive_a_close_that_nobody_sees, take_unseen, 20000)
+TEST_OFFLOAD(test_lone_requests_survive_the_close_of_their_number, take_from_lone, 30000)
 
 int main(void)
 {
@@ -310,8 +200,7 @@ int main(void)
 		cmocka_unit_test(test_deep_requests_survive_close),
 		cmocka_unit_test(test_deep_requests_survive_dup2),
 		cmocka_unit_test(test_lone_requests_survive_the_close_of_their_number),
-		cmocka_unit_test(test_copies_survive_a_close_that_nobody_sees),
 	};
 
-	return cmocka_run_group_tests_name("beside_close", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("offload_close", tests, NULL, NULL);
 }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * beside.c - what the test_beside programs share
+ * offload.c - what the test_offload programs share
  *
- * The contracts are in beside.h.
+ * The contracts are in offload.h.
  */
-#include "beside.h"
+#include "offload.h"
 
 #include <sys/mman.h>
 
@@ -13,7 +13,7 @@ static int run_forced(void *arg)
 	int (**function)(void) = arg;
 
 	/* Read at the first use of AIO, which is still to come in this process. */
-	setenv("RTAIO_TEST_BESIDE", "1", 1);
+	setenv("RTAIO_TEST_OFFLOAD", "1", 1);
 	return (*function)();
 }
 
@@ -27,7 +27,7 @@ void support_check_both_ways(int (*function)(void), unsigned int deadline_ms, co
 
 int memory_file(void)
 {
-	int fd = memfd_create("test_beside", MFD_CLOEXEC);
+	int fd = memfd_create("test_offload", MFD_CLOEXEC);
 
 	check(fd >= 0);
 	return fd;
@@ -44,8 +44,8 @@ static int run_role(void *arg)
 
 	setenv("RTAIO_STATS", play->counters, 1);
 	setenv("RTAIO_INLINE", "1", 1);
-	setenv("RTAIO_BESIDE", "1", 1);
-	setenv("RTAIO_TEST_BESIDE", play->is_forced ? "1" : "0", 1);
+	setenv("RTAIO_OFFLOAD", "1", 1);
+	setenv("RTAIO_TEST_OFFLOAD", play->is_forced ? "1" : "0", 1);
 	execl("/proc/self/exe", program_invocation_name, "--role", play->role, NULL);
 	return 1;
 }

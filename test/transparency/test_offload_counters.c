@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * test_beside_counters.c - which requests a thread beside the program serves
+ * test_offload_counters.c - which requests a worker serves without the engine
  *
  * A program of its own does one thing often, and the counters that rtaio leaves
  * at its end are looked at.  On a file in memory nothing depends on the disk.
  */
-#include "beside.h"
+#include "offload.h"
 
 #include <stdatomic.h>
 #include <sys/mman.h>
@@ -209,7 +209,8 @@ static int play_role(const char *role)
 }
 
 /* In some run; in one the machine may have no processor for it at the time. */
-static void check_more_go_beside(long least, const char *role, bool is_forced, const char *counter)
+static void check_more_are_offloaded(long least, const char *role, bool is_forced,
+				     const char *counter)
 {
 	long count = count_in_role(role, is_forced, counter);
 
@@ -218,79 +219,80 @@ static void check_more_go_beside(long least, const char *role, bool is_forced, c
 	eventually(count > least || (count = count_in_role(role, is_forced, counter)) > least);
 }
 
-static void check_goes_beside(const char *role, bool is_forced, const char *counter)
+static void check_is_offloaded(const char *role, bool is_forced, const char *counter)
 {
-	check_more_go_beside(0, role, is_forced, counter);
+	check_more_are_offloaded(0, role, is_forced, counter);
 }
 
-static void test_deep_copies_go_beside(void **state)
+static void test_deep_copies_are_offloaded(void **state)
 {
 	(void)state;
-	check_goes_beside("writes", false, "beside_writes");
-	check_goes_beside("reads", false, "beside_reads");
-	check_goes_beside("writes", true, "beside_writes");
-	check_goes_beside("reads", true, "beside_reads");
+	check_is_offloaded("writes", false, "offloaded_writes");
+	check_is_offloaded("reads", false, "offloaded_reads");
+	check_is_offloaded("writes", true, "offloaded_writes");
+	check_is_offloaded("reads", true, "offloaded_reads");
 }
 
-static void test_lone_long_transfers_go_beside(void **state)
+static void test_lone_long_transfers_are_offloaded(void **state)
 {
 	(void)state;
-	check_goes_beside("long-writes", false, "beside_writes");
-	check_goes_beside("long-reads", false, "beside_reads");
+	check_is_offloaded("long-writes", false, "offloaded_writes");
+	check_is_offloaded("long-reads", false, "offloaded_reads");
 }
 
 /* Whoever learns that one is done finds the lane free for the next. */
-static void test_lone_syncs_go_beside(void **state)
+static void test_lone_syncs_are_offloaded(void **state)
 {
 	(void)state;
-	check_more_go_beside(NR_SYNCS * 19 / 20, "syncs", false, "beside_syncs");
+	check_more_are_offloaded(NR_SYNCS * 19 / 20, "syncs", false, "offloaded_syncs");
 }
 
 static void test_long_lists_are_shared(void **state)
 {
 	(void)state;
-	check_goes_beside("lists", false, "beside_reads");
+	check_is_offloaded("lists", false, "offloaded_reads");
 }
 
-static void test_what_waits_beside_can_be_cancelled(void **state)
+static void test_what_waits_for_a_worker_can_be_cancelled(void **state)
 {
 	(void)state;
-	check_goes_beside("cancel", false, "beside_writes");
-	check_goes_beside("cancel", false, "cancellations");
+	check_is_offloaded("cancel", false, "offloaded_writes");
+	check_is_offloaded("cancel", false, "cancellations");
 }
 
 static void test_cancelling_amid_submissions_leaves_nothing_behind(void **state)
 {
 	(void)state;
-	check_more_go_beside((long)NR_RACERS * NR_RACED, "cancel-race", false, "beside_writes");
+	check_more_are_offloaded((long)NR_RACERS * NR_RACED, "cancel-race", false,
+				 "offloaded_writes");
 }
 
 /* The caller would wait for the other thread. */
-static void test_copies_that_are_waited_for_do_not_go_beside(void **state)
+static void test_copies_that_are_waited_for_are_not_offloaded(void **state)
 {
-	long count = count_in_role("waits", false, "beside_writes");
+	long count = count_in_role("waits", false, "offloaded_writes");
 
 	(void)state;
 	if (count < 0)
 		skip_because("nothing counts requests here");
 	check_equal(count, 0);
-	check_equal(count_in_role("waits", false, "beside_reads"), 0);
-	check_equal(count_in_role("short-lists", false, "beside_reads"), 0);
+	check_equal(count_in_role("waits", false, "offloaded_reads"), 0);
+	check_equal(count_in_role("short-lists", false, "offloaded_reads"), 0);
 }
 
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_deep_copies_go_beside),
-		cmocka_unit_test(test_lone_long_transfers_go_beside),
-		cmocka_unit_test(test_lone_syncs_go_beside),
+		cmocka_unit_test(test_deep_copies_are_offloaded),
+		cmocka_unit_test(test_lone_long_transfers_are_offloaded),
+		cmocka_unit_test(test_lone_syncs_are_offloaded),
 		cmocka_unit_test(test_long_lists_are_shared),
-		cmocka_unit_test(test_what_waits_beside_can_be_cancelled),
+		cmocka_unit_test(test_what_waits_for_a_worker_can_be_cancelled),
 		cmocka_unit_test(test_cancelling_amid_submissions_leaves_nothing_behind),
-		cmocka_unit_test(test_copies_that_are_waited_for_do_not_go_beside),
+		cmocka_unit_test(test_copies_that_are_waited_for_are_not_offloaded),
 	};
 
 	if (argc > 2 && !strcmp(argv[1], "--role"))
 		return play_role(argv[2]);
-	return cmocka_run_group_tests_name("beside_counters", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("offload_counters", tests, NULL, NULL);
 }

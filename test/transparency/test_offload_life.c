@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * test_beside_life.c - what happens to a program while requests are beside it
+ * test_offload_life.c - what happens to a program amid offloaded requests
  *
  * A fork or a signal between submission and completion changes nothing for a
- * request that a thread beside the program serves (test_beside.c), nor does it
+ * request that a worker serves (test_offload.c), nor does it
  * matter which thread submits and which one collects.
  */
-#include "beside.h"
+#include "offload.h"
 
 #include <sys/time.h>
 
@@ -75,8 +75,8 @@ static int fork_with_use(void)
 	return 0;
 }
 
-TEST_BESIDE(test_deep_requests_survive_fork, fork_without_use, 20000)
-TEST_BESIDE(test_child_of_fork_amid_deep_requests_is_deep_anew, fork_with_use, 20000)
+TEST_OFFLOAD(test_deep_requests_survive_fork, fork_without_use, 20000)
+TEST_OFFLOAD(test_child_of_fork_amid_deep_requests_is_deep_anew, fork_with_use, 20000)
 
 /* ---- threads ---- */
 
@@ -126,7 +126,7 @@ static int run_threads(void)
 	return 0;
 }
 
-TEST_BESIDE(test_deep_threads_do_not_disturb_each_other, run_threads, 30000)
+TEST_OFFLOAD(test_deep_threads_do_not_disturb_each_other, run_threads, 30000)
 
 /* Submitted by one thread, waited for and collected by another. */
 struct relay {
@@ -173,7 +173,7 @@ static int relay_deep(void)
 	return 0;
 }
 
-TEST_BESIDE(test_deep_requests_may_be_collected_by_another_thread, relay_deep, 30000)
+TEST_OFFLOAD(test_deep_requests_may_be_collected_by_another_thread, relay_deep, 30000)
 
 /* ---- handlers ---- */
 
@@ -238,7 +238,7 @@ static int be_deep_in_storm(void)
 	return 0;
 }
 
-TEST_BESIDE(test_handler_may_use_aio_amid_deep_submissions, be_deep_in_storm, 30000)
+TEST_OFFLOAD(test_handler_may_use_aio_amid_deep_submissions, be_deep_in_storm, 30000)
 
 int main(void)
 {
@@ -250,5 +250,5 @@ int main(void)
 		cmocka_unit_test(test_handler_may_use_aio_amid_deep_submissions),
 	};
 
-	return cmocka_run_group_tests_name("beside_life", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("offload_life", tests, NULL, NULL);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pace.h - how far ahead of its results does a thread submit?
+ * submit_ahead.h - how far ahead of its results does a thread submit?
  *
  * A thread that submits a request and then looks at its result waits for it;
  * one that submits many more before does not.  So each copy gets a number, and
@@ -11,33 +11,33 @@
  * it a little wrong, and so does a thread that collects another one's results.
  * It only steers.
  */
-#ifndef RTAIO_PACE_H
-#define RTAIO_PACE_H
+#ifndef RTAIO_SUBMIT_AHEAD_H
+#define RTAIO_SUBMIT_AHEAD_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-#define PACE_PIECE_BYTES 16384 /* takes a few times as long to copy as to hand over */
+#define PIECE_BYTES 16384 /* takes a few times as long to copy as to hand over */
 
 /* Work is counted in pieces: a copy is one, and one more for each so many bytes. */
-static inline unsigned pace_pieces(size_t nbytes)
+static inline unsigned submit_ahead_pieces(size_t nbytes)
 {
-	return 1 + (unsigned)(nbytes / PACE_PIECE_BYTES);
+	return 1 + (unsigned)(nbytes / PIECE_BYTES);
 }
 
 /* [submitter] The number of one more request; not 0. */
-uint32_t pace_note_submitted(size_t nbytes);
+uint32_t submit_ahead_note_submitted(size_t nbytes);
 
 /* [any thread] The result of the request with that number was asked for; 0: of one without. */
-void pace_note_collected(uint32_t number);
+void submit_ahead_note_collected(uint32_t number);
 
 /*
  * [submitter] The thread will wait for all that it submits, of which so many are
  * still left to share with another one.
  */
-void pace_note_left(int nr);
+void submit_ahead_note_left(int nr);
 
 /* [submitter] So many pieces, on the average, are submitted before a result is asked for. */
-unsigned pace_ahead(void);
+unsigned submit_ahead_average(void);
 
 #endif

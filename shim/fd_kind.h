@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fd_kind.h - what kind of file is it, and which lane may serve it?
+ *
+ * What can be found out in the submitting call is found out there.  The rest
+ * needs statx and fstatfs, which some network file systems pass on to their
+ * servers: a worker asks, while it performs a request that no other lane takes
+ * yet, and notes the answer (fd_hints.h) for the next one.
+ */
+#ifndef RTAIO_FD_KIND_H
+#define RTAIO_FD_KIND_H
+
+#include <stdbool.h>
+
+struct request;
+
+enum file_kind {
+	FILE_UNKNOWN = 0,
+	FILE_OTHER,          /* it may wait for anything: for the workers */
+	FILE_STREAM,         /* a pipe or socket: for the engine */
+	FILE_MEMORY,         /* tmpfs, hugetlbfs: waits for swap at the most */
+	FILE_CACHED,         /* reads and writes as far as NOWAIT goes */
+	FILE_UNASKED,        /* refuses NOWAIT writes; a worker is to find out why */
+	FILE_READABLE,       /* refuses NOWAIT writes */
+	FILE_COPIED,         /* the same, but its buffered writes are copies */
+	FILE_RING,           /* O_DIRECT on btrfs, which has no device of its own */
+	FILE_DIRECT,         /* O_DIRECT on a device of its own: Linux AIO */
+	FILE_DIRECT_WAITING, /* the same, and refuses NOWAIT writes */
+	/* The same, and they serve within the call: never noted, see fd_hints_use_prompt(). */
+	FILE_PROMPT,
+	FILE_PROMPT_WAITING,
+};
+
+/* Its reads never miss, and its writers take no turns. */
+static inline bool file_is_in_memory(enum file_kind kind)
+{
+	return kind == FILE_MEMORY || kind == FILE_PROMPT || kind == FILE_PROMPT_WAITING;
+}
+
+/* [any thread] Of a file that is read or written through the page cache.  Waits for nothing. */
+enum file_kind fd_kind_find(int fd);
+
+/*
+ * May io_uring have it?  Only where the file system promises not to wait in
+ * the submitting call: elsewhere the engine would wait for a server.
+ */
+static inline bool file_is_for_ring(enum file_kind kind)
+{
+	return kind >= FILE_CACHED && kind <= FILE_DIRECT_WAITING;
+}
+
+/* Shall a worker perform @req, whose flags are known, to learn more for the next one? */
+bool fd_kind_is_to_be_learned(const struct request *req);
+
+/* [worker] Learn that.  May wait for a server. */
+void fd_kind_learn(const struct request *req);
+
+#endif

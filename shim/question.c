@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: MIT
+/*
+ * question.c - something asked of the engine, for whose answer the caller waits.
+ */
+#include "question.h"
+
+#include "engine.h"
+#include "group.h"
+#include "process.h"
+#include "publish.h"
+#include "waiter.h"
+
+struct request *question_make(enum message_kind kind, int fd)
+{
+	struct request *question = request_alloc();
+
+	if (!question)
+		return NULL;
+	question->op = OP_GROUP;
+	question->message.kind = kind;
+	question->fd = fd;
+	atomic_store(&question->holders, 2);
+	return question;
+}
+
+bool question_ask(struct request *question)
+{
+	uint32_t process = atomic_load(&process_generation);
+	request_handle handle = request_handle_of(question);
+
+	if (engine_hand_over(&question->message, &question->message) < 0)
+		return false;
+	while (process_is_still(process) && request_lookup(handle))
+		waiter_wait_one(handle, NULL, false);
+	return process_is_still(process);
+}
+
+void question_answer(struct request *question)
+{
+	waiter_wake_slots(publish_silent_group(question));
+}
+
+void question_put(struct request *question)
+{
+	group_put(question);
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * question.h - something asked of the engine, for whose answer the caller waits.
+ *
+ * A question is a record of its own.  The asking thread sleeps on its
+ * generation like every waiter, with the program's signals open.  It holds the
+ * record, and so does the engine until it has answered: a thread that jumps out
+ * of the wait, from a handler, leaves one record behind and nothing else.
+ */
+#ifndef RTAIO_QUESTION_H
+#define RTAIO_QUESTION_H
+
+#include <stdbool.h>
+
+#include "request.h"
+
+/* [any thread] MESSAGE_CANCEL or MESSAGE_CLOSE, about @fd.  NULL: no memory. */
+struct request *question_make(enum message_kind kind, int fd);
+
+/*
+ * [any thread] Ask, and wait for the answer, which is then in @question.  False:
+ * nobody answers, there being no engine or, after a fork in a handler, no
+ * question.  question_put() follows in either case.  Async-signal-safe.
+ */
+bool question_ask(struct request *question);
+
+/* [engine] */
+void question_answer(struct request *question);
+
+/* [any thread] Done with it. */
+void question_put(struct request *question);
+
+#endif

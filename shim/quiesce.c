@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: MIT
+/*
+ * quiesce.c - a descriptor is about to be closed.
+ *
+ * Closing asks the engine (question.h), and asks again after a moment while the
+ * answer is that a request depends on the descriptor: one that a thread is just
+ * about to begin, or that is being copied.  It never waits for a device.
+ */
+#include "quiesce.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "bypass.h"
+#include "bypass_events.h"
+#include "cancel.h"
+#include "engine.h"
+#include "event_ring.h"
+#include "fdqueue.h"
+#include "futex.h"
+#include "issue.h"
+#include "ledger.h"
+#include "nursery.h"
+#include "process.h"
+#include "question.h"
+#include "workers.h"
+
+#define DUPLICATE_MIN 1000   /* out of the way of the program's descriptors */
+#define NAP_FIRST_NS  20000u /* between two questions, then doubled up to */
+#define NAP_LAST_NS   1000000u
+#define BLIND_MAX     16u /* questions, where nobody can see whether a call has begun */
+#define CLOSED_MAX    64u
+
+/* A descriptor that was, or is about to be closed, and what is left of its file. */
+struct closed {
+	int fd;
+	uint64_t question; /* in which it was made */
+	uint64_t stamp;    /* requests that are older are for the file of then; 0: free entry */
+	unsigned detached; /* their queue, as fdqueue->detached */
+	bool was_asked;    /* for a pin; NULL: there is none to be had */
+	struct pin *pin;
+};
+
+/* Engine only. */
+static struct closed all_closed[CLOSED_MAX];
+static unsigned nr_closed;
+static uint64_t nr_questions;
+
+/* --- any thread --------------------------------------------------------------- */
+
+/* How many requests depend on the descriptors still? */
+static unsigned ask(int first, int last, unsigned *nr_blind)
+{
+	struct request *question = question_make(MESSAGE_CLOSE, first);
+	unsigned nr_kept = 0;
+
+	if (!question)
+		return 0;
+	question->last_fd = last;
+	question->nr_blind = *nr_blind;
+	if (question_ask(question))
+		nr_kept = question->nr_kept;
+	*nr_blind += question->is_blind;
+	question_put(question);
+	return nr_kept;
+}
+
+void quiesce(int first, int last)
+{
+	struct timespec nap = { .tv_nsec = NAP_FIRST_NS };
+	uint32_t process = atomic_load(&process_generation);
+	unsigned nr_blind = 0;
+
+	event_ring_poll();
+	while (process_is_still(process) && ask(first, last, &nr_blind) > 0) {
+		RAW_SYSCALL(SYS_nanosleep, &nap, NULL);
+		if (nap.tv_nsec < (long)NAP_LAST_NS)
+			nap.tv_nsec *= 2;
+	}
+}
+
+/* --- the engine: what is kept of a file ---------------------------------------- */
+
+/* NULL: there are too many. */
+static struct closed *make_closed(int fd)
+{
+	struct closed *closed = NULL;
+
+	for (unsigned i = 0; i < CLOSED_MAX; i++) {
+		struct closed *entry = &all_closed[i];
+
+		if (!entry->stamp)
+			closed = entry;
+		else if (entry->fd == fd && entry->question == nr_questions)
+			return entry;
+	}
+	if (!closed)
+		return NULL;
+	*closed = (struct closed){
+		.fd = fd,
+		.question = nr_questions,
+		.stamp = bypass_stamp(),
+		.detached = fdqueue_new_detached(),
+	};
+	nr_closed++;
+	return closed;
+}
+
+/*
+ * The nursery takes the file over.  Where it cannot, a duplicate must do, which
+ * the program can see, and which drops its record locks when it is closed.
+ */
+static struct pin *make_pin(int fd)
+{
+	struct pin *pin = nursery_pin(fd);
+	int duplicate;
+
+	if (pin)
+		return pin;
+	duplicate = (int)RAW_SYSCALL(SYS_fcntl, fd, F_DUPFD_CLOEXEC, DUPLICATE_MIN);
+	pin = duplicate >= 0 ? pin_make(duplicate) : NULL;
+	if (!pin && duplicate >= 0)
+		RAW_SYSCALL(SYS_close, duplicate);
+	return pin;
+}
+
+/* The descriptor still means the file. */
+static struct closed *keep_file(int fd)
+{
+	struct closed *closed = make_closed(fd);
+
+	if (closed && !closed->was_asked) {
+		closed->was_asked = true;
+		closed->pin = make_pin(fd);
+	}
+	return closed;
+}
+
+/* False: there is no pin, and @req must begin before its descriptor may be closed. */
+static bool give_pin(struct request *req, const struct closed *closed)
+{
+	if (!closed || !closed->pin)
+		return false;
+	pin_get(closed->pin);
+	req->pin = closed->pin;
+	request_release_descriptor(req);
+	return true;
+}
+
+/* --- the engine: what a close finds ------------------------------------------- */
+
+/* Has the call that a worker makes for a request found its file? */
+static bool has_begun(struct request *question, pid_t tid, int fd)
+{
+	switch (nursery_look(tid, fd)) {
+	case NURSERY_INSIDE:
+		return true;
+	case NURSERY_RUNNING:
+		return false;
+	case NURSERY_UNKNOWN:
+		break;
+	}
+	question->is_blind = true;
+	return question->nr_blind >= BLIND_MAX;
+}
+
+static void quiesce_running(struct request *question, struct request *req)
+{
+	if (!has_begun(question, (pid_t)atomic_load(&req->tid), req->fd)) {
+		question->nr_kept++;
+		return;
+	}
+	workers_detach(req, request_generation(req));
+	request_release_descriptor(req);
+}
+
+/* What waits on a stream may wait for ever. */
+static void quiesce_stream(struct request *question, struct request *req)
+{
+	if (cancel_withdraw(req))
+		ledger_end(req, -ECANCELED);
+	else if (request_place(req) == PLACE_WORKERS)
+		quiesce_running(question, req);
+}
+
+static void quiesce_file(struct request *question, struct request *req)
+{
+	enum request_place place = request_place(req);
+
+	if (place == PLACE_QUEUE) {
+		question->nr_kept += !give_pin(req, keep_file(req->fd));
+	} else if (place == PLACE_WORKERS && cancel_withdraw(req)) {
+		question->nr_kept += !give_pin(req, keep_file(req->fd));
+		issue_to_worker_instead(req);
+	} else if (place == PLACE_WORKERS) {
+		quiesce_running(question, req);
+	}
+}
+
+static void quiesce_queue(struct request *question, struct fdqueue *queue)
+{
+	struct request *req, *next;
+
+	TAILQ_FOREACH_SAFE(req, &queue->outstanding, outstanding_link, next) {
+		if (!atomic_load(&req->is_held))
+			continue;
+		if (queue->is_file)
+			quiesce_file(question, req);
+		else
+			quiesce_stream(question, req);
+	}
+}
+
+/*
+ * Linux AIO may give a write back; what no worker has begun comes here.  The
+ * request may end at any moment, and the record be another's.
+ */
+static void quiesce_bypassing(struct request *req, request_handle handle, void *arg)
+{
+	struct request *question = arg;
+	uint32_t generation = (uint32_t)(handle >> 32);
+	pid_t tid = (pid_t)atomic_load(&req->tid);
+	bool is_direct = request_place(req) == PLACE_DIRECT;
+	int fd = req->fd;
+
+	/* A call that goes on may be this very thread's, further down its stack. */
+	if (request_is_marked(req, REQUEST_SUBMITTING) || request_lookup(handle) != req)
+		return;
+	if (is_direct) {
+		keep_file(fd);
+	} else if (workers_withdraw(req, generation)) {
+		keep_file(fd);
+		bypass_events_withdrawn(req);
+	} else if (has_begun(question, tid, fd)) {
+		workers_detach(req, generation);
+		make_closed(fd);
+	} else if (request_lookup(handle) == req) {
+		question->nr_kept++;
+	}
+}
+
+static void detach_queues(int first, int last)
+{
+	struct fdqueue *queue, *next;
+
+	for (queue = fdqueue_first(first); queue && queue->fd <= last; queue = next) {
+		struct closed *closed = queue->detached ? NULL : make_closed(queue->fd);
+
+		next = fdqueue_after(queue);
+		if (!queue->detached)
+			fdqueue_detach(queue, closed ? closed->detached : fdqueue_new_detached());
+	}
+}
+
+void quiesce_accept(struct request *question)
+{
+	int first = question->fd, last = question->last_fd;
+	struct fdqueue *queue;
+
+	nr_questions++;
+	engine_flush(); /* what is prepared is in the kernel then, which holds the files */
+	for (queue = fdqueue_first(first); queue && queue->fd <= last; queue = fdqueue_after(queue))
+		if (!queue->detached)
+			quiesce_queue(question, queue);
+	bypass_visit(first, last, quiesce_bypassing, question);
+	if (question->nr_kept == 0)
+		detach_queues(first, last);
+	quiesce_tick();
+	question_answer(question);
+}
+
+/* --- the engine: afterwards --------------------------------------------------- */
+
+/* The first close that came after it. */
+static struct closed *find_closed(const struct request *req)
+{
+	struct closed *closed = NULL;
+
+	for (unsigned i = 0; nr_closed > 0 && i < CLOSED_MAX; i++) {
+		struct closed *entry = &all_closed[i];
+
+		if (entry->stamp > req->stamp && entry->fd == req->fd &&
+		    (!closed || entry->stamp < closed->stamp))
+			closed = entry;
+	}
+	return closed;
+}
+
+int quiesce_take_bounced(struct request *req)
+{
+	struct closed *closed = find_closed(req);
+
+	if (!closed)
+		return 0;
+	req->detached = closed->detached;
+	return give_pin(req, closed) ? 0 : -ECANCELED;
+}
+
+uint64_t quiesce_since(int fd)
+{
+	uint64_t since = 0;
+
+	for (unsigned i = 0; nr_closed > 0 && i < CLOSED_MAX; i++)
+		if (all_closed[i].fd == fd && all_closed[i].stamp > since)
+			since = all_closed[i].stamp;
+	return since;
+}
+
+bool quiesce_is_watching(void)
+{
+	return nr_closed > 0;
+}
+
+/* Nothing that bypasses the engine is so old any more. */
+void quiesce_tick(void)
+{
+	for (unsigned i = 0; nr_closed > 0 && i < CLOSED_MAX; i++) {
+		struct closed *closed = &all_closed[i];
+
+		if (!closed->stamp || bypass_has_older(closed->fd, closed->stamp))
+			continue;
+		if (closed->pin)
+			pin_put(closed->pin);
+		closed->stamp = 0;
+		nr_closed--;
+	}
+}
+
+void quiesce_forget(void)
+{
+	memset(all_closed, 0, sizeof(all_closed));
+	nr_closed = 0;
+}

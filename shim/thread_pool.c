@@ -1,0 +1,535 @@
+// SPDX-License-Identifier: MIT
+/*
+ * thread_pool.c - an elastic pool of threads.
+ *
+ * Who is on the other side.  Submitters touch the inbox and nothing else.  The
+ * engine and the threads of the pool share the rest under the lock, which is
+ * held for a few instructions and never while run() is called; all signals are
+ * blocked in them.
+ *
+ * The inbox has several receivers, one at a time, by the lock.  It is asleep
+ * while a thread is idle, so that one thing holds always: whoever replaces
+ * ASLEEP wakes a thread that takes everything.  What a submitter adds while no
+ * thread is idle is only a copy that follows another one, whose thread looks
+ * into the inbox when that is made: copied_fd is cleared before that look, and
+ * the submitter reads it after its push.  test/model/pool.pml is the model.
+ *
+ * A callback may fork; the child's only thread then returns here with a pool
+ * that was forgotten, and must not touch it: the generation of the process
+ * tells.
+ */
+#include "thread_pool.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+
+#include "config.h"
+#include "futex.h"
+#include "process.h"
+#include "spin.h"
+#include "thread.h"
+
+#define SHARE 4u /* requests of one descriptor that run at once */
+
+enum { POOL_NONE = 0, POOL_WAITING, POOL_READY, POOL_RUNNING };
+
+/* One for each thread, on its stack. */
+struct member {
+	struct thread_pool *pool;
+	uint32_t generation; /* of the process in which the thread was made */
+	uint32_t wake_value; /* of the inbox, when it was idle last */
+	pid_t tid;
+	bool is_bounded; /* guarded by the lock: it runs a bounded request */
+	bool has_left;   /* no longer counted */
+};
+
+/* --- order: with the lock held ------------------------------------------------ */
+
+static bool is_unbounded(const struct thread_pool *pool, const struct request *req)
+{
+	return pool->is_ordered && !request_is_barrier(req) &&
+	       !descriptor_is_file(&req->descriptor);
+}
+
+static struct request_list *order_of(struct thread_pool *pool, const struct request *req)
+{
+	return &pool->order[(unsigned)req->fd % POOL_BUCKETS];
+}
+
+/* The kernel lets one of them at a time into an inode; others would spin for its lock. */
+static bool locks_inode(const struct request *req)
+{
+	return req->op == OP_WRITE && !(req->descriptor.flags & (O_DIRECT | O_SYNC | O_DSYNC));
+}
+
+static bool overlap(const struct request *a, const struct request *b)
+{
+	return (uint64_t)a->offset < (uint64_t)b->offset + b->nbytes &&
+	       (uint64_t)b->offset < (uint64_t)a->offset + a->nbytes;
+}
+
+static bool must_follow(const struct request *req, const struct request *earlier)
+{
+	if (request_is_barrier(req))
+		return true;
+	if (request_is_barrier(earlier))
+		return false;
+	if ((req->is_copy && earlier->is_copy) || (locks_inode(req) && locks_inode(earlier)))
+		return true;
+	return (req->op == OP_WRITE || earlier->op == OP_WRITE) && overlap(req, earlier);
+}
+
+/* All that came before it have begun, and none of them is in its way. */
+static bool may_begin(struct thread_pool *pool, const struct request *req)
+{
+	const struct request *earlier;
+	unsigned nr = 0;
+
+	TAILQ_FOREACH(earlier, order_of(pool, req), pool_link) {
+		if (earlier == req)
+			return true;
+		if (earlier->fd != req->fd || earlier->is_detached)
+			continue;
+		if (earlier->pool_state == POOL_WAITING || ++nr == SHARE ||
+		    must_follow(req, earlier))
+			return false;
+	}
+	return true;
+}
+
+static void make_ready(struct thread_pool *pool, struct request *req)
+{
+	req->pool_state = POOL_READY;
+	TAILQ_INSERT_TAIL(is_unbounded(pool, req) ? &pool->unbounded : &pool->bounded, req,
+			  list_link);
+}
+
+static void add(struct thread_pool *pool, struct request *req)
+{
+	if (!pool->is_ordered || is_unbounded(pool, req)) {
+		make_ready(pool, req);
+		return;
+	}
+	req->pool_state = POOL_WAITING;
+	TAILQ_INSERT_TAIL(order_of(pool, req), req, pool_link);
+	if (may_begin(pool, req))
+		make_ready(pool, req);
+}
+
+/* What waited for a request on @fd that is gone. */
+static void make_followers_ready(struct thread_pool *pool, struct request_list *order, int fd)
+{
+	struct request *req;
+
+	TAILQ_FOREACH(req, order, pool_link) {
+		if (req->fd != fd || req->pool_state != POOL_WAITING)
+			continue;
+		if (!may_begin(pool, req))
+			return;
+		make_ready(pool, req);
+	}
+}
+
+static void remove_from_order(struct thread_pool *pool, struct request *req)
+{
+	struct request_list *order = order_of(pool, req);
+
+	req->pool_state = POOL_NONE;
+	if (is_unbounded(pool, req))
+		return;
+	TAILQ_REMOVE(order, req, pool_link);
+	make_followers_ready(pool, order, req->fd);
+}
+
+/* --- threads: with the lock held ---------------------------------------------- */
+
+static struct request *first_takeable(struct thread_pool *pool)
+{
+	struct request *req = TAILQ_FIRST(&pool->unbounded);
+
+	if (!req && pool->nr_bounded < pool->bound)
+		req = TAILQ_FIRST(&pool->bounded);
+	return req;
+}
+
+static struct request *take(struct member *member)
+{
+	struct thread_pool *pool = member->pool;
+	struct request *req = first_takeable(pool);
+
+	if (!req)
+		return NULL;
+	member->is_bounded = !is_unbounded(pool, req);
+	TAILQ_REMOVE(member->is_bounded ? &pool->bounded : &pool->unbounded, req, list_link);
+	pool->nr_bounded += member->is_bounded;
+	pool->nr_taken++;
+	if (pool->is_ordered) {
+		req->pool_state = POOL_RUNNING;
+		atomic_store(&req->tid, member->tid);
+	}
+	if (req->is_copy)
+		atomic_store(&pool->copied_fd, req->fd);
+	return req;
+}
+
+/* @member runs nothing any more: not even what it ran last. */
+static void stop_running(struct member *member)
+{
+	struct thread_pool *pool = member->pool;
+
+	pool->nr_bounded -= member->is_bounded;
+	member->is_bounded = false;
+	if (pool->nr_bounded < pool->nr_eager)
+		pool->bound = pool->nr_eager;
+}
+
+static void *pool_thread(void *arg);
+
+static int add_thread(struct thread_pool *pool)
+{
+	int ret;
+
+	if (pool->nr_threads == 0)
+		inbox_open(&pool->inbox);
+	ret = thread_create(pool_thread, pool,
+			    pool->runs_callbacks ? THREAD_DEFAULT_STACK : THREAD_SMALL_STACK);
+	if (ret == 0)
+		pool->nr_threads++;
+	else if (pool->nr_threads == 0)
+		inbox_close(&pool->inbox); /* nobody adds anything: none was idle */
+	return ret;
+}
+
+/*
+ * Something may be run: by an idle thread, or by a new one.  Each that takes
+ * something calls this again for the next.
+ */
+static int provide_thread(struct thread_pool *pool)
+{
+	if (!first_takeable(pool))
+		return 0;
+	if (pool->nr_idle == 0)
+		return add_thread(pool);
+	inbox_wake(&pool->inbox);
+	return 0;
+}
+
+/* Take what submitters have added.  While a thread is idle the inbox stays asleep. */
+static void drain(struct thread_pool *pool)
+{
+	struct message *message, *next;
+	uint32_t unused;
+
+	if (!inbox_is_open(&pool->inbox) || (pool->nr_idle > 0 && inbox_rests(&pool->inbox)))
+		return;
+	do {
+		for (message = inbox_take(&pool->inbox); message; message = next) {
+			next = message->next;
+			add(pool, (struct request *)message);
+		}
+	} while (pool->nr_idle > 0 && !inbox_fall_asleep(&pool->inbox, &unused));
+}
+
+/* False: there is something to take. */
+static bool become_idle(struct member *member)
+{
+	struct thread_pool *pool = member->pool;
+	uint32_t unused;
+
+	/* Before the look into the inbox: a wake that comes after it changes the word. */
+	member->wake_value = atomic_load(&pool->inbox.wake_word);
+	if (!inbox_rests(&pool->inbox) && !inbox_fall_asleep(&pool->inbox, &unused))
+		return false;
+	pool->nr_idle++;
+	return true;
+}
+
+/* Nobody counts on the thread any more. */
+static void stop_counting(struct member *member)
+{
+	stop_running(member);
+	member->pool->nr_threads--;
+	member->has_left = true;
+}
+
+/* --- a thread of the pool ----------------------------------------------------- */
+
+static void block_signals(void)
+{
+	sigset_t all;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, NULL);
+}
+
+/* Runs when the thread returns and when a callback ends it by pthread_exit. */
+static void leave_pool(void *arg)
+{
+	struct member *member = arg;
+
+	block_signals();
+	if (!process_is_still(member->generation) || member->has_left)
+		return;
+	pthread_mutex_lock(&member->pool->lock);
+	stop_counting(member);
+	provide_thread(member->pool);
+	pthread_mutex_unlock(&member->pool->lock);
+}
+
+/* Whatever a callback did to its thread must not reach the next one. */
+static void run_callback(struct thread_pool *pool, struct request *req)
+{
+	sigset_t none;
+
+	sigemptyset(&none);
+	pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, NULL);
+	pthread_setcanceltype(PTHREAD_CANCEL_DEFERRED, NULL);
+	pthread_sigmask(SIG_SETMASK, &none, NULL);
+	pool->run(req);
+	pthread_testcancel(); /* a callback may have cancelled its own thread */
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
+	block_signals();
+}
+
+/*
+ * @done, if there is one, was run: forget it, and take the next.  Without one
+ * the thread is idle for others from here on, before @done is published: who
+ * learns the result is often back with the next request before this thread
+ * could be asleep.
+ */
+static struct request *exchange(struct member *member, struct request *done)
+{
+	struct thread_pool *pool = member->pool;
+	struct request *req;
+
+	pthread_mutex_lock(&pool->lock);
+	stop_running(member);
+	if (done && pool->is_ordered) {
+		if (done->is_copy)
+			atomic_store(&pool->copied_fd, -1);
+		remove_from_order(pool, done);
+	}
+	do {
+		drain(pool);
+		req = take(member);
+	} while (!req && !become_idle(member));
+	if (req)
+		provide_thread(pool);
+	pthread_mutex_unlock(&pool->lock);
+	return req;
+}
+
+struct poll_arg {
+	struct thread_pool *pool;
+	uint32_t value;
+};
+
+static bool was_woken(const void *arg)
+{
+	const struct poll_arg *poll = arg;
+
+	return atomic_load(&poll->pool->inbox.wake_word) != poll->value;
+}
+
+/* Idle until there is something to take, or, false, for so long that the thread shall leave. */
+static bool wait_for_work(struct member *member, bool polls)
+{
+	struct thread_pool *pool = member->pool;
+	struct poll_arg arg = { pool, member->wake_value };
+	struct timespec deadline;
+	bool is_over = false;
+
+	if (!polls || !spin_for(was_woken, &arg, UINT64_MAX)) {
+		deadline = clock_in_ns(1000000000u + atomic_load(&config.idle_ns));
+		is_over = futex_wait(&pool->inbox.wake_word, member->wake_value, &deadline) ==
+			  -ETIMEDOUT;
+	}
+	pthread_mutex_lock(&pool->lock);
+	pool->nr_idle--;
+	drain(pool);
+	if (is_over && first_takeable(pool))
+		is_over = false;
+	if (is_over && pool->nr_threads == 1 && !inbox_close(&pool->inbox))
+		is_over = false;
+	if (is_over)
+		stop_counting(member);
+	pthread_mutex_unlock(&pool->lock);
+	return !is_over;
+}
+
+static void work(struct member *member)
+{
+	struct thread_pool *pool = member->pool;
+	struct request *req = NULL, *next;
+	bool was_copy = false;
+
+	do {
+		next = exchange(member, req);
+		if (req && pool->finish)
+			pool->finish(req);
+		req = next;
+		if (!req)
+			continue;
+		was_copy = req->is_copy;
+		if (pool->runs_callbacks)
+			run_callback(pool, req);
+		else
+			pool->run(req);
+		if (!process_is_still(member->generation))
+			return;
+	} while (req || wait_for_work(member, was_copy));
+}
+
+static void *pool_thread(void *arg)
+{
+	struct member member = {
+		.pool = arg,
+		.generation = atomic_load(&process_generation),
+		.tid = (pid_t)RAW_SYSCALL(SYS_gettid),
+	};
+
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
+	thread_set_name(member.pool->thread_name);
+	pthread_cleanup_push(leave_pool, &member);
+	work(&member);
+	pthread_cleanup_pop(1);
+	return NULL;
+}
+
+/* --- submitters --------------------------------------------------------------- */
+
+bool thread_pool_is_idle(struct thread_pool *pool)
+{
+	return inbox_rests(&pool->inbox);
+}
+
+bool thread_pool_is_copying(struct thread_pool *pool, int fd)
+{
+	return atomic_load(&pool->copied_fd) == fd;
+}
+
+enum pool_offer thread_pool_offer(struct thread_pool *pool, struct request *req)
+{
+	int fd = req->fd;
+
+	if (inbox_push_to_rest(&pool->inbox, &req->message))
+		return OFFER_TAKEN;
+	if (!req->is_copy || !thread_pool_is_copying(pool, fd) ||
+	    !inbox_push(&pool->inbox, &req->message, &req->message))
+		return OFFER_REFUSED;
+	/* Partner: exchange().  From the push on the record may be another request's. */
+	return thread_pool_is_copying(pool, fd) ? OFFER_TAKEN : OFFER_UNSEEN;
+}
+
+/* --- the engine --------------------------------------------------------------- */
+
+/* With the lock held.  False: a thread has it. */
+static bool take_back(struct thread_pool *pool, struct request *req)
+{
+	if (req->pool_state != POOL_WAITING && req->pool_state != POOL_READY)
+		return false;
+	if (req->pool_state == POOL_READY)
+		TAILQ_REMOVE(is_unbounded(pool, req) ? &pool->unbounded : &pool->bounded, req,
+			     list_link);
+	if (pool->is_ordered)
+		remove_from_order(pool, req);
+	return true;
+}
+
+int thread_pool_submit(struct thread_pool *pool, struct request *req)
+{
+	int ret;
+
+	pthread_mutex_lock(&pool->lock);
+	drain(pool);
+	add(pool, req);
+	ret = provide_thread(pool);
+	if (pool->nr_threads == 0)
+		take_back(pool, req);
+	else
+		ret = 0;
+	pthread_mutex_unlock(&pool->lock);
+	return ret;
+}
+
+bool thread_pool_withdraw(struct thread_pool *pool, struct request *req, uint32_t generation)
+{
+	bool is_taken;
+
+	pthread_mutex_lock(&pool->lock);
+	drain(pool);
+	is_taken = request_generation(req) == generation && take_back(pool, req);
+	pthread_mutex_unlock(&pool->lock);
+	return is_taken;
+}
+
+void thread_pool_detach(struct thread_pool *pool, struct request *req, uint32_t generation)
+{
+	pthread_mutex_lock(&pool->lock);
+	drain(pool);
+	if (request_generation(req) == generation)
+		req->is_detached = true;
+	pthread_mutex_unlock(&pool->lock);
+}
+
+bool thread_pool_is_waiting(struct thread_pool *pool)
+{
+	bool is_waiting;
+
+	pthread_mutex_lock(&pool->lock);
+	is_waiting = first_takeable(pool) ||
+		     (!TAILQ_EMPTY(&pool->bounded) && pool->bound < pool->nr_max);
+	pthread_mutex_unlock(&pool->lock);
+	return is_waiting;
+}
+
+/* What the new threads take will be no sign of progress. */
+static void grow(struct thread_pool *pool)
+{
+	unsigned room = pool->nr_max - pool->bound;
+	unsigned nr = pool->growth < room ? pool->growth : room;
+
+	pool->bound += nr;
+	pool->nr_taken_at_tick += nr;
+	pool->growth *= 2;
+}
+
+void thread_pool_tick(struct thread_pool *pool)
+{
+	pthread_mutex_lock(&pool->lock);
+	drain(pool);
+	if (!TAILQ_EMPTY(&pool->bounded) && !first_takeable(pool) &&
+	    pool->nr_taken <= pool->nr_taken_at_tick) {
+		grow(pool);
+	} else {
+		pool->growth = 1;
+		pool->nr_taken_at_tick = pool->nr_taken;
+	}
+	provide_thread(pool);
+	pthread_mutex_unlock(&pool->lock);
+}
+
+void thread_pool_provide(struct thread_pool *pool)
+{
+	pthread_mutex_lock(&pool->lock);
+	if (pool->nr_threads == 0)
+		add_thread(pool);
+	pthread_mutex_unlock(&pool->lock);
+}
+
+void thread_pool_init(struct thread_pool *pool)
+{
+	pthread_mutex_init(&pool->lock, NULL);
+	inbox_forget(&pool->inbox);
+	pool->inbox.wakes_one = true;
+	atomic_store(&pool->copied_fd, -1);
+	TAILQ_INIT(&pool->unbounded);
+	TAILQ_INIT(&pool->bounded);
+	for (unsigned i = 0; i < POOL_BUCKETS; i++)
+		TAILQ_INIT(&pool->order[i]);
+	pool->nr_threads = pool->nr_idle = pool->nr_bounded = 0;
+	pool->nr_taken = pool->nr_taken_at_tick = 0;
+	pool->bound = pool->nr_eager;
+	pool->growth = 1;
+}
