@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: MIT
+/*
+ * test_close_streams.c - streams on which a request is blocked, and their closing
+ *
+ * A read that is blocked on a silent line must cost the program nothing: no
+ * fd of its table, no reference to the file in a forked child, and no close()
+ * that waits for the line.  Where fds are scarce this holds just as well.
+ */
+#include "transparency.h"
+
+#include <poll.h>
+#include <pty.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <termios.h>
+
+#define NR_LINES 40
+
+/* ---- lines: [0] is the end that is read, [1] the peer ---- */
+
+static void open_terminal(int fds[2])
+{
+	struct termios raw;
+
+	check_equal(openpty(&fds[1], &fds[0], NULL, NULL, NULL), 0);
+	check_equal(tcgetattr(fds[0], &raw), 0);
+	cfmakeraw(&raw);
+	check_equal(tcsetattr(fds[0], TCSANOW, &raw), 0);
+}
+
+static void open_socket(int fds[2])
+{
+	open_socketpair(fds, SOCK_STREAM);
+}
+
+/* A read of it ends in time by itself, long after the test. */
+static void open_timed_socket(int fds[2])
+{
+	struct timeval timeout = { .tv_sec = 600 };
+
+	open_socketpair(fds, SOCK_STREAM);
+	check_equal(setsockopt(fds[0], SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)), 0);
+}
+
+static void open_fifo(int fds[2])
+{
+	const char *path = temp_path("fifo");
+
+	check_equal(mkfifo(path, 0600), 0);
+	fds[0] = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	fds[1] = open(path, O_WRONLY | O_CLOEXEC);
+	unlink(path);
+	check(fds[0] >= 0 && fds[1] >= 0);
+	check_equal(fcntl(fds[0], F_SETFL, 0), 0);
+}
+
+typedef void open_fn(int fds[2]);
+
+/* ---- many reads, each blocked on a line of its own ---- */
+
+static int lines[NR_LINES][2];
+static struct aiocb cbs[NR_LINES];
+static char bytes[NR_LINES];
+static int nr_lines;
+
+static void open_lines(void *open_line, int nr)
+{
+	nr_lines = nr;
+	for (int i = 0; i < nr; i++)
+		((open_fn *)open_line)(lines[i]);
+}
+
+static void read_lines(void)
+{
+	for (int i = 0; i < nr_lines; i++)
+		submit_read(&cbs[i], lines[i][0], &bytes[i], 1, 0);
+	eventually(others_are_asleep());
+}
+
+static void *close_lines(void *arg)
+{
+	(void)arg;
+	for (int i = 0; i < nr_lines; i++)
+		check_equal(close(lines[i][0]), 0);
+	return NULL;
+}
+
+/* ---- close returns, however few fds are left ---- */
+
+static void limit_fds(rlim_t nr)
+{
+	struct rlimit limit;
+
+	check_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	limit.rlim_cur = nr;
+	check_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+}
+
+static void take_all_fds(void)
+{
+	while (open("/dev/null", O_RDWR | O_CLOEXEC) >= 0)
+		;
+	check_equal(errno, EMFILE);
+}
+
+/* Of 1024, which is what most programs have. */
+static int close_returns_with_usual_limit(void *open_line)
+{
+	limit_fds(1024);
+	open_lines(open_line, NR_LINES);
+	read_lines();
+	join_thread(start_thread(close_lines, NULL));
+	return 0;
+}
+
+/* Of so few that none is free above 1000. */
+static int close_returns_with_small_limit(void *open_line)
+{
+	limit_fds(256);
+	open_lines(open_line, 1);
+	read_lines();
+	join_thread(start_thread(close_lines, NULL));
+	return 0;
+}
+
+static int close_returns_with_none_left(void *open_line)
+{
+	limit_fds(1024);
+	open_lines(open_line, NR_LINES);
+	take_all_fds();
+	for (int i = 0; i < NR_LINES; i++)
+		submit_read(&cbs[i], lines[i][0], &bytes[i], 1, 0);
+	join_thread(start_thread(close_lines, NULL));
+	return 0;
+}
+
+/* ---- a blocked read takes no fd of the program's ---- */
+
+static unsigned int nr_fds(void)
+{
+	unsigned int nr = 0;
+
+	for (int fd = 0; fd < 1024; fd++)
+		nr += fcntl(fd, F_GETFD) >= 0;
+	return nr;
+}
+
+static int blocked_reads_take_no_fd(void *open_line)
+{
+	unsigned int nr_before;
+
+	limit_fds(1024);
+	open_lines(open_line, NR_LINES);
+	nr_before = nr_fds();
+	read_lines();
+	check_equal(nr_fds(), nr_before);
+	take_all_fds();
+	check_equal(nr_fds(), 1024);
+	return 0;
+}
+
+/* ---- a child that knows of one fd and closes it has no other ---- */
+
+/* The child of a program with a blocked read; it stays until @gate is closed. */
+static pid_t fork_without(const int line[2], const int gate[2])
+{
+	pid_t pid = fork();
+	char byte;
+
+	check(pid >= 0);
+	if (pid > 0)
+		return pid;
+	close(line[0]);
+	close(line[1]);
+	close(gate[1]);
+	_exit(read(gate[0], &byte, 1) == 0 ? 0 : 1);
+}
+
+static bool has_hung_up(int peer)
+{
+	struct pollfd polled = { .fd = peer, .events = POLLIN };
+
+	return poll(&polled, 1, 0) == 1 && (polled.revents & (POLLHUP | POLLERR));
+}
+
+static void check_child_inherits_no_blocked_read(open_fn *open_line, bool is_closed_first)
+{
+	int line[2], gate[2];
+	struct aiocb cb;
+	ssize_t res;
+	char byte;
+	pid_t pid;
+
+	open_line(line);
+	open_pipe(gate);
+	submit_read(&cb, line[0], &byte, 1, 0);
+	eventually(others_are_asleep());
+	pid = fork_without(line, gate);
+	if (is_closed_first)
+		check_equal(close(line[0]), 0);
+	/* Without a reader, since close has cancelled the read, there is nobody to write to. */
+	check(write(line[1], "x", 1) == 1 || errno == EPIPE || errno == EIO);
+	res = outcome(&cb);
+	check(res == 1 || (is_closed_first && res == -ECANCELED));
+	if (!is_closed_first)
+		check_equal(close(line[0]), 0);
+	eventually(has_hung_up(line[1]));
+	close_pair(gate);
+	check_child(pid);
+	close(line[1]);
+}
+
+static int child_inherits_no_blocked_read(void *open_line)
+{
+	signal(SIGPIPE, SIG_IGN);
+	check_child_inherits_no_blocked_read((open_fn *)open_line, false);
+	check_child_inherits_no_blocked_read((open_fn *)open_line, true);
+	return 0;
+}
+
+#define TEST_LINE(name, line)                                                                 \
+	static void test_##name##_on_a_##line(void **state)                                   \
+	{                                                                                     \
+		(void)state;                                                                  \
+		support_check_child(in_child_with(name, (void *)(open_##line), 30000), #name, \
+				    __FILE__, __LINE__);                                      \
+	}
+
+#define TEST_LINES(name)          \
+	TEST_LINE(name, terminal) \
+	TEST_LINE(name, fifo)     \
+	TEST_LINE(name, socket)   \
+	TEST_LINE(name, timed_socket)
+
+TEST_LINES(close_returns_with_usual_limit)
+TEST_LINES(close_returns_with_small_limit)
+TEST_LINES(close_returns_with_none_left)
+TEST_LINES(blocked_reads_take_no_fd)
+TEST_LINES(child_inherits_no_blocked_read)
+
+#define UNIT_TESTS(name)                                                                          \
+	cmocka_unit_test(test_##name##_on_a_terminal), cmocka_unit_test(test_##name##_on_a_fifo), \
+		cmocka_unit_test(test_##name##_on_a_socket),                                      \
+		cmocka_unit_test(test_##name##_on_a_timed_socket)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		UNIT_TESTS(close_returns_with_usual_limit),
+		UNIT_TESTS(close_returns_with_small_limit),
+		UNIT_TESTS(close_returns_with_none_left),
+		UNIT_TESTS(blocked_reads_take_no_fd),
+		UNIT_TESTS(child_inherits_no_blocked_read),
+	};
+
+	return cmocka_run_group_tests_name("close_streams", tests, NULL, NULL);
+}
