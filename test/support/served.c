@@ -1,0 +1,321 @@
+// SPDX-License-Identifier: MIT
+/*
+ * served.c - files of a server that answers when it is told to
+ *
+ * The contract is in served.h.  It speaks the protocol of <linux/fuse.h> itself,
+ * in a process with one thread, which takes one command at a time as well.
+ */
+#include "served.h"
+
+#include <linux/fuse.h>
+#include <poll.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+
+#define NR_FILES  64
+#define NR_HELD   1024
+#define WRITE_MAX 131072
+
+enum command { COUNT = 'c', RELEASE = 'r', CHANGE = 'n', SPOIL = 's' };
+
+/* ---- the program's side ---- */
+
+static int control = -1, root_dir = -1;
+
+static unsigned int tell(enum command command)
+{
+	unsigned char byte = (unsigned char)command;
+	unsigned int answer;
+
+	check_equal(write(control, &byte, 1), 1);
+	check_equal(read(control, &answer, sizeof(answer)), sizeof(answer));
+	return answer;
+}
+
+unsigned int served_nr_held(void)
+{
+	return tell(COUNT);
+}
+
+void served_release(void)
+{
+	tell(RELEASE);
+}
+
+void served_change_inodes(void)
+{
+	tell(CHANGE);
+}
+
+void served_spoil_inodes(void)
+{
+	tell(SPOIL);
+}
+
+int served_open(const char *name, int flags)
+{
+	int fd = openat(root_dir, name, flags | O_CLOEXEC);
+
+	check(fd >= 0);
+	return fd;
+}
+
+/* ---- the server's ---- */
+
+struct held {
+	uint64_t unique, offset;
+	uint32_t opcode, size;
+};
+
+static int device;
+static char names[NR_FILES][NAME_MAX + 1];
+static struct held held[NR_HELD];
+static unsigned int nr_held, nr_looks;
+static bool is_released, is_changing, is_spoilt;
+static union {
+	struct fuse_in_header header;
+	char bytes[WRITE_MAX + 4096];
+} request;
+
+static void reply(uint64_t unique, int error, const void *data, size_t size)
+{
+	struct fuse_out_header header = {
+		.len = (uint32_t)(sizeof(header) + size),
+		.error = -error,
+		.unique = unique,
+	};
+	struct iovec parts[2] = {
+		{ .iov_base = &header, .iov_len = sizeof(header) },
+		{ .iov_base = (void *)data, .iov_len = size },
+	};
+
+	/* Whoever asked may be gone, which is no error here. */
+	if (writev(device, parts, size ? 2 : 1) < 0)
+		return;
+}
+
+static struct fuse_attr attributes_of(uint64_t node)
+{
+	bool is_root = node == FUSE_ROOT_ID;
+
+	return (struct fuse_attr){
+		.ino = node + (is_changing ? 1000 * ++nr_looks : 0),
+		.size = SERVED_SIZE,
+		.mode = is_root || is_spoilt ? S_IFDIR | 0755 : S_IFREG | 0644,
+		.nlink = 1,
+		.blksize = 4096,
+	};
+}
+
+static void reply_initial(const struct fuse_in_header *in)
+{
+	struct fuse_init_out out = {
+		.major = FUSE_KERNEL_VERSION,
+		.minor = 31,
+		.max_background = NR_HELD,
+		.congestion_threshold = NR_HELD,
+		.max_write = WRITE_MAX,
+		.max_pages = WRITE_MAX / 4096,
+		.time_gran = 1,
+	};
+
+	reply(in->unique, 0, &out, sizeof(out));
+}
+
+static void reply_lookup(const struct fuse_in_header *in, const char *name)
+{
+	struct fuse_entry_out out = { 0 };
+	int i = 0;
+
+	while (i < NR_FILES - 1 && names[i][0] && strcmp(names[i], name) != 0)
+		i++;
+	snprintf(names[i], sizeof(names[i]), "%s", name);
+	out.nodeid = FUSE_ROOT_ID + 1 + (uint64_t)i;
+	out.attr = attributes_of(out.nodeid);
+	reply(in->unique, 0, &out, sizeof(out));
+}
+
+static const char *name_of(uint64_t node)
+{
+	return node == FUSE_ROOT_ID ? "" : names[node - FUSE_ROOT_ID - 1];
+}
+
+static void reply_attributes(const struct fuse_in_header *in)
+{
+	struct fuse_attr_out out = { .attr = attributes_of(in->nodeid) };
+
+	reply(in->unique, 0, &out, sizeof(out));
+}
+
+static void reply_open(const struct fuse_in_header *in)
+{
+	struct fuse_open_out out = { .open_flags = FOPEN_NOFLUSH };
+
+	if (!strstr(name_of(in->nodeid), "cached"))
+		out.open_flags |= FOPEN_DIRECT_IO;
+	reply(in->unique, 0, &out, sizeof(out));
+}
+
+static void reply_transfer(const struct held *asked)
+{
+	struct fuse_write_out out = { .size = asked->size };
+	static char data[WRITE_MAX];
+
+	if (asked->opcode == FUSE_WRITE) {
+		reply(asked->unique, 0, &out, sizeof(out));
+	} else if (asked->opcode == FUSE_READ) {
+		pattern_fill(data, asked->offset, asked->size);
+		reply(asked->unique, 0, data, asked->size);
+	} else {
+		reply(asked->unique, 0, NULL, 0);
+	}
+}
+
+static void serve_transfer(const struct fuse_in_header *in, const void *arg)
+{
+	struct held asked = { .unique = in->unique, .opcode = in->opcode };
+	const struct fuse_write_in *write = arg;
+	const struct fuse_read_in *read = arg;
+	bool is_held = strncmp(name_of(in->nodeid), "held", 4) == 0;
+
+	if (in->opcode == FUSE_READ) {
+		asked.offset = read->offset;
+		asked.size = read->size;
+	} else if (in->opcode == FUSE_WRITE) {
+		asked.offset = write->offset;
+		asked.size = write->size;
+	}
+	if (is_held && !is_released && nr_held < NR_HELD)
+		held[nr_held++] = asked;
+	else
+		reply_transfer(&asked);
+}
+
+static void serve_request(void)
+{
+	const struct fuse_in_header *in = &request.header;
+	const void *arg = in + 1;
+
+	if (read(device, &request, sizeof(request)) < 0)
+		return;
+	switch (in->opcode) {
+	case FUSE_INIT:
+		reply_initial(in);
+		break;
+	case FUSE_LOOKUP:
+		reply_lookup(in, arg);
+		break;
+	case FUSE_GETATTR:
+	case FUSE_SETATTR:
+		reply_attributes(in);
+		break;
+	case FUSE_OPEN:
+		reply_open(in);
+		break;
+	case FUSE_READ:
+	case FUSE_WRITE:
+	case FUSE_FSYNC:
+		serve_transfer(in, arg);
+		break;
+	case FUSE_RELEASE:
+		reply(in->unique, 0, NULL, 0);
+		break;
+	case FUSE_FORGET:
+	case FUSE_BATCH_FORGET:
+	case FUSE_INTERRUPT:
+		break; /* these want no reply */
+	default:
+		reply(in->unique, ENOSYS, NULL, 0);
+	}
+}
+
+static void reply_held(void)
+{
+	for (unsigned int i = 0; i < nr_held; i++)
+		reply_transfer(&held[i]);
+	nr_held = 0;
+}
+
+static void serve_command(int control_fd)
+{
+	unsigned char command;
+	unsigned int answer;
+
+	if (read(control_fd, &command, 1) != 1)
+		_exit(0);
+	answer = nr_held;
+	is_released |= command == RELEASE;
+	is_changing |= command == CHANGE;
+	is_spoilt |= command == SPOIL;
+	if (is_released)
+		reply_held();
+	if (write(control_fd, &answer, sizeof(answer)) < 0)
+		_exit(1);
+}
+
+static _Noreturn void serve(int control_fd)
+{
+	struct pollfd polled[2] = {
+		{ .fd = device, .events = POLLIN },
+		{ .fd = control_fd, .events = POLLIN },
+	};
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	while (poll(polled, 2, -1) > 0) {
+		if (polled[0].revents & (POLLERR | POLLHUP))
+			_exit(0);
+		if (polled[0].revents)
+			serve_request();
+		if (polled[1].revents)
+			serve_command(control_fd);
+	}
+	_exit(1);
+}
+
+/* ---- its start ---- */
+
+/* The mount has no name any more when this returns: nothing stays behind. */
+static bool mount_served(void)
+{
+	char options[128], dir[PATH_MAX];
+	bool is_mounted;
+
+	snprintf(options, sizeof(options), "fd=%d,rootmode=40000,user_id=%u,group_id=%u", device,
+		 geteuid(), getegid());
+	snprintf(dir, sizeof(dir), "%s/served.%d", temp_dir(), (int)getpid());
+	check_equal(mkdir(dir, 0700), 0);
+	is_mounted = mount("rtaio-test", dir, "fuse", MS_NOSUID | MS_NODEV, options) == 0;
+	if (is_mounted) {
+		root_dir = open(dir, O_DIRECTORY | O_PATH | O_CLOEXEC);
+		check_equal(umount2(dir, MNT_DETACH), 0);
+	}
+	check_equal(rmdir(dir), 0);
+	return is_mounted;
+}
+
+bool served_start(void)
+{
+	int ends[2];
+	pid_t pid;
+
+	device = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+	if (device < 0 || !mount_served()) {
+		printf("no file system in user space can be mounted: needs root and /dev/fuse");
+		return false;
+	}
+	open_socketpair(ends, SOCK_STREAM);
+	pid = fork();
+	check(pid >= 0);
+	if (pid == 0) {
+		close(ends[1]);
+		close(root_dir);
+		serve(ends[0]);
+	}
+	close(ends[0]);
+	close(device);
+	control = ends[1];
+	return true;
+}

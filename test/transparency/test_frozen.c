@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: MIT
+/*
+ * test_frozen.c - calls on files whose server does not answer
+ *
+ * A request may hang for as long as a server is away or a disk is stuck.  The
+ * program's calls must not: only who waits for that request waits with it.
+ */
+#include "served.h"
+
+#define SIZE    4096
+#define NR_MANY 40
+
+static int held;
+
+static bool start_held(const char *name)
+{
+	if (!served_start())
+		return false;
+	held = served_open(name, O_RDWR);
+	return true;
+}
+
+/* ---- one request that hangs ---- */
+
+static struct aiocb stuck;
+static char buf[SIZE];
+
+static void hang_in_read(void)
+{
+	submit_read(&stuck, held, buf, SIZE, 0);
+}
+
+static void hang_in_write(void)
+{
+	submit_write(&stuck, held, buf, SIZE, 0);
+}
+
+static void hang_in_sync(void)
+{
+	aiocb_init(&stuck, held, NULL, 0, 0);
+	check_equal(aio_fsync(O_SYNC, &stuck), 0);
+}
+
+/* ---- what must return all the same ---- */
+
+static void *close_it(void *arg)
+{
+	(void)arg;
+	check_equal(close(held), 0);
+	return NULL;
+}
+
+static void *dup2_over_it(void *arg)
+{
+	(void)arg;
+	check_equal(dup2(STDIN_FILENO, held), held);
+	return NULL;
+}
+
+static void *cancel_it(void *arg)
+{
+	(void)arg;
+	check_equal(aio_cancel(held, &stuck), AIO_NOTCANCELED);
+	check_equal(aio_cancel(held, NULL), AIO_NOTCANCELED);
+	check_equal(aio_error(&stuck), EINPROGRESS);
+	return NULL;
+}
+
+struct meeting {
+	const char *name;
+	void (*hang)(void);
+	void *(*call)(void *arg);
+};
+
+/* It has begun when the server has it; and what has begun goes on after a close. */
+static int meet(void *arg)
+{
+	const struct meeting *meeting = arg;
+
+	if (!start_held(meeting->name))
+		return CHILD_SKIPPED;
+	meeting->hang();
+	eventually(served_nr_held() == 1);
+	join_thread(start_thread(meeting->call, NULL));
+	check_equal(aio_error(&stuck), EINPROGRESS);
+	served_release();
+	check_equal(outcome(&stuck), stuck.aio_nbytes);
+	return 0;
+}
+
+static void meet_on(const char *name, void (*hang)(void), void *(*call)(void *arg))
+{
+	struct meeting meeting = { name, hang, call };
+
+	support_check_or_skip_child(in_child_with(meet, &meeting, 30000), name, __FILE__, __LINE__);
+}
+
+#define TEST_MEETING(name, call, request)                                         \
+	static void test_##name##_returns_while_a_##request##_hangs(void **state) \
+	{                                                                         \
+		(void)state;                                                      \
+		meet_on("held-cached", hang_in_##request, call);                  \
+		meet_on("held", hang_in_##request, call);                         \
+	}
+
+TEST_MEETING(close, close_it, read)
+TEST_MEETING(close, close_it, write)
+TEST_MEETING(close, close_it, sync)
+TEST_MEETING(dup2, dup2_over_it, read)
+TEST_MEETING(dup2, dup2_over_it, write)
+TEST_MEETING(aio_cancel, cancel_it, read)
+TEST_MEETING(aio_cancel, cancel_it, write)
+TEST_MEETING(aio_cancel, cancel_it, sync)
+
+/* ---- many on one fd, of which most have not begun ---- */
+
+static struct aiocb many[NR_MANY];
+static char many_bufs[NR_MANY][SIZE];
+
+static void hang_in_many(void)
+{
+	for (int i = 0; i < NR_MANY; i++)
+		submit_read(&many[i], held, many_bufs[i], SIZE, i * SIZE);
+	eventually(served_nr_held() > 0 && nobody_else_runs());
+}
+
+static int close_under_many(void)
+{
+	if (!start_held("held-cached"))
+		return CHILD_SKIPPED;
+	hang_in_many();
+	join_thread(start_thread(close_it, NULL));
+	return 0;
+}
+
+/* To hand a request to a thread is not to begin it. */
+static int cancel_many(void)
+{
+	unsigned int nr_kept = 0;
+
+	if (!start_held("held"))
+		return CHILD_SKIPPED;
+	hang_in_many();
+	for (int i = NR_MANY - 1; i >= 0; i--)
+		nr_kept += aio_cancel(held, &many[i]) == AIO_NOTCANCELED;
+	check_equal(nr_kept, served_nr_held());
+	return 0;
+}
+
+TEST_OR_SKIP(test_close_returns_under_many_held_reads, close_under_many, 30000)
+TEST_OR_SKIP(test_what_the_server_has_not_seen_is_cancelled, cancel_many, 30000)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_close_returns_while_a_read_hangs),
+		cmocka_unit_test(test_close_returns_while_a_write_hangs),
+		cmocka_unit_test(test_close_returns_while_a_sync_hangs),
+		cmocka_unit_test(test_dup2_returns_while_a_read_hangs),
+		cmocka_unit_test(test_dup2_returns_while_a_write_hangs),
+		cmocka_unit_test(test_aio_cancel_returns_while_a_read_hangs),
+		cmocka_unit_test(test_aio_cancel_returns_while_a_write_hangs),
+		cmocka_unit_test(test_aio_cancel_returns_while_a_sync_hangs),
+		cmocka_unit_test(test_close_returns_under_many_held_reads),
+		cmocka_unit_test(test_what_the_server_has_not_seen_is_cancelled),
+	};
+
+	return cmocka_run_group_tests_name("frozen", tests, NULL, NULL);
+}
