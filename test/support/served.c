@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <sys/uio.h>
 
-#define NR_FILES  64
+#define NR_FILES  128
 #define NR_HELD   1024
 #define WRITE_MAX 131072
 
