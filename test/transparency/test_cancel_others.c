@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: MIT
+/*
+ * test_cancel_others.c - aio_cancel of one fd leaves the requests of others alone
+ *
+ * Records of requests are used again at once, so that one which was of the fd
+ * may be another's a moment later.  Two threads have requests under way on two
+ * files alternately, while others cancel those of one again and again.
+ */
+#include "beside.h"
+
+#include <stdatomic.h>
+
+#define NR_SLOTS   8
+#define RUN_MS     1000
+#define NR_CANCELS 4
+
+static atomic_bool is_over;
+static int cancelled_fd, other_fd;
+
+/* A record that one of them leaves is the next one's, on the other file. */
+static void *use_both(void *arg)
+{
+	struct aiocb cbs[NR_SLOTS];
+	char *buf = direct_buffer(NR_SLOTS * BLOCK);
+
+	(void)arg;
+	for (int i = 0; !atomic_load(&is_over) || i % NR_SLOTS; i++) {
+		struct aiocb *cb = &cbs[i % NR_SLOTS];
+		bool is_other = i / 3 % 2;
+
+		if (i >= NR_SLOTS) {
+			ssize_t res = outcome(cb);
+
+			check(res == BLOCK ||
+			      (res == -ECANCELED && cb->aio_fildes == cancelled_fd));
+		}
+		submit_read(cb, is_other ? other_fd : cancelled_fd, buf + i % NR_SLOTS * BLOCK,
+			    BLOCK, i % NR_SLOTS * BLOCK);
+	}
+	for (int i = 0; i < NR_SLOTS; i++)
+		outcome(&cbs[i]);
+	return NULL;
+}
+
+static void *cancel_again_and_again(void *arg)
+{
+	(void)arg;
+	while (!atomic_load(&is_over))
+		check(aio_cancel(cancelled_fd, NULL) >= 0);
+	return NULL;
+}
+
+static int cancel_amid(void)
+{
+	pthread_t threads[2 + NR_CANCELS];
+	uint64_t end = now_ns() + (uint64_t)RUN_MS * 1000000;
+
+	cancelled_fd = temp_file_filled(NR_SLOTS * BLOCK);
+	other_fd = temp_file_filled(NR_SLOTS * BLOCK);
+	threads[0] = start_thread(use_both, NULL);
+	threads[1] = start_thread(use_both, NULL);
+	for (int i = 0; i < NR_CANCELS; i++)
+		threads[2 + i] = start_thread(cancel_again_and_again, NULL);
+	while (now_ns() < end)
+		short_pause();
+	atomic_store(&is_over, true);
+	for (int i = 0; i < 2 + NR_CANCELS; i++)
+		join_thread(threads[i]);
+	return 0;
+}
+
+TEST_BESIDE(test_cancel_of_one_fd_spares_the_others, cancel_amid, 30000)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_cancel_of_one_fd_spares_the_others),
+	};
+
+	return cmocka_run_group_tests_name("cancel_others", tests, NULL, NULL);
+}
