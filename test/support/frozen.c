@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: MIT
+/*
+ * frozen.c - files on a disk that can be stopped
+ *
+ * The contract is in frozen.h.  A thread that sleeps on a frozen file system
+ * cannot be killed, so another process lets it go on in the end.
+ */
+#include "frozen.h"
+
+#include <linux/fs.h>
+#include <linux/loop.h>
+#include <poll.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+
+#define IMAGE_SIZE (64 << 20)
+
+static int root_dir = -1;
+
+static int attach_loop(const char *image, char device[32])
+{
+	int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC), id, fd;
+	struct loop_config config = { .info.lo_flags = LO_FLAGS_AUTOCLEAR };
+
+	if (control < 0)
+		return -1;
+	id = ioctl(control, LOOP_CTL_GET_FREE);
+	close(control);
+	snprintf(device, 32, "/dev/loop%d", id);
+	fd = open(device, O_RDWR | O_CLOEXEC);
+	config.fd = (unsigned int)open(image, O_RDWR | O_CLOEXEC);
+	if (fd >= 0 && ioctl(fd, LOOP_CONFIGURE, &config) < 0) {
+		close(fd);
+		fd = -1;
+	}
+	close((int)config.fd);
+	return fd;
+}
+
+static bool make_image(const char *image)
+{
+	char command[PATH_MAX + 64];
+	int fd = open(image, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	bool is_made;
+
+	check(fd >= 0);
+	is_made = ftruncate(fd, IMAGE_SIZE) == 0;
+	close(fd);
+	snprintf(command, sizeof(command), "mkfs.ext4 -q %s >/dev/null 2>&1", image);
+	return is_made && system(command) == 0;
+}
+
+/* The mount has no name any more when this returns: nothing stays behind. */
+static bool mount_loop(const char *device, const char *dir)
+{
+	check_equal(mkdir(dir, 0700), 0);
+	if (mount(device, dir, "ext4", 0, NULL) == 0) {
+		root_dir = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		check_equal(umount2(dir, MNT_DETACH), 0);
+	}
+	check_equal(rmdir(dir), 0);
+	return root_dir >= 0;
+}
+
+/* Not of the process group that is killed with the child. */
+static void start_guard(void)
+{
+	int ms = (int)default_deadline_ms() + 5000, ends[2];
+	pid_t pid;
+
+	open_pipe(ends);
+	pid = fork();
+	check(pid >= 0);
+	if (pid == 0) {
+		struct pollfd polled = { .fd = ends[0] };
+
+		setsid();
+		close(ends[1]);
+		close(STDOUT_FILENO);
+		close(STDERR_FILENO);
+		poll(&polled, 1, ms);
+		ioctl(root_dir, FITHAW, 0);
+		_exit(0);
+	}
+	close(ends[0]);
+}
+
+bool frozen_start(void)
+{
+	char image[PATH_MAX], dir[PATH_MAX], device[32];
+	bool is_made;
+	int loop;
+
+	snprintf(image, sizeof(image), "%s/image.%d", temp_dir(), (int)getpid());
+	snprintf(dir, sizeof(dir), "%s/mount.%d", temp_dir(), (int)getpid());
+	is_made = geteuid() == 0 && make_image(image);
+	loop = is_made ? attach_loop(image, device) : -1;
+	is_made = loop >= 0 && mount_loop(device, dir);
+	unlink(image);
+	if (loop >= 0)
+		close(loop);
+	if (is_made)
+		start_guard();
+	else
+		printf("no ext4 on a loop device: needs root, mkfs.ext4 and the module loop");
+	return is_made;
+}
+
+int frozen_file(int extra_flags)
+{
+	int fd = openat(root_dir, ".", O_TMPFILE | O_RDWR | O_CLOEXEC | extra_flags, 0600);
+
+	check(fd >= 0);
+	return fd;
+}
+
+void frozen_stop(void)
+{
+	check_equal(ioctl(root_dir, FIFREEZE, 0), 0);
+}
+
+void frozen_go_on(void)
+{
+	check_equal(ioctl(root_dir, FITHAW, 0), 0);
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * frozen.h - files on a disk that can be stopped
+ *
+ * An ext4 of its own on a loop device.  While it is frozen, as for a snapshot,
+ * whoever writes to it sleeps, where no signal reaches him.
+ */
+#ifndef RTAIO_TEST_FROZEN_H
+#define RTAIO_TEST_FROZEN_H
+
+#include "transparency.h"
+
+/*
+ * Make it, before AIO is used; in a child of in_child(), with which it ends.
+ * False: the machine cannot have it, and the reason is printed.
+ */
+bool frozen_start(void);
+
+/* A new, unlinked file on it. */
+int frozen_file(int extra_flags);
+
+/* Stop it, and let it go on; it goes on by itself after the default deadline and some seconds. */
+void frozen_stop(void);
+void frozen_go_on(void);
+
+#endif
