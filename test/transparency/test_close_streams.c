@@ -2,7 +2,7 @@
 /*
  * test_close_streams.c - streams on which a request is blocked, and their closing
  *
- * A read that is blocked on a silent line must cost the program nothing: no
+ * A request that is blocked on a silent line must cost the program nothing: no
  * fd of its table, no reference to the file in a forked child, and no close()
  * that waits for the line.  Where fds are scarce this holds just as well.
  */
@@ -15,7 +15,8 @@
 #include <sys/stat.h>
 #include <termios.h>
 
-#define NR_LINES 40
+#define NR_LINES      40
+#define TRANSFER_SIZE (2 * PIPE_BUF)
 
 /* ---- lines: [0] is the end that is read, [1] the peer ---- */
 
@@ -55,13 +56,24 @@ static void open_fifo(int fds[2])
 	check_equal(fcntl(fds[0], F_SETFL, 0), 0);
 }
 
+/* The end that is written to, and the one that nobody reads. */
+static void open_full_pipe(int fds[2])
+{
+	int ends[2];
+
+	open_pipe(ends);
+	fill_up(ends[1]);
+	fds[0] = ends[1];
+	fds[1] = ends[0];
+}
+
 typedef void open_fn(int fds[2]);
 
-/* ---- many reads, each blocked on a line of its own ---- */
+/* ---- many requests, each blocked on a line of its own ---- */
 
 static int lines[NR_LINES][2];
 static struct aiocb cbs[NR_LINES];
-static char bytes[NR_LINES];
+static char bufs[NR_LINES][TRANSFER_SIZE];
 static int nr_lines;
 
 static void open_lines(void *open_line, int nr)
@@ -71,10 +83,20 @@ static void open_lines(void *open_line, int nr)
 		((open_fn *)open_line)(lines[i]);
 }
 
-static void read_lines(void)
+/* As soon as there is something to read, or as all of it is written. */
+static void submit_lines(void)
 {
-	for (int i = 0; i < nr_lines; i++)
-		submit_read(&cbs[i], lines[i][0], &bytes[i], 1, 0);
+	for (int i = 0; i < nr_lines; i++) {
+		bool is_write = (fcntl(lines[i][0], F_GETFL) & O_ACCMODE) == O_WRONLY;
+
+		aiocb_init(&cbs[i], lines[i][0], bufs[i], TRANSFER_SIZE, 0);
+		check_equal(is_write ? aio_write(&cbs[i]) : aio_read(&cbs[i]), 0);
+	}
+}
+
+static void use_lines(void)
+{
+	submit_lines();
 	eventually(others_are_asleep());
 }
 
@@ -109,7 +131,7 @@ static int close_returns_with_usual_limit(void *open_line)
 {
 	limit_fds(1024);
 	open_lines(open_line, NR_LINES);
-	read_lines();
+	use_lines();
 	join_thread(start_thread(close_lines, NULL));
 	return 0;
 }
@@ -119,7 +141,7 @@ static int close_returns_with_small_limit(void *open_line)
 {
 	limit_fds(256);
 	open_lines(open_line, 1);
-	read_lines();
+	use_lines();
 	join_thread(start_thread(close_lines, NULL));
 	return 0;
 }
@@ -129,13 +151,12 @@ static int close_returns_with_none_left(void *open_line)
 	limit_fds(1024);
 	open_lines(open_line, NR_LINES);
 	take_all_fds();
-	for (int i = 0; i < NR_LINES; i++)
-		submit_read(&cbs[i], lines[i][0], &bytes[i], 1, 0);
+	submit_lines();
 	join_thread(start_thread(close_lines, NULL));
 	return 0;
 }
 
-/* ---- a blocked read takes no fd of the program's ---- */
+/* ---- a blocked request takes no fd of the program's ---- */
 
 static unsigned int nr_fds(void)
 {
@@ -146,14 +167,14 @@ static unsigned int nr_fds(void)
 	return nr;
 }
 
-static int blocked_reads_take_no_fd(void *open_line)
+static int blocked_requests_take_no_fd(void *open_line)
 {
 	unsigned int nr_before;
 
 	limit_fds(1024);
 	open_lines(open_line, NR_LINES);
 	nr_before = nr_fds();
-	read_lines();
+	use_lines();
 	check_equal(nr_fds(), nr_before);
 	take_all_fds();
 	check_equal(nr_fds(), 1024);
@@ -236,7 +257,11 @@ static int child_inherits_no_blocked_read(void *open_line)
 TEST_LINES(close_returns_with_usual_limit)
 TEST_LINES(close_returns_with_small_limit)
 TEST_LINES(close_returns_with_none_left)
-TEST_LINES(blocked_reads_take_no_fd)
+TEST_LINES(blocked_requests_take_no_fd)
+TEST_LINE(close_returns_with_usual_limit, full_pipe)
+TEST_LINE(close_returns_with_small_limit, full_pipe)
+TEST_LINE(close_returns_with_none_left, full_pipe)
+TEST_LINE(blocked_requests_take_no_fd, full_pipe)
 TEST_LINES(child_inherits_no_blocked_read)
 
 #define UNIT_TESTS(name)                                                                          \
@@ -250,7 +275,11 @@ int main(void)
 		UNIT_TESTS(close_returns_with_usual_limit),
 		UNIT_TESTS(close_returns_with_small_limit),
 		UNIT_TESTS(close_returns_with_none_left),
-		UNIT_TESTS(blocked_reads_take_no_fd),
+		UNIT_TESTS(blocked_requests_take_no_fd),
+		cmocka_unit_test(test_close_returns_with_usual_limit_on_a_full_pipe),
+		cmocka_unit_test(test_close_returns_with_small_limit_on_a_full_pipe),
+		cmocka_unit_test(test_close_returns_with_none_left_on_a_full_pipe),
+		cmocka_unit_test(test_blocked_requests_take_no_fd_on_a_full_pipe),
 		UNIT_TESTS(child_inherits_no_blocked_read),
 	};
 
