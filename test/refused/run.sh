@@ -93,7 +93,7 @@ result() {
 
 # What a program prints that needs the engine; the arguments are a command to run it by.
 verbose_by() {
-	LD_PRELOAD=$PWD/build/librtaio.so RTAIO_VERBOSE=1 RTAIO_INLINE=0 RTAIO_BESIDE=0 \
+	LD_PRELOAD=$PWD/build/librtaio.so RTAIO_VERBOSE=1 RTAIO_INLINE=0 RTAIO_OFFLOAD=0 \
 		"$@" build/test/examples/preload_tutorial LICENSE 2>&1
 }
 

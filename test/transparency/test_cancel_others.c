@@ -6,7 +6,7 @@
  * may be another's a moment later.  Two threads have requests under way on two
  * files alternately, while others cancel those of one again and again.
  */
-#include "beside.h"
+#include "offload.h"
 
 #include <stdatomic.h>
 
@@ -69,7 +69,7 @@ static int cancel_amid(void)
 	return 0;
 }
 
-TEST_BESIDE(test_cancel_of_one_fd_spares_the_others, cancel_amid, 30000)
+TEST_OFFLOAD(test_cancel_of_one_fd_spares_the_others, cancel_amid, 30000)
 
 int main(void)
 {

@@ -6,7 +6,7 @@
  * with RWF_NOWAIT.  Requests on other files, those in memory above all, know
  * nothing of that; nor do close() and the signals of the program.
  */
-#include "beside.h"
+#include "offload.h"
 #include "frozen.h"
 
 #include <stdatomic.h>
@@ -114,8 +114,8 @@ static int read_amid_long(void)
 	return read_amid(submit_long, LONG_SIZE);
 }
 
-TEST_BESIDE(test_short_writes_of_a_frozen_disk_hold_up_no_reads, read_amid_short, 40000)
-TEST_BESIDE(test_long_writes_of_a_frozen_disk_hold_up_no_reads, read_amid_long, 40000)
+TEST_OFFLOAD(test_short_writes_of_a_frozen_disk_hold_up_no_reads, read_amid_short, 40000)
+TEST_OFFLOAD(test_long_writes_of_a_frozen_disk_hold_up_no_reads, read_amid_long, 40000)
 
 /* ---- the calls themselves ---- */
 
@@ -138,19 +138,7 @@ static int close_amid_writes(void)
 	return 0;
 }
 
-static int submit_while_frozen(void)
-{
-	if (!open_files())
-		return CHILD_SKIPPED;
-	frozen_stop();
-	join_thread(start_thread(submit_short, NULL));
-	frozen_go_on();
-	check_written(BLOCK);
-	return 0;
-}
-
 TEST_OR_SKIP(test_close_returns_while_a_disk_is_frozen, close_amid_writes, 40000)
-TEST_OR_SKIP(test_write_call_returns_while_a_disk_is_frozen, submit_while_frozen, 40000)
 
 int main(void)
 {
@@ -158,7 +146,6 @@ int main(void)
 		cmocka_unit_test(test_short_writes_of_a_frozen_disk_hold_up_no_reads),
 		cmocka_unit_test(test_long_writes_of_a_frozen_disk_hold_up_no_reads),
 		cmocka_unit_test(test_close_returns_while_a_disk_is_frozen),
-		cmocka_unit_test(test_write_call_returns_while_a_disk_is_frozen),
 	};
 
 	return cmocka_run_group_tests_name("frozen_disk", tests, NULL, NULL);
