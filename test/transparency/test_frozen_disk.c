@@ -12,11 +12,13 @@
 #include <stdatomic.h>
 
 #define NR_WRITES 4
+#define NR_AHEAD  12
 #define NR_READS  2000
 
 static int disk, memory;
 static struct aiocb writes[NR_WRITES];
-static atomic_bool is_submitted;
+static atomic_bool is_submitted, is_over;
+static atomic_uint nr_submitted;
 
 /* Both files have their data in the page cache. */
 static bool open_files(void)
@@ -117,6 +119,54 @@ static int read_amid_long(void)
 TEST_OFFLOAD(test_short_writes_of_a_frozen_disk_hold_up_no_reads, read_amid_short, 40000)
 TEST_OFFLOAD(test_long_writes_of_a_frozen_disk_hold_up_no_reads, read_amid_long, 40000)
 
+/* For as long as it takes. */
+static void wait_for(struct aiocb *cb)
+{
+	const struct aiocb *list[] = { cb };
+
+	while (aio_error(cb) == EINPROGRESS)
+		aio_suspend(list, 1, NULL);
+	check_equal(aio_return(cb), BLOCK);
+}
+
+/* A program that writes one block after the other, some ahead of its results. */
+static void *write_ahead(void *arg)
+{
+	static struct aiocb ahead[NR_AHEAD];
+	char *data = direct_buffer(BLOCK);
+
+	(void)arg;
+	for (int i = 0; !atomic_load(&is_over); i++) {
+		struct aiocb *cb = &ahead[i % NR_AHEAD];
+
+		if (i >= NR_AHEAD)
+			wait_for(cb);
+		submit_write(cb, disk, data, BLOCK, (off_t)(i % 64) * BLOCK);
+		atomic_fetch_add(&nr_submitted, 1);
+	}
+	return NULL;
+}
+
+static int freeze_a_busy_disk(void)
+{
+	pthread_t thread;
+
+	if (!open_files())
+		return CHILD_SKIPPED;
+	thread = start_thread(write_ahead, NULL);
+	eventually(atomic_load(&nr_submitted) > 20000);
+	frozen_stop();
+	eventually(nobody_else_runs());
+	read_deep(memory, NR_READS);
+	use_aio_briefly();
+	atomic_store(&is_over, true);
+	frozen_go_on();
+	join_thread(thread);
+	return 0;
+}
+
+TEST_BESIDE(test_disk_that_freezes_amid_writes_holds_up_no_reads, freeze_a_busy_disk, 40000)
+
 /* ---- the calls themselves ---- */
 
 static void *close_disk(void *arg)
@@ -145,6 +195,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_short_writes_of_a_frozen_disk_hold_up_no_reads),
 		cmocka_unit_test(test_long_writes_of_a_frozen_disk_hold_up_no_reads),
+		cmocka_unit_test(test_disk_that_freezes_amid_writes_holds_up_no_reads),
 		cmocka_unit_test(test_close_returns_while_a_disk_is_frozen),
 	};
 
