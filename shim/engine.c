@@ -218,8 +218,10 @@ static bool serve(void)
 			continue;
 		/* The ring goes first: once the inbox is closed another engine may start. */
 		backend->close();
+		atomic_store(&tid, 0);
 		if (inbox_close(&engine_inbox))
 			return true;
+		atomic_store(&tid, (pid_t)RAW_SYSCALL(SYS_gettid));
 		if (!open_backend()) {
 			refuse_all(EAGAIN);
 			return true;

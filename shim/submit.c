@@ -189,6 +189,7 @@ static void enter_engine(struct request *req)
 {
 	descriptor_get_type(req->fd, &req->descriptor);
 	req->stamp = bypass_stamp();
+	req->is_copy = false;
 	/* A sync has no bytes, and overlaps nothing; but a later one must not overtake it. */
 	if ((is_transfer(req) || request_is_barrier(req)) && descriptor_is_file(&req->descriptor))
 		submit_raise_filter(req);

@@ -30,7 +30,8 @@
 #include "spin.h"
 #include "thread.h"
 
-#define SHARE 4u /* requests of one descriptor that run at once */
+#define SHARE   4u     /* requests of one descriptor that run at once */
+#define POLL_NS 20000u /* for the next copy: to be woken costs more than a copy */
 
 enum { POOL_NONE = 0, POOL_WAITING, POOL_READY, POOL_RUNNING };
 
@@ -340,7 +341,7 @@ static bool wait_for_work(struct member *member, bool polls)
 	struct timespec deadline;
 	bool is_over = false;
 
-	if (!polls || !spin_for(was_woken, &arg, UINT64_MAX)) {
+	if (!polls || !spin_for(was_woken, &arg, POLL_NS)) {
 		deadline = clock_in_ns(1000000000u + atomic_load(&config.idle_ns));
 		is_over = futex_wait(&pool->inbox.wake_word, member->wake_value, &deadline) ==
 			  -ETIMEDOUT;
