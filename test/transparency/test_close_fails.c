@@ -52,10 +52,22 @@ static void dup3_of_itself(int fd, int other)
 	check_equal(errno, EINVAL);
 }
 
+static void dup3_with_unknown_flags(int fd, int other)
+{
+	check_equal(dup3(other, fd, O_APPEND), -1);
+	check_equal(errno, EINVAL);
+}
+
 static void close_range_backwards(int fd, int other)
 {
 	(void)other;
 	check_equal(close_range((unsigned int)fd, (unsigned int)fd - 1, 0), -1);
+}
+
+static void close_range_with_unknown_flags(int fd, int other)
+{
+	(void)other;
+	check_equal(close_range((unsigned int)fd, (unsigned int)fd, 1 << 20), -1);
 }
 
 static void close_range_at_exec(int fd, int other)
@@ -161,7 +173,9 @@ TEST_CALL(dup2_of_a_closed_fd)
 TEST_CALL(dup2_of_itself)
 TEST_CALL(dup3_of_minus_one)
 TEST_CALL(dup3_of_itself)
+TEST_CALL(dup3_with_unknown_flags)
 TEST_CALL(close_range_backwards)
+TEST_CALL(close_range_with_unknown_flags)
 TEST_CALL(close_range_at_exec)
 TEST_CALL(close_of_minus_one)
 
@@ -173,7 +187,9 @@ int main(void)
 		cmocka_unit_test(test_requests_go_on_after_dup2_of_itself),
 		cmocka_unit_test(test_requests_go_on_after_dup3_of_minus_one),
 		cmocka_unit_test(test_requests_go_on_after_dup3_of_itself),
+		cmocka_unit_test(test_requests_go_on_after_dup3_with_unknown_flags),
 		cmocka_unit_test(test_requests_go_on_after_close_range_backwards),
+		cmocka_unit_test(test_requests_go_on_after_close_range_with_unknown_flags),
 		cmocka_unit_test(test_requests_go_on_after_close_range_at_exec),
 		cmocka_unit_test(test_requests_go_on_after_close_of_minus_one),
 	};
