@@ -1,0 +1,314 @@
+// SPDX-License-Identifier: MIT
+/*
+ * test_no_threads.c - while no thread can be made
+ *
+ * A call may fail with EAGAIN then, as POSIX allows.  What it accepts can be
+ * cancelled and closed, no call hangs or changes the signals of its thread, and
+ * when there are threads again, all is as before: what waits is served, and the
+ * helpers leave when there is nothing to do.
+ */
+#include "transparency.h"
+
+#include <sys/resource.h>
+#include <sys/socket.h>
+
+#define NR_READS 12 /* fewer than threads that a library may have */
+
+static void limit_threads(rlim_t value)
+{
+	struct rlimit limit;
+
+	check_equal(getrlimit(RLIMIT_NPROC, &limit), 0);
+	limit.rlim_cur = value;
+	check_equal(setrlimit(RLIMIT_NPROC, &limit), 0);
+}
+
+/* Which helpers there are: none, those of a read that need not wait, or those of everything. */
+enum use { NO_USE, ONE_READ, ALL_USES };
+
+static void read_what_is_there(void)
+{
+	char byte = 0;
+	int fds[2];
+
+	open_pipe(fds);
+	write_fully(fds[1], "x", 1);
+	check_equal(read_now(fds[0], &byte, 1, 0), 1);
+	check_equal(byte, 'x');
+	close_pair(fds);
+}
+
+/* Limits do not bind root; as a user of its own the process is the only one that counts. */
+static void begin_shortage(enum use use)
+{
+	become_nobody();
+	if (use == ONE_READ)
+		read_what_is_there();
+	else if (use == ALL_USES)
+		use_aio();
+	limit_threads(1);
+}
+
+/* True if it was accepted. */
+static bool try_read(struct aiocb *cb, int fd, void *buf, size_t size)
+{
+	aiocb_init(cb, fd, buf, size, 0);
+	if (aio_read(cb) == 0)
+		return true;
+	check_equal(errno, EAGAIN);
+	return false;
+}
+
+/* ---- close and cancel ---- */
+
+static struct aiocb reads[NR_READS];
+static char bytes[NR_READS];
+
+/* A request that nobody closed may have got the byte, and EAGAIN is an answer, too. */
+static void check_ended(bool is_accepted, struct aiocb *cb, const char *byte)
+{
+	ssize_t res;
+
+	if (!is_accepted)
+		return;
+	res = outcome(cb);
+	check(res == -ECANCELED || res == -EAGAIN || res == 0 || (res == 1 && *byte == 'x'));
+}
+
+static void close_blocked(void)
+{
+	bool is_accepted[NR_READS];
+	int fds[NR_READS][2];
+
+	memset(bytes, 0, sizeof(bytes));
+	for (int i = 0; i < NR_READS; i++) {
+		if (i % 2)
+			open_socketpair(fds[i], SOCK_STREAM);
+		else
+			open_pipe(fds[i]);
+		is_accepted[i] = try_read(&reads[i], fds[i][0], &bytes[i], 1);
+	}
+	for (int i = 0; i < NR_READS; i++)
+		check_equal(close(fds[i][0]), 0);
+	for (int i = 0; i < NR_READS; i++) {
+		check(write(fds[i][1], "x", 1) == 1 || errno == EPIPE);
+		check_equal(close(fds[i][1]), 0);
+		check_ended(is_accepted[i], &reads[i], &bytes[i]);
+	}
+}
+
+static int close_in_shortage(enum use use)
+{
+	signal(SIGPIPE, SIG_IGN);
+	begin_shortage(use);
+	for (int i = 0; i < 5; i++)
+		close_blocked();
+	limit_threads(1000);
+	use_aio();
+	return 0;
+}
+
+static void cancel_blocked(int fd, int writer)
+{
+	struct timespec timeout = { .tv_nsec = 10000000 };
+	const struct aiocb *list[] = { &reads[0] };
+
+	if (!try_read(&reads[0], fd, &bytes[0], 1))
+		return;
+	check(aio_suspend(list, 1, &timeout) == 0 || errno == EAGAIN);
+	if (aio_cancel(fd, NULL) == AIO_CANCELED)
+		check_equal(aio_error(&reads[0]), ECANCELED);
+	write_fully(writer, "x", 1);
+	check_ended(true, &reads[0], &bytes[0]);
+}
+
+static int cancel_in_shortage(enum use use)
+{
+	int fds[2];
+
+	begin_shortage(use);
+	for (int i = 0; i < 5; i++) {
+		open_pipe(fds);
+		cancel_blocked(fds[0], fds[1]);
+		close_pair(fds);
+	}
+	limit_threads(1000);
+	use_aio();
+	return 0;
+}
+
+/* ---- lists ---- */
+
+/* LIO_WAIT does not wait for what nobody can serve. */
+static int list_in_shortage(void)
+{
+	struct aiocb *list[NR_READS];
+	int fds[2];
+
+	begin_shortage(NO_USE);
+	open_pipe(fds);
+	for (int i = 0; i < NR_READS; i++) {
+		aiocb_init_lio(&reads[i], LIO_READ, fds[0], &bytes[i], 1, 0);
+		list[i] = &reads[i];
+	}
+	check_equal(lio_listio(LIO_WAIT, list, NR_READS, NULL), -1);
+	check_equal(errno, EAGAIN);
+	for (int i = 0; i < NR_READS; i++)
+		check(aio_error(&reads[i]) != EINPROGRESS && aio_error(&reads[i]) != 0);
+	limit_threads(1000);
+	write_fully(fds[1], "abcdefghijkl", NR_READS);
+	check_equal(lio_listio(LIO_WAIT, list, NR_READS, NULL), 0);
+	check_memory(bytes, "abcdefghijkl", NR_READS);
+	return 0;
+}
+
+/* ---- afterwards ---- */
+
+static int leave_after_shortage(enum use use)
+{
+	struct aiocb cb;
+	int fds[2];
+
+	open_pipe(fds);
+	begin_shortage(use);
+	for (int i = 0; i < NR_READS; i++) {
+		bool is_accepted = try_read(&cb, fds[0], &bytes[0], 1);
+
+		write_fully(fds[1], "x", 1);
+		if (!is_accepted || outcome(&cb) != 1)
+			read_fully(fds[0], NULL, 1);
+	}
+	limit_threads(1000);
+	use_aio();
+	eventually(nr_tasks() == 1);
+	return 0;
+}
+
+/* What was accepted in the shortage and had to wait is served when it is over. */
+static int serve_after_shortage(enum use use)
+{
+	bool is_accepted[NR_READS];
+	int pipes[NR_READS][2];
+
+	begin_shortage(use);
+	for (int i = 0; i < NR_READS; i++) {
+		open_pipe(pipes[i]);
+		is_accepted[i] = try_read(&reads[i], pipes[i][0], &bytes[i], 1);
+	}
+	limit_threads(1000);
+	use_aio_briefly();
+	for (int i = 0; i < NR_READS; i++) {
+		write_fully(pipes[i][1], "x", 1);
+		check_ended(is_accepted[i], &reads[i], &bytes[i]);
+	}
+	return 0;
+}
+
+/* ---- signals ---- */
+
+static sigset_t mask_before;
+
+static void check_signals(void)
+{
+	sigset_t now, pending;
+
+	check_equal(pthread_sigmask(SIG_BLOCK, NULL, &now), 0);
+	check_equal(sigpending(&pending), 0);
+	for (int signo = 1; signo <= SIGRTMAX; signo++) {
+		check_equal(sigismember(&now, signo), sigismember(&mask_before, signo));
+		check(sigismember(&pending, signo) != 1);
+	}
+}
+
+static void call_everything(int fds[2])
+{
+	static struct aiocb sync, entry;
+	static struct aiocb *list[] = { &entry };
+	struct timespec timeout = { .tv_nsec = 1000000 };
+	const struct aiocb *waited[] = { &reads[0] };
+	static char byte;
+
+	try_read(&reads[0], fds[0], &bytes[0], 1);
+	check_signals();
+	aiocb_init(&sync, fds[0], NULL, 0, 0);
+	aio_fsync(O_SYNC, &sync);
+	check_signals();
+	aio_suspend(waited, 1, &timeout);
+	check_signals();
+	aiocb_init_lio(&entry, LIO_READ, fds[0], &byte, 1, 0);
+	lio_listio(LIO_NOWAIT, list, 1, NULL);
+	check_signals();
+	aio_cancel(fds[0], NULL);
+	check_signals();
+}
+
+static int keep_signals(enum use use)
+{
+	int fds[2];
+
+	begin_shortage(use);
+	change_mask(SIG_BLOCK, SIGUSR1);
+	check_equal(pthread_sigmask(SIG_BLOCK, NULL, &mask_before), 0);
+	open_pipe(fds);
+	call_everything(fds);
+	close_pair(fds);
+	check_signals();
+	limit_threads(1000);
+	use_aio();
+	check_signals();
+	return 0;
+}
+
+#define TEST_USES(name, function)                                                \
+	static int function##_first(void)                                        \
+	{                                                                        \
+		return function(NO_USE);                                         \
+	}                                                                        \
+	static int function##_after_one(void)                                    \
+	{                                                                        \
+		return function(ONE_READ);                                       \
+	}                                                                        \
+	static int function##_later(void)                                        \
+	{                                                                        \
+		return function(ALL_USES);                                       \
+	}                                                                        \
+	TEST_IN_CHILD(test_##name##_first, function##_first, 30000)              \
+	TEST_IN_CHILD(test_##name##_after_one_read, function##_after_one, 30000) \
+	TEST_IN_CHILD(test_##name##_later, function##_later, 30000)
+
+#define UNIT_TESTS(name)                                                                       \
+	cmocka_unit_test(test_##name##_first), cmocka_unit_test(test_##name##_after_one_read), \
+		cmocka_unit_test(test_##name##_later)
+
+static int close_first(void)
+{
+	return close_in_shortage(NO_USE);
+}
+
+static int close_after_one(void)
+{
+	return close_in_shortage(ONE_READ);
+}
+
+TEST_IN_CHILD(test_close_returns_without_threads_first, close_first, 30000)
+TEST_IN_CHILD(test_close_returns_without_threads_after_one_read, close_after_one, 30000)
+TEST_USES(cancel_returns_without_threads, cancel_in_shortage)
+TEST_USES(helpers_leave_after_a_shortage, leave_after_shortage)
+TEST_USES(requests_are_served_after_a_shortage, serve_after_shortage)
+TEST_USES(signals_stay_as_they_are_without_threads, keep_signals)
+TEST_IN_CHILD(test_waited_list_of_a_pipe_gives_eagain_without_threads, list_in_shortage, 30000)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_close_returns_without_threads_first),
+		cmocka_unit_test(test_close_returns_without_threads_after_one_read),
+		UNIT_TESTS(cancel_returns_without_threads),
+		UNIT_TESTS(helpers_leave_after_a_shortage),
+		UNIT_TESTS(requests_are_served_after_a_shortage),
+		UNIT_TESTS(signals_stay_as_they_are_without_threads),
+		cmocka_unit_test(test_waited_list_of_a_pipe_gives_eagain_without_threads),
+	};
+
+	return cmocka_run_group_tests_name("no_threads", tests, NULL, NULL);
+}
