@@ -280,18 +280,7 @@ static int keep_signals(enum use use)
 	cmocka_unit_test(test_##name##_first), cmocka_unit_test(test_##name##_after_one_read), \
 		cmocka_unit_test(test_##name##_later)
 
-static int close_first(void)
-{
-	return close_in_shortage(NO_USE);
-}
-
-static int close_after_one(void)
-{
-	return close_in_shortage(ONE_READ);
-}
-
-TEST_IN_CHILD(test_close_returns_without_threads_first, close_first, 30000)
-TEST_IN_CHILD(test_close_returns_without_threads_after_one_read, close_after_one, 30000)
+TEST_USES(close_returns_without_threads, close_in_shortage)
 TEST_USES(cancel_returns_without_threads, cancel_in_shortage)
 TEST_USES(helpers_leave_after_a_shortage, leave_after_shortage)
 TEST_USES(requests_are_served_after_a_shortage, serve_after_shortage)
@@ -301,8 +290,7 @@ TEST_IN_CHILD(test_waited_list_of_a_pipe_gives_eagain_without_threads, list_in_s
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_close_returns_without_threads_first),
-		cmocka_unit_test(test_close_returns_without_threads_after_one_read),
+		UNIT_TESTS(close_returns_without_threads),
 		UNIT_TESTS(cancel_returns_without_threads),
 		UNIT_TESTS(helpers_leave_after_a_shortage),
 		UNIT_TESTS(requests_are_served_after_a_shortage),
