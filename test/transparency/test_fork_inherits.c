@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: MIT
+/*
+ * test_fork_inherits.c - what a child finds in itself
+ *
+ * A child has the descriptors that the program opened and no others, and its
+ * statistics begin at zero.
+ */
+#include "transparency.h"
+
+#include <dirent.h>
+#include <sys/wait.h>
+
+/* ---- descriptors ---- */
+
+#define FD_MAX 2048
+
+static void note_descriptors(bool open[FD_MAX])
+{
+	DIR *dir = opendir("/proc/self/fd");
+	struct dirent *entry;
+
+	check(dir != NULL);
+	memset(open, 0, FD_MAX);
+	while ((entry = readdir(dir))) {
+		int fd = atoi(entry->d_name);
+
+		if (entry->d_name[0] != '.' && fd < FD_MAX && fd != dirfd(dir))
+			open[fd] = true;
+	}
+	closedir(dir);
+}
+
+static void check_descriptors(const bool before[FD_MAX])
+{
+	static bool now[FD_MAX];
+
+	note_descriptors(now);
+	for (int fd = 0; fd < FD_MAX; fd++)
+		if (now[fd] && !before[fd])
+			check_failed("the child has fd %d, which the program never opened", fd);
+}
+
+/* One read is blocked in the parent, another one queued behind it. */
+static int find_descriptors(void)
+{
+	static bool before[FD_MAX];
+	struct aiocb cbs[2];
+	char bytes[2];
+	int fds[2];
+	pid_t pid;
+
+	open_pipe(fds);
+	note_descriptors(before);
+	use_aio();
+	pid = fork();
+	if (!pid) {
+		check_descriptors(before);
+		use_aio();
+		check_descriptors(before);
+		_exit(0);
+	}
+	check_child(pid);
+	for (int i = 0; i < 2; i++)
+		submit_read(&cbs[i], fds[0], &bytes[i], 1, 0);
+	write_fully(fds[1], "xx", 2);
+	for (int i = 0; i < 2; i++)
+		check_equal(outcome(&cbs[i]), 1);
+	return 0;
+}
+
+TEST_IN_CHILD(test_child_has_the_descriptors_of_the_program, find_descriptors, 30000)
+
+/* ---- statistics ---- */
+
+#define NR_READS 2000
+
+/* The parent's part of the file comes last, since it ends last. */
+static int play_parent(void)
+{
+	int fd = temp_file_filled(4096);
+	char byte;
+	pid_t pid;
+
+	for (int i = 0; i < NR_READS; i++)
+		check_equal(read_now(fd, &byte, 1, i % 4096), 1);
+	pid = fork();
+	if (!pid) {
+		use_aio_briefly();
+		exit(0);
+	}
+	check_child(pid);
+	exit(0);
+}
+
+static int run_parent(void *path)
+{
+	setenv("RTAIO_STATS", path, 1);
+	execl("/proc/self/exe", program_invocation_name, "--role", "parent", NULL);
+	return 1;
+}
+
+/* The sum of all that each process has counted, in the order of their ends. */
+static int sum_counters(const char *path, long sums[2])
+{
+	FILE *file = fopen(path, "r");
+	char line[256], name[64];
+	int nr = 0, pid;
+	long value;
+
+	while (file && fgets(line, sizeof(line), file)) {
+		if (sscanf(line, "rtaio: statistics of process %d", &pid) == 1) {
+			check(nr < 2);
+			sums[nr++] = 0;
+		} else if (nr > 0 && sscanf(line, "rtaio: %63s %ld", name, &value) == 2) {
+			sums[nr - 1] += value;
+		}
+	}
+	if (file)
+		fclose(file);
+	unlink(path);
+	return nr;
+}
+
+static void test_statistics_of_a_child_begin_at_zero(void **state)
+{
+	char path[PATH_MAX];
+	long sums[2];
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s", temp_path("counters"));
+	unlink(path);
+	support_check_child(in_child_with(run_parent, path, 20000), "parent", __FILE__, __LINE__);
+	if (sum_counters(path, sums) == 0)
+		skip_because("no statistics are kept");
+	check(sums[1] >= NR_READS);
+	if (sums[0] > NR_READS / 10)
+		check_failed("the child counted %ld, its parent %ld", sums[0], sums[1]);
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_child_has_the_descriptors_of_the_program),
+		cmocka_unit_test(test_statistics_of_a_child_begin_at_zero),
+	};
+
+	if (argc == 3 && !strcmp(argv[1], "--role"))
+		return play_parent();
+	return cmocka_run_group_tests_name("fork_inherits", tests, NULL, NULL);
+}
