@@ -2,8 +2,10 @@
 /*
  * test_fork_inherits.c - what a child finds in itself
  *
- * A child has the descriptors that the program opened and no others, and its
- * statistics begin at zero.
+ * A child has the descriptors that the program opened and no others.  A program
+ * in which each generation uses AIO and forks the next one does not grow: what
+ * belonged to the parent's helpers is given back or used again.  Statistics are
+ * those of one process.
  */
 #include "transparency.h"
 
@@ -69,6 +71,54 @@ static int find_descriptors(void)
 }
 
 TEST_IN_CHILD(test_child_has_the_descriptors_of_the_program, find_descriptors, 30000)
+
+/* ---- generations ---- */
+
+#define NR_GENERATIONS 12
+#define NR_GROWN_MAX   3 /* memory may be given out in another order */
+
+static long nr_mappings(void)
+{
+	FILE *maps = fopen("/proc/self/maps", "r");
+	char line[1024];
+	long nr = 0;
+
+	check(maps != NULL);
+	while (fgets(line, sizeof(line), maps))
+		nr++;
+	fclose(maps);
+	return nr;
+}
+
+static void live(int generation, long nr_before)
+{
+	long nr;
+	pid_t pid;
+
+	use_aio();
+	nr = nr_mappings();
+	if (generation == 2)
+		nr_before = nr;
+	if (generation > 2 && nr > nr_before + NR_GROWN_MAX)
+		check_failed("generation %d has %ld mappings, the second %ld", generation, nr,
+			     nr_before);
+	if (generation == NR_GENERATIONS)
+		return;
+	pid = fork();
+	if (!pid) {
+		live(generation + 1, nr_before);
+		_exit(0);
+	}
+	check_child(pid);
+}
+
+static int live_on(void)
+{
+	live(0, 0);
+	return 0;
+}
+
+TEST_IN_CHILD(test_generations_do_not_grow, live_on, 30000)
 
 /* ---- statistics ---- */
 
@@ -141,6 +191,7 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_child_has_the_descriptors_of_the_program),
+		cmocka_unit_test(test_generations_do_not_grow),
 		cmocka_unit_test(test_statistics_of_a_child_begin_at_zero),
 	};
 
