@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: MIT
+/*
+ * test_growth.c - a program that runs for long does not grow
+ *
+ * Lists without end, requests that fail, kernel interfaces that are refused
+ * halfway, and helpers that come and go leave no memory, mapping, fd or thread
+ * behind, and take no more of the system's share of Linux AIO.
+ */
+#include "transparency.h"
+
+#include <dirent.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+
+/* ---- what may grow ---- */
+
+struct size {
+	long anon_kib, mappings, fds, tasks;
+	long aio_nr; /* of the whole system: other programs have their part */
+};
+
+#define ANON_MAX_KIB (4 * 1024)
+#define MAPPINGS_MAX 40 /* arenas and stacks that the C library keeps; fewer than NR_STARTS */
+#define AIO_NR_MAX   8192
+
+static long number_in(const char *path, const char *name)
+{
+	FILE *file = fopen(path, "r");
+	char line[256];
+	long value = -1;
+
+	check(file != NULL);
+	while (value < 0 && fgets(line, sizeof(line), file))
+		if (!strncmp(line, name, strlen(name)))
+			value = strtol(line + strlen(name), NULL, 10);
+	fclose(file);
+	return value;
+}
+
+static long nr_lines(const char *path)
+{
+	FILE *file = fopen(path, "r");
+	long nr = 0;
+	int c;
+
+	check(file != NULL);
+	while ((c = getc(file)) != EOF)
+		nr += c == '\n';
+	fclose(file);
+	return nr;
+}
+
+static long nr_entries(const char *path)
+{
+	DIR *dir = opendir(path);
+	long nr = 0;
+
+	check(dir != NULL);
+	while (readdir(dir))
+		nr++;
+	closedir(dir);
+	return nr;
+}
+
+static struct size measure(void)
+{
+	return (struct size){
+		.anon_kib = number_in("/proc/self/status", "RssAnon:"),
+		.mappings = nr_lines("/proc/self/maps"),
+		.fds = nr_entries("/proc/self/fd"),
+		.tasks = nr_tasks(),
+		.aio_nr = number_in("/proc/sys/fs/aio-nr", ""),
+	};
+}
+
+/* Helpers that are about to leave have what they need until then. */
+static void check_no_larger(const struct size *before)
+{
+	struct size now = measure();
+
+	eventually(nr_tasks() <= before->tasks);
+	eventually(measure().fds <= before->fds);
+	eventually(measure().anon_kib <= before->anon_kib + ANON_MAX_KIB);
+	eventually(measure().mappings <= before->mappings + MAPPINGS_MAX);
+	if (before->aio_nr >= 0 && now.aio_nr > before->aio_nr + AIO_NR_MAX)
+		eventually(measure().aio_nr <= before->aio_nr + AIO_NR_MAX);
+}
+
+/* With nobody left, and all the memory that is kept for good. */
+static struct size measure_at_rest(void)
+{
+	eventually(nr_tasks() == 1);
+	return measure();
+}
+
+/* ---- lists ---- */
+
+#define NR_LISTS 200000
+#define EACH     16 /* of so many lists one has to wait */
+
+static void do_list(int i, int file, int fds[2])
+{
+	static struct aiocb cbs[2];
+	static char bufs[2][512];
+	struct aiocb *list[] = { &cbs[0], &cbs[1] };
+	int nr = i % EACH == 0 ? 2 : 1;
+
+	aiocb_init_lio(&cbs[0], LIO_READ, file, bufs[0], 512, i % 8 * 512);
+	aiocb_init_lio(&cbs[1], LIO_READ, fds[0], bufs[1], 1, 0);
+	if (nr == 2)
+		write_fully(fds[1], "x", 1);
+	check_equal(lio_listio(LIO_NOWAIT, list, nr, NULL), 0);
+	for (int j = 0; j < nr; j++)
+		check_equal(outcome(&cbs[j]), j ? 1 : 512);
+}
+
+static int do_lists(void)
+{
+	int file = temp_file_filled(4096), fds[2];
+	struct size before;
+
+	open_pipe(fds);
+	for (int i = 0; i < NR_LISTS / 20; i++)
+		do_list(i, file, fds);
+	before = measure_at_rest();
+	for (int i = 0; i < NR_LISTS; i++)
+		do_list(i, file, fds);
+	check_no_larger(&before);
+	return 0;
+}
+
+TEST_IN_CHILD(test_lists_without_end_do_not_grow, do_lists, 110000)
+
+/* ---- requests that fail ---- */
+
+#define NR_FAILURES 50
+
+static void fail_on_streams(void)
+{
+	int unconnected = socket(AF_UNIX, SOCK_STREAM, 0), fds[2];
+	char byte;
+
+	open_pipe(fds);
+	write_fully(fds[1], "x", 1);
+	check_read_fails(fds[0], (void *)1, 1, 0, EFAULT);
+	check_read_fails(fds[1], &byte, 1, 0, EBADF);
+	check_read_fails(unconnected, &byte, 1, 0, EINVAL);
+	close_pair(fds);
+	close(unconnected);
+	open_socketpair(fds, SOCK_DGRAM);
+	fcntl(fds[0], F_SETFL, O_NONBLOCK);
+	check_read_fails(fds[0], &byte, 1, 0, EAGAIN);
+	check_read_fails(-1, &byte, 1, 0, EBADF);
+	close_pair(fds);
+}
+
+static int fail_often(void)
+{
+	struct size before;
+
+	fail_on_streams();
+	before = measure_at_rest();
+	for (int i = 0; i < NR_FAILURES; i++)
+		fail_on_streams();
+	check_no_larger(&before);
+	return 0;
+}
+
+TEST_IN_CHILD(test_failing_stream_reads_do_not_grow, fail_often, 30000)
+
+/* ---- helpers that come and go ---- */
+
+#define NR_STARTS 60
+#define LEAVE_MS  40
+
+static void leave_at_once(void)
+{
+	struct aioinit init = { .aio_threads = 20, .aio_num = 64, .aio_idle_time = -1 };
+
+	aio_init(&init);
+}
+
+static void use_often(int nr)
+{
+	for (int i = 0; i < nr; i++) {
+		use_aio();
+		/* Most are gone by then; for the last one it need not be waited. */
+		(void)becomes_true(nr_tasks() == 1, LEAVE_MS);
+	}
+}
+
+static int start_often(void)
+{
+	struct size before;
+
+	leave_at_once();
+	use_often(5);
+	before = measure_at_rest();
+	use_often(NR_STARTS);
+	check_no_larger(&before);
+	return 0;
+}
+
+TEST_IN_CHILD(test_helpers_that_come_and_go_do_not_grow, start_often, 60000)
+
+/* ---- kernel interfaces that are refused halfway ---- */
+
+#define REFUSE(nr)                                       \
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (nr), 0, 1), \
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM)
+
+/* Rings and contexts can be made, but not be used. */
+static void refuse_use(void)
+{
+	struct sock_filter filter[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		REFUSE(SYS_io_uring_enter),
+		REFUSE(SYS_io_uring_register),
+		REFUSE(SYS_io_submit),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = { .len = sizeof(filter) / sizeof(*filter), .filter = filter };
+
+	check_equal(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+	check_equal(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC,
+			    &program),
+		    0);
+}
+
+static void refuse_memory(void)
+{
+	struct rlimit none = { 0 };
+
+	become_nobody();
+	check_equal(setrlimit(RLIMIT_MEMLOCK, &none), 0);
+}
+
+static int use_with(void (*refuse)(void))
+{
+	struct size before;
+
+	refuse();
+	leave_at_once();
+	use_often(5);
+	before = measure_at_rest();
+	use_often(NR_STARTS);
+	check_no_larger(&before);
+	return 0;
+}
+
+static int use_without_entering(void)
+{
+	return use_with(refuse_use);
+}
+
+static int use_without_memory(void)
+{
+	return use_with(refuse_memory);
+}
+
+/* RTAIO_BACKEND=io_uring and libaio would rightly refuse to serve. */
+static int run_as_auto(void *function)
+{
+	const char *backend = getenv("RTAIO_BACKEND");
+
+	if (backend && strcmp(backend, "threads"))
+		setenv("RTAIO_BACKEND", "auto", 1);
+	return ((int (*)(void))function)();
+}
+
+static void test_refused_rings_and_contexts_do_not_grow(void **state)
+{
+	(void)state;
+	support_check_child(in_child_with(run_as_auto, (void *)use_without_entering, 60000),
+			    "refused", __FILE__, __LINE__);
+}
+
+static void test_missing_locked_memory_does_not_grow(void **state)
+{
+	(void)state;
+	support_check_child(in_child_with(run_as_auto, (void *)use_without_memory, 60000),
+			    "no memory", __FILE__, __LINE__);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_lists_without_end_do_not_grow),
+		cmocka_unit_test(test_failing_stream_reads_do_not_grow),
+		cmocka_unit_test(test_helpers_that_come_and_go_do_not_grow),
+		cmocka_unit_test(test_refused_rings_and_contexts_do_not_grow),
+		cmocka_unit_test(test_missing_locked_memory_does_not_grow),
+	};
+
+	return cmocka_run_group_tests_name("growth", tests, NULL, NULL);
+}
