@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: MIT
+/*
+ * test_callbacks_odd.c - callbacks that no thread can run, or that end theirs
+ *
+ * Attributes by which no thread can be made spoil neither the data of their
+ * request nor later callbacks.  Callbacks may end their threads more often than
+ * there may be threads for callbacks (RTAIO_CALLBACKS).
+ */
+#include "transparency.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+
+static atomic_int nr_called;
+
+static void count(union sigval value)
+{
+	(void)value;
+	nr_called++;
+}
+
+static void count_and_exit(union sigval value)
+{
+	(void)value;
+	nr_called++;
+	pthread_exit(NULL);
+}
+
+/* One byte through a pipe, with a callback. */
+static void notify_by(void (*callback)(union sigval), pthread_attr_t *attr)
+{
+	struct aiocb cb;
+	char byte = 0;
+	int fds[2];
+
+	open_pipe(fds);
+	aiocb_init(&cb, fds[0], &byte, 1, 0);
+	notify_by_thread(&cb.aio_sigevent, callback, NULL);
+	cb.aio_sigevent.sigev_notify_attributes = attr;
+	check_equal(aio_read(&cb), 0);
+	write_fully(fds[1], "x", 1);
+	check_equal(outcome(&cb), 1);
+	check_equal(byte, 'x');
+	close_pair(fds);
+}
+
+/* ---- attributes ---- */
+
+/* No machine has that processor, and if one has, the callback simply runs. */
+static int use_impossible_affinity(void)
+{
+	pthread_attr_t attr;
+	cpu_set_t cpus;
+
+	CPU_ZERO(&cpus);
+	CPU_SET(CPU_SETSIZE - 1, &cpus);
+	check_equal(pthread_attr_init(&attr), 0);
+	check_equal(pthread_attr_setaffinity_np(&attr, sizeof(cpus), &cpus), 0);
+	for (int i = 0; i < 5; i++) {
+		int nr_before;
+
+		notify_by(count, &attr);
+		nr_before = nr_called;
+		notify_by(count, NULL);
+		eventually(nr_called > nr_before);
+	}
+	use_aio();
+	eventually(nr_called >= 5);
+	eventually(nr_tasks() == 1);
+	check(nr_called <= 10);
+	pthread_attr_destroy(&attr);
+	return 0;
+}
+
+TEST_IN_CHILD(test_attributes_without_a_thread_spoil_nothing_else, use_impossible_affinity, 30000)
+
+/* ---- pthread_exit ---- */
+
+#define CALLBACKS_MAX 4
+#define NR_EXITS      40
+
+static int exit_often(void)
+{
+	/* Read at the first use of AIO, which is still to come in this process. */
+	setenv("RTAIO_CALLBACKS", "4", 1);
+	for (int i = 0; i < NR_EXITS; i++) {
+		notify_by(count_and_exit, NULL);
+		eventually(nr_called == i + 1);
+	}
+	for (int i = 0; i < 2 * CALLBACKS_MAX; i++)
+		notify_by(count, NULL);
+	eventually(nr_called == NR_EXITS + 2 * CALLBACKS_MAX);
+	eventually(nr_tasks() == 1);
+	return 0;
+}
+
+TEST_IN_CHILD(test_more_callbacks_than_threads_may_end_theirs, exit_often, 30000)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_attributes_without_a_thread_spoil_nothing_else),
+		cmocka_unit_test(test_more_callbacks_than_threads_may_end_theirs),
+	};
+
+	return cmocka_run_group_tests_name("callbacks_odd", tests, NULL, NULL);
+}
