@@ -95,13 +95,39 @@ static int exit_often(void)
 	return 0;
 }
 
+/* All at the same time, more than there may be threads. */
+static int exit_together(void)
+{
+	static struct aiocb cbs[NR_EXITS];
+	static char bytes[NR_EXITS];
+	int fds[2];
+
+	setenv("RTAIO_CALLBACKS", "4", 1);
+	open_pipe(fds);
+	for (int i = 0; i < NR_EXITS; i++) {
+		aiocb_init(&cbs[i], fds[0], &bytes[i], 1, 0);
+		notify_by_thread(&cbs[i].aio_sigevent, count_and_exit, NULL);
+		check_equal(aio_read(&cbs[i]), 0);
+	}
+	for (int i = 0; i < NR_EXITS; i++)
+		write_fully(fds[1], "x", 1);
+	for (int i = 0; i < NR_EXITS; i++)
+		check_equal(outcome(&cbs[i]), 1);
+	eventually(nr_called == NR_EXITS);
+	notify_by(count, NULL);
+	eventually(nr_called == NR_EXITS + 1);
+	return 0;
+}
+
 TEST_IN_CHILD(test_more_callbacks_than_threads_may_end_theirs, exit_often, 30000)
+TEST_IN_CHILD(test_many_callbacks_at_once_may_end_their_threads, exit_together, 30000)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_attributes_without_a_thread_spoil_nothing_else),
 		cmocka_unit_test(test_more_callbacks_than_threads_may_end_theirs),
+		cmocka_unit_test(test_many_callbacks_at_once_may_end_their_threads),
 	};
 
 	return cmocka_run_group_tests_name("callbacks_odd", tests, NULL, NULL);
