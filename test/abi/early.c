@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: MIT
+/*
+ * early.c - a library that closes a file in its constructor
+ *
+ * The loader may run that before the constructor of a preloaded library, whose
+ * functions are called all the same.  The variable EARLY names the one function
+ * that is called; early_main.c asks what came of it.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+int early_failed(void);
+
+static int has_failed = -1;
+
+static int call_setrlimit(void)
+{
+	struct rlimit limit;
+
+	return getrlimit(RLIMIT_NOFILE, &limit) || setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static int call_prlimit(void)
+{
+	struct rlimit limit;
+
+	return prlimit(0, RLIMIT_NOFILE, NULL, &limit) || prlimit(0, RLIMIT_NOFILE, &limit, NULL);
+}
+
+static int call_fclose(int fd)
+{
+	FILE *stream = fdopen(fd, "r");
+
+	return !stream || fclose(stream);
+}
+
+/* 0 if the function did its work, and, where it closes, the fd is no longer open. */
+static int call(const char *name)
+{
+	int fd = open("/dev/null", O_RDWR), other = open("/dev/zero", O_RDWR), ret = -1;
+
+	if (!strcmp(name, "setrlimit"))
+		return call_setrlimit();
+	if (!strcmp(name, "prlimit"))
+		return call_prlimit();
+	if (!strcmp(name, "dup2"))
+		return dup2(other, fd) != fd;
+	if (!strcmp(name, "dup3"))
+		return dup3(other, fd, O_CLOEXEC) != fd;
+	if (!strcmp(name, "close"))
+		ret = close(fd);
+	else if (!strcmp(name, "fclose"))
+		ret = call_fclose(fd);
+	else if (!strcmp(name, "close_range"))
+		ret = close_range((unsigned)fd, (unsigned)fd, 0);
+	else if (!strcmp(name, "closefrom"))
+		closefrom(fd), ret = 0;
+	return ret || fcntl(fd, F_GETFD) != -1;
+}
+
+__attribute__((constructor)) static void begin(void)
+{
+	const char *name = getenv("EARLY");
+
+	has_failed = !name || call(name);
+}
+
+int early_failed(void)
+{
+	return has_failed;
+}

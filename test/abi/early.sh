@@ -1,0 +1,43 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+#
+# early.sh - constructors that close files before the library's own has run
+#
+# A library that the program is linked to, or another one that is preloaded before or after this
+# one, calls one of the functions that the library stands in for, in its constructor.
+
+set -u
+
+tree=$(cd "$(dirname "$0")/../.." && pwd)
+library=${1:-$tree/build/librtaio.so}
+# shellcheck source=test/support/results.sh
+. "$tree/test/support/results.sh"
+
+work=$(mktemp -d "${TMPDIR:-/tmp}/rtaio-early.XXXXXX") || exit 1
+trap 'rm -rf "$work"' EXIT
+unset "${!RTAIO_@}" LD_PRELOAD
+
+flags=(-std=gnu11 -D_GNU_SOURCE -Wall -Wextra)
+${CC:-cc} "${flags[@]}" -fPIC -shared -o "$work/libearly.so" "$tree/test/abi/early.c" || exit 1
+${CC:-cc} "${flags[@]}" -o "$work/plain" "$tree/test/abi/early_main.c" || exit 1
+${CC:-cc} "${flags[@]}" -o "$work/linked" "$tree/test/abi/early_main.c" -Wl,--no-as-needed \
+	-L"$work" -learly -Wl,-rpath,"$work" || exit 1
+
+# run function program preload...
+run() {
+	local function=$1 program=$2
+	shift 2
+	timeout 20 env EARLY="$function" LD_PRELOAD="$*" "$work/$program"
+}
+
+early=$work/libearly.so
+for function in close dup2 dup3 fclose close_range closefrom setrlimit prlimit; do
+	if ! run $function linked; then
+		skip "$function in a constructor" "it fails without the library"
+		continue
+	fi
+	check "$function in the constructor of a linked library" run $function linked "$library"
+	check "$function in one that is preloaded before" run $function plain "$early" "$library"
+	check "$function in one that is preloaded after" run $function plain "$library" "$early"
+done
+finish
