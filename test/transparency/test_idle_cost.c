@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: MIT
+/*
+ * test_idle_cost.c - a process that waits for nothing but time costs nothing
+ *
+ * After use, with nothing to do or with requests that are blocked, neither the
+ * program's thread nor a helper takes processor time or wakes up again and
+ * again.
+ */
+#include "transparency.h"
+
+#include <dirent.h>
+#include <sys/resource.h>
+
+#define IDLE_NS    3000000000
+#define WAKES_MAX  10 /* in all that time, of all threads together */
+#define CPU_MAX_US 30000
+#define SETTLE_MS  4000 /* helpers may stay for a while, and then leave */
+#define NR_BLOCKED 4
+
+/* Of one thread; 0 if it has ended. */
+static long nr_switches(const char *tid)
+{
+	char path[300], line[128];
+	long nr = 0, value;
+	FILE *status;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%s/status", tid);
+	status = fopen(path, "r");
+	while (status && fgets(line, sizeof(line), status))
+		if (sscanf(line, "voluntary_ctxt_switches: %ld", &value) == 1)
+			nr = value;
+	if (status)
+		fclose(status);
+	return nr;
+}
+
+static long nr_wakes(void)
+{
+	DIR *dir = opendir("/proc/self/task");
+	struct dirent *entry;
+	long nr = 0;
+
+	check(dir != NULL);
+	while ((entry = readdir(dir)))
+		if (entry->d_name[0] != '.')
+			nr += nr_switches(entry->d_name);
+	closedir(dir);
+	return nr;
+}
+
+static long cpu_us(void)
+{
+	struct rusage usage;
+
+	check_equal(getrusage(RUSAGE_SELF, &usage), 0);
+	return (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000 + usage.ru_utime.tv_usec +
+	       usage.ru_stime.tv_usec;
+}
+
+static void do_nothing(uint64_t ns)
+{
+	struct timespec ts = { (time_t)(ns / 1000000000), (long)(ns % 1000000000) };
+
+	while (clock_nanosleep(CLOCK_MONOTONIC, 0, &ts, &ts) == EINTR)
+		continue;
+}
+
+/* Threads that end meanwhile take their switches along: that is no wake of one that stays. */
+static void check_cost(void)
+{
+	long wakes = nr_wakes(), us = cpu_us();
+
+	do_nothing(IDLE_NS);
+	us = cpu_us() - us;
+	wakes = nr_wakes() - wakes;
+	if (us > CPU_MAX_US)
+		check_failed("%ld us of processor time in 3 s with nothing to do", us);
+	if (wakes > WAKES_MAX)
+		check_failed("%ld wake-ups in 3 s with nothing to do", wakes);
+}
+
+static int idle_at_once(void)
+{
+	use_aio();
+	check_cost();
+	return 0;
+}
+
+static int idle_later(void)
+{
+	use_aio();
+	do_nothing(SETTLE_MS * UINT64_C(1000000));
+	check_cost();
+	check_equal(nr_tasks(), 1);
+	return 0;
+}
+
+static int idle_with_blocked_requests(void)
+{
+	static struct aiocb cbs[NR_BLOCKED];
+	static char bytes[NR_BLOCKED];
+	int fds[2], others[2];
+
+	open_pipe(fds);
+	open_pipe(others);
+	use_aio();
+	for (int i = 0; i < NR_BLOCKED; i++)
+		submit_read(&cbs[i], i % 2 ? fds[0] : others[0], &bytes[i], 1, 0);
+	do_nothing(SETTLE_MS * UINT64_C(1000000));
+	check_cost();
+	write_fully(fds[1], "xx", 2);
+	write_fully(others[1], "xx", 2);
+	for (int i = 0; i < NR_BLOCKED; i++)
+		check_equal(outcome(&cbs[i]), 1);
+	return 0;
+}
+
+/* One thread of the program waits, which is no more work than sleep. */
+static int idle_in_suspend(void)
+{
+	struct timespec timeout = { .tv_sec = IDLE_NS / 1000000000 };
+	const struct aiocb *list[1];
+	static struct aiocb cb;
+	static char byte;
+	long wakes, us;
+	int fds[2];
+
+	open_pipe(fds);
+	use_aio();
+	submit_read(&cb, fds[0], &byte, 1, 0);
+	do_nothing(SETTLE_MS * UINT64_C(1000000));
+	list[0] = &cb;
+	wakes = nr_wakes();
+	us = cpu_us();
+	check_equal(aio_suspend(list, 1, &timeout), -1);
+	check_equal(errno, EAGAIN);
+	check(cpu_us() - us < CPU_MAX_US);
+	check(nr_wakes() - wakes < WAKES_MAX);
+	write_fully(fds[1], "x", 1);
+	check_equal(outcome(&cb), 1);
+	return 0;
+}
+
+TEST_IN_CHILD(test_idle_process_costs_little_at_once, idle_at_once, 30000)
+TEST_IN_CHILD(test_idle_process_costs_nothing_later, idle_later, 30000)
+TEST_IN_CHILD(test_blocked_requests_cost_nothing, idle_with_blocked_requests, 30000)
+TEST_IN_CHILD(test_wait_for_a_blocked_request_costs_nothing, idle_in_suspend, 30000)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_idle_process_costs_little_at_once),
+		cmocka_unit_test(test_idle_process_costs_nothing_later),
+		cmocka_unit_test(test_blocked_requests_cost_nothing),
+		cmocka_unit_test(test_wait_for_a_blocked_request_costs_nothing),
+	};
+
+	return cmocka_run_group_tests_name("idle_cost", tests, NULL, NULL);
+}
