@@ -61,10 +61,31 @@ says "a number that is too small" "^rtaio: RTAIO_THREADS=0 is not a number from 
 says "a number that is too large" "^rtaio: RTAIO_CALLBACKS=65537 is not a number" RTAIO_CALLBACKS=65537
 says "a negative number" "^rtaio: RTAIO_SPIN=-1 is not a number from 0 to 1000: 40 is used" \
 	RTAIO_SPIN=-1
+says "a number with a leading zero is decimal" "serves .*, depth 10$" RTAIO_DEPTH=010 \
+	RTAIO_BACKEND=threads RTAIO_VERBOSE=1
+says "a number with a space behind it" "^rtaio: RTAIO_DEPTH=5  is not a number" "RTAIO_DEPTH=5 "
+says "a number that is empty" "^rtaio: RTAIO_DEPTH= is not a number" RTAIO_DEPTH=
+says "a number with a unit" "^rtaio: RTAIO_DEPTH=4k is not a number" RTAIO_DEPTH=4k
+says "a number beyond 32 bits" "^rtaio: RTAIO_DEPTH=4294967297 is not a number" RTAIO_DEPTH=4294967297
+says "a number beyond 64 bits" "is not a number from 1 to 65536: 256 is used" \
+	RTAIO_DEPTH=99999999999999999999
+says "a negative number that wraps to a good one" "is not a number from 1 to 65536: 256 is used" \
+	RTAIO_DEPTH=-18446744073709551615
+says "a name that is cut short" "^rtaio: RTAIO_DEPT is not a variable of rtaio" RTAIO_DEPT=5
+says "a name that goes on" "^rtaio: RTAIO_DEPTHS is not a variable of rtaio" RTAIO_DEPTHS=5
+says "a switch with a leading zero" "^rtaio: RTAIO_VERBOSE=01 is neither 0 nor 1" RTAIO_VERBOSE=01
 says "a switch that is neither" "^rtaio: RTAIO_INLINE=yes is neither 0 nor 1: 1 is used" \
 	RTAIO_INLINE=yes
 says "a file for statistics that cannot be written" \
 	"^rtaio: RTAIO_STATS: cannot open /nowhere/x: No such file" RTAIO_STATS=/nowhere/x
+
+# Each program appends its part to what is there.
+echo "kept" >counters
+for _ in 1 2 3; do
+	env RTAIO_STATS="$work/counters" LD_PRELOAD="$library" timeout 20 ./reads file
+done
+equal "RTAIO_STATS=FILE appends" "$(head -1 counters) $(grep -c 'statistics of process' counters)" \
+	"kept 3"
 
 if [ "$(counter direct_reads RTAIO_SPIN=0)" = 0 ]; then
 	skip "a wait looks on before it sleeps" "no direct lane here"

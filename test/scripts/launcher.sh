@@ -24,7 +24,7 @@ cp "$tree/scripts/rtaio" "$rtaio"
 ${CC:-cc} -shared -o "$library" -x c /dev/null || exit 1
 cp "$library" "$librt_dir/librt.so.1"
 echo 'VERSION := 1.2.3' >"$work/tree/Makefile"
-unset LD_PRELOAD LD_LIBRARY_PATH RTAIO_BACKEND RTAIO_VERBOSE
+unset LD_PRELOAD LD_LIBRARY_PATH "${!RTAIO_@}"
 
 # ends test status pattern argument...: the launcher's status, and what is on its stderr.
 ends() {
@@ -54,6 +54,8 @@ sets "--backend=X" "LD_PRELOAD=$library RTAIO_BACKEND=io_uring" --backend=io_uri
 sets "--backend X" "LD_PRELOAD=$library RTAIO_BACKEND=threads" --backend threads
 sets "every other option" "LD_PRELOAD=$library RTAIO_OFFLOAD=0 RTAIO_DEPTH=64 RTAIO_INLINE=0 RTAIO_SPIN=0 RTAIO_STATS=1 \
 RTAIO_THREADS=8 RTAIO_VERBOSE=1" --depth=64 --spin=0 --threads 8 --inline=0 --offload=0 --stats --verbose
+sets "the smallest number" "LD_PRELOAD=$library RTAIO_DEPTH=1" --depth=1
+sets "the largest number" "LD_PRELOAD=$library RTAIO_DEPTH=65536" --depth=65536
 sets "the last of two options counts" "LD_PRELOAD=$library RTAIO_DEPTH=2" --depth=1 --depth=2
 sets "--stats=FILE does not depend on the directory" \
 	"LD_PRELOAD=$library RTAIO_STATS=$work/counters" --stats=counters
@@ -70,6 +72,11 @@ RTAIO_BACKEND=libaio sets "an option beats a variable" \
 ends "the command's status is the launcher's" 7 '' -- sh -c 'exit 7'
 ends "options of the command are not ours" 0 '' sh -c 'exit 0' --backend=nonsense
 ends "an unknown option" 125 "unknown option '--bogus'" --bogus true
+ends "an option that is cut short" 125 "unknown option '--verb'" --verb true
+ends "a backend that is cut short" 125 'io_uring, libaio, threads or glibc' --backend=io true
+ends "a depth with a space" 125 'from 1 to 65536' '--depth= 5' true
+ends "a depth beyond 32 bits" 125 'from 1 to 65536' --depth=4294967297 true
+ends "a negative depth" 125 'from 1 to 65536' --depth=-1 true
 ends "an unknown backend" 125 'io_uring, libaio, threads or glibc' --backend=fast true
 ends "a depth of nothing" 125 'from 1 to 65536' --depth=0 true
 ends "a depth that is no number" 125 'from 1 to 65536' --depth=many true
@@ -106,9 +113,21 @@ equal "--status runs the status program, with the options" \
 equal "--dry-run prints variables and command" "$("$rtaio" --dry-run --depth=5 ls -l)" \
 	"env RTAIO_DEPTH=5 LD_PRELOAD=$library ls -l"
 # shellcheck disable=SC2016 # quoted is what these are to stay
-words=('a b' "it's" '' $'two\nlines' '$HOME' '*')
+words=('a b' "it's" '' $'two\nlines' '$HOME' '*' '~' '~root/x' 'a"b' 'back\slash' ' lead' 'trail ')
 equal "what --dry-run prints means the same to a shell" \
 	"$(sh -c "$("$rtaio" --dry-run printf '<%s>' "${words[@]}")")" "$(printf '<%s>' "${words[@]}")"
+
+equal "the command gets its arguments as they are" \
+	"$("$rtaio" printf '<%s>' "${words[@]}")" "$(printf '<%s>' "${words[@]}")"
+
+mkdir first second
+printf 'not executable\n' >first/chosen
+printf '#!/bin/sh\nexit 9\n' >second/chosen
+chmod +x second/chosen
+PATH=$work/first:$work/second:$PATH ends "a file that is not executable is passed over in PATH" 9 '' \
+	chosen
+mkdir second/folder
+PATH=$work/second:$PATH ends "a directory is passed over in PATH" 127 'command not found' folder
 
 echo 'int main(void) { return 3; }' >main.c
 if ${CC:-cc} -static -o static main.c 2>/dev/null; then
