@@ -1,0 +1,66 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+#
+# status.sh - what rtaio --status says where the kernel refuses something, and how it ends
+#
+# Each refusal has its own remedy. The status is not zero when what RTAIO_BACKEND asks for cannot
+# serve.
+
+set -u
+
+tree=$(cd "$(dirname "$0")/../.." && pwd)
+# shellcheck source=test/support/results.sh
+. "$tree/test/support/results.sh"
+
+refuse=$tree/build/test/refused/refuse
+unset "${!RTAIO_@}" LD_PRELOAD
+
+# ends test status pattern command...: of "rtaio --status" run by the command.
+ends() {
+	local test=$1 status=$2 pattern=$3 text actual
+	shift 3
+	text=$(timeout 20 "$@" "$tree/scripts/rtaio" --status 2>&1)
+	actual=$?
+	if [ $actual -ne "$status" ]; then
+		fail "$test" "status $actual, expected $status: $text"
+	elif ! tr '\n' ' ' <<<"$text" | grep -q -E -e "$pattern"; then
+		fail "$test" "no '$pattern': $text"
+	else
+		pass "$test"
+	fi
+}
+
+ends "auto serves" 0 'RTAIO_BACKEND=auto: these lanes' env
+ends "threads serve" 0 'RTAIO_BACKEND=threads: these lanes' env RTAIO_BACKEND=threads
+ends "glibc serves" 0 'rtaio stands aside, glibc serves' env RTAIO_BACKEND=glibc
+ends "a backend that nobody knows" 1 'cannot serve here' env RTAIO_BACKEND=fast
+
+if ! "$refuse" io_uring -- true 2>/dev/null; then
+	skip "what is refused is named" "no seccomp filters here"
+	finish
+	exit
+fi
+ends "auto does without io_uring" 0 'io_uring +no .*seccomp filter.*threads +everything else' \
+	"$refuse" io_uring --
+ends "io_uring is refused" 1 'io_uring +no .*io_uring_disabled.*cannot serve here' \
+	env RTAIO_BACKEND=io_uring "$refuse" io_uring --
+ends "libaio does not need io_uring" 0 'RTAIO_BACKEND=libaio: these lanes' \
+	env RTAIO_BACKEND=libaio "$refuse" io_uring --
+ends "auto does without Linux AIO" 0 'libaio +no .*seccomp filter: allow io_setup' \
+	"$refuse" libaio --
+ends "Linux AIO is refused" 1 'libaio +no .*allow io_setup.*cannot serve here' \
+	env RTAIO_BACKEND=libaio "$refuse" libaio --
+ends "threads need neither" 0 'io_uring +no .*libaio +no .*RTAIO_BACKEND=threads: these lanes' \
+	env RTAIO_BACKEND=threads "$refuse" io_uring libaio --
+ends "auto needs neither" 0 'io_uring +no .*libaio +no .*RTAIO_BACKEND=auto: these lanes' \
+	"$refuse" io_uring libaio --
+
+# Of a user whose locked memory nobody else counts.
+if [ "$(id -u)" -eq 0 ] && command -v setpriv >/dev/null; then
+	ends "locked memory is short" 1 'io_uring +no .*raise ulimit -l.*cannot serve here' \
+		env RTAIO_BACKEND=io_uring setpriv --reuid 234567 --clear-groups \
+		sh -c 'ulimit -l 0; exec "$@"' sh
+else
+	skip "locked memory is short" "only root can become a user of his own"
+fi
+finish
