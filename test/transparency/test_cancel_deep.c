@@ -7,7 +7,7 @@
  * the program then finds in its blocks, and cancelling one request leaves the
  * others of its fd alone.
  */
-#include "beside.h"
+#include "offload.h"
 
 #define NR_DEEP   32
 #define NR_ROUNDS 40
@@ -184,11 +184,11 @@ static int cancel_past_the_page_cache(void)
 	return 0;
 }
 
-TEST_BESIDE(test_cancel_leaves_another_deep_file_alone, cancel_beside_another_file, 30000)
-TEST_BESIDE(test_cancel_leaves_a_deep_duplicate_alone, cancel_beside_a_duplicate, 30000)
-TEST_BESIDE(test_cancel_leaves_a_second_open_alone, cancel_beside_the_same_file, 30000)
-TEST_BESIDE(test_cancel_leaves_a_far_fd_alone, cancel_beside_a_far_fd, 30000)
-TEST_BESIDE(test_cancel_leaves_another_direct_file_alone, cancel_past_the_page_cache, 30000)
+TEST_OFFLOAD(test_cancel_leaves_another_deep_file_alone, cancel_beside_another_file, 30000)
+TEST_OFFLOAD(test_cancel_leaves_a_deep_duplicate_alone, cancel_beside_a_duplicate, 30000)
+TEST_OFFLOAD(test_cancel_leaves_a_second_open_alone, cancel_beside_the_same_file, 30000)
+TEST_OFFLOAD(test_cancel_leaves_a_far_fd_alone, cancel_beside_a_far_fd, 30000)
+TEST_OFFLOAD(test_cancel_leaves_another_direct_file_alone, cancel_past_the_page_cache, 30000)
 
 /* ---- one request of many ---- */
 
@@ -217,7 +217,7 @@ static int cancel_one_request(void)
 	return 0;
 }
 
-TEST_BESIDE(test_cancel_of_one_deep_request_leaves_the_others_alone, cancel_one_request, 30000)
+TEST_OFFLOAD(test_cancel_of_one_deep_request_leaves_the_others_alone, cancel_one_request, 30000)
 
 /* ---- pipes next to each other ---- */
 

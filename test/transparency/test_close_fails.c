@@ -5,7 +5,7 @@
  * Where dup2, dup3 and close_range fail, or close nothing by design, the fd stays
  * what it was: its requests go on, blocked, queued and deep ones alike.
  */
-#include "beside.h"
+#include "offload.h"
 
 #include <linux/close_range.h>
 
@@ -166,7 +166,7 @@ static int run_calls(call_fn *call)
 	{                               \
 		return run_calls(name); \
 	}                               \
-	TEST_BESIDE(test_requests_go_on_after_##name, run_##name, 30000)
+	TEST_OFFLOAD(test_requests_go_on_after_##name, run_##name, 30000)
 
 TEST_CALL(dup2_of_minus_one)
 TEST_CALL(dup2_of_a_closed_fd)

@@ -7,7 +7,7 @@
  * has an end.  A request on an fd next to the range goes on, and so does one on
  * an fd that a failed call was to replace.
  */
-#include "beside.h"
+#include "offload.h"
 
 #define NR_ROUNDS 40
 #define NR_DEEP   32
@@ -259,16 +259,16 @@ static const struct way ways[] = {
 	{ close_from_last, false, true },
 };
 
-#define TEST_WAY(name, index)                                                  \
-	static int close_under_deep_##name(void)                               \
-	{                                                                      \
-		return close_many(&ways[index]);                               \
-	}                                                                      \
-	static int close_under_streams_##name(void)                            \
-	{                                                                      \
-		return close_streams(&ways[index]);                            \
-	}                                                                      \
-	TEST_BESIDE(test_deep_requests_##name, close_under_deep_##name, 60000) \
+#define TEST_WAY(name, index)                                                   \
+	static int close_under_deep_##name(void)                                \
+	{                                                                       \
+		return close_many(&ways[index]);                                \
+	}                                                                       \
+	static int close_under_streams_##name(void)                             \
+	{                                                                       \
+		return close_streams(&ways[index]);                             \
+	}                                                                       \
+	TEST_OFFLOAD(test_deep_requests_##name, close_under_deep_##name, 60000) \
 	TEST_OR_SKIP(test_stream_requests_##name, close_under_streams_##name, 30000)
 
 TEST_WAY(survive_a_range_that_ends_between, 0)

@@ -7,7 +7,7 @@
  * own signals reach itself, its statistics begin at zero.  The parent's thread
  * notices nothing.
  */
-#include "beside.h"
+#include "offload.h"
 
 #include <stdatomic.h>
 #include <sys/wait.h>

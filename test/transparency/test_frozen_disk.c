@@ -165,7 +165,7 @@ static int freeze_a_busy_disk(void)
 	return 0;
 }
 
-TEST_BESIDE(test_disk_that_freezes_amid_writes_holds_up_no_reads, freeze_a_busy_disk, 40000)
+TEST_OFFLOAD(test_disk_that_freezes_amid_writes_holds_up_no_reads, freeze_a_busy_disk, 40000)
 
 /* ---- the calls themselves ---- */
 

@@ -7,7 +7,7 @@
  * RTAIO_DEPTH=1 makes the second part wait for room; other implementations have
  * one thread for each fd, so that they queue what these tests queue, too.
  */
-#include "beside.h"
+#include "offload.h"
 
 #include <sys/stat.h>
 
@@ -95,7 +95,7 @@ static int read_deep(void)
 	return 0;
 }
 
-TEST_BESIDE(test_deep_reads_of_partly_cached_blocks_are_whole, read_deep, 30000)
+TEST_OFFLOAD(test_deep_reads_of_partly_cached_blocks_are_whole, read_deep, 30000)
 
 /* ---- no room ---- */
 
