@@ -138,7 +138,7 @@ static void cancel_one_of(int first_fd, int second_fd, size_t size, bool is_writ
 	check_all_done(&second);
 }
 
-static int cancel_beside(open_fn *open_second)
+static int cancel_next_to(open_fn *open_second)
 {
 	int first = open_another(-1), second = open_second(first);
 
@@ -151,24 +151,24 @@ static int cancel_beside(open_fn *open_second)
 	return 0;
 }
 
-static int cancel_beside_another_file(void)
+static int cancel_next_to_another_file(void)
 {
-	return cancel_beside(open_another);
+	return cancel_next_to(open_another);
 }
 
-static int cancel_beside_a_duplicate(void)
+static int cancel_next_to_a_duplicate(void)
 {
-	return cancel_beside(open_duplicate);
+	return cancel_next_to(open_duplicate);
 }
 
-static int cancel_beside_the_same_file(void)
+static int cancel_next_to_the_same_file(void)
 {
-	return cancel_beside(open_again);
+	return cancel_next_to(open_again);
 }
 
-static int cancel_beside_a_far_fd(void)
+static int cancel_next_to_a_far_fd(void)
 {
-	return cancel_beside(open_far_away);
+	return cancel_next_to(open_far_away);
 }
 
 static int cancel_past_the_page_cache(void)
@@ -184,10 +184,10 @@ static int cancel_past_the_page_cache(void)
 	return 0;
 }
 
-TEST_OFFLOAD(test_cancel_leaves_another_deep_file_alone, cancel_beside_another_file, 30000)
-TEST_OFFLOAD(test_cancel_leaves_a_deep_duplicate_alone, cancel_beside_a_duplicate, 30000)
-TEST_OFFLOAD(test_cancel_leaves_a_second_open_alone, cancel_beside_the_same_file, 30000)
-TEST_OFFLOAD(test_cancel_leaves_a_far_fd_alone, cancel_beside_a_far_fd, 30000)
+TEST_OFFLOAD(test_cancel_leaves_another_deep_file_alone, cancel_next_to_another_file, 30000)
+TEST_OFFLOAD(test_cancel_leaves_a_deep_duplicate_alone, cancel_next_to_a_duplicate, 30000)
+TEST_OFFLOAD(test_cancel_leaves_a_second_open_alone, cancel_next_to_the_same_file, 30000)
+TEST_OFFLOAD(test_cancel_leaves_a_far_fd_alone, cancel_next_to_a_far_fd, 30000)
 TEST_OFFLOAD(test_cancel_leaves_another_direct_file_alone, cancel_past_the_page_cache, 30000)
 
 /* ---- one request of many ---- */

@@ -123,7 +123,7 @@ static void child_closes(void)
 	close_once(&round);
 }
 
-/* Numbers of which the parent's thread has one waited for, in every child another. */
+/* On fds of its own, which may be those of the parent's thread. */
 static void child_syncs(void)
 {
 	struct round round;

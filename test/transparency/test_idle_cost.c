@@ -14,7 +14,7 @@
 #define IDLE_NS    3000000000
 #define WAKES_MAX  10 /* in all that time, of all threads together */
 #define CPU_MAX_US 30000
-#define SETTLE_MS  4000 /* helpers may stay for a while, and then leave */
+#define LEAVE_MS   4000 /* helpers may stay for a while, and then leave */
 #define NR_BLOCKED 4
 
 /* Of one thread; 0 if it has ended. */
@@ -89,7 +89,7 @@ static int idle_at_once(void)
 static int idle_later(void)
 {
 	use_aio();
-	do_nothing(SETTLE_MS * UINT64_C(1000000));
+	do_nothing(LEAVE_MS * UINT64_C(1000000));
 	check_cost();
 	check_equal(nr_tasks(), 1);
 	return 0;
@@ -106,7 +106,7 @@ static int idle_with_blocked_requests(void)
 	use_aio();
 	for (int i = 0; i < NR_BLOCKED; i++)
 		submit_read(&cbs[i], i % 2 ? fds[0] : others[0], &bytes[i], 1, 0);
-	do_nothing(SETTLE_MS * UINT64_C(1000000));
+	do_nothing(LEAVE_MS * UINT64_C(1000000));
 	check_cost();
 	write_fully(fds[1], "xx", 2);
 	write_fully(others[1], "xx", 2);
@@ -128,7 +128,7 @@ static int idle_in_suspend(void)
 	open_pipe(fds);
 	use_aio();
 	submit_read(&cb, fds[0], &byte, 1, 0);
-	do_nothing(SETTLE_MS * UINT64_C(1000000));
+	do_nothing(LEAVE_MS * UINT64_C(1000000));
 	list[0] = &cb;
 	wakes = nr_wakes();
 	us = cpu_us();
