@@ -146,8 +146,16 @@ bool aio_context_has_since(unsigned tail, const void *data)
 	return false;
 }
 
+/* The child has a mapping of the parent's ring, which would stay for good. */
+static void unmap(struct aio_ring *ring)
+{
+	if (ring)
+		RAW_SYSCALL(SYS_munmap, ring, sizeof(*ring) + ring->nr * sizeof(struct io_event));
+}
+
 void aio_context_forget(void)
 {
+	unmap(aio_context());
 	atomic_store(&context, NULL);
 	atomic_store(&is_refused, false);
 	atomic_store(&retry_at_ns, 0);
