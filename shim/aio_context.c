@@ -77,12 +77,17 @@ struct aio_ring *aio_context(void)
 	return atomic_load_explicit(&context, memory_order_acquire);
 }
 
+void aio_context_refuse(void)
+{
+	atomic_store(&is_refused, true);
+}
+
 int aio_context_submit(int nr, struct iocb *iocbs[])
 {
 	int ret = io_submit((io_context_t)aio_context(), nr, iocbs);
 
 	if (ret == -EPERM || ret == -ENOSYS)
-		atomic_store(&is_refused, true);
+		aio_context_refuse();
 	return ret;
 }
 
@@ -95,6 +100,11 @@ bool aio_context_is_empty(const struct aio_ring *ring)
 {
 	return atomic_load_explicit(&ring->head, memory_order_acquire) ==
 	       atomic_load_explicit(&ring->tail, memory_order_acquire);
+}
+
+unsigned aio_context_head(const struct aio_ring *ring)
+{
+	return atomic_load_explicit(&ring->head, memory_order_relaxed);
 }
 
 struct io_event aio_context_take(struct aio_ring *ring)

@@ -26,8 +26,14 @@ struct aio_ring *aio_context(void);
  */
 int aio_context_submit(int nr, struct iocb *iocbs[]);
 
+/* [any thread] A filter refuses one of the calls: no more requests; ticks reap what is in flight. */
+void aio_context_refuse(void);
+
 /* [any thread] Is there no event? */
 bool aio_context_is_empty(const struct aio_ring *ring);
+
+/* [any thread] How many events were taken, modulo the ring's size. */
+unsigned aio_context_head(const struct aio_ring *ring);
 
 /* [who holds the claim] The oldest of them; there is one. */
 struct io_event aio_context_take(struct aio_ring *ring);

@@ -6,7 +6,7 @@
  * length, and no trace left when a handler jumps out of it.  A cancellation
  * point while it sleeps.  Without a timeout a handler with SA_RESTART lets
  * it sleep on, with one it ends it: that is how the futex call behaves, and for
- * waits on the event ring interface_restart() sees to it.
+ * waits at the event ring interface_restart() sees to it.
  */
 #include <aio.h>
 #include <errno.h>
@@ -15,16 +15,12 @@
 
 #include "abi.h"
 #include "aiocb.h"
-#include "bypass_events.h"
 #include "event_ring.h"
 #include "forward.h"
 #include "futex.h"
 #include "interface.h"
 #include "reaper.h"
 #include "waiter.h"
-
-#define REAPER_WAIT_NS 100000000 /* less than the reaper stays when asked once */
-#define LOOK_NS        1000000
 
 struct census {
 	int nr_pending;              /* in progress, and ours */
@@ -52,7 +48,7 @@ static struct census take_census(const struct entries *entries)
 			census.has_ended = true;
 		} else {
 			census.nr_pending++;
-			census.nr_direct += request_place(req) == PLACE_DIRECT;
+			census.nr_direct += (request_place(req) == PLACE_DIRECT);
 			census.pending = cb;
 		}
 	}
@@ -80,63 +76,29 @@ static void set_deadline(struct timespec *deadline, const struct timespec *timeo
 	}
 }
 
-/* The earlier of @deadline and a moment from now. */
-static struct timespec soon(const struct timespec *deadline, long ns)
+static int sleep_on_records(const struct census *census, const struct entries *entries,
+			    const struct timespec *deadline)
 {
-	struct timespec end;
-
-	clock_gettime(CLOCK_MONOTONIC, &end);
-	end.tv_nsec += ns;
-	if (end.tv_nsec >= 1000000000) {
-		end.tv_nsec -= 1000000000;
-		end.tv_sec++;
-	}
-	if (deadline && (deadline->tv_sec < end.tv_sec ||
-			 (deadline->tv_sec == end.tv_sec && deadline->tv_nsec < end.tv_nsec)))
-		return *deadline;
-	return end;
-}
-
-static bool is_over(const struct timespec *deadline)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return deadline && (deadline->tv_sec < now.tv_sec ||
-			    (deadline->tv_sec == now.tv_sec && deadline->tv_nsec <= now.tv_nsec));
-}
-
-/*
- * Nothing wakes a sleeper on the event ring from elsewhere: the reaper sleeps
- * there instead, for as long as it is asked to, or this thread looks itself.
- */
-static int wait_with_reaper(const struct entries *entries, const struct timespec *deadline)
-{
-	struct timespec end =
-		soon(deadline, bypass_events_ask_for_reaper() ? REAPER_WAIT_NS : LOOK_NS);
-	int ret = waiter_wait_any(entries->list, entries->nent, &end, true);
-
-	reaper_want_no_more();
-	event_ring_poll();
-	if (ret == -ETIMEDOUT && !is_over(deadline))
-		return 0;
-	return deadline ? ret : interface_restart(ret);
+	if (census->nr_pending == 1)
+		return waiter_wait_one(aiocb_handle(census->pending), deadline, true);
+	return waiter_wait_any(entries->list, entries->nent, deadline, true);
 }
 
 static int wait_for(const struct census *census, const struct entries *entries,
 		    const struct timespec *deadline)
 {
-	int ret;
+	int ret = -EBUSY;
 
-	if (census->nr_direct == census->nr_pending) {
+	if (census->nr_direct == 0)
+		return sleep_on_records(census, entries, deadline);
+	if (census->nr_direct == census->nr_pending)
 		ret = event_ring_wait(is_settled, entries, deadline, true);
+	if (ret != -EBUSY)
 		return deadline ? ret : interface_restart(ret);
-	}
-	if (census->nr_direct > 0)
-		return wait_with_reaper(entries, deadline);
-	if (census->nr_pending == 1)
-		return waiter_wait_one(aiocb_handle(census->pending), deadline, true);
-	return waiter_wait_any(entries->list, entries->nent, deadline, true);
+	reaper_begin_wait();
+	ret = sleep_on_records(census, entries, deadline);
+	reaper_end_wait();
+	return ret;
 }
 
 static int suspend(const struct entries *entries, const struct timespec *timeout)

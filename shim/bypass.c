@@ -134,6 +134,17 @@ bool bypass_has_any(int fd)
 	return has_any(is_on, &fd);
 }
 
+static bool is_direct(const struct request *req, const void *unused)
+{
+	(void)unused;
+	return request_place(req) == PLACE_DIRECT;
+}
+
+bool bypass_has_direct(void)
+{
+	return has_any(is_direct, NULL);
+}
+
 struct range_of_fds {
 	int first, last;
 };

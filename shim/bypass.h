@@ -54,6 +54,9 @@ bool bypass_precedes(const struct request *req, uint64_t since);
 /* [engine] Is one under way on @fd that is older than @stamp? */
 bool bypass_has_older(int fd, uint64_t stamp);
 
+/* [any thread] Does Linux AIO have any? */
+bool bypass_has_direct(void);
+
 /* [any thread] Is any of @fd under way, or on its way to the engine?  A snapshot. */
 bool bypass_has_any(int fd);
 

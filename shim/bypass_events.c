@@ -16,7 +16,6 @@
 #include "notify.h"
 #include "offload.h"
 #include "publish.h"
-#include "reaper.h"
 #include "stats.h"
 #include "submit.h"
 #include "waiter.h"
@@ -130,11 +129,6 @@ static uint64_t on_direct_bounce(struct request *req)
 static void on_drained(void)
 {
 	engine_ask(ENGINE_ASK_DRAINED);
-}
-
-bool bypass_events_ask_for_reaper(void)
-{
-	return reaper_want(true) || engine_ask(ENGINE_ASK_REAPER);
 }
 
 static const struct direct_events direct_client = {

@@ -14,12 +14,6 @@
 void bypass_events_start(void);
 
 /*
- * [any thread] Have the direct lane's completions reported for a while.  False:
- * nobody can, look yourself.  Async-signal-safe: the engine makes the thread.
- */
-bool bypass_events_ask_for_reaper(void);
-
-/*
  * [engine] @req, which was offloaded, was withdrawn from the workers: end it, or
  * take it in as one of the engine's, in its place.
  */

@@ -148,7 +148,7 @@ size_t direct_submit(struct request_list *list)
 	struct request *req;
 	size_t nr_left = 0;
 
-	while (!TAILQ_EMPTY(list) && submit_some(list))
+	while (!TAILQ_EMPTY(list) && reaper_notice() && submit_some(list))
 		continue;
 	TAILQ_FOREACH(req, list, list_link)
 		nr_left++;

@@ -4,8 +4,8 @@
  *
  * The submitting thread calls io_submit; whoever polls or waits finds the
  * completion in the event ring that the kernel maps into the process.  No
- * thread of ours is in the path, unless something else depends on such a
- * request: then a reaper thread watches the ring (reaper.h).
+ * thread of ours is in the path, unless several threads wait, or something else
+ * depends on such a request: then a reaper thread sees to the ring (reaper.h).
  */
 #ifndef RTAIO_DIRECT_H
 #define RTAIO_DIRECT_H

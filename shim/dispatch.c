@@ -68,7 +68,6 @@
 #include "pump.h"
 #include "question.h"
 #include "quiesce.h"
-#include "reaper.h"
 #include "stats.h"
 #include "submit.h"
 #include "waiter.h"
@@ -253,8 +252,6 @@ static void on_cancelled(struct request *req, int res)
 
 static void serve_asked(unsigned asked)
 {
-	if (asked & ENGINE_ASK_REAPER)
-		reaper_start();
 	if (asked & ENGINE_ASK_WORKERS)
 		workers_provide();
 	if (asked & ENGINE_ASK_DRAINED)

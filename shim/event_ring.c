@@ -1,39 +1,44 @@
 // SPDX-License-Identifier: MIT
 /*
- * event_ring.c - Linux AIO's completions, taken in user space by whoever looks.
+ * event_ring.c - Linux AIO's completions, taken in user space.
  *
  * The event ring has one head, so one thread at a time may take from it: the
  * one that holds the claim, a word that is
  *
  *   FREE           nobody is at the ring
- *   REAPING | me   I take events from it, with all signals blocked
- *   LEADING | me   I sleep in the kernel until there is an event
+ *   REAPING | me   this thread takes events, with all signals blocked
+ *   ASLEEP | me    this waiter sleeps in the kernel until there is an event
+ *   ATTENDED       the reaper (reaper.c) sleeps there
  *
- * Poll     with an empty ring: nothing to do.  FREE -> REAPING, take all, FREE.
- *          Taken by another: it will report, and soon.
- * Wait     FREE -> REAPING, take all; done: FREE.  Else look on for a moment,
- *          then LEADING, sleep in io_pgetevents, LEADING -> REAPING, and again.  Taken by another:
- *          follow, asleep on a futex that every batch and every release bumps.
- * Release  to FREE, then wake a follower, which leads on.
+ * Poll     an empty ring: nothing to do.  FREE or ATTENDED -> REAPING, take all,
+ *          FREE.  Otherwise the holder of the claim reports, and soon.
+ * Wait     FREE -> REAPING, take all.  If the request is not among them,
+ *          busy-poll, then ASLEEP, sleep in io_pgetevents, ASLEEP -> REAPING,
+ *          and again.  If the claim is taken: -EBUSY, and the caller sleeps
+ *          where completions wake it.
+ * Release  to FREE.  If anybody sleeps elsewhere, the reaper is called to the ring.
  *
- * Signals are blocked by who has the claim, not by who follows: a handler that
- * polls or waits there bumps the word, or finds the claim taken as well.
+ * So there is one sleeper at the ring.  It is the program's own thread if only
+ * one waits: an event then costs one context switch.  With more waiters it is the
+ * reaper, which wakes those whose requests have ended and no others.
  *
- * The kernel never takes an event itself: the leader hands it a buffer that
- * cannot be written, so that it only sleeps.  While it sleeps signals are open
+ * Nobody polls while a waiter is ASLEEP, because nothing could wake it if another
+ * thread took its event.  The reaper waits for no request: its events are free.
+ *
+ * The kernel takes no event itself: the buffer that it is given cannot be
+ * written, so that the call only sleeps.  While a waiter sleeps, signals are open
  * as the program had them, and a handler in its thread may poll or wait: for
- * the thread that leads LEADING counts as FREE.  It opens the signals in the
- * system call itself; between the last look at the ring and the sleep no
- * handler can take the event that was to end it.
+ * that thread ASLEEP counts as FREE.  The system call opens the signals itself,
+ * so that no handler can take the event between the last look at the ring and
+ * the sleep.
  *
- * A handler may jump out of the leader's sleep, or its thread may end there.
- * So nobody relies on a leader: sleeps are bounded, and who finds events in the
- * ring that a leader has left there for a while takes the lead.
+ * A handler may jump out of the sleep, or its thread may end there.  So sleeps are
+ * bounded, and the reaper takes events that have lain in the ring for some of
+ * its ticks.
  */
 #include "event_ring.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/syscall.h>
@@ -41,29 +46,25 @@
 #include "aio_context.h"
 #include "futex.h"
 #include "process.h"
+#include "reaper.h"
 #include "spin.h"
 #include "stats.h"
 #include "waiter.h"
 
-#define LEADER_SLEEP_NS   100000000u /* bounds of the sleeps, for a lead that got lost */
-#define FOLLOWER_SLEEP_NS 20000000u
-#define LEAD_LOST_NS      5000000u
-#define NAP_NS            500000u
+#define SLEEP_NS  10000000u /* for a waiter whose events were taken as left */
+#define LOOKS_MAX 3u        /* a waiter may be waiting for a processor */
 /* The kernel finds an event and cannot hand it over; it sees so without a page fault. */
 #define KERNEL_ADDRESS ((void *)-4096L)
+/* A setuid in another thread waits for the handlers of signals 32 and 33, which are libc's. */
+#define ALL_BUT_LIBC (~(UINT64_C(3) << 31))
 
-#define FOLLOW_ASLEEP 1u
-#define FOLLOW_STEP   2u
-
-#define CLAIM_FREE    ((uintptr_t)0)
-#define CLAIM_REAPING ((uintptr_t)1)
-#define CLAIM_LEADING ((uintptr_t)2)
+#define CLAIM_FREE     ((uintptr_t)0)
+#define CLAIM_REAPING  ((uintptr_t)1)
+#define CLAIM_ASLEEP   ((uintptr_t)2)
+#define CLAIM_ATTENDED ((uintptr_t)4)
 
 static event_complete_fn *complete;
 static _Atomic uintptr_t claim;
-static _Atomic uint32_t follow_word; /* bumped for followers, who raise bit 0 and sleep on it */
-static _Atomic uint64_t left_since;  /* since when a leader leaves events in the ring, 0: no */
-static _Atomic bool is_taking; /* who holds the claim has taken what it has not yet reported */
 
 static _Thread_local char thread_anchor __attribute__((tls_model("initial-exec"), aligned(8)));
 
@@ -93,121 +94,73 @@ static void restore_signals(uint64_t old)
 
 /* --- reaping -------------------------------------------------------------- */
 
-/*
- * Bump and lower the flag in one step: a follower that read the word before is
- * refused by the kernel, one that raises the flag after it is seen next time.
- */
-static void wake_followers(void)
+/* With the claim and blocked signals: take everything.  True: somebody waited for it. */
+static bool reap_all(struct aio_ring *ring)
 {
-	uint32_t old = atomic_load(&follow_word);
-
-	while (!atomic_compare_exchange_weak(&follow_word, &old,
-					     (old + FOLLOW_STEP) & ~FOLLOW_ASLEEP))
-		continue;
-	if (old & FOLLOW_ASLEEP)
-		futex_wake(&follow_word, INT_MAX);
-}
-
-/* With the claim and blocked signals: take everything. */
-static void reap_all(struct aio_ring *ring)
-{
-	uint64_t slots = 0;
+	uint64_t interest = 0;
 
 	if (aio_context_is_empty(ring))
-		return;
-	/* Partner: event_ring_settle(), which looks at the ring first. */
-	atomic_store_explicit(&is_taking, true, memory_order_relaxed);
+		return false;
 	do {
 		struct io_event event = aio_context_take(ring);
 
-		slots |= complete(event.data, (ssize_t)event.res);
+		interest |= complete(event.data, (ssize_t)event.res);
 	} while (!aio_context_is_empty(ring));
-	atomic_store_explicit(&is_taking, false, memory_order_release);
-	atomic_store_explicit(&left_since, 0, memory_order_relaxed);
-	waiter_wake_slots(slots);
-	wake_followers();
-}
-
-/* A leader has left events in the ring for so long that it must be gone. */
-static bool is_lost(const struct aio_ring *ring, uintptr_t seen)
-{
-	uint64_t since, now;
-
-	if ((seen & CLAIM_LEADING) == 0 || aio_context_is_empty(ring))
-		return false;
-	now = clock_now_ns();
-	since = atomic_load(&left_since);
-	if (since == 0)
-		atomic_store(&left_since, now);
-	/* If it was taken meanwhile, the next one has not been left since then. */
-	if (since == 0 && (aio_context_is_empty(ring) || atomic_load(&claim) != seen))
-		atomic_store(&left_since, 0);
-	return since != 0 && now - since > LEAD_LOST_NS;
-}
-
-/* FREE, led by this very thread further down its stack, or by one that must be gone. */
-static bool is_for_me(const struct aio_ring *ring, uintptr_t seen)
-{
-	return seen == CLAIM_FREE || seen == (me() | CLAIM_LEADING) || is_lost(ring, seen);
+	return waiter_wake_slots(interest);
 }
 
 /* With blocked signals. */
-static bool try_claim(const struct aio_ring *ring)
+static bool try_claim(uintptr_t seen)
 {
-	uintptr_t seen = atomic_load(&claim);
-
-	return is_for_me(ring, seen) &&
-	       atomic_compare_exchange_strong(&claim, &seen, me() | CLAIM_REAPING);
+	return atomic_compare_exchange_strong(&claim, &seen, me() | CLAIM_REAPING);
 }
 
-/* One of them leads on; the others stay asleep, and so the flag stays. */
-static void wake_follower(void)
+/* Free, or held by this very thread further down its stack. */
+static bool may_wait(uintptr_t seen)
 {
-	if (atomic_fetch_add(&follow_word, FOLLOW_STEP) & FOLLOW_ASLEEP)
-		futex_wake(&follow_word, 1);
+	return seen == CLAIM_FREE || seen == (me() | CLAIM_ASLEEP);
+}
+
+static bool may_take(uintptr_t seen)
+{
+	return may_wait(seen) || seen == CLAIM_ATTENDED;
 }
 
 static void release_claim(void)
 {
 	atomic_store(&claim, CLAIM_FREE);
-	/* Partner: follow(), which raises the flag before it looks at the claim. */
-	wake_follower();
+	/* Partner: reaper_begin_wait(), which counts the waiter before it looks at the claim. */
+	reaper_relieve();
+}
+
+bool event_ring_is_free(void)
+{
+	return atomic_load(&claim) == CLAIM_FREE;
 }
 
 /* Worth blocking signals for? */
 static bool may_reap(const struct aio_ring *ring)
 {
-	return ring && !aio_context_is_empty(ring) && is_for_me(ring, atomic_load(&claim));
+	return process_is_ready() && ring && !aio_context_is_empty(ring) &&
+	       may_take(atomic_load(&claim));
 }
 
 void event_ring_poll(void)
 {
 	struct aio_ring *ring = aio_context();
+	uintptr_t seen;
 	uint64_t mask;
 
 	if (!may_reap(ring))
 		return;
 	mask = block_signals();
+	seen = atomic_load(&claim);
 	/* Until then a handler may have forked: in the child the ring is another's. */
-	if (process_is_ready() && ring == aio_context() && try_claim(ring)) {
+	if (process_is_ready() && ring == aio_context() && may_take(seen) && try_claim(seen)) {
 		reap_all(ring);
 		release_claim();
 	}
 	restore_signals(mask);
-}
-
-void event_ring_settle(void)
-{
-	static const struct timespec moment = { .tv_nsec = 10000 };
-	struct aio_ring *ring = aio_context();
-
-	event_ring_poll();
-	/* Who takes has its signals blocked: it is never a thread that this one has interrupted. */
-	while (ring && process_is_ready() &&
-	       (!aio_context_is_empty(ring) || atomic_load(&is_taking))) {
-		RAW_SYSCALL(SYS_nanosleep, &moment, NULL); /* yield: not for real-time threads */
-		event_ring_poll();
-	}
 }
 
 /* --- waiting -------------------------------------------------------------- */
@@ -222,13 +175,13 @@ struct wait {
 	uint32_t generation; /* of the process that began to wait */
 };
 
-/* How long to sleep: until the deadline, and not longer than @bound. */
-static uint64_t sleep_ns(const struct wait *wait, uint64_t bound)
+/* How long to sleep: until the deadline, and not longer than SLEEP_NS. */
+static uint64_t sleep_ns(const struct wait *wait)
 {
 	uint64_t now, end;
 
 	if (!wait->deadline)
-		return bound;
+		return SLEEP_NS;
 	now = clock_now_ns();
 	end = (uint64_t)wait->deadline->tv_sec > UINT32_MAX
 		      ? UINT64_MAX
@@ -236,23 +189,14 @@ static uint64_t sleep_ns(const struct wait *wait, uint64_t bound)
 				(uint64_t)wait->deadline->tv_nsec;
 	if (end <= now)
 		return 0;
-	return end - now < bound ? end - now : bound;
+	return end - now < SLEEP_NS ? end - now : SLEEP_NS;
 }
 
-/* Where the call is refused, look at the ring now and then. */
-static int nap(const struct wait *wait)
-{
-	struct timespec deadline = clock_in_ns(sleep_ns(wait, NAP_NS));
-	uint32_t seen = atomic_load(&follow_word);
-	int ret;
-
-	restore_signals(wait->mask);
-	ret = waiter_sleep(&follow_word, seen, &deadline, wait->can_cancel);
-	block_signals();
-	return ret;
-}
-
-/* Lead: sleep until there is an event, with the program's signals open. */
+/*
+ * Sleep until there is an event, with the signals open as the program had them.
+ * 0 or -EINTR; -EBUSY where a filter refuses the call: then the reaper's ticks
+ * serve what is in flight.
+ */
 static int sleep_for_event(const struct wait *wait, uint64_t ns)
 {
 	struct timespec timeout = { .tv_sec = (time_t)(ns / 1000000000u),
@@ -269,7 +213,11 @@ static int sleep_for_event(const struct wait *wait, uint64_t ns)
 			       &mask);
 	if (wait->can_cancel)
 		pthread_setcanceltype(old_type, NULL);
-	return ret == -ENOSYS || ret == -EPERM ? nap(wait) : ret;
+	if (ret == -ENOSYS || ret == -EPERM) {
+		aio_context_refuse();
+		return -EBUSY;
+	}
+	return ret == -EINTR ? ret : 0;
 }
 
 static bool has_event(const void *ring)
@@ -277,72 +225,39 @@ static bool has_event(const void *ring)
 	return !aio_context_is_empty(ring);
 }
 
-/* With the claim.  Ends without it: 0 done, -EAGAIN: look again, -EINTR, -ETIMEDOUT. */
-static int lead(const struct wait *wait)
+/* With the claim.  Ends without it, as event_ring_wait(). */
+static int wait_at_ring(const struct wait *wait)
 {
-	uintptr_t leading = me() | CLAIM_LEADING;
+	uintptr_t asleep = me() | CLAIM_ASLEEP;
 	uint64_t ns;
 	int ret = 0;
 
 	for (;;) {
 		reap_all(wait->ring);
-		ns = sleep_ns(wait, LEADER_SLEEP_NS);
-		if (wait->is_done(wait->arg) || ret == -EINTR || ns == 0)
+		ns = sleep_ns(wait);
+		if (ns == 0)
+			ret = -ETIMEDOUT;
+		if (ret < 0 || wait->is_done(wait->arg))
 			break;
 		if (spin_for(has_event, wait->ring, ns)) {
 			stats_inc(direct_spins);
 			continue;
 		}
-		atomic_store(&claim, leading);
-		ret = sleep_for_event(wait, sleep_ns(wait, LEADER_SLEEP_NS));
+		atomic_store(&claim, asleep);
+		ret = sleep_for_event(wait, ns);
 		if (!process_is_still(wait->generation))
 			return -EINTR; /* a handler has forked: here the ring is another's */
-		/* A handler, or who thought us lost, may have taken over meanwhile. */
-		if (!atomic_compare_exchange_strong(&claim, &leading, me() | CLAIM_REAPING))
-			return ret == -EINTR ? ret : -EAGAIN;
+		/* A handler or the reaper may have taken over meanwhile. */
+		if (!atomic_compare_exchange_strong(&claim, &asleep, me() | CLAIM_REAPING))
+			return ret;
 	}
 	release_claim();
-	if (wait->is_done(wait->arg))
-		return 0;
-	return ret == -EINTR ? ret : -ETIMEDOUT;
-}
-
-/* With blocked signals, but for the sleep.  As lead(); -EAGAIN also: another has the claim. */
-static int try_to_lead(struct wait *wait)
-{
-	int ret = -EAGAIN;
-
-	wait->mask = block_signals();
-	/* Until then a handler may have forked: in the child the ring is another's. */
-	if (!process_is_still(wait->generation))
-		ret = -EINTR;
-	else if (try_claim(wait->ring))
-		ret = lead(wait);
-	restore_signals(wait->mask);
 	return ret;
-}
-
-/* Somebody else is at the ring: sleep until it has reported something, or is gone. */
-static int follow(const struct wait *wait)
-{
-	uint64_t ns = sleep_ns(wait, FOLLOWER_SLEEP_NS);
-	struct timespec deadline;
-	uint32_t seen;
-	int ret = 0;
-
-	if (ns == 0)
-		return -ETIMEDOUT;
-	deadline = clock_in_ns(ns);
-	seen = atomic_fetch_or(&follow_word, FOLLOW_ASLEEP) | FOLLOW_ASLEEP;
-	if (!wait->is_done(wait->arg) && atomic_load(&claim) != CLAIM_FREE)
-		ret = waiter_sleep(&follow_word, seen, &deadline, wait->can_cancel);
-	return ret == -EINTR || !process_is_still(wait->generation) ? -EINTR : -EAGAIN;
 }
 
 /*
  * No cleanup handler: a handler of the program may jump out of here, and would
- * leave it behind.  A thread that is cancelled in its sleep leaves the lead to
- * be taken.
+ * leave it behind.
  */
 int event_ring_wait(bool (*is_done)(const void *arg), const void *arg,
 		    const struct timespec *deadline, bool can_cancel)
@@ -357,30 +272,66 @@ int event_ring_wait(bool (*is_done)(const void *arg), const void *arg,
 		.ring = aio_context(),
 		.generation = generation,
 	};
-	int ret;
+	uintptr_t seen = atomic_load(&claim);
+	int ret = -EBUSY;
 
 	if (!wait.ring)
 		return -EINTR; /* one has forked before, and the child has begun anew */
+	if (!may_wait(seen))
+		return -EBUSY;
 	if (can_cancel)
 		pthread_testcancel();
-	do {
-		ret = is_for_me(wait.ring, atomic_load(&claim)) ? try_to_lead(&wait)
-								: follow(&wait);
-	} while (ret == -EAGAIN && !is_done(arg));
-	if (!process_is_still(generation))
-		return -EINTR;
-	/* It may have swallowed a wake that was meant for one who waits on. */
-	if (atomic_load(&claim) == CLAIM_FREE)
-		wake_follower();
-	/* Done a moment ago: a handler may have begun it again. */
-	return ret == -EAGAIN || is_done(arg) ? 0 : ret;
+	wait.mask = block_signals();
+	/* Until then a handler may have forked: in the child the ring is another's. */
+	if (process_is_still(generation) && try_claim(seen))
+		ret = wait_at_ring(&wait);
+	restore_signals(wait.mask);
+	return process_is_still(generation) ? ret : -EINTR;
+}
+
+/* --- the reaper ------------------------------------------------------------ */
+
+int event_ring_attend(void)
+{
+	struct wait wait = { .mask = ALL_BUT_LIBC, .ring = aio_context() };
+	uintptr_t attended = CLAIM_ATTENDED;
+	bool was_waited_for;
+	int ret = 0;
+
+	if (!wait.ring || !try_claim(CLAIM_FREE))
+		return -EBUSY;
+	if (aio_context_is_empty(wait.ring)) {
+		atomic_store(&claim, attended);
+		ret = sleep_for_event(&wait, SLEEP_NS);
+		if (!atomic_compare_exchange_strong(&claim, &attended, me() | CLAIM_REAPING))
+			return ret; /* another thread has been there */
+	}
+	was_waited_for = reap_all(wait.ring);
+	atomic_store(&claim, CLAIM_FREE);
+	return ret < 0 ? ret : was_waited_for;
+}
+
+void event_ring_take_left(void)
+{
+	static unsigned head, nr_looks; /* at the same event */
+	struct aio_ring *ring = aio_context();
+	uintptr_t seen = atomic_load(&claim);
+
+	if (!ring)
+		return;
+	if (aio_context_is_empty(ring) || head != aio_context_head(ring))
+		nr_looks = 0;
+	else
+		nr_looks++;
+	head = aio_context_head(ring);
+	if (nr_looks < LOOKS_MAX || (seen & CLAIM_REAPING) || !try_claim(seen))
+		return;
+	reap_all(ring);
+	release_claim();
 }
 
 void event_ring_forget(void)
 {
 	atomic_store(&claim, CLAIM_FREE);
-	atomic_store(&follow_word, 0);
-	atomic_store(&left_since, 0);
-	atomic_store(&is_taking, false);
 	spin_forget();
 }

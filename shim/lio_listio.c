@@ -23,6 +23,7 @@
 #include "interface.h"
 #include "notify.h"
 #include "process.h"
+#include "reaper.h"
 #include "spin.h"
 #include "stats.h"
 #include "submit_ahead.h"
@@ -94,20 +95,31 @@ static bool is_over(const void *arg)
 }
 
 /*
- * Until the group is published, or -EINTR.  First what the waiting thread has
- * to take from the event ring itself, then what others report.
+ * First what the waiting thread takes from the event ring itself, unless
+ * another one is there; then what others report.
  */
+static int wait_once(struct request *group, request_handle handle)
+{
+	int ret;
+
+	if (has_left_direct(group))
+		return waiter_wait_one(handle, NULL, false);
+	ret = event_ring_wait(has_left_direct, group, NULL, false);
+	if (ret != -EBUSY)
+		return interface_restart(ret);
+	reaper_begin_wait();
+	ret = waiter_wait_one(handle, NULL, false);
+	reaper_end_wait();
+	return ret;
+}
+
+/* Until the group is published, or -EINTR. */
 static int wait_for_group(struct request *group, request_handle handle)
 {
 	int ret = 0;
 
-	while (ret == 0 && request_lookup(handle)) {
-		if (!has_left_direct(group))
-			ret = interface_restart(
-				event_ring_wait(has_left_direct, group, NULL, false));
-		else
-			ret = waiter_wait_one(handle, NULL, false);
-	}
+	while (ret == 0 && request_lookup(handle))
+		ret = wait_once(group, handle);
 	return request_lookup(handle) ? ret : 0;
 }
 

@@ -28,10 +28,8 @@ static void issue_all(struct fdqueue *queue)
 /* Workers tell by themselves. */
 static void keep_reaper(void)
 {
-	if (!aio_context())
-		return;
-	if (!reaper_want(false))
-		reaper_start();
+	if (aio_context() && reaper_notice())
+		reaper_relieve();
 }
 
 /* What leaves is reported now; look once more, since it may have left just before. */

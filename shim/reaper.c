@@ -1,17 +1,28 @@
 // SPDX-License-Identifier: MIT
 /*
- * reaper.c - a thread that watches the event ring while nobody else does.
+ * reaper.c - the thread that sees to the event ring while the program does not.
  *
- * Who is on the other side: any thread, a handler too, says that it wants the
- * reaper, and bumps its word; the reaper sleeps on that word when it is not
- * wanted, else on the event ring like any other waiter.  Where it leads, the
- * program's threads pay a hop for each event: so it is not to stay for longer
- * than it is wanted.  But a thread may jump out of its wait, or be cancelled there,
- * and is counted for ever: then a while is all that anybody has asked for.
+ * It does two things:
+ *
+ * Attend   A thread sleeps until its direct request is published, and is not at
+ *          the ring itself; or the engine depends on such a request.  The reaper
+ *          then sleeps at the ring, unless a waiter is there.
+ * Tick     A program need not look at its requests at all: another process may, or
+ *          another library.  As long as anything is in flight on the direct lane
+ *          the reaper looks at the ring every TICK_NS, and takes what was left there.
+ *
+ * The other side is any thread, also in a handler.  It bumps the reaper's word
+ * and wakes it if it sleeps; the reaper reads the word before it looks whether
+ * there is anything to do.
+ *
+ * A thread that jumps out of its wait, or is cancelled there, stays counted.  So
+ * the count is forgotten when nobody was waiting for many batches; the tick serves
+ * whoever is forgotten wrongly.
  */
 #include "reaper.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stddef.h>
 
@@ -20,72 +31,154 @@
 #include "futex.h"
 #include "thread.h"
 
-#define WANTED_NS 200000000u /* who wants it for longer asks again */
-#define IDLE_NS   1000000000u
+#define TICK_NS     2000000u
+#define IDLE_NS     1000000000u /* then the thread leaves */
+#define BATCHES_MAX 64u         /* for nobody */
 
-static _Atomic uint32_t nr_wanting; /* waiters that have asked and not taken it back */
-static _Atomic uint64_t wanted_until_ns;
-static _Atomic uint32_t wake_word;
-static _Atomic bool has_reaper;
+enum reaper_state {
+	REAPER_NONE = 0, /* there is no thread */
+	REAPER_AWAKE,
+	REAPER_TICKING, /* asleep until the next tick */
+	REAPER_IDLE,    /* asleep until a request is submitted */
+};
 
-static bool is_free(const void *unused)
+static _Atomic uint32_t state;      /* a starter replaces REAPER_NONE; the rest is the reaper's */
+static _Atomic uint32_t wake_word;  /* bumped to wake it */
+static _Atomic uint32_t nr_waiting; /* threads that depend on it */
+
+static bool is_in_flight(void)
 {
-	(void)unused;
-	return !bypass_is_watched() &&
-	       (atomic_load(&nr_wanting) == 0 || clock_now_ns() >= atomic_load(&wanted_until_ns));
+	return bypass_has_direct();
+}
+
+static bool is_wanted(void)
+{
+	return bypass_is_watched() || atomic_load(&nr_waiting) > 0;
+}
+
+/*
+ * One batch, if anybody depends on it.  True: there is more to do.  The count is read
+ * before the batch, which wakes one of those that are counted; who is counted
+ * later bumps the word.
+ */
+static bool attend(void)
+{
+	static unsigned nr_batches; /* for nobody */
+	uint32_t nr = atomic_load(&nr_waiting);
+	int ret;
+
+	if (nr == 0 && !bypass_is_watched())
+		return false;
+	ret = event_ring_attend();
+	nr_batches = ret == 0 ? nr_batches + 1 : 0;
+	if (nr_batches > BATCHES_MAX)
+		atomic_store(&nr_waiting, 0);
+	return ret >= 0 && (bypass_is_watched() || nr > (uint32_t)ret);
+}
+
+/* Until the next tick, or a call.  False: the thread leaves. */
+static bool rest(uint32_t seen)
+{
+	struct timespec deadline;
+	bool is_idle, is_over;
+
+	/* Partner: reaper_notice(), which looks at the state after a request was counted. */
+	atomic_store(&state, REAPER_IDLE);
+	is_idle = !is_in_flight();
+	if (!is_idle)
+		atomic_store(&state, REAPER_TICKING);
+	deadline = clock_in_ns(is_idle ? IDLE_NS : TICK_NS);
+	is_over = futex_wait(&wake_word, seen, &deadline) == -ETIMEDOUT;
+	atomic_store(&state, REAPER_AWAKE);
+	if (is_over && !is_idle)
+		event_ring_take_left();
+	return !is_over || !is_idle;
+}
+
+static bool try_to_exist(void)
+{
+	uint32_t none = REAPER_NONE;
+
+	return atomic_compare_exchange_strong(&state, &none, REAPER_AWAKE);
 }
 
 static void *reap(void *unused)
 {
-	struct timespec deadline;
 	uint32_t seen;
-	int ret = 0;
 
 	thread_set_name("rtaio-reaper");
 	do {
-		seen = atomic_load(&wake_word);
-		deadline = clock_in_ns(IDLE_NS);
-		if (is_free(unused))
-			ret = futex_wait(&wake_word, seen, &deadline);
-		else
-			event_ring_wait(is_free, unused, NULL, false);
-	} while (ret != -ETIMEDOUT);
-	atomic_store(&has_reaper, false);
-	return NULL;
+		do {
+			seen = atomic_load(&wake_word);
+		} while (attend() || rest(seen));
+		atomic_store(&state, REAPER_NONE);
+		/* Partner: reaper_notice(), as above. */
+	} while (is_in_flight() && try_to_exist());
+	return unused;
 }
 
-bool reaper_want(bool for_a_while)
+static void start(void)
 {
-	if (for_a_while) {
-		atomic_store(&wanted_until_ns, clock_now_ns() + WANTED_NS);
-		atomic_fetch_add(&nr_wanting, 1);
-	}
+	sigset_t all, old;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	if (try_to_exist() && thread_create(reap, NULL, THREAD_SMALL_STACK) < 0)
+		atomic_store(&state, REAPER_NONE);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+}
+
+/* The word has been bumped. */
+static void wake(void)
+{
+	if (atomic_load(&state) >= REAPER_TICKING)
+		futex_wake(&wake_word, 1);
+}
+
+static void call(void)
+{
 	atomic_fetch_add(&wake_word, 1);
-	futex_wake(&wake_word, 1);
-	return atomic_load(&has_reaper);
+	wake();
 }
 
-/* In the child of a fork there is nobody left to be counted. */
-void reaper_want_no_more(void)
+bool reaper_notice(void)
 {
-	uint32_t nr = atomic_load(&nr_wanting);
+	uint32_t seen = atomic_load(&state);
 
-	while (nr > 0 && !atomic_compare_exchange_weak(&nr_wanting, &nr, nr - 1))
+	if (seen == REAPER_IDLE)
+		call();
+	if (seen == REAPER_NONE)
+		start();
+	return atomic_load(&state) != REAPER_NONE;
+}
+
+void reaper_relieve(void)
+{
+	if (is_wanted())
+		call();
+}
+
+void reaper_begin_wait(void)
+{
+	/* Partner: attend(), which reads the word before the count. */
+	atomic_fetch_add(&nr_waiting, 1);
+	atomic_fetch_add(&wake_word, 1);
+	/* Partner: release_claim(), which looks at the count afterwards. */
+	if (event_ring_is_free())
+		wake();
+}
+
+/* It may have been forgotten, or be in the child of a fork. */
+void reaper_end_wait(void)
+{
+	uint32_t nr = atomic_load(&nr_waiting);
+
+	while (nr > 0 && !atomic_compare_exchange_weak(&nr_waiting, &nr, nr - 1))
 		continue;
-}
-
-void reaper_start(void)
-{
-	/* The one that is about to leave may have been counted on: whoever wants it asks again. */
-	if (atomic_exchange(&has_reaper, true))
-		return;
-	if (thread_create(reap, NULL, THREAD_SMALL_STACK) < 0)
-		atomic_store(&has_reaper, false);
 }
 
 void reaper_forget(void)
 {
-	atomic_store(&nr_wanting, 0);
-	atomic_store(&wanted_until_ns, 0);
-	atomic_store(&has_reaper, false);
+	atomic_store(&state, REAPER_NONE);
+	atomic_store(&nr_waiting, 0);
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * reaper.h - a thread that watches the event ring while nobody else does.
+ * reaper.h - the thread that sees to the event ring while the program does not.
  *
- * On demand only: when the engine, or a waiter with requests in more than one
- * lane, depends on a direct completion.  It leaves when it was not wanted for
- * a second.
+ * It exists while anything is in flight on the direct lane, and for a second
+ * longer.  It is made by the first request, since a waiter may be a handler,
+ * which must make no thread.
  */
 #ifndef RTAIO_REAPER_H
 #define RTAIO_REAPER_H
@@ -12,18 +12,21 @@
 #include <stdbool.h>
 
 /*
- * [any thread] Completions shall be reported even if nobody polls or waits: as
- * long as bypass_watch() is on, and @for_a_while until reaper_want_no_more(), but
- * no longer than a fifth of a second.  Async-signal-safe.  False: there is no
- * thread for that; reaper_start() makes one.
+ * [submitter, engine] A request is about to be submitted to the direct lane, and
+ * has entered (bypass.h): somebody must see to its completion.  Makes the thread.
+ * False: there can be none.
  */
-bool reaper_want(bool for_a_while);
+bool reaper_notice(void);
 
-/* [any thread] Takes back what was wanted for a while.  Async-signal-safe. */
-void reaper_want_no_more(void);
+/*
+ * [any thread] This thread is about to sleep where completions wake it, and
+ * depends on direct ones.  Async-signal-safe.
+ */
+void reaper_begin_wait(void);
+void reaper_end_wait(void);
 
-/* [engine] With all signals blocked. */
-void reaper_start(void);
+/* [any thread] The ring is free: somebody may need the reaper there.  Async-signal-safe. */
+void reaper_relieve(void);
 
 /* Child of a fork: no such thread. */
 void reaper_forget(void);

@@ -140,10 +140,10 @@ uint64_t waiter_wake(struct request *req, uint64_t interest)
 {
 	if (interest & INTEREST_GENERATION)
 		futex_wake(request_wait_word(req), INT_MAX);
-	return interest & ~INTEREST_GENERATION;
+	return interest;
 }
 
-static void wake_slot(struct slot *slot)
+static bool wake_slot(struct slot *slot)
 {
 	uint32_t old = atomic_load(&slot->word);
 
@@ -151,12 +151,14 @@ static void wake_slot(struct slot *slot)
 		continue;
 	if (old & SLOT_ASLEEP)
 		futex_wake(&slot->word, INT_MAX);
+	return old & SLOT_ASLEEP;
 }
 
-void waiter_wake_slots(uint64_t interested)
+bool waiter_wake_slots(uint64_t interest)
 {
-	while (interested) {
-		wake_slot(&slots[__builtin_ctzll(interested)]);
-		interested &= interested - 1;
-	}
+	bool has_slept = interest & INTEREST_GENERATION;
+
+	for (interest &= ~INTEREST_GENERATION; interest; interest &= interest - 1)
+		has_slept |= wake_slot(&slots[__builtin_ctzll(interest)]);
+	return has_slept;
 }

@@ -51,12 +51,15 @@ uint64_t waiter_publish(struct request *req);
 
 /*
  * [completing thread] Wake who sleeps on the generation of @req, whose record
- * may be another request's by now.  Returns the wait slots to be woken, which
- * the caller may gather over a batch.
+ * may be another request's by now.  Returns @interest: the caller may gather it
+ * over a batch, and has to wake the wait slots.
  */
 uint64_t waiter_wake(struct request *req, uint64_t interest);
 
-/* [completing thread] Wake the slots gathered from waiter_publish(). */
-void waiter_wake_slots(uint64_t slots);
+/*
+ * [completing thread] Wake the slots in what was gathered from waiter_wake().  True:
+ * somebody slept there, or on a generation.
+ */
+bool waiter_wake_slots(uint64_t interest);
 
 #endif

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * event_ring.pml - who reaps the event ring of Linux AIO, and who sleeps there
- * (event_ring.c)
+ * (event_ring.c, reaper.c)
  *
  *	poller, poll_in_handler	event_ring_poll()
- *	waiter			event_ring_wait(): try_to_lead(), lead(), follow()
- *	reap_all		reap_all(), wake_followers()
- *	release_claim		release_claim(), wake_follower()
- *	CAN_CLAIM, CAN_STEAL	is_for_me(), is_lost()
+ *	waiter			wait_for() in aio_suspend.c, event_ring_wait()
+ *	reap_all, release_claim	reap_all(), release_claim()
+ *	wake_reaper, call	wake(), call()
+ *	begin_wait		reaper_begin_wait()
+ *	reaper			reap(), attend(), event_ring_attend(), rest()
  *
  * A thread asleep in io_pgetevents stays asleep when another one takes the
  * events in user space, and nothing but an event, a signal or its time-out
@@ -15,80 +16,81 @@
  *
  *	FREE		anybody may claim
  *	REAPING(tid)	tid takes events; short; all its signals are blocked
- *	LEADING(tid)	tid sleeps in the kernel until the ring has an event;
- *			nobody else reaps
+ *	ASLEEP(tid)	waiter tid sleeps in the kernel until the ring has an
+ *			event; nobody else reaps
+ *	ATTENDED	the reaper sleeps there; pollers may reap
  *
- * A poll returns at once if the ring is empty. Else it tries FREE -> REAPING; a
- * failure means "in progress", for a leader is being woken by that very event. A
- * waiter tries the same. As REAPING it takes all events; if its own request is
- * not among them, it becomes LEADING and sleeps in io_pgetevents, which
- * unblocks the signals for the sleep only, takes LEADING -> REAPING by
- * compare-and-swap, and begins again. A waiter that finds the claim taken
- * follows: it raises bit 0 of follow_word, looks again at its request and at the
- * claim, and sleeps on the word as it left it.
+ * A waiter that finds the claim FREE takes it, reaps, and sleeps at the ring. One
+ * that does not is counted, bumps the reaper's word, and calls the reaper if the
+ * ring is free by now; then it sleeps on its record, which every completion
+ * looks at. Whoever releases the claim calls the reaper if anybody is counted. The
+ * reaper reads its word, then the count; it takes one batch after the other at the
+ * ring while more are counted than the one it has just woken, and rests on the word
+ * as it read it.
  *
- * reap_all() bumps the word, clears the bit in the same step, and wakes all if it
- * was raised. release_claim() stores FREE (an exchange: a full fence must follow),
- * bumps, and wakes one follower; the bit stays. Any event it missed is that one's. A follower woken for the lead may find its own
- * request complete and leave: whoever leaves looks whether the claim is FREE
- * and, if so, wakes the next.
+ * Handlers run in a waiter's sleep, never while it is REAPING. The handler's
+ * thread is the sleeper, so for it ASLEEP(own tid) is as good as FREE.
  *
- * Handlers run in a leader's sleep, never while it is REAPING. The handler's
- * thread is the leader, so for it LEADING(own tid) is as good as FREE. Its poll,
- * like its wait, leaves FREE behind. The interrupted wait gets EINTR from the
- * kernel in any case: it begins again, or gives up and wakes a follower. They run
- * anywhere in a follower's wait; the worst place is after its last look, before
- * the kernel compares the word (handler_in_follow).
- *
- * A handler may jump out of the wait: LEADING(tid) with nobody asleep, or a
- * follower that was given the lead and does not take it. The leader's thread
- * claims the word again whenever it comes back. Another one, poller or follower,
- * takes LEADING from tid when events have lain in the ring for a while
- * (is_lost): a leader that sleeps would have taken them. If it was merely slow it
- * may sleep on, as the ring is empty then. So sleeps in the kernel are bounded, and
- * those of followers, who then look at the claim and the ring. (JUMP; in the
- * model a sleep ends when the claim says something else.)
- *
- * Waiters that cannot lead, since they wait for another lane as well, do not
- * follow: they must not be given the lead.
+ * A handler may jump out of the wait: ASLEEP(tid) with nobody asleep, or a thread
+ * that stays counted. A wait may also end early, by a time-out or EINTR, and leave its
+ * interest behind, which the reaper takes for a waiter that it has woken. For
+ * these there is the tick (JUMP): the reaper's rest ends by itself, and it takes what
+ * is in the ring, also from a sleeper. If that was merely slow it sleeps on, as
+ * the ring is empty then. So sleeps in the kernel are bounded.
  *
  * Proved: no event is lost or taken twice, nobody reaps beside another, and no
- * waiter or poller is left, for three waiters of which one may time out, or two, one
- * poller and one signal.
+ * waiter or poller is left: without ticks for three waiters, two and a poller, or two
+ * and a signal; with them for two, of which one may jump out or give up.
+ * config: -DPOLL
  * config: -DSIGNAL
  * config: -DJUMP
  * BROKEN_SIGNALS_OPEN: -DSIGNAL
  * BROKEN_SIGNAL_WINDOW: -DSIGNAL
+ * BROKEN_POLL_AT_SLEEPER: -DPOLL
+ * BROKEN_NO_TICK: -DJUMP
  */
 
 #define NR_REQ		3	/* waiter i waits for request i */
+#define NESTED		3	/* the wait of a handler, for the other's; no third waiter then */
 #define POLLER		4
+#define REAPER		5
+#if !defined(SIGNAL) && !defined(JUMP) && !defined(POLL)
+#define NR_3			/* there is a third waiter */
+#endif
 #define FREE		0
 #define REAPING(t)	(t)
-#define LEADING(t)	((t) + 8)
-#define IS_LEADING(x)	((x) > 8)
+#define ASLEEP(t)	((t) + 8)
+#define ATTENDED	20
+#define IS_ASLEEP(x)	((x) > 8 && (x) < ATTENDED)
 #define IN_RING(r)	((ring >> (r)) & 1)
-
-#ifdef JUMP
-#define CAN_STEAL	(ring != 0 && IS_LEADING(claim))
+#define CAN_WAIT	(claim == FREE || claim == ASLEEP(me))
+#ifdef BROKEN_POLL_AT_SLEEPER
+#define CAN_POLL	(claim == FREE || claim == ATTENDED || IS_ASLEEP(claim))
 #else
-#define CAN_STEAL	false
+#define CAN_POLL	(claim == FREE || claim == ATTENDED || claim == ASLEEP(me))
 #endif
-#define CAN_CLAIM	(claim == FREE || claim == LEADING(me) || CAN_STEAL)
 
 byte claim = FREE;
 byte ring;			/* events, one bit for each request */
 bool is_posted[NR_REQ + 1];
 bool is_complete[NR_REQ + 1];
-bool has_followers;		/* bit 0 of follow_word */
-bool is_current[NR_REQ + 1];	/* this one has read it, and no bump came since */
-bool is_asleep[NR_REQ + 1];	/* on follow_word */
+bool has_interest[NR_REQ + 1];	/* of a request */
+byte sleeps_on[NR_REQ + 1];	/* by wait: the request whose record it sleeps on */
 bool free_buffered;		/* the claim's owner has written FREE, not yet visible */
 byte nr_reapers;
+byte nr_waiting;
+bool is_current;		/* the reaper has read its word, and no bump came since */
+bool is_resting;		/* its state says so */
+bool is_reaper_asleep;
 #if defined(SIGNAL) || defined(JUMP)
-byte nr_signals = 1, nr_timeouts = 0;
+byte nr_signals = 1;
 #else
-byte nr_signals = 0, nr_timeouts = 1;
+byte nr_signals = 0;
+#endif
+#ifdef JUMP
+byte nr_timeouts = 1;
+#else
+byte nr_timeouts = 0;
 #endif
 
 /* The kernel posts events, and memory gets to see the stores. */
@@ -101,7 +103,9 @@ end:	do
 		if
 		:: !is_posted[1] -> r = 1
 		:: !is_posted[2] -> r = 2
+#ifdef NR_3
 		:: !is_posted[3] -> r = 3
+#endif
 		fi;
 		is_posted[r] = true;
 		ring = ring | (1 << r);
@@ -111,19 +115,23 @@ end:	do
 	od
 }
 
-inline bump()
+inline wake(s)
 {
-	is_current[1] = false; is_current[2] = false; is_current[3] = false
+	if
+	:: sleeps_on[s] == r -> sleeps_on[s] = 0
+	:: else
+	fi
 }
 
 /* Takes and completes all events; the claim is REAPING(me). */
 inline reap_all()
 {
-	atomic { nr_reapers++; assert(nr_reapers == 1); has_reaped = false };
+	atomic { nr_reapers++; assert(nr_reapers == 1); has_told = false };
 #ifdef BROKEN_SIGNALS_OPEN
-	/* A handler that waits for another request, as a follower. */
+	/* A handler that waits for another request, on its record. */
 	if
-	:: atomic { nr_signals > 0 -> nr_signals-- }; is_complete[1 + me % NR_REQ]
+	:: atomic { nr_signals > 0 && me == 1 -> nr_signals-- };
+		is_complete[3 - me]
 	:: true
 	fi;
 #endif
@@ -135,63 +143,87 @@ inline reap_all()
 		:: IN_RING(2) -> r = 2
 		:: IN_RING(3) -> r = 3
 		fi;
-		ring = ring & ~(1 << r);
-		has_reaped = true
+		ring = ring & ~(1 << r)
 	};
-		atomic { assert(!is_complete[r]); is_complete[r] = true; r = 0 }
+		atomic {
+			assert(!is_complete[r]);
+			is_complete[r] = true;
+			has_told = has_told || has_interest[r];
+			wake(1); wake(2); wake(3);
+			r = 0
+		}
 	:: ring == 0 -> break
 	od;
-	if
-	:: has_reaped ->
-#ifdef BROKEN_FLAG_APART
-		d_step { bump() };
-		d_step { wakes = has_followers; has_followers = false };
-#else
-		d_step { bump(); wakes = has_followers; has_followers = false };
-#endif
+	atomic {
+		nr_reapers--;
 		if
-		:: wakes -> d_step { is_asleep[1] = false; is_asleep[2] = false;
-			is_asleep[3] = false; wakes = false }
+		:: me != REAPER -> has_told = false
 		:: else
 		fi
-	:: else
-	fi;
-	atomic { has_reaped = false; nr_reapers-- }
+	}
 }
 
-inline wake_follower()
+inline wake_reaper()
 {
-	d_step { bump(); wakes = has_followers };
-	atomic {
-		if
-		:: wakes && is_asleep[1] -> is_asleep[1] = false
-		:: wakes && is_asleep[2] -> is_asleep[2] = false
-		:: wakes && is_asleep[3] -> is_asleep[3] = false
-		:: else
-		fi;
-		wakes = false
-	}
+	if
+	:: is_resting -> is_reaper_asleep = false
+	:: else
+	fi
+}
+
+inline call()
+{
+	is_current = false;
+	wake_reaper()
+}
+
+inline store_free()
+{
+	free_buffered = true;
+#ifndef BROKEN_RELEASE_NO_FENCE
+	!free_buffered
+#endif
 }
 
 inline release_claim()
 {
-	free_buffered = true;
-#ifndef BROKEN_RELEASE_NO_FENCE
-	!free_buffered;
-#endif
-#ifndef BROKEN_NO_HANDOVER
-	wake_follower()
+	store_free();
+#ifndef BROKEN_NO_RELIEF
+	if
+	:: nr_waiting > 0 -> call()
+	:: else
+	fi
 #endif
 }
 
-/* A handler that polls. In the leader's sleep it finds LEADING(me), and leaves FREE. */
+inline begin_wait()
+{
+#ifdef BROKEN_COUNT_LATE
+	is_free = claim == FREE;
+	nr_waiting++;
+	is_current = false;
+#else
+	nr_waiting++;
+#ifndef BROKEN_NO_BUMP
+	is_current = false;
+#endif
+	is_free = claim == FREE;
+#endif
+	if
+	:: is_free -> wake_reaper()
+	:: else
+	fi;
+	is_free = false
+}
+
+/* A handler that polls. In its thread's sleep at the ring it finds ASLEEP(me), and leaves FREE. */
 inline poll_in_handler()
 {
 	if
 	:: ring != 0 ->
 		atomic {
 			if
-			:: CAN_CLAIM -> claim = REAPING(me); is_claimed = true
+			:: CAN_POLL -> claim = REAPING(me); is_claimed = true
 			:: else
 			fi
 		};
@@ -203,34 +235,14 @@ inline poll_in_handler()
 	fi
 }
 
-#define NESTED		3	/* no third waiter then */
-
-/* A handler, when the follower has looked for the last time: it polls, or waits for another request. */
-inline handler_in_follow()
-{
-	if
-	:: atomic { nr_signals > 0 -> nr_signals-- };
-		if
-		:: poll_in_handler()
-		:: atomic { !is_nested -> is_nested = true; is_awake = true; want = 1 + me % NR_REQ;
-			slot = NESTED; goto again }
-#ifdef JUMP
-		:: goto out
-#endif
-		fi
-	:: true
-	fi
-}
-
 proctype waiter(byte me)
 {
 	byte r, want = me;
-	byte slot = me;		/* of the wait: is_current, is_asleep */
-	bool is_awake;		/* the handler has interrupted no sleep */
+	byte slot = me;		/* of the wait: sleeps_on */
 	bool is_nested;		/* this is the wait of a handler */
-	bool has_reaped, is_claimed, wakes;
+	bool was_at_ring;	/* which sleep it has interrupted */
+	bool has_told, is_claimed, is_free;
 
-	/* event_ring_wait() */
 again:	if
 	:: is_complete[want] -> goto leave
 	:: else
@@ -238,65 +250,51 @@ again:	if
 	atomic {
 		!free_buffered || claim != REAPING(me);	/* no store of ours before it */
 		if
-		:: CAN_CLAIM -> claim = REAPING(me); goto claimed
+		:: CAN_WAIT -> claim = REAPING(me); goto claimed
 		:: else
 		fi
 	};
 
-	/* follow() */
-#ifdef BROKEN_FLAG_APART
-	has_followers = true;
-	is_current[slot] = true;
-#else
-	d_step { has_followers = true; is_current[slot] = true };
-#endif
-	if
-	:: atomic { is_complete[want] -> is_current[slot] = false; goto leave }
-	:: else
-	fi;
-#ifndef BROKEN_NO_RECHECK
-	if
-	:: atomic { claim == FREE -> is_current[slot] = false; goto again }
-	:: else
-	fi;
-#endif
-	handler_in_follow();
-compare:
-	atomic {			/* the kernel compares and queues in one step */
+	/* Another one is at the ring: sleep on the record. */
+	begin_wait();
+	atomic {
+		has_interest[want] = true;
 		if
-		:: !is_current[slot] -> goto again
-		:: else -> is_asleep[slot] = true; is_current[slot] = false
+		:: is_complete[want]
+		:: else -> sleeps_on[slot] = want
 		fi
 	};
+on_record:
 	if
-	:: !is_asleep[slot] -> goto again
+	:: sleeps_on[slot] == 0 -> nr_waiting--; goto again
 #ifdef JUMP
-	/* Bounded: it looks again some time. */
-	:: atomic { claim == FREE || CAN_STEAL -> is_asleep[slot] = false; goto again }
+	:: atomic { nr_timeouts > 0 && me == 1 -> nr_timeouts--; sleeps_on[slot] = 0 }; nr_waiting--; goto leave
 #endif
-	:: atomic { nr_timeouts > 0 -> nr_timeouts--; is_asleep[slot] = false; goto leave }
-	:: atomic { nr_signals > 0 -> nr_signals--; is_asleep[slot] = false };
+	:: atomic { nr_signals > 0 && me == 1 -> nr_signals-- };
 		if
-		:: poll_in_handler(); goto leave		/* EINTR */
-		:: atomic { !is_nested -> is_nested = true; want = 1 + me % NR_REQ; slot = NESTED; goto again }
+		:: poll_in_handler(); goto on_record
+		:: atomic { !is_nested -> is_nested = true; want = 3 - me; slot = NESTED };
+			goto again
 #ifdef JUMP
-		:: goto out
+		:: sleeps_on[slot] = 0; goto out
 #endif
 		fi
 	fi;
 
-	/* lead() */
+	/* wait_at_ring() */
 claimed:
 	reap_all();
+#ifndef BROKEN_NO_LOOK
 	if
 	:: is_complete[want] -> release_claim(); goto leave
 	:: else
 	fi;
-	claim = LEADING(me);
+#endif
+	claim = ASLEEP(me);
 #ifdef BROKEN_SIGNAL_WINDOW
 	/* A handler, before the kernel is asked to sleep. */
 	if
-	:: atomic { nr_signals > 0 && ring != 0 -> nr_signals-- }; poll_in_handler()
+	:: atomic { nr_signals > 0 && me == 1 && ring != 0 -> nr_signals-- }; poll_in_handler()
 	:: true
 	fi;
 #endif
@@ -304,20 +302,21 @@ claimed:
 	if
 	:: ring != 0
 #ifdef JUMP
-	:: claim != LEADING(me)		/* bounded */
+	:: claim != ASLEEP(me)		/* bounded */
+	:: atomic { nr_timeouts > 0 && me == 1 -> nr_timeouts--; goto interrupted }
 #endif
-	:: atomic { nr_timeouts > 0 -> nr_timeouts--; goto interrupted }
-	:: atomic { nr_signals > 0 -> nr_signals-- };
+	:: atomic { nr_signals > 0 && me == 1 -> nr_signals-- };
 		if
 		:: poll_in_handler()
-		:: atomic { !is_nested -> is_nested = true; want = 1 + me % NR_REQ; slot = NESTED; goto again }
+		:: atomic { !is_nested -> is_nested = true; was_at_ring = true;
+			want = 3 - me; slot = NESTED; goto again }
 #ifdef JUMP
 		:: goto out
 #endif
 		fi;
 interrupted:	atomic {
 			if
-			:: claim == LEADING(me) -> claim = REAPING(me)
+			:: claim == ASLEEP(me) -> claim = REAPING(me)
 			:: else ->
 				if
 				:: goto again		/* SA_RESTART */
@@ -334,25 +333,18 @@ interrupted:	atomic {
 	fi;
 	atomic {
 		if
-		:: claim == LEADING(me) -> claim = REAPING(me); goto claimed
+		:: claim == ASLEEP(me) -> claim = REAPING(me); goto claimed
 		:: else -> goto again
 		fi
 	};
 
-leave:
-#ifndef BROKEN_LEAVE
-	if
-	:: claim == FREE -> wake_follower()
-	:: else
-	fi;
-#endif
-	/* The handler's wait is over: back to what it interrupted. */
+leave:	/* The handler's wait is over: back to what it interrupted. */
 	atomic {
 		if
 		:: is_nested && want != me -> want = me; slot = me;
 			if
-			:: is_awake -> goto compare
-			:: !is_awake -> goto interrupted
+			:: was_at_ring -> goto interrupted
+			:: else -> goto on_record
 			fi
 		:: else
 		fi
@@ -364,34 +356,114 @@ out:	skip
 proctype poller(byte me)
 {
 	byte r;
-	bool has_reaped, wakes;
+	bool has_told;
 
 	do
 	:: is_complete[1] -> break
-	:: ring != 0 && (claim == FREE || CAN_STEAL) ->
+	:: ring != 0 && CAN_POLL ->
 		atomic {
+			!free_buffered || claim != REAPING(me);
 			if
-			:: claim == FREE || CAN_STEAL -> claim = REAPING(me)
+			:: CAN_POLL -> claim = REAPING(me)
 			:: else -> goto taken
 			fi
 		};
 		reap_all();
 		release_claim();
 taken:		skip
-#ifdef BROKEN_POLLER_REAPS
-	:: IS_LEADING(claim) && nr_reapers == 0 -> reap_all()
-#endif
 	od
+}
+
+proctype reaper(byte me)
+{
+	byte r, nr;
+	bool has_told, is_claimed;
+
+next:
+#ifndef BROKEN_WORD_LATE
+	is_current = true;
+#endif
+	nr = nr_waiting;
+	if
+	:: nr > 0 ->
+		atomic {
+			!free_buffered || claim != REAPING(me);
+			if
+			:: claim == FREE -> claim = REAPING(me)
+			:: else -> goto rest
+			fi
+		};
+		if
+		:: ring == 0 ->
+			claim = ATTENDED;
+end_ring:		if
+			:: ring != 0
+#ifdef JUMP
+			:: claim != ATTENDED		/* bounded */
+#endif
+			fi;
+			atomic {
+				if
+				:: claim == ATTENDED -> claim = REAPING(me)
+				:: else -> nr = 0; goto next
+				fi
+			}
+		:: else
+		fi;
+		reap_all();
+		store_free();
+		atomic {
+			if
+			:: nr > has_told -> nr = 0; has_told = false; goto next
+			:: else -> nr = 0; has_told = false
+			fi
+		}
+	:: else
+	fi;
+rest:	nr = 0;
+#ifdef BROKEN_WORD_LATE
+	is_current = true;
+#endif
+	is_resting = true;
+	atomic {			/* the kernel compares and queues in one step */
+		if
+		:: is_current -> is_reaper_asleep = true
+		:: else
+		fi
+	};
+end:	if
+	:: !is_reaper_asleep
+#if defined(JUMP) && !defined(BROKEN_NO_TICK)
+	:: ring != 0 -> is_reaper_asleep = false;
+		/* event_ring_take_left() */
+		atomic {
+			if
+			:: claim == FREE || claim == ATTENDED || IS_ASLEEP(claim) ->
+				claim = REAPING(me); is_claimed = true
+			:: else
+			fi
+		};
+		if
+		:: is_claimed -> reap_all(); release_claim(); is_claimed = false
+		:: else
+		fi
+	:: nr_waiting > 0 -> is_reaper_asleep = false
+#endif
+	fi;
+	is_resting = false;
+	goto next
 }
 
 init
 {
 	atomic {
+		run reaper(REAPER);
 		run waiter(1);
 		run waiter(2);
-#if defined(SIGNAL) || defined(JUMP)
+#ifdef POLL
 		run poller(POLLER)
-#else
+#endif
+#ifdef NR_3
 		run waiter(3)
 #endif
 	}
