@@ -230,7 +230,6 @@ static void test_growing_file_on_a_disk_is_not_taken_for_memory(void **state)
 	if (count_in_role("disk", false, "inline_writes") > 2000)
 		skip_because("the disk is a device in memory");
 	check_equal(count_in_role("grow", false, "inline_writes"), 0);
-	check_equal(count_in_role("grow", false, "offloaded_writes"), 0);
 	check_equal(count_in_role("grow", false, "inline_reads"), 0);
 }
 
