@@ -90,7 +90,7 @@ static void test_header_alone_is_enough_for_a_program(void **state)
 {
 	struct aiocb cb = { 0 }, *list[1] = { &cb };
 	const struct aiocb *waited[1] = { &cb };
-	struct brought_along all = { .timeout = { .tv_sec = 10 } };
+	struct brought_along all = { .timeout = { .tv_sec = default_deadline_ms() / 1000 } };
 	int fd = temp_file(0);
 	char text[] = "hello";
 

@@ -70,7 +70,7 @@ static int exit_in_a_callback(void)
 	aiocb_init(&cb, fd, &in_flight_buf, 1, 0);
 	notify_by_thread(&cb.aio_sigevent, exit_from_callback, NULL);
 	check_equal(aio_read(&cb), 0);
-	becomes_true(false, 20000);
+	becomes_true(false, stretched_ms(20000));
 	return 0;
 }
 
@@ -90,7 +90,7 @@ static int exit_in_a_handler(void)
 	aiocb_init(&cb, fd, &in_flight_buf, 1, 0);
 	notify_by_signal(&cb.aio_sigevent, SIGUSR1, 0);
 	check_equal(aio_read(&cb), 0);
-	becomes_true(false, 20000);
+	becomes_true(false, stretched_ms(20000));
 	return 0;
 }
 

@@ -191,7 +191,7 @@ static int take_the_default_action(void)
 	notify_by_signal(&event, SIGUSR2, 0);
 	submit_notified_read(&cb, fd, &event);
 	await(&cb);
-	becomes_true(false, 5000);
+	becomes_true(false, stretched_ms(5000));
 	return 0;
 }
 

@@ -33,6 +33,7 @@ static void __attribute__((constructor)) support_init(void)
 
 /* ---- the run ---- */
 
+#define USUAL_DEADLINE_MS 10000
 /* What is expected to fail waits no longer than this. */
 #define XFAIL_DEADLINE_MS 1000
 
@@ -78,7 +79,7 @@ int support_run_tests(const char *name, const struct CMUnitTest *tests, size_t n
 
 unsigned int support_limit_deadline(unsigned int ms)
 {
-	return is_expected_to_fail && ms > XFAIL_DEADLINE_MS ? XFAIL_DEADLINE_MS : ms;
+	return stretched_ms(is_expected_to_fail && ms > XFAIL_DEADLINE_MS ? XFAIL_DEADLINE_MS : ms);
 }
 
 /* ---- checks ---- */
@@ -113,11 +114,29 @@ void support_check_equal(long long actual, long long expected, const char *text,
 
 /* ---- deadlines ---- */
 
-unsigned int default_deadline_ms(void)
+static unsigned int chosen_deadline_ms = USUAL_DEADLINE_MS;
+
+uint64_t stretched_ns(uint64_t ns)
 {
 	const char *text = getenv("RTAIO_TEST_DEADLINE_MS");
+	uint64_t given = text ? strtoul(text, NULL, 10) : USUAL_DEADLINE_MS;
 
-	return support_limit_deadline(text ? (unsigned int)strtoul(text, NULL, 10) : 10000);
+	return given > USUAL_DEADLINE_MS ? ns / USUAL_DEADLINE_MS * given : ns;
+}
+
+unsigned int stretched_ms(unsigned int ms)
+{
+	return (unsigned int)(stretched_ns((uint64_t)ms * 1000000) / 1000000);
+}
+
+void choose_default_deadline(unsigned int ms)
+{
+	chosen_deadline_ms = ms;
+}
+
+unsigned int default_deadline_ms(void)
+{
+	return support_limit_deadline(chosen_deadline_ms);
 }
 
 uint64_t now_ns(void)

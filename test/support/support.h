@@ -97,13 +97,21 @@ void support_check_equal(long long actual, long long expected, const char *text,
 /* ---- deadlines ---- */
 
 /*
- * How long any one wait may take; RTAIO_TEST_DEADLINE_MS overrides 10000.  A test
- * that RTAIO_TEST_XFAIL names is expected to fail, often by a wait that never
- * ends: its waits, and its children, get a second.
+ * How long any one wait may take: 10000, or what the program has chosen.  Where
+ * RTAIO_TEST_DEADLINE_MS gives another value for the 10000, every limit is stretched
+ * alike.  A test that RTAIO_TEST_XFAIL names is expected to fail, often by a wait
+ * that never ends: its waits, and its children, get a second.
  */
 unsigned int default_deadline_ms(void);
 
-/* The same for any other wait: shorter in a test that is expected to fail. */
+/* A program, or a child, that waits longer or shorter than the others chooses. */
+void choose_default_deadline(unsigned int ms);
+
+/* Any other limit, for the machine at hand: a slow one gets more. */
+unsigned int stretched_ms(unsigned int ms);
+uint64_t stretched_ns(uint64_t ns);
+
+/* The same for a wait: shorter in a test that is expected to fail. */
 unsigned int support_limit_deadline(unsigned int ms);
 
 /* CLOCK_MONOTONIC in nanoseconds. */

@@ -219,12 +219,13 @@ static bool block_epoll_wait(struct call *call)
 {
 	struct epoll_event event;
 
-	return went_well(epoll_wait(call->id, &event, 1, 10000)) && take_byte(call);
+	return went_well(epoll_wait(call->id, &event, 1, (int)default_deadline_ms())) &&
+	       take_byte(call);
 }
 
 static bool block_epoll_pwait2(struct call *call)
 {
-	struct timespec timeout = { .tv_sec = 10 };
+	struct timespec timeout = { .tv_sec = default_deadline_ms() / 1000 };
 	struct epoll_event event;
 
 	return went_well(syscall(SYS_epoll_pwait2, call->id, &event, 1, &timeout, NULL, 0)) &&
@@ -235,12 +236,12 @@ static bool block_poll(struct call *call)
 {
 	struct pollfd pollfd = { .fd = call->fds[0], .events = POLLIN };
 
-	return went_well(poll(&pollfd, 1, 10000)) && take_byte(call);
+	return went_well(poll(&pollfd, 1, (int)default_deadline_ms())) && take_byte(call);
 }
 
 static bool block_select(struct call *call)
 {
-	struct timeval timeout = { .tv_sec = 10 };
+	struct timeval timeout = { .tv_sec = default_deadline_ms() / 1000 };
 	fd_set set;
 
 	FD_ZERO(&set);
@@ -286,7 +287,7 @@ static void test_select_is_not_interrupted(void **state)
 
 static void set_timeout(int fd)
 {
-	struct timeval timeout = { .tv_sec = 10 };
+	struct timeval timeout = { .tv_sec = default_deadline_ms() / 1000 };
 
 	check_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)), 0);
 }
@@ -350,7 +351,7 @@ static bool block_recvmmsg(struct call *call)
 		{ .msg_hdr = { .msg_iov = &parts[0], .msg_iovlen = 1 } },
 		{ .msg_hdr = { .msg_iov = &parts[1], .msg_iovlen = 1 } },
 	};
-	struct timespec timeout = { .tv_sec = 10 };
+	struct timespec timeout = { .tv_sec = default_deadline_ms() / 1000 };
 
 	return went_well(recvmmsg(call->fds[0], messages, 1, 0, &timeout));
 }
@@ -389,7 +390,7 @@ static void open_signal(struct call *call)
 
 static bool block_sigtimedwait(struct call *call)
 {
-	struct timespec timeout = { .tv_sec = 10 };
+	struct timespec timeout = { .tv_sec = default_deadline_ms() / 1000 };
 	sigset_t set;
 
 	(void)call;
@@ -425,7 +426,7 @@ static bool block_semop(struct call *call)
 
 static bool block_semtimedop(struct call *call)
 {
-	struct timespec timeout = { .tv_sec = 10 };
+	struct timespec timeout = { .tv_sec = default_deadline_ms() / 1000 };
 	struct sembuf down = { .sem_op = -1 };
 
 	return went_well(semtimedop(call->id, &down, 1, &timeout));
@@ -459,7 +460,7 @@ static void open_io_context(struct call *call)
 
 static bool block_io_getevents(struct call *call)
 {
-	struct timespec timeout = { .tv_sec = 10 };
+	struct timespec timeout = { .tv_sec = default_deadline_ms() / 1000 };
 	struct iocb *iocb = &call->iocb;
 	struct io_event event;
 

@@ -124,7 +124,7 @@ static void check_role(const char *role, const char *output)
 	if (strcmp(describe_child(&result), "exited with status 5") ||
 	    strcmp(result.output, output))
 		check_failed("role %s %s: %s", role, describe_child(&result), result.output);
-	check(now_ns() - begin < 4000000000);
+	check(now_ns() - begin < stretched_ns(4000000000));
 }
 
 #define TEST_ROLE(test, role, output)     \
@@ -176,7 +176,7 @@ static void check_prompt_end(int (*function)(void))
 
 	if (strcmp(describe_child(&result), "exited with status 5"))
 		check_failed("%s: %s", describe_child(&result), result.output);
-	check(now_ns() - begin < 2000000000);
+	check(now_ns() - begin < stretched_ns(2000000000));
 }
 
 static void test_exit_does_not_wait_for_requests(void **state)

@@ -98,7 +98,7 @@ static int write_beside_pending_read(void)
 	open_socketpair(fds, SOCK_STREAM);
 	submit_read(&read, fds[0], &byte, 1, 0);
 	submit_write(&write, fds[0], "out", 3, 0);
-	check(becomes_true(aio_error(&write) != EINPROGRESS, 4000));
+	check(becomes_true(aio_error(&write) != EINPROGRESS, stretched_ms(4000)));
 	check_equal(outcome(&write), 3);
 	read_fully(fds[1], NULL, 3);
 	check_equal(aio_error(&read), EINPROGRESS);
@@ -212,7 +212,7 @@ static int use_files_beside_blocked_reads(void)
 
 	block_reads();
 	submit_read(&cb, fd, buf, sizeof(buf), 0);
-	check(becomes_true(aio_error(&cb) != EINPROGRESS, 4000));
+	check(becomes_true(aio_error(&cb) != EINPROGRESS, stretched_ms(4000)));
 	use_aio();
 	release_reads();
 	return 0;
@@ -239,7 +239,7 @@ static int cancel_head_of_queue(void)
 	release_reads();
 	write_fully(fds[1], "abcd", 4);
 	for (int i = 0; i < 4; i++) {
-		check(becomes_true(aio_error(&queue[i]) != EINPROGRESS, 4000));
+		check(becomes_true(aio_error(&queue[i]) != EINPROGRESS, stretched_ms(4000)));
 		res = outcome(&queue[i]);
 		if (i == 0 && ret == AIO_CANCELED) {
 			check_equal(res, -ECANCELED);

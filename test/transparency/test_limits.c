@@ -168,7 +168,7 @@ TEST_IN_CHILD(test_aio_works_without_locked_memory, run_without_locked_memory, 3
 /* Good data stays good; its signal comes when there is room again. */
 static int fill_signal_queue(void)
 {
-	struct timespec timeout = { .tv_sec = 10 };
+	struct timespec timeout = { .tv_sec = default_deadline_ms() / 1000 };
 	int seen[NR_SIGNALS] = { 0 };
 	char buf[NR_SIGNALS][16];
 	struct aiocb cbs[NR_SIGNALS];
@@ -204,7 +204,7 @@ TEST_IN_CHILD(test_full_signal_queue_delays_signals_only, fill_signal_queue, 400
 
 static void take_signals(int first, int nr)
 {
-	struct timespec timeout = { .tv_sec = 10 };
+	struct timespec timeout = { .tv_sec = default_deadline_ms() / 1000 };
 	siginfo_t info;
 	sigset_t set;
 

@@ -199,6 +199,6 @@ int main(void)
 	};
 
 	/* glibc needs minutes for the longest queues of a slow machine. */
-	setenv("RTAIO_TEST_DEADLINE_MS", "60000", 0);
+	choose_default_deadline(60000);
 	return cmocka_run_group_tests_name("many", tests, NULL, NULL);
 }

@@ -99,7 +99,7 @@ static void storm_open(struct storm *storm)
 static void storm_call_everything(struct storm *storm, int fd)
 {
 	struct aiocb *const one[] = { &current };
-	struct timespec long_time = { .tv_sec = 10 };
+	struct timespec long_time = { .tv_sec = default_deadline_ms() / 1000 };
 	char *buf = storm->buf + 4096;
 
 	submit_read(&current, fd, buf, 4096, 4096);
