@@ -8,6 +8,7 @@
 
 #include <dirent.h>
 #include <grp.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -187,6 +188,19 @@ void join_thread(pthread_t thread)
 	clock_gettime(CLOCK_REALTIME, &until);
 	until.tv_sec += ms / 1000 + 1;
 	check_equal(pthread_timedjoin_np(thread, NULL, &until), 0);
+}
+
+void close_others_on_exec(void)
+{
+	struct rlimit limit;
+
+	if (close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) == 0)
+		return;
+	/* The flag is of Linux 5.11. */
+	check_equal(errno, EINVAL);
+	check_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	for (int fd = 3; fd < (int)limit.rlim_cur; fd++)
+		fcntl(fd, F_SETFD, FD_CLOEXEC);
 }
 
 unsigned int nr_tasks(void)

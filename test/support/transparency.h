@@ -90,6 +90,9 @@ bool others_are_asleep(void);
 /* The same, or is it stuck in the kernel, where no signal reaches it, or gone? */
 bool nobody_else_runs(void);
 
+/* The program that is executed next gets the standard descriptors alone. */
+void close_others_on_exec(void);
+
 /* Install a handler of the simple kind. */
 void handle_signal(int signo, void (*handler)(int signo), int flags);
 

@@ -109,7 +109,7 @@ static int play_role(void)
 
 static int run_role(void *role)
 {
-	check_equal(close_range(3, ~0U, CLOSE_RANGE_CLOEXEC), 0);
+	close_others_on_exec();
 	setenv("TEST_EXIT_ROLE", role, 1);
 	execl("/proc/self/exe", "test_exit", "--role", role, NULL);
 	return 1;
