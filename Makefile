@@ -158,7 +158,7 @@ $(UNIT_TESTS): $(B)/test/unit/%: test/unit/%.c $(SUPPORT_OBJS) $(UNIT_BASE:%=$(B
 	$(say) TEST $<
 	$(Q)$(CC) $(TEST_FLAGS) -Ishim $(CFLAGS) $< $(filter %.o,$^) -o $@ -lcmocka -lpthread -ldl
 
-$(B)/test/refused/refuse: test/refused/refuse.c
+$(B)/test/refused/refuse $(B)/test/filesystems/edges: $(B)/test/%: test/%.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(TEST_FLAGS) $(CFLAGS) $< -o $@
 
@@ -184,7 +184,7 @@ $(FUZZ): $(FUZZ_OBJS)
 	$(Q)$(CC) $(VARIANT_FLAGS) $^ $(LDFLAGS) -o $@ -lpthread
 
 .PHONY: tests
-tests: $(BLACK_BOX) $(UNIT_TESTS) $(PRELOADS) $(B)/test/refused/refuse $(FUZZ)
+tests: $(BLACK_BOX) $(UNIT_TESTS) $(PRELOADS) $(B)/test/refused/refuse $(B)/test/filesystems/edges $(FUZZ)
 
 .PHONY: test-programs
 test-programs: all tests
@@ -251,7 +251,7 @@ model: ## verify the lock-free protocols with spin
 SCRIPTS := scripts/rtaio scripts/rtaio-conformance scripts/demo scripts/check scripts/install-missing scripts/run-tests \
 	scripts/check-layers scripts/check-exports scripts/check-assertions scripts/check-traps scripts/check-mutants \
 	scripts/check-sanitizers scripts/check-compilers scripts/check-releases scripts/fuzz scripts/conformance-musl scripts/bench scripts/model .ci/run \
-	scripts/check-kernels scripts/guest/init scripts/guest/initrd scripts/guest/images.sh \
+	scripts/check-kernels scripts/guest/init scripts/guest/initrd scripts/guest/images.sh scripts/guest/filesystems \
 	$(SHELL_TESTS) $(filter %.sh,$(SYSTEM_TESTS))
 C_FILES := $(wildcard shim/*.[ch] include/*.h test/*/*.[ch] test/*/*/*.[ch])
 

@@ -13,8 +13,11 @@ keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 # The tests are built here, so the root has the C library of this release.
 suite=$(. /etc/os-release && echo "${VERSION_CODENAME:-bookworm}")
 
-# What the root holds on top of the minimum.
-root_packages=(libcmocka0 kmod procps iproute2 e2fsprogs)
+# What the root holds on top of the minimum: for the tests, then for scripts/guest/filesystems.
+root_packages=(libcmocka0 kmod procps iproute2 e2fsprogs fio
+	nfs-kernel-server nfs-common samba cifs-utils f2fs-tools jfsutils dosfstools exfatprogs ntfs-3g
+	nilfs-tools ecryptfs-utils squashfs-tools xfsprogs
+	cryptsetup-bin dmsetup thin-provisioning-tools mdadm nbd-server nbd-client)
 
 # To read and to write all of a root takes its owner.
 as_root() {
