@@ -16,7 +16,7 @@ suite=$(. /etc/os-release && echo "${VERSION_CODENAME:-bookworm}")
 # What the root holds on top of the minimum: for the tests, then for scripts/guest/filesystems.
 root_packages=(libcmocka0 kmod procps iproute2 e2fsprogs fio
 	nfs-kernel-server nfs-common samba cifs-utils f2fs-tools jfsutils dosfstools exfatprogs ntfs-3g
-	nilfs-tools ecryptfs-utils squashfs-tools xfsprogs
+	nilfs-tools ecryptfs-utils squashfs-tools xfsprogs btrfs-progs
 	cryptsetup-bin dmsetup thin-provisioning-tools mdadm nbd-server nbd-client)
 
 # To read and to write all of a root takes its owner.
