@@ -387,9 +387,9 @@ static void *pool_thread(void *arg)
 	struct member member = {
 		.pool = arg,
 		.generation = atomic_load(&process_generation),
-		.tid = (pid_t)RAW_SYSCALL(SYS_gettid),
 	};
 
+	member.tid = (pid_t)RAW_SYSCALL(SYS_gettid);
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
 	thread_set_name(member.pool->thread_name);
 	pthread_cleanup_push(leave_pool, &member);
