@@ -52,7 +52,7 @@ sets() {
 sets "a command alone is preloaded" "LD_PRELOAD=$library" --
 sets "--backend=X" "LD_PRELOAD=$library RTAIO_BACKEND=io_uring" --backend=io_uring
 sets "--backend X" "LD_PRELOAD=$library RTAIO_BACKEND=threads" --backend threads
-sets "every other option" "LD_PRELOAD=$library RTAIO_OFFLOAD=0 RTAIO_DEPTH=64 RTAIO_INLINE=0 RTAIO_SPIN=0 RTAIO_STATS=1 \
+sets "every other option" "LD_PRELOAD=$library RTAIO_DEPTH=64 RTAIO_INLINE=0 RTAIO_OFFLOAD=0 RTAIO_SPIN=0 RTAIO_STATS=1 \
 RTAIO_THREADS=8 RTAIO_VERBOSE=1" --depth=64 --spin=0 --threads 8 --inline=0 --offload=0 --stats --verbose
 sets "the smallest number" "LD_PRELOAD=$library RTAIO_DEPTH=1" --depth=1
 sets "the largest number" "LD_PRELOAD=$library RTAIO_DEPTH=65536" --depth=65536
