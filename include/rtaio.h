@@ -26,8 +26,7 @@ const char *rtaio_version(void);
 /*
  * What serves the requests that cannot be done at once, in this process now:
  * "io_uring", "threads", "glibc" (standing aside), or "none" while no request
- * needed the engine.  A
- * static string.
+ * needed the engine.  A static string.
  */
 const char *rtaio_backend(void);
 
@@ -46,8 +45,8 @@ struct rtaio_stats {
 	uint64_t lane_inline;   /* requests by the way they were executed */
 	uint64_t lane_direct;
 	uint64_t lane_ring;
-	uint64_t lane_worker; /* by threads of the library, with the engine or without */
-	uint64_t lane_engine;
+	uint64_t lane_worker;   /* by worker threads, which the engine or the call fed */
+	uint64_t lane_engine;   /* answered or tried on the engine thread itself */
 	uint64_t fallbacks;     /* requests a cheaper way refused */
 	uint64_t resubmissions; /* short, interrupted or refused by the ring */
 	uint64_t deepest_queue; /* most requests outstanding at once */
