@@ -4,10 +4,9 @@
  *
  * aiocb.c is the only file that touches them.  error_code and return_value
  * keep glibc's places; a handle of our record lies in the reserved bytes, and
- * behind it a number (pace.h).  An
- * aiocb that was never submitted holds garbage: nothing in it is trusted
- * unless its error code says EINPROGRESS and its handle names a live record
- * which in turn names this aiocb.
+ * behind it a position (submit_ahead.h).  An aiocb that was never submitted holds
+ * garbage: nothing in it is trusted unless its error code says EINPROGRESS and
+ * its handle names a live record which in turn names this aiocb.
  */
 #ifndef RTAIO_AIOCB_H
 #define RTAIO_AIOCB_H
@@ -29,7 +28,7 @@ void aiocb_complete(struct aiocb *cb, ssize_t res);
 /* The same for a request that was never in progress: everything a submission leaves, at once. */
 void aiocb_complete_at_once(struct aiocb *cb, enum request_op op, ssize_t res, uint32_t number);
 
-/* The number that pace.h gave it, 0 if none; garbage if it was never submitted. */
+/* Its position (submit_ahead.h), 0 if it has none; garbage if it was never submitted. */
 uint32_t aiocb_number(const struct aiocb *cb);
 
 /* Record a refusal at the call: the error code only, as glibc does. */

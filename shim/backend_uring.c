@@ -126,8 +126,8 @@ static bool cancel(struct request *req)
 
 /*
  * Kernels before 6.7: a timer that inbox_push() arms and the ring polls.  Both
- * ends are harmless when the program has closed it and put another file under
- * its number: arming fails, and polling consumes nothing.  Disarming here
+ * ends are harmless when the program has closed it and put another file in
+ * its place: arming fails, and polling consumes nothing.  Disarming here
  * finds that out, and makes a new one.
  */
 static int wake_timer(void)
@@ -174,7 +174,7 @@ static int open_ring(const struct backend_events *events_)
 	has_lost = false;
 	raise_worker_limit();
 	if (!(uring.features & URING_FUTEX))
-		wake_timer(); /* now: it passes through a number that the program may expect free */
+		wake_timer(); /* now: it passes through a descriptor that the program may expect free */
 	return 0;
 }
 

@@ -25,10 +25,10 @@ enum backend_choice {
 
 struct config {
 	enum backend_choice backend;
-	unsigned depth;         /* file requests in flight at once in the ring lane */
-	unsigned threads_max;   /* worker threads for files */
+	unsigned depth;         /* requests of a file's descriptor in flight in the engine */
+	unsigned threads_max;   /* requests on files that workers perform at once */
 	unsigned callbacks_max; /* threads for SIGEV_THREAD callbacks */
-	unsigned spin_us;       /* most that a wait for Linux AIO looks on before it sleeps */
+	unsigned spin_us;       /* longest busy-poll before a thread sleeps */
 	bool inline_lane;
 	bool offload;
 	bool verbose;

@@ -3,7 +3,7 @@
  * descriptor.h - what a file descriptor means, as far as a request must know it.
  *
  * From aio_write returning to the moment the kernel resolves it, a request
- * holds only the number of a descriptor.  A counter of such requests for each
+ * knows its file by its descriptor only.  A counter of such requests for each
  * descriptor (hashed) tells the close functions that something depends on it
  * (close.c).  A close that they do not see means what it means on glibc.
  *

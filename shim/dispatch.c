@@ -73,7 +73,7 @@
 #include "waiter.h"
 #include "workers.h"
 
-#define ROUNDS_MAX 64       /* of what is answered on the spot, before the backend has its turn */
+#define ROUNDS_MAX 64       /* of what is answered on the spot, before the backend is served */
 #define TICK_NS    4000000u /* how often to look while something has to be watched */
 
 /* --- publish ----------------------------------------------------------- */

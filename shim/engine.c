@@ -94,7 +94,7 @@ static void explain_refusal(int err)
 
 /* What may serve the ring lane, the best first. */
 static const struct {
-	enum backend_choice choice; /* beside BACKEND_AUTO */
+	enum backend_choice choice; /* or BACKEND_AUTO */
 	const struct backend *backend;
 } candidates[] = {
 	{ BACKEND_IO_URING, &backend_uring },

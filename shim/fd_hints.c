@@ -29,7 +29,7 @@ static _Atomic uint64_t remembered[NUMBERS];
 #define SKIPS_MAX  15u /* reads that are not tried between two that are */
 #define DEEP_LAST  15u /* reads for which it counts that many were under way */
 
-#define PROMPT_MIN  64u /* so many submissions, one after the other, make a prompt device */
+#define PROMPT_MIN  64u /* so many submissions, one after the other, show a device in memory */
 #define PROMPT_LAST 79u /* the uses of that until the next submission are counted up to here */
 
 #define WITHHELD_FIRST 64u /* writes that are not tried after a refusal, doubled each time */

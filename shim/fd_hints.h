@@ -21,8 +21,8 @@ enum file_kind fd_hints_recall(int fd, int flags);
 
 /*
  * For reads: may @fd be taken for what it was, without a look at its flags?
- * True a few times between two looks, never for O_DIRECT.  Should the number
- * mean another file, a read of it finds that out or is the right one.
+ * True a few times between two looks, never for O_DIRECT.  Should it mean another
+ * file by now, a read of it finds that out or is the right one.
  */
 bool fd_hints_trust(int fd, enum file_kind *kind);
 
@@ -59,7 +59,7 @@ void fd_hints_note_taken(int fd); /* one was neither */
 enum file_kind fd_hints_use_prompt(int fd);
 void fd_hints_note_submission(int fd, bool was_prompt);
 
-/* The numbers @first .. @last are about to mean other files. */
+/* The descriptors @first .. @last are about to mean other files. */
 void fd_hints_forget(unsigned first, unsigned last);
 
 #endif

@@ -31,7 +31,7 @@ enum file_kind {
 	FILE_PROMPT_WAITING,
 };
 
-/* Its reads never miss, and its writers take no turns. */
+/* Its reads never miss, and its writers do not wait for one another. */
 static inline bool file_is_in_memory(enum file_kind kind)
 {
 	return kind == FILE_MEMORY || kind == FILE_PROMPT || kind == FILE_PROMPT_WAITING;

@@ -4,13 +4,12 @@
  *
  * The lanes that bypass the engine act ahead of everything that waits there.
  * They may do so only where no order is due: where no earlier request on the
- * descriptor touches the same bytes, with one of the two a write.  A counting filter over blocks of the descriptor
- * answers "surely not" or "perhaps"; after "perhaps" the engine, which knows
- * exactly, decides.
+ * descriptor touches the same bytes, with one of the two a write.  A counting
+ * filter over blocks of the descriptor answers "surely not" or "perhaps"; after
+ * "perhaps" the engine, which knows exactly, decides.
  *
  * Raised when a request is accepted, lowered when its effect is there, just
- * before it is published.
- * Lock-free; descriptors and blocks are hashed, which only makes "perhaps" more
+ * before it is published.  Lock-free; descriptors and blocks are hashed, which only makes "perhaps" more
  * frequent.
  */
 #ifndef RTAIO_FILTER_H

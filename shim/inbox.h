@@ -26,7 +26,7 @@ struct inbox {
 	 * Kernels without a futex operation in io_uring (before 6.7) need a
 	 * descriptor to wake the ring: a timerfd, armed by each wake.  A timerfd
 	 * and no eventfd, since arming fails harmlessly when the program has put
-	 * another file under the number.  -1: none.
+	 * another file in its place.  -1: none.
 	 */
 	_Atomic int wake_timer;
 	bool wakes_one; /* of several receivers */

@@ -2,7 +2,7 @@
 /*
  * inline.c - the inline lane: requests that complete inside the submitting call.
  *
- * What a number means is remembered (fd_hints.h): a stale answer costs time,
+ * What a descriptor means is remembered (fd_hints.h): a stale answer costs time,
  * never a wrong result.
  *
  *   reads        preadv2(RWF_NOWAIT); pread on memory file systems, which

@@ -123,7 +123,7 @@ static bool is_final(const struct request *req, ssize_t res, bool is_nonblocking
 /*
  * Try on the spot, where nothing blocks: with O_NONBLOCK that is all there is
  * to it, and else often enough what comes next in a stream is there already,
- * so that a chain of requests costs a call each and not two turns of the ring.
+ * so that a chain of requests costs a call each and not two ways through the ring.
  */
 static void issue_without_waiting(struct request *req, bool is_nonblocking)
 {

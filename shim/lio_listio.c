@@ -29,7 +29,7 @@
 #include "submit_ahead.h"
 #include "waiter.h"
 
-/* glibc's opcodes beside the public ones, and the flag of its 64-bit entry points. */
+/* glibc's opcodes that are not public, and the flag of its 64-bit entry points. */
 enum { LIO_DSYNC = 3, LIO_SYNC = 4, LIO_KNOWN_BITS = 127 };
 
 #define SPIN_NS 20000u /* a few copies */

@@ -32,7 +32,7 @@
 static _Atomic uint64_t asked_at_ns; /* for a worker; 0: never */
 static _Atomic int nr_queued;        /* work of copies that a worker has not made */
 static _Atomic int nr_since_wake;    /* offered since a worker was woken for it */
-static struct time_budget in_vain;   /* wakes for too little work */
+static struct time_budget in_vain;   /* spent by wakes for too little work */
 
 static int pieces_of(const struct request *req)
 {

@@ -12,7 +12,7 @@
 /* The kernel moves no more than this by one call (MAX_RW_COUNT). */
 #define PERFORM_BYTES_MAX 0x7ffff000u
 
-/* Bytes or -errno, on @fd: the request's descriptor or a duplicate.  EINTR is retried. */
+/* Bytes or -errno, on @fd: the request's descriptor or that of its pin.  EINTR is retried. */
 ssize_t perform(const struct request *req, int fd);
 
 /*

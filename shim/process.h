@@ -43,8 +43,8 @@ static inline bool process_is_ready(void)
 
 /*
  * Has this process used AIO, or one that it was forked from?  It never becomes
- * false again.  A function that closes a number while another thread uses AIO
- * for the first time may be told either, as if it had been called before.
+ * false again.  A function that closes a descriptor while another thread uses
+ * AIO for the first time may be told either, as if it had been called before.
  */
 static inline bool process_was_used(void)
 {

@@ -2,7 +2,7 @@
 /*
  * request.c - the pool of request records.
  *
- * A Treiber stack of indices, with a tag beside the head so that a pop which
+ * A Treiber stack of indices, with a tag next to the head so that a pop which
  * slept through a pop and a push of the same record fails (ABA), over chunks
  * that double in size.  What was never used is taken by bumping high_water, so
  * growing and forgetting after fork touch no record.

@@ -68,7 +68,7 @@ enum request_place {
 	PLACE_DONE,
 };
 
-/* Marks beside the generation, which they end with. */
+/* Marks in the word of the generation, which they end with. */
 enum request_mark {
 	/* Its submitting call goes on: no order is due to it yet. */
 	REQUEST_SUBMITTING = 1u << 0,
@@ -118,7 +118,7 @@ struct request {
 	size_t nbytes;
 	off_t offset;
 	int fd;
-	uint32_t number; /* of the work that its thread has submitted: submit_ahead.h */
+	uint32_t number; /* its position in what its thread has submitted: submit_ahead.h */
 	int priority;    /* scheduling priority minus aio_reqprio, as glibc orders */
 	uint8_t op;
 	_Atomic uint8_t place;        /* enum request_place; read by any thread */
@@ -151,7 +151,7 @@ struct request {
 	struct fdqueue *queue;
 	uint64_t seq;                          /* order of acceptance */
 	TAILQ_ENTRY(request) outstanding_link; /* in queue->outstanding, oldest first */
-	TAILQ_ENTRY(request) list_link;        /* waiting list, backlog, prepared, or notifier's */
+	TAILQ_ENTRY(request) list_link;        /* waiting list, pool's, prepared, or notifier's */
 	RB_ENTRY(request) tree_link;           /* stream chain, or ranges in flight */
 	ssize_t res;            /* a worker writes, then hands over through the inbox */
 	size_t done;            /* bytes already moved by earlier submissions */
@@ -244,14 +244,14 @@ static inline bool request_is_barrier(const struct request *req)
 	return req->op == OP_FSYNC || req->op == OP_FDATASYNC;
 }
 
-/* [submitter, engine] From here on the number must not become another file's. */
+/* [submitter, engine] From here on the descriptor must not become another file's. */
 static inline void request_hold_descriptor(struct request *req)
 {
 	if (!atomic_exchange(&req->is_held, true))
 		descriptor_hold(req->fd);
 }
 
-/* [any thread] The kernel holds the file, or nothing will be done with the number. */
+/* [any thread] The kernel holds the file, or nothing will be done with the descriptor. */
 static inline void request_release_descriptor(struct request *req)
 {
 	if (atomic_exchange(&req->is_held, false))

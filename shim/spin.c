@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * spin.c - looking on for a moment before going to sleep.
+ * spin.c - busy-polling before a thread sleeps.
  */
 #include "spin.h"
 
@@ -10,7 +10,7 @@
 
 #define GAP_NS 20000u /* between two looks: the processor was somebody else's */
 
-static struct time_budget spun; /* in vain */
+static struct time_budget spun; /* for nothing */
 
 void spin_relax(void)
 {

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * spin.h - looking on for a moment before going to sleep.
+ * spin.h - busy-polling before a thread sleeps.
  *
  * A fast device answers before a thread that sleeps is awake again, with its
- * caches cold.  So it pays to look on, for RTAIO_SPIN microseconds at most; and
- * in vain only for a small part of the time: when nothing comes, and when others
- * want the processor, which shows as a gap between two looks.
+ * caches cold.  So it pays to poll, for RTAIO_SPIN microseconds at most.  A time
+ * budget limits what is wasted: polls to which nothing comes, and time in which
+ * others want the processor, which shows as a gap between two looks.
  */
 #ifndef RTAIO_SPIN_H
 #define RTAIO_SPIN_H

@@ -3,13 +3,13 @@
  * submit_ahead.h - how far ahead of its results does a thread submit?
  *
  * A thread that submits a request and then looks at its result waits for it;
- * one that submits many more before does not.  So each copy gets a number, and
- * the distance from there to the thread's last one when aio_return asks for the
- * result tells.
+ * one that submits many more before does not.  So each request gets a position in
+ * the work of its thread.  When aio_return asks for the result, the distance to
+ * the thread's newest position tells.
  *
- * Thread-local, so nobody is on the other side; a handler on the thread makes
- * it a little wrong, and so does a thread that collects another one's results.
- * It only steers.
+ * Thread-local, so nobody is on the other side.  A handler on the thread makes it
+ * a little wrong, and so does a thread that collects another one's results: it is
+ * a hint.
  */
 #ifndef RTAIO_SUBMIT_AHEAD_H
 #define RTAIO_SUBMIT_AHEAD_H
@@ -25,10 +25,10 @@ static inline unsigned submit_ahead_pieces(size_t nbytes)
 	return 1 + (unsigned)(nbytes / PIECE_BYTES);
 }
 
-/* [submitter] The number of one more request; not 0. */
+/* [submitter] The position of one more request; not 0. */
 uint32_t submit_ahead_note_submitted(size_t nbytes);
 
-/* [any thread] The result of the request with that number was asked for; 0: of one without. */
+/* [any thread] The result of the request at that position was asked for; 0: it has none. */
 void submit_ahead_note_collected(uint32_t number);
 
 /*

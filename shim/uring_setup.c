@@ -127,7 +127,7 @@ static int setup_hidden(struct uring *uring, unsigned entries, struct io_uring_p
 
 /*
  * A ring with a descriptor: enter it by a registered index and close the
- * descriptor; before 5.18 move it out of the way of the program's numbers.
+ * descriptor; before 5.18 move it out of the way of the program's descriptors.
  */
 static void hide_descriptor(struct uring *uring)
 {
