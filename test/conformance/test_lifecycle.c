@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * test_lifecycle.c - requests beside close, exit, idleness and many threads
+ * test_lifecycle.c - requests amid close, exit, idleness and many threads
  *
  * What fork, exec and limits do to requests is tested elsewhere.
  */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * actors.c - who runs a step beside the main thread: two threads and a handler
+ * actors.c - who else than the main thread runs a step: two threads and a handler
  */
 #include "actors.h"
 

@@ -8,7 +8,7 @@
  *	[>] [t0|t1|handler] [-] verb [dN] [rN] [key=value]...
  *
  * ">" belongs to the child that the fork before it makes, "-" to the list
- * before it; t0 and t1 are threads beside the main one, handler a signal handler
+ * before it; t0 and t1 are other threads than the main one, handler a signal handler
  * that interrupts it. Any line may be left out of a valid program: a step whose
  * descriptor or request does not exist does nothing.
  */

@@ -5,7 +5,7 @@
 #
 # Its aio stressor keeps some requests in flight on a file and starts the next from a loop that the
 # completion signals interrupt. It must run to its end without a failure, have made progress, and
-# have been served by the library. Printed beside it: the operations per second with glibc.
+# have been served by the library. Printed as well: the operations per second with glibc.
 
 set -u
 

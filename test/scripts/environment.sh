@@ -88,9 +88,9 @@ equal "RTAIO_STATS=FILE appends" "$(head -1 counters) $(grep -c 'statistics of p
 	"kept 3"
 
 if [ "$(counter direct_reads RTAIO_SPIN=0)" = 0 ]; then
-	skip "a wait looks on before it sleeps" "no direct lane here"
+	skip "a wait busy-polls before it sleeps" "no direct lane here"
 else
-	check "a wait looks on before it sleeps" \
+	check "a wait busy-polls before it sleeps" \
 		[ "$(counter direct_spins RTAIO_SPIN=1000)" -gt 0 ]
 	equal "RTAIO_SPIN=0 makes it sleep at once" "$(counter direct_spins RTAIO_SPIN=0)" 0
 fi

@@ -5,7 +5,7 @@
  * aio_suspend may end for three reasons only: a request of the list is
  * complete, the time is over, a signal came.  Each thread has requests of its
  * own, on a pipe or on an O_DIRECT file, and one that all of them wait for
- * beside theirs; a thread that does nothing else sends them signals.
+ * together with theirs; a thread that does nothing else sends them signals.
  */
 #include "support.h"
 

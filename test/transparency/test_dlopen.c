@@ -2,7 +2,7 @@
 /*
  * test_dlopen.c - AIO used by a plugin that comes and goes
  *
- * The plugin (plugin.so, beside this program) is the code that calls AIO; it is
+ * The plugin (plugin.so, in the directory of this program) is the code that calls AIO; it is
  * unloaded while what it asked for is in flight.  Everything completes, and the
  * next round may load it at another place.
  */

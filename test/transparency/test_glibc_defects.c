@@ -143,7 +143,7 @@ TEST_IN_CHILD(test_notification_is_the_one_asked_for_at_submission,
 
 static atomic_uint nr_threads_seen, nr_run;
 
-/* Long enough to keep a thread, so that others are wanted beside it. */
+/* Long enough to keep a thread, so that others are wanted, too. */
 static void call_back_for_a_while(union sigval value)
 {
 	static _Thread_local bool is_seen;

@@ -5,7 +5,7 @@
  * A write past RLIMIT_FSIZE raises SIGXFSZ in the thread that makes it, and so
  * does submitting such a write to the kernel.  A request of AIO transfers what
  * fits and ends with EFBIG after that, and no thread of the program sees a
- * signal.  The limit may change at any time, even from outside of the process.
+ * signal.  The limit may change at any time, even by another process.
  */
 #include "transparency.h"
 
