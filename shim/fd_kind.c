@@ -89,7 +89,7 @@ static bool is_transfer_on_file(const struct request *req)
 	       req->descriptor.has_flags;
 }
 
-bool fd_kind_is_to_be_learned(const struct request *req)
+static bool is_to_be_learned(const struct request *req)
 {
 	enum file_kind kind;
 
@@ -103,7 +103,7 @@ void fd_kind_learn(const struct request *req)
 {
 	int flags = req->descriptor.flags;
 
-	if (fd_kind_is_to_be_learned(req))
+	if (is_to_be_learned(req))
 		fd_hints_note(req->fd, flags,
 			      flags & O_DIRECT ? ask_for_direct(req->fd) : ask_for_copies(req->fd));
 }

@@ -49,10 +49,10 @@ static inline bool file_is_for_ring(enum file_kind kind)
 	return kind >= FILE_CACHED && kind <= FILE_DIRECT_WAITING;
 }
 
-/* Shall a worker perform @req, whose flags are known, to learn more for the next one? */
-bool fd_kind_is_to_be_learned(const struct request *req);
-
-/* [worker] Learn that.  May wait for a server. */
+/*
+ * [worker, which performs @req] Learn more for the next one, if something is left
+ * to learn.  May wait for a server.
+ */
 void fd_kind_learn(const struct request *req);
 
 #endif

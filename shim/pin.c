@@ -9,6 +9,7 @@
  */
 #include "pin.h"
 
+#include <pthread.h>
 #include <stddef.h>
 #include <sys/mman.h>
 
@@ -21,7 +22,7 @@
 struct pin {
 	struct helper helper; /* first: serve() gets the pin by it */
 	struct message last;
-	int fd; /* in the nursery's table */
+	int fd; /* in the table of who made the pin */
 	_Atomic uint32_t holders;
 	struct pin *next_free;
 };
@@ -32,11 +33,11 @@ struct slab {
 };
 
 static struct slab first_slab;
-/* Nursery only. */
-static struct slab *slabs = &first_slab;
-static unsigned nr_unused = PINS_PER_SLAB; /* of the newest slab: never handed out */
-/* Any pin's thread pushes, only the nursery pops: the head cannot come back while it does. */
-static struct pin *_Atomic free_pins;
+/* The nursery and the engine take pins, their threads give them back; all signals are blocked. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct slab *slabs = &first_slab;   /* guarded by lock */
+static unsigned nr_unused = PINS_PER_SLAB; /* guarded by lock: of the newest slab, never used */
+static struct pin *free_pins;              /* guarded by lock */
 static void (*executed)(struct request *req);
 
 void pin_init(void (*executed_)(struct request *req))
@@ -45,22 +46,6 @@ void pin_init(void (*executed_)(struct request *req))
 }
 
 /* --- memory ------------------------------------------------------------------- */
-
-static struct pin *pop_free(void)
-{
-	struct pin *pin = atomic_load(&free_pins);
-
-	while (pin && !atomic_compare_exchange_weak(&free_pins, &pin, pin->next_free))
-		;
-	return pin;
-}
-
-static void push_free(struct pin *pin)
-{
-	pin->next_free = atomic_load(&free_pins);
-	while (!atomic_compare_exchange_weak(&free_pins, &pin->next_free, pin))
-		;
-}
 
 static bool add_slab(void)
 {
@@ -77,13 +62,24 @@ static bool add_slab(void)
 
 static struct pin *alloc_pin(void)
 {
-	struct pin *pin = pop_free();
+	struct pin *pin;
 
+	pthread_mutex_lock(&lock);
+	pin = free_pins;
 	if (pin)
-		return pin;
-	if (nr_unused == 0 && !add_slab())
-		return NULL;
-	return &slabs->pins[--nr_unused];
+		free_pins = pin->next_free;
+	else if (nr_unused > 0 || add_slab())
+		pin = &slabs->pins[--nr_unused];
+	pthread_mutex_unlock(&lock);
+	return pin;
+}
+
+static void free_pin(struct pin *pin)
+{
+	pthread_mutex_lock(&lock);
+	pin->next_free = free_pins;
+	free_pins = pin;
+	pthread_mutex_unlock(&lock);
 }
 
 /* --- the pin's thread ----------------------------------------------------------- */
@@ -99,7 +95,7 @@ static void execute(struct pin *pin, struct request *req)
 static void end(struct pin *pin)
 {
 	RAW_SYSCALL(SYS_close, pin->fd);
-	push_free(pin);
+	free_pin(pin);
 }
 
 static bool serve(struct helper *helper, struct message *messages)
@@ -134,7 +130,7 @@ struct pin *pin_make(int fd)
 	atomic_store(&pin->holders, 1);
 	if (helper_start(&pin->helper))
 		return pin;
-	push_free(pin);
+	free_pin(pin);
 	return NULL;
 }
 
@@ -163,5 +159,6 @@ void pin_forget(void)
 		munmap(slab, sizeof(*slab));
 	}
 	nr_unused = PINS_PER_SLAB;
-	atomic_store(&free_pins, NULL);
+	pthread_mutex_init(&lock, NULL);
+	free_pins = NULL;
 }

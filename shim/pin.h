@@ -2,8 +2,9 @@
 /*
  * pin.h - an open file of the program's, held for the requests that still need it.
  *
- * The file lies in the descriptor table of the nursery (nursery.h).  Each pin
- * has a thread of its own there, since a request may block for ever, and so may
+ * The file lies in the descriptor table of the nursery (nursery.h), or, where
+ * there is none, is a duplicate in the program's.  Each pin has a thread of its
+ * own there, since a request may block for ever, and so may
  * the close.
  */
 #ifndef RTAIO_PIN_H
@@ -17,8 +18,9 @@ struct pin;
 void pin_init(void (*executed)(struct request *req));
 
 /*
- * [nursery] A pin of @fd, which is one of the nursery's own descriptors, with one
- * holder.  NULL: no thread or no memory, and @fd is the caller's still.
+ * [nursery; engine, where there is none] A pin of @fd, a descriptor of the caller's
+ * table, which the pin's thread has as well, with one holder.  NULL: no thread or
+ * no memory, and @fd is the caller's still.
  */
 struct pin *pin_make(int fd);
 

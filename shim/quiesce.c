@@ -29,8 +29,8 @@
 #define DUPLICATE_MIN 1000   /* out of the way of the program's descriptors */
 #define NAP_FIRST_NS  20000u /* between two questions, then doubled up to */
 #define NAP_LAST_NS   1000000u
-#define BLIND_MAX     16u /* questions, where nobody can see whether a call has begun */
-#define CLOSED_MAX    64u
+#define BLIND_MAX     16u        /* questions, where nobody can see whether a call has begun */
+#define CLOSED_MAX    BYPASS_MAX /* each is kept for one of these, at least */
 
 /* A descriptor that was, or is about to be closed, and what is left of its file. */
 struct closed {
@@ -126,21 +126,16 @@ static struct pin *make_pin(int fd)
 }
 
 /* The descriptor still means the file. */
-static struct closed *keep_file(int fd)
+static void keep_file(struct closed *closed)
 {
-	struct closed *closed = make_closed(fd);
-
-	if (closed && !closed->was_asked) {
-		closed->was_asked = true;
-		closed->pin = make_pin(fd);
-	}
-	return closed;
+	if (!closed->was_asked)
+		closed->pin = make_pin(closed->fd);
+	closed->was_asked = true;
 }
 
-/* False: there is no pin, and @req must begin before its descriptor may be closed. */
 static bool give_pin(struct request *req, const struct closed *closed)
 {
-	if (!closed || !closed->pin)
+	if (!closed->pin)
 		return false;
 	pin_get(closed->pin);
 	req->pin = closed->pin;
@@ -184,14 +179,24 @@ static void quiesce_stream(struct request *question, struct request *req)
 		quiesce_running(question, req);
 }
 
+/* False: there is no pin, and @req must begin before its descriptor may be closed. */
+static bool pin_file(struct request *req)
+{
+	struct closed *closed = make_closed(req->fd);
+
+	if (closed)
+		keep_file(closed);
+	return closed && give_pin(req, closed);
+}
+
 static void quiesce_file(struct request *question, struct request *req)
 {
 	enum request_place place = request_place(req);
 
 	if (place == PLACE_QUEUE) {
-		question->nr_kept += !give_pin(req, keep_file(req->fd));
+		question->nr_kept += !pin_file(req);
 	} else if (place == PLACE_WORKERS && cancel_withdraw(req)) {
-		question->nr_kept += !give_pin(req, keep_file(req->fd));
+		question->nr_kept += !pin_file(req);
 		issue_to_worker_instead(req);
 	} else if (place == PLACE_WORKERS) {
 		quiesce_running(question, req);
@@ -222,19 +227,21 @@ static void quiesce_bypassing(struct request *req, request_handle handle, void *
 	uint32_t generation = (uint32_t)(handle >> 32);
 	pid_t tid = (pid_t)atomic_load(&req->tid);
 	bool is_direct = request_place(req) == PLACE_DIRECT;
+	struct closed *closed;
 	int fd = req->fd;
 
 	/* A call that goes on may be this very thread's, further down its stack. */
 	if (request_is_marked(req, REQUEST_SUBMITTING) || request_lookup(handle) != req)
 		return;
-	if (is_direct) {
-		keep_file(fd);
+	if (!(closed = make_closed(fd))) {
+		question->nr_kept++; /* some will be free in a moment */
+	} else if (is_direct) {
+		keep_file(closed);
 	} else if (workers_withdraw(req, generation)) {
-		keep_file(fd);
+		keep_file(closed);
 		bypass_events_withdrawn(req);
 	} else if (has_begun(question, tid, fd)) {
 		workers_detach(req, generation);
-		make_closed(fd);
 	} else if (request_lookup(handle) == req) {
 		question->nr_kept++;
 	}
