@@ -5,7 +5,9 @@
  * A table of records.  Submitters put theirs in by compare-and-swap, whoever
  * completes one clears its slot, and anybody looks through all slots.  A record
  * that was looked at may end and be used again at any moment: it counts only
- * if its generation is the same before and after.
+ * if its generation is the same before and after.  That of a request which is
+ * just being made is its own already, but the rest is not: so it is seen in its
+ * slot after the generation was read.  test/model/bypass.pml is the model.
  *
  * A submitter that jumps out of its call, from a handler, leaves its slot taken
  * for ever.  It precedes nobody, since its call never returns.
@@ -96,6 +98,13 @@ void bypass_leave(struct request *req)
 		drained();
 }
 
+/* What the slot held at some moment was @handle, and complete. */
+static bool read_handle(unsigned slot, const struct request *req, request_handle *handle)
+{
+	*handle = request_handle_of(req);
+	return atomic_load(&slots[slot]) == req;
+}
+
 /* Call @matches for each that has not ended meanwhile, until it says yes. */
 static struct request *find(bool (*matches)(const struct request *req, const void *arg),
 			    const void *arg, unsigned *slot, request_handle *handle)
@@ -103,12 +112,9 @@ static struct request *find(bool (*matches)(const struct request *req, const voi
 	for (; *slot < atomic_load(&nr_used); ++*slot) {
 		struct request *req = atomic_load(&slots[*slot]);
 
-		if (!req)
+		if (!req || !read_handle(*slot, req, handle) || !matches(req, arg))
 			continue;
-		*handle = request_handle_of(req);
 		/* In this order, also on machines that would rather not. */
-		if (!matches(req, arg))
-			continue;
 		atomic_thread_fence(memory_order_acquire);
 		if (atomic_load(&slots[*slot]) == req && request_handle_of(req) == *handle)
 			return req;
