@@ -1,0 +1,478 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * bypass.pml - how requests that bypass the engine are found
+ * (bypass.c, bypass_events.c, direct.c, offload.c, fdqueue.c, pump.c, cancel.c)
+ *
+ *	submitter		bypass_enter(); offload_submit() or direct_submit();
+ *				bypass_return()
+ *	completer		complete(), on_direct_bounce(); bypass_leave()
+ *	call			enter_engine(), of aio_fsync() or of a transfer
+ *	engine			pump(): issue_all(), await_bypass(), pump_awaiting()
+ *	  look			waits_for_bypass() or is_barrier_clear(), which ask
+ *				bypass_precedes()
+ *	  accept		accept_request(), take_bounced()
+ *
+ *	bypass_enter			engine, with a later request
+ *	mark SUBMITTING			look at the slots: none is earlier: issue
+ *	stamp, slot, filter		is_watched = true, look again
+ *	give it away			sleep until "drained" is posted, look again
+ *	bypass_return: clear the mark
+ *					complete
+ *					filter, result
+ *					slot = NULL; is_watched: post "drained"
+ *
+ * Only what has an older stamp and is no longer marked is earlier: a thread may be
+ * interrupted in its call by a handler which submits a barrier and waits for it. (HANDLER)
+ * What Linux AIO gives back keeps its slot until the engine has it in a queue. The
+ * engine also looks by a tick; here it must do without. A transfer looks only if
+ * the filter says "perhaps".
+ *
+ * Plainly: when a request of the engine's starts, all requests it must wait for have
+ * had their effect whose calls returned before its own began; it does not wait for
+ * later ones (which never end here), nor for calls that go on; no wake is lost.
+ *
+ * In the other configuration aio_cancel() for all of a descriptor meets a record that
+ * ends and is used again. (REUSE)
+ *
+ *	user			request_alloc(), make_record(), bypass_enter(),
+ *				thread_pool_offer(); then cancel_and_wait()
+ *	worker			take(), remove_from_order(); on_offloaded()
+ *	canceller		bypass_visit(): find(), read_handle();
+ *				cancel_bypassing(): thread_pool_withdraw(), goes_on()
+ *
+ * Between alloc and enter the generation is that of the new request already, but
+ * the descriptor is not: it counts only if the record is seen in its slot after the
+ * generation was read. Proved: what is found is on the descriptor that was asked for;
+ * what is withdrawn, too; who has seen the results of all his offloaded requests is
+ * told that all is done.
+ * config: -DHANDLER
+ * config: -DREUSE
+ * BROKEN_WAITS_FOR_CALLS: -DHANDLER
+ * BROKEN_MARK_LATE: -DHANDLER
+ * BROKEN_FIELDS_EARLY: -DREUSE
+ * BROKEN_NO_LOOK_AFTER: -DREUSE
+ * BROKEN_GENERATION_UNLOCKED: -DREUSE
+ * BROKEN_PUBLISHING_UNMARKED: -DREUSE
+ * BROKEN_ENDED_COUNTS: -DREUSE
+ */
+
+#ifndef REUSE
+
+#define NR_REQ		2
+#define NR_CALLS	1	/* of requests of the engine's */
+#ifdef HANDLER
+byte nr_signals = 1;
+#else
+byte nr_signals = 0;
+#endif
+
+byte last_stamp;
+bool is_watched;
+bool is_drained;		/* the message lies in the inbox */
+byte nr_called, nr_done;
+byte last_call;			/* its stamp */
+
+typedef request {
+	bool submitting;
+	byte stamp;
+	bool in_slot, in_filter;
+	bool is_given;		/* to the kernel, or a worker */
+	bool has_returned;
+	bool has_effect;
+	bool is_bounced;	/* the message lies in the inbox */
+	bool lasts		/* does not end, unless one may wait for it */
+};
+request req[NR_REQ];
+
+typedef call_of_engine {
+	byte stamp;
+	bool is_barrier;
+	bool is_after[NR_REQ]	/* must wait for it */
+};
+call_of_engine calls[NR_CALLS];
+
+inline bypass_leave(k)
+{
+#ifdef BROKEN_WATCH_READ_EARLY
+	was_watched = is_watched;
+	req[k].in_slot = false;
+	is_drained = is_drained || was_watched;
+	was_watched = false
+#else
+	req[k].in_slot = false;
+	if
+	:: is_watched -> is_drained = true
+	:: else
+	fi
+#endif
+}
+
+inline call()
+{
+	d_step {
+		for (i : 0 .. NR_REQ - 1) {
+			after[i] = req[i].has_returned && !req[i].has_effect
+		}
+		i = 0
+	};
+	d_step { last_stamp++; mine = last_stamp };
+	atomic {				/* the push */
+		calls[nr_called].stamp = mine;
+		if
+		:: calls[nr_called].is_barrier = true
+		:: true
+		fi;
+		d_step {
+			for (i : 0 .. NR_REQ - 1) {
+				calls[nr_called].is_after[i] = after[i];
+				after[i] = false
+			}
+			i = 0;
+			if
+			:: last_call < mine -> last_call = mine
+			:: else
+			fi;
+			nr_called++;
+			mine = nr_called
+		}
+	}
+}
+
+inline may_be_interrupted()
+{
+	if
+	:: atomic { nr_signals > 0 -> nr_signals-- };
+		call();
+		atomic { nr_done >= mine -> mine = 0 }
+	:: true
+	fi
+}
+
+proctype submitter(byte r)
+{
+	byte i, mine;
+	bool after[NR_REQ];
+
+#ifndef BROKEN_MARK_LATE
+	req[r].submitting = true;
+#endif
+	d_step { last_stamp++; req[r].stamp = last_stamp };
+	may_be_interrupted();
+	req[r].in_slot = true;
+#ifdef BROKEN_MARK_LATE
+	may_be_interrupted();
+	req[r].submitting = true;
+#endif
+	req[r].in_filter = true;
+	may_be_interrupted();
+	atomic {
+		req[r].is_given = true;
+		if
+		:: req[r].lasts = true
+		:: true
+		fi
+	};
+	may_be_interrupted();
+	d_step { req[r].submitting = false; req[r].has_returned = true }
+}
+
+#define MAY_END(k)	(req[k].is_given && (!req[k].lasts || req[k].stamp < last_call))
+
+/* The kernel or a worker, in any order. */
+active proctype completer()
+{
+	byte k;
+#ifdef BROKEN_WATCH_READ_EARLY
+	bool was_watched;
+#endif
+
+end:	do
+	:: atomic {
+		if
+		:: MAY_END(0) -> k = 0
+		:: MAY_END(1) -> k = 1
+		fi;
+		req[k].is_given = false
+	};
+		if
+		:: req[k].has_effect = true;
+			req[k].in_filter = false;
+			bypass_leave(k)
+		:: true ->
+#ifdef BROKEN_BOUNCE_LEAVES
+			bypass_leave(k);
+#endif
+			req[k].is_bounced = true
+		fi;
+		k = 0
+	od
+}
+
+/* A thread of the program that submits something to the engine. */
+proctype caller()
+{
+	byte i, mine;
+	bool after[NR_REQ];
+
+	call()
+}
+
+#ifdef BROKEN_NO_STAMP
+#define IS_OLDER(k)	true
+#else
+#define IS_OLDER(k)	(req[k].stamp < calls[nr_done].stamp)
+#endif
+#ifdef BROKEN_WAITS_FOR_CALLS
+#define GOES_ON(k)	false
+#else
+#define GOES_ON(k)	req[k].submitting
+#endif
+
+inline look()
+{
+	is_over = true;
+	do
+	:: atomic { i < NR_REQ ->
+		if
+		:: !calls[nr_done].is_barrier && !req[i].in_filter
+		:: calls[nr_done].is_barrier || req[i].in_filter ->
+			if
+			:: req[i].in_slot && IS_OLDER(i) && !GOES_ON(i) -> is_over = false
+			:: else
+			fi
+		fi;
+		i++
+	}
+	:: atomic { i == NR_REQ -> i = 0; break }
+	od
+}
+
+/* What came back has its place in the queue, by its stamp; then it leaves. */
+inline accept(k)
+{
+	if
+	:: req[k].is_bounced ->
+		atomic { req[k].is_bounced = false; req[k].has_effect = true };
+		req[k].in_filter = false;
+		bypass_leave(k)
+	:: else
+	fi
+}
+
+#define HAS_MESSAGE	(is_drained || req[0].is_bounced || req[1].is_bounced)
+
+inline receive()
+{
+	is_drained = false;
+	accept(0);
+	accept(1)
+}
+
+active proctype engine()
+{
+	byte i;
+	bool is_over;
+#ifdef BROKEN_WATCH_READ_EARLY
+	bool was_watched;
+#endif
+
+end:	do
+	:: nr_called == nr_done && HAS_MESSAGE -> receive()
+	:: nr_called > nr_done ->
+		look();
+		if
+		:: !is_over ->
+#ifdef BROKEN_WATCH_LATE
+			look();
+			is_watched = true;
+#else
+			is_watched = true;
+			look();
+#endif
+			do
+			:: is_over -> break
+			:: !is_over && HAS_MESSAGE -> receive(); look()
+			od
+		:: else
+		fi;
+		is_watched = false;
+		atomic {
+			for (i : 0 .. NR_REQ - 1) {
+				assert(!calls[nr_done].is_after[i] || req[i].has_effect)
+			}
+			i = 0;
+			is_over = false;
+			nr_done++
+		}
+	od
+}
+
+init
+{
+	atomic {
+		run submitter(0);
+		run submitter(1);
+#ifndef HANDLER
+		run caller()
+#endif
+	}
+}
+
+#else
+
+#define NR_ROUNDS	2	/* of each user */
+
+mtype = { NONE, WAITING, RUNNING };		/* in the pool of threads */
+mtype = { FREE, SUBMITTER, OFFLOADED, DONE };	/* places */
+
+/* The one record; the descriptor is its user's. */
+byte generation;
+byte fd;
+bool in_slot, is_publishing, is_in_pool = true;
+mtype pool_state = NONE, place = FREE;
+
+byte fd_of[4 * NR_ROUNDS + 1];	/* not in the program: what the generations were for */
+bool in_progress[2];		/* the error codes */
+
+/* Questions to the engine. */
+bool is_asked[2], is_kept[2];
+
+inline end_request()
+{
+#ifndef BROKEN_PUBLISHING_UNMARKED
+	is_publishing = true;
+#endif
+	in_progress[fd_of[generation]] = false;
+	place = DONE;
+	d_step { fd_of[generation + 1] = fd_of[generation]; generation++; is_publishing = false };
+	in_slot = false;
+	place = FREE;
+	is_in_pool = true
+}
+
+proctype user(bool me)
+{
+	byte nr;
+	bool knows;
+
+	do
+	:: nr < NR_ROUNDS ->
+		atomic { is_in_pool -> is_in_pool = false };
+		fd = 0;				/* memset() */
+		d_step { generation++; fd_of[generation] = me };
+		place = SUBMITTER;
+		fd = me;
+		in_slot = true;
+		place = OFFLOADED;
+		in_progress[me] = true;
+		pool_state = WAITING;
+		if
+		:: !in_progress[me] -> knows = true
+		:: true
+		fi;
+		is_asked[me] = true;
+		!is_asked[me];
+		assert(!knows || !is_kept[me]);
+		atomic { knows = false; is_kept[me] = false };
+		!in_progress[me];
+		nr++
+	:: else -> break
+	od
+}
+
+active proctype worker()
+{
+end:	do
+	:: atomic { pool_state == WAITING -> pool_state = RUNNING };
+		pool_state = NONE;
+		end_request()
+	od
+}
+
+active proctype canceller()
+{
+	byte handle;
+	bool f, is_taken;
+
+end:	do
+	:: atomic {
+		if
+		:: is_asked[0] -> f = 0
+		:: is_asked[1] -> f = 1
+		fi
+	};
+		/* find() */
+		if
+		:: !in_slot -> goto answer
+		:: else -> handle = generation
+		fi;
+#ifndef BROKEN_FIELDS_EARLY
+		if
+		:: !in_slot -> goto answer
+		:: else
+		fi;
+#endif
+		if
+		:: fd != f -> goto answer
+		:: else
+		fi;
+#ifndef BROKEN_NO_LOOK_AFTER
+		if
+		:: !in_slot -> goto answer
+		:: else
+		fi;
+		if
+		:: generation != handle -> goto answer
+		:: else
+		fi;
+#endif
+		assert(fd_of[handle] == f);
+		/* thread_pool_withdraw(), with the lock held */
+#ifdef BROKEN_GENERATION_UNLOCKED
+		if
+		:: generation == handle
+		:: else -> goto answer
+		fi;
+		atomic {
+			if
+			:: pool_state == WAITING -> pool_state = NONE; is_taken = true
+			:: else
+			fi
+		};
+#else
+		atomic {
+			if
+			:: pool_state == WAITING && generation == handle ->
+				pool_state = NONE; is_taken = true
+			:: else
+			fi
+		};
+#endif
+		if
+		:: is_taken -> assert(fd == f); end_request(); goto answer
+		:: else
+		fi;
+		generation != handle || !is_publishing;
+#ifndef BROKEN_ENDED_COUNTS
+		if
+		:: place == DONE || place == FREE -> goto answer
+		:: else
+		fi;
+#endif
+		if
+		:: generation == handle -> is_kept[f] = true
+		:: else
+		fi;
+answer:		atomic { is_asked[f] = false; handle = 0; is_taken = false; f = 0 }
+	od
+}
+
+init
+{
+	atomic {
+		run user(0);
+		run user(1)
+	}
+}
+
+#endif
