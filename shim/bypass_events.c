@@ -75,6 +75,8 @@ static void on_offloaded(struct request *req)
 		stats_inc(offloaded_writes);
 	else
 		stats_inc(offloaded_syncs);
+	/* Partner: goes_on() in cancel.c.  All signals are blocked here. */
+	request_mark(req, REQUEST_PUBLISHING);
 	waiter_wake_slots(complete(req, req->res));
 }
 

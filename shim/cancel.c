@@ -106,6 +106,20 @@ static void cancel_request(struct request *question, struct request *req)
 	}
 }
 
+/*
+ * As is_out_of_reach(), but the record may be another request's by now, or, when its
+ * result is published, still be in the index for a moment.
+ */
+static bool goes_on(const struct request *req, request_handle handle)
+{
+	enum request_place place;
+
+	while (request_lookup(handle) && request_is_marked(req, REQUEST_PUBLISHING))
+		sched_yield();
+	place = request_place(req);
+	return place != PLACE_DONE && place != PLACE_FREE && request_lookup(handle);
+}
+
 /* It may end at any moment, and the record be another request's. */
 static void cancel_bypassing(struct request *req, request_handle handle, void *arg)
 {
@@ -115,7 +129,7 @@ static void cancel_bypassing(struct request *req, request_handle handle, void *a
 		stats_inc(cancellations);
 		bypass_events_end(req, -ECANCELED);
 		question->nr_cancelled++;
-	} else if (request_lookup(handle)) {
+	} else if (goes_on(req, handle)) {
 		question->nr_kept++;
 	}
 }
