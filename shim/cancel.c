@@ -30,7 +30,9 @@ int cancel_and_wait(int fd, request_handle handle)
 	if (!question)
 		return ret;
 	question->target = handle;
-	if (question_ask(question) && question->nr_kept == 0)
+	if (!question_ask(question))
+		return ret;
+	if (question->nr_kept == 0)
 		ret = question->nr_cancelled ? AIO_CANCELED : AIO_ALLDONE;
 	question_put(question);
 	return ret;

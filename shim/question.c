@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * question.c - something asked of the engine, for whose answer the caller waits.
+ * test/model/question.pml is the model.
  */
 #include "question.h"
 
@@ -28,8 +29,10 @@ bool question_ask(struct request *question)
 	uint32_t process = atomic_load(&process_generation);
 	request_handle handle = request_handle_of(question);
 
-	if (engine_hand_over(&question->message, &question->message) < 0)
+	if (engine_hand_over(&question->message, &question->message) < 0) {
+		request_free(question); /* nobody else has it */
 		return false;
+	}
 	while (process_is_still(process) && request_lookup(handle))
 		waiter_wait_one(handle, NULL, false);
 	return process_is_still(process);

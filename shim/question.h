@@ -19,15 +19,15 @@ struct request *question_make(enum message_kind kind, int fd);
 
 /*
  * [any thread] Ask, and wait for the answer, which is then in @question.  False:
- * nobody answers, there being no engine or, after a fork in a handler, no
- * question.  question_put() follows in either case.  Async-signal-safe.
+ * nobody answers, and the question is gone: there is no engine, or a handler has
+ * forked and this is the child, whose records are all free.  Async-signal-safe.
  */
 bool question_ask(struct request *question);
 
 /* [engine] */
 void question_answer(struct request *question);
 
-/* [any thread] Done with it. */
+/* [any thread] Done with a question that was answered. */
 void question_put(struct request *question);
 
 #endif

@@ -53,14 +53,15 @@ static uint64_t nr_questions;
 static unsigned ask(int first, int last, unsigned *nr_blind)
 {
 	struct request *question = question_make(MESSAGE_CLOSE, first);
-	unsigned nr_kept = 0;
+	unsigned nr_kept;
 
 	if (!question)
 		return 0;
 	question->last_fd = last;
 	question->nr_blind = *nr_blind;
-	if (question_ask(question))
-		nr_kept = question->nr_kept;
+	if (!question_ask(question))
+		return 0;
+	nr_kept = question->nr_kept;
 	*nr_blind += question->is_blind;
 	question_put(question);
 	return nr_kept;

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * question.pml - something asked of the engine, for whose answer the caller waits
+ * (question.c, group.c, publish.c, waiter.c)
+ *
+ *	asker			question_make(); question_ask(): engine_hand_over(),
+ *				waiter_wait_one(); question_put()
+ *	engine			cancel_accept() or quiesce_accept(), which write into
+ *				the question; question_answer(): publish_silent_group(),
+ *				group_put()
+ *
+ * Both hold the record. The asker sleeps on its generation, signals open, and reads
+ * the answer when that has ended. A handler may jump out of the wait: then the asker
+ * never puts its hold, and one record is left behind. Or it forks: in the child all
+ * records are free, and the question is not one any more, so neither hold is put
+ * there, whatever the engine of the parent had done by then. If there is no engine to
+ * be had, nobody will put its hold, and the record is given back at once.
+ *
+ * Proved: the record is given back at most once, and by the last who holds it; nobody
+ * touches it afterwards; the answer is read when it is complete; who does not jump
+ * does not wait for ever; without a jump nothing is left behind; the child gives
+ * nothing back.
+ */
+
+byte generation = 1;		/* of the question */
+byte holders;
+bool is_handed_over;
+bool is_asleep;			/* the asker, on the generation */
+bool is_written;		/* the answer, all of it */
+bool is_given_back, is_left_behind;
+bool is_child;			/* the asker runs in a child of a fork */
+bool is_gone;			/* the asker is done with it */
+byte nr_given_back;
+
+#define USE_RECORD	assert(!is_given_back)
+
+inline group_put()
+{
+	atomic {
+		USE_RECORD;
+		holders--;
+		if
+		:: holders == 0 -> is_given_back = true; nr_given_back++
+		:: else
+		fi
+	}
+}
+
+active proctype engine()
+{
+end:	is_handed_over;
+	atomic { USE_RECORD; is_written = false };	/* the answer is counted */
+#ifndef BROKEN_ANSWER_LATE
+	atomic { USE_RECORD; is_written = true };
+#endif
+	/* waiter_publish(), waiter_wake() */
+	atomic { USE_RECORD; generation++ };
+#ifdef BROKEN_ANSWER_LATE
+	atomic { USE_RECORD; is_written = true };
+#endif
+	is_asleep = false;		/* of a record that may be another's, too */
+#ifdef BROKEN_PUT_EARLY
+	group_put();
+#endif
+	USE_RECORD;			/* request_set_place() */
+#ifndef BROKEN_PUT_EARLY
+	group_put()
+#endif
+}
+
+active proctype asker()
+{
+	byte mine;
+
+#ifdef BROKEN_ONE_HOLD
+	holders = 1;
+#else
+	holders = 2;
+#endif
+	mine = generation;
+	if				/* engine_hand_over() */
+	:: is_handed_over = true
+	:: true ->
+#ifdef BROKEN_REFUSED_IS_LEFT
+		group_put();
+#else
+		atomic { USE_RECORD; is_given_back = true; nr_given_back++ };
+#endif
+		goto out
+	fi;
+	do
+	:: generation != mine -> break
+	:: generation == mine ->
+		atomic {		/* futex_wait() */
+			if
+			:: generation == mine -> is_asleep = true
+			:: else
+			fi
+		};
+		if
+		:: !is_asleep
+		:: is_left_behind = true; goto out	/* a handler jumps */
+		:: goto forked
+		fi
+	:: goto forked			/* interrupted while it looked */
+	od;
+	if
+	:: goto forked
+	:: true
+	fi;
+	atomic { USE_RECORD; assert(is_written) };
+#ifdef BROKEN_READS_LATE
+	group_put();
+	USE_RECORD;
+#else
+	group_put();
+#endif
+	goto out;
+
+	/* A handler forks: what follows is the child. There the parent's engine is not. */
+forked:	is_child = true;
+#ifdef BROKEN_PUT_IN_CHILD
+	assert(holders != 1);		/* else it is given back, and is in the pool twice */
+#endif
+out:	atomic { is_asleep = false; is_gone = true }
+}
+
+/* Nothing moves any more. */
+active proctype judge()
+{
+	timeout;
+	assert(is_gone);
+	assert(nr_given_back <= 1);
+	assert(is_left_behind || is_child || nr_given_back == 1)
+}
