@@ -1,27 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * inbox.pml - the hand-over to the engine, and the engine's sleep, end and start
- * (inbox.c, turn.c, engine.c, backend_uring.c, backend_threads.c)
+ * (inbox.c, engine.c, backend_uring.c, backend_threads.c)
  *
  *	caller			engine_hand_over() and inbox_push(), as called by
- *				submitters, by a signal handler, by cancel.c, which
- *				starts no engine, and by workers (workers.c, execute)
- *	  pay_wake		wake_engine()
- *	  submit:		hand_over_quietly(), inbox_push_quietly()
- *	  pushed:		turn_goes_on(), inbox_prod()
+ *				submitters, by a signal handler, by engine_ask(), which
+ *				may start no engine, and by workers (workers_report())
+ *	  look:			inbox_push(), push_and_wake()
+ *	  pay_wake		inbox_wake()
  *	  closed:		start_engine(), start_claimed()
  *	engine			engine_thread(), serve(), rest(); take_over()
  *	  take			inbox_take(), inbox_take_refused(); oldest_first()
  *	  refuse_all		refuse_all(), inbox_abandon()
- *	  serve_stream		finish(), pump(): turn_end(), turn_take()
  *	  end_sleep:		inbox_fall_asleep(), wait_inbox() or wait_ring(),
  *				inbox_wake_up(), reap()
  *
  * One word, `head`: the newest message of a list which ends in 0, or
  *
  *	EMPTY		the engine is awake and will look again
- *	ASLEEP		the engine sleeps: who replaces this owes a wake, but for
- *			quiet messages, which keep it as a flag beside the list
+ *	ASLEEP		the engine sleeps: who replaces this owes a wake
  *	CLOSED		no engine: who wants one replaces this by STARTING
  *	STARTING	somebody makes the engine, or refuses what piled up
  *
@@ -38,28 +35,20 @@
  * while completions end the engine's sleeps, and a ring that was just closed may
  * leave it behind for a while. A ring that is lost leaves its requests to a
  * successor, which begins when the thread is gone. (RING)
- * What can only wait for another request of its stream is pushed quietly: the
- * turn of that one is seen to go on before the push and after it. Two streams
- * share a place, and one may go on only when there is an answer on the other. The
- * engine, that of backend_threads.c, runs all the time; completions that need no
- * message end its sleep as well. (QUIET)
+ * What is there for several receivers, inbox_push_to_rest(), inbox_open() and wakes
+ * without a message, is in pool.pml.
  *
  * Proved: every message that was accepted is handled or refused, once; a list is
- * received whole and in order; a sleeping engine for which there is a message that
- * is not quiet is owed a wake; nobody waits for ever, so that quiet messages are
- * taken, too; the engine's state has one owner at a time; nothing is in flight when
- * an engine ends; a verdict is not older than the start that waits for it.
+ * received whole and in order; a sleeping engine for which there is a message is
+ * owed a wake; nobody waits for ever; the engine's state has one owner at a time;
+ * nothing is in flight when an engine ends; a verdict is not older than the start
+ * that waits for it.
  * config: -DNAMED
  * config: -DRING
- * config: -DQUIET
  * BROKEN_NO_VERDICT: -DNAMED
  * BROKEN_VERDICT_LATE: -DNAMED
  * BROKEN_NO_JOIN: -DRING
  * BROKEN_WAKE_ONE: -DRING
- * BROKEN_QUIET_ONE_LOOK: -DQUIET
- * BROKEN_QUIET_DROPS_FLAG: -DQUIET
- * BROKEN_TURN_LATE: -DQUIET
- * BROKEN_ANY_TURN: -DQUIET
  */
 
 #define NR_MESSAGES	5
@@ -70,32 +59,26 @@
 #define FROM_HANDLER	5
 
 #define EMPTY		0
-#define ASLEEP		8	/* alone, or beside a list */
+#define ASLEEP		8
 #define CLOSED		16
 #define STARTING	32
 #define LIST_OF(x)	((x) & 7)
-#define IS_ASLEEP(x)	((x) & ASLEEP)
 
 mtype = { LISTS, RECORD, HANDLER, WORKER };		/* callers */
 mtype = { NONE, FRESH, SUCCESSOR };			/* threads that were made */
 mtype = { PENDING, SERVING, REFUSED, NO_THREAD };	/* verdicts */
 
-#ifdef QUIET
-byte head = EMPTY;
-#else
 byte head = CLOSED;
-#endif
 byte next[NR_MESSAGES + 1];
 bool is_pushed[NR_MESSAGES + 1];	/* and not yet taken */
 bool is_accepted[NR_MESSAGES + 1];	/* and not yet handled or refused */
 
-bool is_word_bumped;		/* inbox_wake_word differs from what the engine read */
+bool is_word_bumped;		/* wake_word differs from what the engine read */
 bool is_asleep;			/* the engine, on that futex or in the ring */
 bool is_armed;			/* the ring's operation is on the futex's queue */
 bool is_stale;			/* that of a ring which is closed is */
 bool is_wake_reported;		/* its completion lies in the ring */
 byte nr_owed;			/* wakes */
-bool is_loud;			/* a message in the list is not one that can wait */
 
 mtype created = NONE;		/* the thread has not begun */
 mtype verdict = SERVING;
@@ -113,30 +96,10 @@ byte nr_signals, nr_idle, nr_failures, nr_refusals, nr_losses;
 byte nr_starts, verdict_of;	/* not in the program: the last start, and whose verdict this is */
 #endif
 
-#ifdef QUIET
-/* Two streams; both have the same place. */
-#define STREAM_OF(m)	((m) == OLDER || ((m) == SHORT && is_short_on_1))
-#define WAITS(m, s)	(is_waiting[m] && STREAM_OF(m) == s)
-#define IS_IN_FLIGHT	(in_flight[0] || in_flight[1])
-/* One stream goes on only when there is an answer on the other one. */
-#define MAY_END(s)	(!is_accepted[SHORT] || is_short_on_1 == s)
-
-bool is_short_on_1;
-bool is_waiting[NR_MESSAGES + 1];	/* in the queue of its stream */
-byte in_flight[2], turn_of[2];
-bool is_done[2], is_on_ring_of[2];
-byte nr_turns;
-byte place_turn;		/* 0: none */
-bool place_stream;
-#else
-#define IS_IN_FLIGHT	is_in_flight
-#define MAY_END(s)	true
-#endif
-
 active proctype monitor()
 {
 end:	atomic {
-		is_asleep && is_loud && nr_owed == 0 -> assert(false)
+		is_asleep && LIST_OF(head) && nr_owed == 0 -> assert(false)
 	}
 }
 
@@ -149,17 +112,12 @@ inline receive(m)
 {
 	is_idle = false;
 	if
-#ifdef QUIET
-	:: m == LONG && in_flight[0] == LONG -> is_done[0] = true	/* MESSAGE_EXECUTED */
-	:: m != LONG || in_flight[0] != LONG -> is_accepted[m] = true; is_waiting[m] = true
-#else
 	:: m == LONG && !is_in_flight ->
 		is_accepted[LONG] = true;
 		is_in_flight = true;
 		is_on_ring = is_ring;
 		is_on_worker = !is_ring
 	:: m == LONG && is_in_flight -> is_in_flight = false	/* MESSAGE_EXECUTED */
-#endif
 	:: else
 	fi
 }
@@ -170,7 +128,6 @@ inline take(state)
 	d_step {
 		list = LIST_OF(head);
 		head = state;
-		is_loud = false;
 		do
 		:: list != 0 ->
 			n = next[list];
@@ -256,13 +213,12 @@ inline pay_wake()
 	nr_owed--
 }
 
-/* @flag: ASLEEP, when it is kept */
-inline accept(flag)
+inline accept()
 {
 	assert(!is_pushed[first] && !is_pushed[last]);
 	is_pushed[first] = true; is_pushed[last] = true;
 	is_accepted[first] = true; is_accepted[last] = true;
-	head = first | (flag)
+	head = first
 }
 
 /* Where signals are open: a handler, which submits and waits for it. */
@@ -280,62 +236,29 @@ proctype caller(mtype me; byte first, last)
 {
 	byte old, list, oldest, n, mine;
 	bool may_start = (me != WORKER);
-#ifdef QUIET
-	byte turn;		/* 0: with a wake */
-#endif
 
 end:	if
 	:: me == HANDLER && is_interrupting
-	:: me == WORKER && is_on_worker && MAY_END(0)
+	:: me == WORKER && is_on_worker
 	:: me == LISTS || me == RECORD
 	fi;
 
-#ifdef QUIET
-	/* hand_over_quietly() */
-submit:	if
-	:: me == WORKER -> goto look
-	:: else -> turn = place_turn
-	fi;
-	if
-	:: turn == 0 || place_stream != STREAM_OF(first) -> turn = 0; goto look
-	:: else
-	fi;
-	if
-	:: goto look			/* now and then one wakes */
-	:: old = head			/* inbox_push_quietly() */
-	fi;
-again:	atomic {
-		if
-		:: head == old ->
-			next[last] = LIST_OF(old);
-#ifdef BROKEN_QUIET_DROPS_FLAG
-			accept(0);
-#else
-			accept(IS_ASLEEP(old));
-#endif
-			old = 0
-		:: else -> old = head; goto again
-		fi
-	};
-	goto pushed;
-#endif
 
 	/* inbox_push() */
 look:	old = head;
 	may_be_interrupted();
 try:	if
 	:: old == CLOSED -> goto closed
-	:: IS_ASLEEP(old) ->		/* push_and_wake(), signals blocked */
+	:: old == ASLEEP ->		/* push_and_wake(), signals blocked */
 #ifdef BROKEN_WAKE_FIRST
 		nr_owed++;
 		pay_wake();
 #endif
 		atomic {
 			if
-			:: IS_ASLEEP(head) ->
+			:: head == ASLEEP ->
 				next[last] = LIST_OF(head);
-				accept(0);
-				is_loud = true;
+				accept();
 				old = 0;
 #ifndef BROKEN_WAKE_FIRST
 				nr_owed++
@@ -358,8 +281,7 @@ try:	if
 #else
 				next[last] = LIST_OF(old);
 #endif
-				accept(0);
-				is_loud = true;
+				accept();
 				old = 0
 			:: else -> old = head; goto try
 			fi
@@ -411,31 +333,6 @@ closed:	assert(me != WORKER);
 	goto look;
 
 pushed:
-#ifdef QUIET
-	if
-#ifndef BROKEN_QUIET_ONE_LOOK
-#ifdef BROKEN_ANY_TURN
-	:: turn != 0 && place_turn == 0 ->
-#else
-	:: turn != 0 && place_turn != turn ->
-#endif
-		turn = 0;
-		if			/* inbox_prod() */
-		:: LIST_OF(head) && IS_ASLEEP(head) ->
-			atomic {	/* push_and_wake() without a message */
-				if
-				:: IS_ASLEEP(head) -> head = LIST_OF(head); nr_owed++
-				:: else -> goto waits
-				fi
-			};
-			pay_wake()
-		:: else
-		fi
-#endif
-	:: else -> turn = 0
-	fi;
-waits:
-#endif
 	if				/* a list may be waited for, or not */
 	:: me == LISTS && last == OLDER -> goto done
 	:: me == WORKER -> is_on_worker = false; goto end
@@ -477,58 +374,12 @@ inline leave_ring()
 	is_wake_reported = false
 }
 
-#ifdef QUIET
-inline serve_stream(s)
-{
-	if
-	:: d_step { is_done[s] ->
-#ifdef BROKEN_TURN_LATE
-		late = turn_of[s];
-#else
-		if
-		:: place_turn == turn_of[s] -> place_turn = 0
-		:: else
-		fi;
-#endif
-		is_done[s] = false;
-		is_accepted[in_flight[s]] = false;
-		in_flight[s] = 0;
-		turn_of[s] = 0 }
-	:: else
-	fi;
-	if
-	:: d_step { !in_flight[s] && (WAITS(LONG, s) || WAITS(SHORT, s)) ->
-		n = (WAITS(SHORT, s) -> SHORT : LONG);
-		place_turn = 0; place_stream = s };
-		d_step {
-			nr_turns++;
-			turn_of[s] = nr_turns;
-			place_turn = nr_turns;
-			is_waiting[n] = false;
-			in_flight[s] = n;
-			is_on_worker = is_on_worker || n == LONG;
-			is_on_ring_of[s] = (n != LONG);
-			n = 0
-		}
-	:: else
-	fi
-}
-#define NR_ENGINES	1
-#else
-#define NR_ENGINES	2	/* a second one can start before the first is gone */
-#endif
-
-active [NR_ENGINES] proctype engine()
+/* A second one can start before the first is gone. */
+active [2] proctype engine()
 {
 	byte list, oldest, n, mine;
 	bool is_lost;
-#ifdef BROKEN_TURN_LATE
-	byte late;
-#endif
 
-#ifdef QUIET
-	goto serve;			/* it runs */
-#endif
 
 	/* engine_thread() */
 end:	atomic {
@@ -562,14 +413,10 @@ serve:	if				/* late at worst: then it will not fall asleep */
 	:: head != EMPTY -> take(EMPTY)
 	:: else
 	fi;
-#ifdef QUIET
-	serve_stream(0);
-	serve_stream(1);
-#endif
 
 	/* rest() */
 	if
-	:: is_idle && !IS_IN_FLIGHT -> goto over
+	:: is_idle && !is_in_flight -> goto over
 	:: else
 	fi;
 #ifndef BROKEN_WAKE_WORD_LATE
@@ -583,15 +430,6 @@ serve:	if				/* late at worst: then it will not fall asleep */
 	};
 #ifdef BROKEN_WAKE_WORD_LATE
 	is_word_bumped = false;
-#endif
-#ifdef BROKEN_TURN_LATE
-	d_step {
-		if
-		:: place_turn == late -> place_turn = 0
-		:: else
-		fi;
-		late = 0
-	};
 #endif
 	/* The kernel compares and queues in one step. */
 	d_step {
@@ -607,28 +445,22 @@ serve:	if				/* late at worst: then it will not fall asleep */
 end_sleep:
 	if
 	:: !is_asleep
-#ifdef QUIET
-	:: d_step { is_on_ring_of[0] && MAY_END(0) ->
-		is_on_ring_of[0] = false; is_done[0] = true; is_asleep = false }
-	:: d_step { is_on_ring_of[1] && MAY_END(1) ->
-		is_on_ring_of[1] = false; is_done[1] = true; is_asleep = false }
-#endif
 	:: d_step { is_on_ring ->
 		is_on_ring = false; is_in_flight = false; is_accepted[LONG] = false;
 		is_asleep = false }
-	:: d_step { !IS_IN_FLIGHT && nr_idle > 0 ->
+	:: d_step { !is_in_flight && nr_idle > 0 ->
 		nr_idle--; is_idle = true; is_asleep = false }
 	:: d_step { is_ring && nr_losses > 0 ->
 		nr_losses--; is_lost = true; is_asleep = false }
 	fi;
-	head = head & ~ASLEEP;		/* a list stays */
+	head = (head == ASLEEP -> EMPTY : head);
 	is_wake_reported = false;	/* reap() */
 	if
 	:: is_lost -> goto lost
 	:: else -> goto serve
 	fi;
 
-over:	assert(!IS_IN_FLIGHT);
+over:	assert(!is_in_flight);
 #ifndef BROKEN_CLOSE_EARLY
 	d_step { nr_owners--; leave_ring() };
 #endif
@@ -689,36 +521,20 @@ take_over:
 init
 {
 	atomic {
-#ifndef QUIET
 		/* What ends a sleep may also be missing. */
 		select(nr_idle : 0 .. 1);
 		nr_failures = 1;
-#endif
 #if defined(NAMED)
 		nr_refusals = 1;
 #elif defined(RING)
 		select(nr_losses : 0 .. 1);
-#elif !defined(QUIET)
+#else
 		nr_signals = 1;
 #endif
-#ifdef QUIET
-		in_flight[1] = OLDER;		/* and the engine has not yet looked again */
-		is_accepted[OLDER] = true;
-		is_on_ring_of[1] = true;
-		nr_turns = 1; turn_of[1] = 1; place_turn = 1; place_stream = 1;
-		run caller(LISTS, LONG, LONG);
-#else
 		next[NEWER] = OLDER;		/* submit_to_engine() */
 		run caller(LISTS, NEWER, OLDER);
-#endif
 		run caller(RECORD, SHORT, SHORT);
-#ifdef QUIET
-		if
-		:: is_short_on_1 = true
-		:: true
-		fi;
-#endif
-#if defined(RING) || defined(QUIET)
+#ifdef RING
 		run caller(WORKER, LONG, LONG)
 #else
 		run caller(HANDLER, FROM_HANDLER, FROM_HANDLER)
