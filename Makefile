@@ -259,6 +259,7 @@ C_FILES := $(wildcard shim/*.[ch] include/*.h test/*/*.[ch] test/*/*/*.[ch])
 lint: $(LIBRARY) ## formatting, layers, exports, assertions, scripts, man pages, static analysis
 	clang-format --dry-run --Werror $(C_FILES)
 	scripts/check-layers
+	scripts/model --names
 	scripts/check-exports $(LIBRARY)
 	scripts/check-assertions
 	shellcheck -x $(SCRIPTS)

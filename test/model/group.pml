@@ -5,7 +5,7 @@
  *	submitter		submit_and_wait(), submit_and_go(): group_open(),
  *				group_join(), submit_release_group(), wait_for_group();
  *				reject() in submit.c for what the engine refuses
- *	member			group_leave(), by completion.c and by publish() in
+ *	member			group_leave(), by bypass_events.c and by publish() in
  *				dispatch.c
  *	  group_leave		and publish_silent_group(), by the last
  *
