@@ -93,6 +93,27 @@ static void test_cancel_of_finished_requests_answers_alldone(void **state)
 	close(fd);
 }
 
+/* Whoever looks all the time sees the end early. */
+static void test_cancel_at_the_first_sight_of_the_end_answers_alldone(void **state)
+{
+	enum { SIZE = 128 * 1024 };
+	int fd = temp_file_filled(SIZE);
+	static char buf[SIZE];
+	struct aiocb cb;
+
+	(void)state;
+	for (int i = 0; i < 100; i++) {
+		uint64_t deadline = now_ns() + default_deadline_ms() * UINT64_C(1000000);
+
+		submit_read(&cb, fd, buf, SIZE);
+		while (aio_error(&cb) == EINPROGRESS)
+			check(now_ns() < deadline);
+		check_equal(aio_cancel(fd, NULL), AIO_ALLDONE);
+		check_equal(aio_return(&cb), SIZE);
+	}
+	close(fd);
+}
+
 static void test_cancel_on_an_unused_descriptor_answers_alldone(void **state)
 {
 	int fds[2];
@@ -555,6 +576,7 @@ int main(void)
 		cmocka_unit_test(test_cancel_accepts_a_path_descriptor),
 		cmocka_unit_test(test_cancel_with_another_descriptor_gives_einval),
 		cmocka_unit_test(test_cancel_of_finished_requests_answers_alldone),
+		cmocka_unit_test(test_cancel_at_the_first_sight_of_the_end_answers_alldone),
 		cmocka_unit_test(test_cancel_on_an_unused_descriptor_answers_alldone),
 		cmocka_unit_test(test_cancel_of_a_copied_block_leaves_the_request_alone),
 		cmocka_unit_test(test_cancel_of_a_blocked_read_is_consistent),
