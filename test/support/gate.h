@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * gate.h - memory that is not there until the test says so
+ *
+ * A system call that touches it waits (userfaultfd).  So a request on a file, with
+ * such a buffer, is under way for as long as the test likes.
+ */
+#ifndef RTAIO_TEST_GATE_H
+#define RTAIO_TEST_GATE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct gate {
+	int fd;
+	char *memory;
+	size_t size;
+};
+
+/* False: this machine does not allow it. */
+bool gate_make(struct gate *gate, size_t size);
+
+/* Wait until somebody else waits for the memory: once for each who does. */
+void gate_await(struct gate *gate);
+
+/* The memory is there, full of @value. */
+void gate_open(struct gate *gate, int value);
+
+#endif
