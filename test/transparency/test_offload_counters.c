@@ -127,6 +127,7 @@ static void cancel_often(void)
 static int raced[NR_RACERS];
 static atomic_bool race_is_over;
 
+/* Nobody cancels anything on the first descriptor. */
 static void write_alone(int fd, char *buf)
 {
 	struct aiocb cb;
@@ -134,7 +135,7 @@ static void write_alone(int fd, char *buf)
 
 	submit_write(&cb, fd, buf, RACED_SIZE, 0);
 	res = outcome(&cb);
-	check(res == RACED_SIZE || res == -ECANCELED);
+	check(res == RACED_SIZE || (res == -ECANCELED && fd != raced[0]));
 }
 
 static void *write_in_race(void *arg)
@@ -151,7 +152,7 @@ static void *write_in_race(void *arg)
 static void *cancel_in_race(void *arg)
 {
 	while (!atomic_load(&race_is_over))
-		for (int i = 0; i < NR_RACERS; i++)
+		for (int i = 1; i < NR_RACERS; i++)
 			aio_cancel(raced[i], NULL);
 	return arg;
 }
