@@ -240,7 +240,11 @@ static void quiesce_bypassing(struct request *req, request_handle handle, void *
 		keep_file(closed);
 	} else if (workers_withdraw(req, generation)) {
 		keep_file(closed);
-		bypass_events_withdrawn(req);
+		/* Without a pin it must begin before its descriptor may be closed. */
+		if (!closed->pin && workers_submit(req) == 0)
+			question->nr_kept++;
+		else
+			bypass_events_withdrawn(req);
 	} else if (has_begun(question, tid, fd)) {
 		workers_detach(req, generation);
 	} else if (request_lookup(handle) == req) {
