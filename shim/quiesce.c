@@ -109,29 +109,33 @@ static struct closed *make_closed(int fd)
 }
 
 /*
- * The nursery takes the file over.  Where it cannot, a duplicate must do, which
- * the program can see, and which drops its record locks when it is closed.
+ * Where the nursery cannot take the file over, a duplicate must do, which the
+ * program can see, and which drops its record locks when it is closed.  It is of
+ * no use if the close at hand closes it, too.
  */
-static struct pin *make_pin(int fd)
+static struct pin *pin_duplicate(const struct request *question, int fd)
 {
-	struct pin *pin = nursery_pin(fd);
-	int duplicate;
+	int duplicate = (int)RAW_SYSCALL(SYS_fcntl, fd, F_DUPFD_CLOEXEC, DUPLICATE_MIN);
+	struct pin *pin = NULL;
 
-	if (pin)
-		return pin;
-	duplicate = (int)RAW_SYSCALL(SYS_fcntl, fd, F_DUPFD_CLOEXEC, DUPLICATE_MIN);
-	pin = duplicate >= 0 ? pin_make(duplicate) : NULL;
-	if (!pin && duplicate >= 0)
+	if (duplicate < 0)
+		return NULL;
+	if (duplicate < question->fd || duplicate > question->last_fd)
+		pin = pin_make(duplicate);
+	if (!pin)
 		RAW_SYSCALL(SYS_close, duplicate);
 	return pin;
 }
 
 /* The descriptor still means the file. */
-static void keep_file(struct closed *closed)
+static void keep_file(const struct request *question, struct closed *closed)
 {
-	if (!closed->was_asked)
-		closed->pin = make_pin(closed->fd);
+	if (closed->was_asked)
+		return;
 	closed->was_asked = true;
+	closed->pin = nursery_pin(closed->fd);
+	if (!closed->pin)
+		closed->pin = pin_duplicate(question, closed->fd);
 }
 
 static bool give_pin(struct request *req, const struct closed *closed)
@@ -181,12 +185,12 @@ static void quiesce_stream(struct request *question, struct request *req)
 }
 
 /* False: there is no pin, and @req must begin before its descriptor may be closed. */
-static bool pin_file(struct request *req)
+static bool pin_file(const struct request *question, struct request *req)
 {
 	struct closed *closed = make_closed(req->fd);
 
 	if (closed)
-		keep_file(closed);
+		keep_file(question, closed);
 	return closed && give_pin(req, closed);
 }
 
@@ -195,9 +199,9 @@ static void quiesce_file(struct request *question, struct request *req)
 	enum request_place place = request_place(req);
 
 	if (place == PLACE_QUEUE) {
-		question->nr_kept += !pin_file(req);
+		question->nr_kept += !pin_file(question, req);
 	} else if (place == PLACE_WORKERS && cancel_withdraw(req)) {
-		question->nr_kept += !pin_file(req);
+		question->nr_kept += !pin_file(question, req);
 		issue_to_worker_instead(req);
 	} else if (place == PLACE_WORKERS) {
 		quiesce_running(question, req);
@@ -237,9 +241,9 @@ static void quiesce_bypassing(struct request *req, request_handle handle, void *
 	if (!(closed = make_closed(fd))) {
 		question->nr_kept++; /* some will be free in a moment */
 	} else if (is_direct) {
-		keep_file(closed);
+		keep_file(question, closed);
 	} else if (workers_withdraw(req, generation)) {
-		keep_file(closed);
+		keep_file(question, closed);
 		/* Without a pin it must begin before its descriptor may be closed. */
 		if (!closed->pin && workers_submit(req) == 0)
 			question->nr_kept++;

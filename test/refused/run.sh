@@ -31,6 +31,10 @@ run "seccomp refuses preadv2 and pwritev2" \
 	env WRAPPER="$refuse nowait --" scripts/run-tests --implementation auto \
 	test_aio_read_streams test_aio_write test_ordering test_overlaps
 
+run "seccomp refuses to take files over from another table, and to compare tables" \
+	env WRAPPER="$refuse pidfd --" scripts/run-tests --implementation auto --implementation threads \
+	test_close_reuse test_close_many test_close_streams test_close_fails test_offload_close test_frozen test_locks
+
 restore=:
 trap 'eval "$restore"' EXIT
 
