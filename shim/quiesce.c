@@ -35,9 +35,10 @@
 /* A descriptor that was, or is about to be closed, and what is left of its file. */
 struct closed {
 	int fd;
-	uint64_t question; /* in which it was made */
+	uint64_t close;    /* which made it, however often that asks */
 	uint64_t stamp;    /* requests that are older are for the file of then; 0: free entry */
 	unsigned detached; /* their queue, as fdqueue->detached */
+	bool is_final;     /* nothing depends on the descriptor any more: it is being closed */
 	bool was_asked;    /* for a pin; NULL: there is none to be had */
 	struct pin *pin;
 };
@@ -45,12 +46,13 @@ struct closed {
 /* Engine only. */
 static struct closed all_closed[CLOSED_MAX];
 static unsigned nr_closed;
-static uint64_t nr_questions;
+static uint64_t nr_closes;
+static uint64_t this_close; /* which asks now */
 
 /* --- any thread --------------------------------------------------------------- */
 
 /* How many requests depend on the descriptors still? */
-static unsigned ask(int first, int last, unsigned *nr_blind)
+static unsigned ask(int first, int last, unsigned *nr_blind, uint64_t *close)
 {
 	struct request *question = question_make(MESSAGE_CLOSE, first);
 	unsigned nr_kept;
@@ -59,10 +61,12 @@ static unsigned ask(int first, int last, unsigned *nr_blind)
 		return 0;
 	question->last_fd = last;
 	question->nr_blind = *nr_blind;
+	question->close = *close;
 	if (!question_ask(question))
 		return 0;
 	nr_kept = question->nr_kept;
 	*nr_blind += question->is_blind;
+	*close = question->close;
 	question_put(question);
 	return nr_kept;
 }
@@ -72,9 +76,10 @@ void quiesce(int first, int last)
 	struct timespec nap = { .tv_nsec = NAP_FIRST_NS };
 	uint32_t process = atomic_load(&process_generation);
 	unsigned nr_blind = 0;
+	uint64_t close = 0;
 
 	event_ring_poll();
-	while (process_is_still(process) && ask(first, last, &nr_blind) > 0) {
+	while (process_is_still(process) && ask(first, last, &nr_blind, &close) > 0) {
 		RAW_SYSCALL(SYS_nanosleep, &nap, NULL);
 		if (nap.tv_nsec < (long)NAP_LAST_NS)
 			nap.tv_nsec *= 2;
@@ -91,16 +96,18 @@ static struct closed *make_closed(int fd)
 	for (unsigned i = 0; i < CLOSED_MAX; i++) {
 		struct closed *entry = &all_closed[i];
 
+		if (entry->stamp && entry->fd == fd && entry->close == this_close) {
+			entry->stamp = bypass_stamp();
+			return entry;
+		}
 		if (!entry->stamp)
 			closed = entry;
-		else if (entry->fd == fd && entry->question == nr_questions)
-			return entry;
 	}
 	if (!closed)
 		return NULL;
 	*closed = (struct closed){
 		.fd = fd,
-		.question = nr_questions,
+		.close = this_close,
 		.stamp = bypass_stamp(),
 		.detached = fdqueue_new_detached(),
 	};
@@ -136,6 +143,12 @@ static void keep_file(const struct request *question, struct closed *closed)
 	closed->pin = nursery_pin(closed->fd);
 	if (!closed->pin)
 		closed->pin = pin_duplicate(question, closed->fd);
+}
+
+static bool has_pin(const struct request *question, struct closed *closed)
+{
+	keep_file(question, closed);
+	return closed->pin;
 }
 
 static bool give_pin(struct request *req, const struct closed *closed)
@@ -189,9 +202,7 @@ static bool pin_file(const struct request *question, struct request *req)
 {
 	struct closed *closed = make_closed(req->fd);
 
-	if (closed)
-		keep_file(question, closed);
-	return closed && give_pin(req, closed);
+	return closed && has_pin(question, closed) && give_pin(req, closed);
 }
 
 static void quiesce_file(struct request *question, struct request *req)
@@ -231,7 +242,7 @@ static void quiesce_bypassing(struct request *req, request_handle handle, void *
 	struct request *question = arg;
 	uint32_t generation = (uint32_t)(handle >> 32);
 	pid_t tid = (pid_t)atomic_load(&req->tid);
-	bool is_direct = request_place(req) == PLACE_DIRECT;
+	enum request_place place = request_place(req);
 	struct closed *closed;
 	int fd = req->fd;
 
@@ -239,16 +250,14 @@ static void quiesce_bypassing(struct request *req, request_handle handle, void *
 	if (request_is_marked(req, REQUEST_SUBMITTING) || request_lookup(handle) != req)
 		return;
 	if (!(closed = make_closed(fd))) {
-		question->nr_kept++; /* some will be free in a moment */
-	} else if (is_direct) {
-		keep_file(question, closed);
+		question->nr_kept++; /* it could not tell which file it was for */
+	} else if (place == PLACE_DIRECT) {
+		keep_file(question, closed); /* it may be given back */
+	} else if (place == PLACE_SUBMITTER) {
+		question->nr_kept += !has_pin(question, closed); /* it was so a moment ago */
 	} else if (workers_withdraw(req, generation)) {
-		keep_file(question, closed);
-		/* Without a pin it must begin before its descriptor may be closed. */
-		if (!closed->pin && workers_submit(req) == 0)
-			question->nr_kept++;
-		else
-			bypass_events_withdrawn(req);
+		question->nr_kept += !has_pin(question, closed);
+		bypass_events_withdrawn(req);
 	} else if (has_begun(question, tid, fd)) {
 		workers_detach(req, generation);
 	} else if (request_lookup(handle) == req) {
@@ -267,6 +276,9 @@ static void detach_queues(int first, int last)
 		if (!queue->detached)
 			fdqueue_detach(queue, closed ? closed->detached : fdqueue_new_detached());
 	}
+	for (unsigned i = 0; nr_closed > 0 && i < CLOSED_MAX; i++)
+		if (all_closed[i].stamp && all_closed[i].close == this_close)
+			all_closed[i].is_final = true;
 }
 
 void quiesce_accept(struct request *question)
@@ -274,7 +286,9 @@ void quiesce_accept(struct request *question)
 	int first = question->fd, last = question->last_fd;
 	struct fdqueue *queue;
 
-	nr_questions++;
+	if (!question->close)
+		question->close = ++nr_closes;
+	this_close = question->close;
 	engine_flush(); /* what is prepared is in the kernel then, which holds the files */
 	for (queue = fdqueue_first(first); queue && queue->fd <= last; queue = fdqueue_after(queue))
 		if (!queue->detached)
@@ -309,8 +323,10 @@ int quiesce_take_bounced(struct request *req)
 
 	if (!closed)
 		return 0;
-	req->detached = closed->detached;
-	return give_pin(req, closed) ? 0 : -ECANCELED;
+	/* Until then it has its place among those that it came with. */
+	if (closed->is_final)
+		req->detached = closed->detached;
+	return give_pin(req, closed) || !closed->is_final ? 0 : -ECANCELED;
 }
 
 uint64_t quiesce_since(int fd)
@@ -318,7 +334,7 @@ uint64_t quiesce_since(int fd)
 	uint64_t since = 0;
 
 	for (unsigned i = 0; nr_closed > 0 && i < CLOSED_MAX; i++)
-		if (all_closed[i].fd == fd && all_closed[i].stamp > since)
+		if (all_closed[i].fd == fd && all_closed[i].is_final && all_closed[i].stamp > since)
 			since = all_closed[i].stamp;
 	return since;
 }

@@ -174,6 +174,7 @@ struct request {
 	unsigned nr_pending;     /* aio_cancel: the kernel was asked, the answer is not in */
 	uint64_t nr_publishings; /* the same: before what it has ended was published */
 	int last_fd;             /* close: of a range that begins with fd */
+	uint64_t close;          /* close: which; 0 in its first question */
 	unsigned nr_blind;       /* close: how often nobody could see whether a call has begun, */
 	bool is_blind;           /* and this time */
 };
