@@ -45,7 +45,7 @@ static inline bool descriptor_is_file(const struct descriptor *d)
 
 /*
  * Submitters raise; whoever completes the request lowers, or the engine once
- * the kernel holds the file; the close functions read.
+ * it has seen to its file at close; the close functions read.
  */
 extern _Atomic uint32_t descriptor_held[DESCRIPTOR_BUCKETS];
 

@@ -204,8 +204,7 @@ static void absorb(struct request *req)
 		issue_again(req);
 	} else if ((res == -EINVAL || res == -EOPNOTSUPP) && req->done == 0) {
 		/* Perhaps only the ring cannot do it: the plain call knows. */
-		request_hold_descriptor(req);
-		issue_to_worker_instead(req);
+		issue_to_worker_again(req);
 	} else if (res > 0 && is_stream_write(req) && (size_t)res < req->nbytes) {
 		request_advance(req, (size_t)res);
 		req->attempts = 0;

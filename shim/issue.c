@@ -222,12 +222,35 @@ void issue(struct request *req)
 		issue_stream(req);
 }
 
+/*
+ * May what the ring gave back be issued once more?  If its descriptor was closed
+ * meanwhile, only on the file that was kept for it.
+ */
+static bool has_file(struct request *req)
+{
+	if (req->pin)
+		return true;
+	if (req->queue->detached) {
+		ledger_end(req, -ECANCELED);
+		return false;
+	}
+	request_hold_descriptor(req);
+	return true;
+}
+
+void issue_to_worker_again(struct request *req)
+{
+	if (has_file(req))
+		issue_to_worker_instead(req);
+}
+
 /* Again; on a worker when it led nowhere often enough. */
 void issue_again(struct request *req)
 {
+	if (!has_file(req))
+		return;
 	stats_inc(resubmissions);
-	request_hold_descriptor(req);
-	if (req->attempts++ < ATTEMPTS_MAX)
+	if (!req->pin && req->attempts++ < ATTEMPTS_MAX)
 		issue_to_backend(req);
 	else
 		issue_to_worker_instead(req);
@@ -241,15 +264,13 @@ void issue_leave_prepared(struct request *req)
 	}
 }
 
-/* The kernel took all that was prepared: it holds the files now. */
+/* The kernel took all that was prepared. */
 void issue_submitted(void)
 {
 	struct request *req;
 
-	while ((req = TAILQ_FIRST(&ledger.prepared))) {
+	while ((req = TAILQ_FIRST(&ledger.prepared)))
 		issue_leave_prepared(req);
-		request_release_descriptor(req);
-	}
 }
 
 /* A thread at last, or what can be done without one. */
@@ -286,6 +307,5 @@ void issue_without_ring(struct request *req)
 {
 	issue_leave_prepared(req);
 	req->cqes_due = 0;
-	request_hold_descriptor(req);
-	issue_to_worker_instead(req);
+	issue_to_worker_again(req);
 }

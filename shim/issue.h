@@ -16,13 +16,14 @@ void issue(struct request *req);
 /* The ring gave a result that led nowhere: once more. */
 void issue_again(struct request *req);
 
-/* A worker shall do what the ring could not. */
+/* A worker shall do what the ring could not, or what another worker has not begun. */
+void issue_to_worker_again(struct request *req);
 void issue_to_worker_instead(struct request *req);
 
 /* The ring was taken away: a worker shall do it. */
 void issue_without_ring(struct request *req);
 
-/* The kernel took all that was prepared: it holds the files now. */
+/* The kernel took all that was prepared. */
 void issue_submitted(void);
 
 /* @req is no longer prepared, for whatever reason. */

@@ -195,6 +195,8 @@ static void quiesce_stream(struct request *question, struct request *req)
 		ledger_end(req, -ECANCELED);
 	else if (request_place(req) == PLACE_WORKERS)
 		quiesce_running(question, req);
+	else
+		request_release_descriptor(req); /* the ring holds the file */
 }
 
 /* False: there is no pin, and @req must begin before its descriptor may be closed. */
@@ -203,6 +205,13 @@ static bool pin_file(const struct request *question, struct request *req)
 	struct closed *closed = make_closed(req->fd);
 
 	return closed && has_pin(question, closed) && give_pin(req, closed);
+}
+
+/* The ring holds the file, but may give the request back. */
+static void quiesce_in_ring(const struct request *question, struct request *req)
+{
+	if (!pin_file(question, req))
+		request_release_descriptor(req);
 }
 
 static void quiesce_file(struct request *question, struct request *req)
@@ -216,6 +225,8 @@ static void quiesce_file(struct request *question, struct request *req)
 		issue_to_worker_instead(req);
 	} else if (place == PLACE_WORKERS) {
 		quiesce_running(question, req);
+	} else if (place == PLACE_RING) {
+		quiesce_in_ring(question, req);
 	}
 }
 
@@ -226,7 +237,9 @@ static void quiesce_queue(struct request *question, struct fdqueue *queue)
 	TAILQ_FOREACH_SAFE(req, &queue->outstanding, outstanding_link, next) {
 		if (!atomic_load(&req->is_held))
 			continue;
-		if (queue->is_file)
+		if (req->is_prepared) /* the ring was lost before it took this one */
+			question->nr_kept++;
+		else if (queue->is_file)
 			quiesce_file(question, req);
 		else
 			quiesce_stream(question, req);
