@@ -62,14 +62,13 @@ __attribute__((constructor)) static void find_next(void)
  */
 static bool is_our_table(void)
 {
-	pid_t engine = engine_tid(), self;
+	pid_t engine = engine_tid(), self, process = getpid();
 
-	if (!process_is_ready() || getpid() != atomic_load(&process_pid))
+	if (!process_is_ready() || process != atomic_load(&process_pid))
 		return false;
-	if (engine == 0)
-		return true;
 	self = (pid_t)RAW_SYSCALL(SYS_gettid);
-	return RAW_SYSCALL(SYS_kcmp, self, engine, KCMP_FILES, 0L, 0L) <= 0;
+	/* While there is no engine yet the main thread has the table, most likely. */
+	return RAW_SYSCALL(SYS_kcmp, self, engine ? engine : process, KCMP_FILES, 0L, 0L) <= 0;
 }
 
 static bool is_any_held(unsigned first, unsigned last)
