@@ -228,14 +228,19 @@ static void prepare(const char *path)
 {
 	static unsigned char content[SIZE];
 	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+	off_t end = 0;
 
 	if (fd < 0)
 		return;
 	fill(content, SIZE, 1);
-	/* A device has the length that it has. */
-	if (ftruncate(fd, 0) < 0 && errno != EINVAL)
-		die("cannot truncate");
-	if (pwrite(fd, content, SIZE, 0) != SIZE || fsync(fd) < 0)
+	/* A device has the length that it has: its end is filled, too. */
+	if (ftruncate(fd, 0) < 0) {
+		if (errno != EINVAL)
+			die("cannot truncate");
+		end = lseek(fd, 0, SEEK_END) - SIZE;
+	}
+	if (pwrite(fd, content, SIZE, end) != SIZE || pwrite(fd, content, SIZE, 0) != SIZE ||
+	    fsync(fd) < 0)
 		printf("prepared: %s\n", strerrorname_np(errno));
 	close(fd);
 }
