@@ -54,9 +54,8 @@ static void *run(void *arg)
 		if (messages) {
 			if (!helper->serve(helper, messages))
 				return NULL;
-		} else if (!helper->before_sleep || helper->before_sleep(helper)) {
-			if (!sleep_until_woken(helper) && inbox_close(&helper->inbox))
-				return NULL;
+		} else if (!sleep_until_woken(helper) && inbox_close(&helper->inbox)) {
+			return NULL;
 		}
 	}
 }

@@ -24,8 +24,6 @@ struct helper {
 	 * the thread leaves at once and touches @helper no more.
 	 */
 	bool (*serve)(struct helper *helper, struct message *messages);
-	/* [its thread] Optional: the inbox was empty.  False: do not sleep yet. */
-	bool (*before_sleep)(struct helper *helper);
 	/* [its thread, or the one that failed to make it] Nobody will serve this list. */
 	void (*refuse)(struct helper *helper, struct message *messages);
 };

@@ -12,7 +12,8 @@
 
 static struct time_budget spun; /* for nothing */
 
-void spin_relax(void)
+/* Tell the processor that this thread waits for another one. */
+static void relax(void)
 {
 #ifdef __x86_64__
 	__builtin_ia32_pause();
@@ -33,7 +34,7 @@ bool spin_for(bool (*has_come)(const void *arg), const void *arg, uint64_t max_n
 	if (spin_ns > max_ns)
 		spin_ns = max_ns;
 	while (!(is_there = has_come(arg)) && now - began < spin_ns) {
-		spin_relax();
+		relax();
 		now = clock_now_ns();
 		if (now - last > GAP_NS)
 			lost += now - last;

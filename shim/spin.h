@@ -19,9 +19,6 @@
  */
 bool spin_for(bool (*has_come)(const void *arg), const void *arg, uint64_t max_ns);
 
-/* Tell the processor that this thread waits for another one. */
-void spin_relax(void);
-
 /* Child of a fork: nothing was lost yet. */
 void spin_forget(void);
 

@@ -47,8 +47,8 @@ static uint32_t slot_of_thread(void)
  * cancellation is on around the system call only; no lock is held and nothing
  * has to be undone.
  */
-int waiter_sleep(_Atomic uint32_t *word, uint32_t value, const struct timespec *deadline,
-		 bool can_cancel)
+static int sleep_on(_Atomic uint32_t *word, uint32_t value, const struct timespec *deadline,
+		    bool can_cancel)
 {
 	int old_type = PTHREAD_CANCEL_DEFERRED, ret;
 
@@ -68,7 +68,7 @@ int waiter_wait_one(request_handle handle, const struct timespec *deadline, bool
 		return 0;
 	/* Partner: waiter_publish(). */
 	atomic_fetch_or(&req->interest, INTEREST_GENERATION);
-	return waiter_sleep(request_wait_word(req), (uint32_t)(handle >> 32), deadline, can_cancel);
+	return sleep_on(request_wait_word(req), (uint32_t)(handle >> 32), deadline, can_cancel);
 }
 
 /* Raise @bit in the record of every entry.  False: one is not in progress. */
@@ -119,7 +119,7 @@ int waiter_wait_any(const struct aiocb *const list[], int nent, const struct tim
 	value = atomic_fetch_or(&slots[slot].word, SLOT_ASLEEP) | SLOT_ASLEEP;
 	if (!is_interest_raised(list, nent, bit))
 		return 0;
-	return waiter_sleep(&slots[slot].word, value, deadline, can_cancel);
+	return sleep_on(&slots[slot].word, value, deadline, can_cancel);
 }
 
 uint64_t waiter_publish(struct request *req)

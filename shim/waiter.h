@@ -39,10 +39,6 @@ int waiter_wait_one(request_handle handle, const struct timespec *deadline, bool
 int waiter_wait_any(const struct aiocb *const list[], int nent, const struct timespec *deadline,
 		    bool can_cancel);
 
-/* [any thread] futex_wait(), as a cancellation point if @can_cancel.  0 also when *word differs. */
-int waiter_sleep(_Atomic uint32_t *word, uint32_t value, const struct timespec *deadline,
-		 bool can_cancel);
-
 /*
  * [completing thread] The result of @req is published: end its generation.
  * Returns who is interested, for waiter_wake().
