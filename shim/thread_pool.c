@@ -198,7 +198,7 @@ static int add_thread(struct thread_pool *pool)
 	if (ret == 0)
 		pool->nr_threads++;
 	else if (pool->nr_threads == 0)
-		inbox_close(&pool->inbox); /* nobody adds anything: none was idle */
+		inbox_close(&pool->inbox); /* unless a late copy came in: see drain() */
 	return ret;
 }
 
@@ -214,6 +214,24 @@ static int provide_thread(struct thread_pool *pool)
 		return add_thread(pool);
 	inbox_wake(&pool->inbox);
 	return 0;
+}
+
+/* Is there something for which the bound would have to grow? */
+static bool is_short(struct thread_pool *pool)
+{
+	return !first_takeable(pool) && !TAILQ_EMPTY(&pool->bounded) && pool->bound < pool->nr_max;
+}
+
+/*
+ * True: the engine must be asked.  Only its tick makes a thread where none could be
+ * made, or lets more run; and it may have seen nothing that waits, since this was
+ * offered, or had to follow something.
+ */
+static bool look_after_rest(struct thread_pool *pool)
+{
+	bool has_failed = provide_thread(pool) < 0;
+
+	return pool->is_ordered && (has_failed || is_short(pool)) && !pool->is_watched;
 }
 
 /* Take what submitters have added.  While a thread is idle the inbox stays asleep. */
@@ -303,6 +321,7 @@ static struct request *exchange(struct member *member, struct request *done)
 {
 	struct thread_pool *pool = member->pool;
 	struct request *req;
+	bool asks;
 
 	pthread_mutex_lock(&pool->lock);
 	stop_running(member);
@@ -315,9 +334,10 @@ static struct request *exchange(struct member *member, struct request *done)
 		drain(pool);
 		req = take(member);
 	} while (!req && !become_idle(member));
-	if (req)
-		provide_thread(pool);
+	asks = look_after_rest(pool);
 	pthread_mutex_unlock(&pool->lock);
+	if (asks)
+		pool->ask_for_tick();
 	return req;
 }
 
@@ -479,8 +499,8 @@ bool thread_pool_is_waiting(struct thread_pool *pool)
 	bool is_waiting;
 
 	pthread_mutex_lock(&pool->lock);
-	is_waiting = first_takeable(pool) ||
-		     (!TAILQ_EMPTY(&pool->bounded) && pool->bound < pool->nr_max);
+	is_waiting = first_takeable(pool) || is_short(pool);
+	pool->is_watched = is_waiting;
 	pthread_mutex_unlock(&pool->lock);
 	return is_waiting;
 }
@@ -533,4 +553,5 @@ void thread_pool_init(struct thread_pool *pool)
 	pool->nr_taken = pool->nr_taken_at_tick = 0;
 	pool->bound = pool->nr_eager;
 	pool->growth = 1;
+	pool->is_watched = false;
 }

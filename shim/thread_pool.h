@@ -36,6 +36,8 @@ struct thread_pool {
 	void (*run)(struct request *req);
 	/* On the same thread, when the pool knows @req no longer. */
 	void (*finish)(struct request *req);
+	/* On a thread of an ordered pool: thread_pool_is_waiting() is true, and was not. */
+	void (*ask_for_tick)(void);
 	bool is_ordered;
 	bool runs_callbacks; /* the program's code: empty signal mask, large stack */
 	unsigned nr_eager;   /* bounded requests that run at once, */
@@ -55,6 +57,7 @@ struct thread_pool {
 	unsigned growth;     /* of bound, at the next tick without progress */
 	uint64_t nr_taken;   /* ever */
 	uint64_t nr_taken_at_tick;
+	bool is_watched; /* the engine knows that something waits, and ticks */
 };
 
 /* First use, or child of a fork: no thread, nothing queued. */

@@ -35,10 +35,16 @@ static void finish(struct request *req)
 		workers_report(req);
 }
 
+static void ask_for_tick(void)
+{
+	engine_ask(ENGINE_ASK_WORKERS);
+}
+
 static struct thread_pool workers = {
 	.thread_name = "rtaio-worker",
 	.run = run,
 	.finish = finish,
+	.ask_for_tick = ask_for_tick,
 	.is_ordered = true,
 	.nr_max = WORKERS_MAX,
 };
