@@ -94,7 +94,9 @@ bool inbox_push_to_rest(struct inbox *inbox, struct message *message)
 
 void inbox_open(struct inbox *inbox)
 {
-	atomic_store(&inbox->head, INBOX_EMPTY);
+	uintptr_t expected = INBOX_CLOSED;
+
+	atomic_compare_exchange_strong(&inbox->head, &expected, INBOX_EMPTY);
 }
 
 bool inbox_claim_start(struct inbox *inbox)

@@ -54,7 +54,10 @@ bool inbox_push_to_rest(struct inbox *inbox, struct message *message);
 /* [any thread] Wake a receiver though there is no message. */
 void inbox_wake(struct inbox *inbox);
 
-/* [who makes the first of several receivers] The inbox is closed: open it. */
+/*
+ * [who makes the first of several receivers] Open it.  It may be open: where no receiver
+ * could be made, and a message came in before it was closed again.
+ */
 void inbox_open(struct inbox *inbox);
 
 /* [any thread] Claim the right to start the receiver.  False: somebody has it. */
