@@ -334,31 +334,56 @@ int engine_hand_over(struct message *first, struct message *last)
 	return 0;
 }
 
-static _Atomic uint32_t asked; /* ENGINE_ASK_*; not 0: the message is in the inbox */
+#define ASK_JOINED (1u << 31) /* others rely on who hands the message over */
+
+static _Atomic uint32_t asked; /* ENGINE_ASK_*; not 0: the message is in the inbox, or soon */
 static struct message ask_message = { .kind = MESSAGE_ASK };
 
-/* No handler comes in between that could jump out, and leave the word set for ever. */
+/* False: nobody else hands the message over. */
+static bool join_ask(enum engine_ask what)
+{
+	uint32_t old = atomic_load(&asked);
+
+	while (!atomic_compare_exchange_weak(&asked, &old, old ? old | what | ASK_JOINED : what))
+		continue;
+	return old != 0;
+}
+
+/* Who joined has been told that there is an engine: then one is started. */
+static bool hand_over_ask(enum engine_ask what)
+{
+	uint32_t alone = what;
+
+	if (what != ENGINE_ASK_WORKERS) {
+		if (inbox_push(&engine_inbox, &ask_message, &ask_message))
+			return true;
+		if (atomic_compare_exchange_strong(&asked, &alone, 0))
+			return false;
+	}
+	if (engine_hand_over(&ask_message, &ask_message) == 0)
+		return true;
+	atomic_store(&asked, 0);
+	return false;
+}
+
+/*
+ * No handler comes in between that could jump out, and leave the word set for ever.
+ * test/model/ask.pml is the model.
+ */
 bool engine_ask(enum engine_ask what)
 {
 	uint64_t all = UINT64_MAX, old;
-	bool is_asked = true;
+	bool is_asked;
 
 	RAW_SYSCALL(SYS_rt_sigprocmask, SIG_SETMASK, &all, &old, sizeof(all));
-	if (atomic_fetch_or(&asked, what) == 0) {
-		if (what == ENGINE_ASK_WORKERS)
-			is_asked = engine_hand_over(&ask_message, &ask_message) == 0;
-		else
-			is_asked = inbox_push(&engine_inbox, &ask_message, &ask_message);
-		if (!is_asked)
-			atomic_store(&asked, 0);
-	}
+	is_asked = join_ask(what) || hand_over_ask(what);
 	RAW_SYSCALL(SYS_rt_sigprocmask, SIG_SETMASK, &old, NULL, sizeof(old));
 	return is_asked;
 }
 
 unsigned engine_asked(void)
 {
-	return atomic_exchange(&asked, 0);
+	return atomic_exchange(&asked, 0) & ~ASK_JOINED;
 }
 
 const char *engine_serving(void)

@@ -66,7 +66,7 @@ enum engine_ask {
 
 /*
  * [any thread, also in handlers] Ask for @what.  The engine is started for the
- * sake of the workers only.  False: there is none.
+ * sake of the workers only, and of several who ask at once.  False: there is none.
  */
 bool engine_ask(enum engine_ask what);
 
