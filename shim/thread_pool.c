@@ -21,19 +21,16 @@
 #include "thread_pool.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 
 #include "config.h"
 #include "futex.h"
+#include "pool_order.h"
 #include "process.h"
 #include "spin.h"
 #include "thread.h"
 
-#define SHARE   4u     /* requests of one descriptor that run at once */
 #define POLL_NS 20000u /* for the next copy: to be woken costs more than a copy */
-
-enum { POOL_NONE = 0, POOL_WAITING, POOL_READY, POOL_RUNNING };
 
 /* One for each thread, on its stack. */
 struct member {
@@ -58,47 +55,6 @@ static struct request_list *order_of(struct thread_pool *pool, const struct requ
 	return &pool->order[(unsigned)req->fd % POOL_BUCKETS];
 }
 
-/* The kernel lets one of them at a time into an inode; others would spin for its lock. */
-static bool locks_inode(const struct request *req)
-{
-	return req->op == OP_WRITE && !(req->descriptor.flags & (O_DIRECT | O_SYNC | O_DSYNC));
-}
-
-static bool overlap(const struct request *a, const struct request *b)
-{
-	return (uint64_t)a->offset < (uint64_t)b->offset + b->nbytes &&
-	       (uint64_t)b->offset < (uint64_t)a->offset + a->nbytes;
-}
-
-static bool must_follow(const struct request *req, const struct request *earlier)
-{
-	if (request_is_barrier(req))
-		return true;
-	if (request_is_barrier(earlier))
-		return false;
-	if ((req->is_copy && earlier->is_copy) || (locks_inode(req) && locks_inode(earlier)))
-		return true;
-	return (req->op == OP_WRITE || earlier->op == OP_WRITE) && overlap(req, earlier);
-}
-
-/* All that came before it have begun, and none of them is in its way. */
-static bool may_begin(struct thread_pool *pool, const struct request *req)
-{
-	const struct request *earlier;
-	unsigned nr = 0;
-
-	TAILQ_FOREACH(earlier, order_of(pool, req), pool_link) {
-		if (earlier == req)
-			return true;
-		if (earlier->fd != req->fd || earlier->is_detached)
-			continue;
-		if (earlier->pool_state == POOL_WAITING || ++nr == SHARE ||
-		    must_follow(req, earlier))
-			return false;
-	}
-	return true;
-}
-
 static void make_ready(struct thread_pool *pool, struct request *req)
 {
 	req->pool_state = POOL_READY;
@@ -114,7 +70,7 @@ static void add(struct thread_pool *pool, struct request *req)
 	}
 	req->pool_state = POOL_WAITING;
 	TAILQ_INSERT_TAIL(order_of(pool, req), req, pool_link);
-	if (may_begin(pool, req))
+	if (pool_order_may_begin(order_of(pool, req), req))
 		make_ready(pool, req);
 }
 
@@ -126,7 +82,7 @@ static void make_followers_ready(struct thread_pool *pool, struct request_list *
 	TAILQ_FOREACH(req, order, pool_link) {
 		if (req->fd != fd || req->pool_state != POOL_WAITING)
 			continue;
-		if (!may_begin(pool, req))
+		if (!pool_order_may_begin(order_of(pool, req), req))
 			return;
 		make_ready(pool, req);
 	}

@@ -12,11 +12,7 @@
  * other request (a read or write of a stream, which may block for ever) gets a
  * thread at once.  Idle threads leave.
  *
- * In an ordered pool requests for a file begin in the order in which they came,
- * and no more than a few of one descriptor run at once: a file that blocks does
- * not take the threads of the others.  What overlaps follows; so do buffered
- * writes, which the kernel lets into an inode one at a time, and short copies,
- * which one thread makes best.
+ * An ordered pool begins requests for files as pool_order.h says.
  */
 #ifndef RTAIO_THREAD_POOL_H
 #define RTAIO_THREAD_POOL_H

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: MIT
+/*
+ * pool_order.c - which request of a descriptor may a worker begin?
+ */
+#include "pool_order.h"
+
+#include <fcntl.h>
+
+#define SHARE 4u /* requests of one descriptor that run at once */
+
+/* The kernel lets one of them at a time into an inode; others would spin for its lock. */
+static bool locks_inode(const struct request *req)
+{
+	return req->op == OP_WRITE && !(req->descriptor.flags & (O_DIRECT | O_SYNC | O_DSYNC));
+}
+
+static bool overlap(const struct request *a, const struct request *b)
+{
+	return (uint64_t)a->offset < (uint64_t)b->offset + b->nbytes &&
+	       (uint64_t)b->offset < (uint64_t)a->offset + a->nbytes;
+}
+
+static bool must_follow(const struct request *req, const struct request *earlier)
+{
+	if (request_is_barrier(req))
+		return true;
+	if (request_is_barrier(earlier))
+		return false;
+	if ((req->is_copy && earlier->is_copy) || (locks_inode(req) && locks_inode(earlier)))
+		return true;
+	return (req->op == OP_WRITE || earlier->op == OP_WRITE) && overlap(req, earlier);
+}
+
+bool pool_order_may_begin(const struct request_list *order, const struct request *req)
+{
+	const struct request *earlier;
+	unsigned nr = 0;
+
+	TAILQ_FOREACH(earlier, order, pool_link) {
+		if (earlier == req)
+			return true;
+		if (earlier->fd != req->fd || earlier->is_detached)
+			continue;
+		if (earlier->pool_state == POOL_WAITING || ++nr == SHARE ||
+		    must_follow(req, earlier))
+			return false;
+	}
+	return true;
+}
