@@ -31,6 +31,12 @@ static bool must_follow(const struct request *req, const struct request *earlier
 	return (req->op == OP_WRITE || earlier->op == OP_WRITE) && overlap(req, earlier);
 }
 
+/* What was submitted before the descriptor was closed is for the same file still. */
+static bool is_of_closed(const struct request *earlier, const struct request *req)
+{
+	return earlier->detached_at && req->stamp > earlier->detached_at;
+}
+
 bool pool_order_may_begin(const struct request_list *order, const struct request *req)
 {
 	const struct request *earlier;
@@ -39,7 +45,7 @@ bool pool_order_may_begin(const struct request_list *order, const struct request
 	TAILQ_FOREACH(earlier, order, pool_link) {
 		if (earlier == req)
 			return true;
-		if (earlier->fd != req->fd || earlier->is_detached)
+		if (earlier->fd != req->fd || is_of_closed(earlier, req))
 			continue;
 		if (earlier->pool_state == POOL_WAITING || ++nr == SHARE ||
 		    must_follow(req, earlier))

@@ -136,7 +136,7 @@ struct request {
 	/* --- pool of threads: guarded by its lock --- */
 	TAILQ_ENTRY(request) pool_link;
 	uint8_t pool_state;
-	bool is_detached;     /* its descriptor was closed */
+	uint64_t detached_at; /* stamp of the close of its descriptor, or 0 */
 	_Atomic uint32_t tid; /* of the thread that runs it */
 
 	/* --- groups and questions --- */

@@ -23,6 +23,7 @@
 #include <errno.h>
 #include <signal.h>
 
+#include "bypass.h"
 #include "config.h"
 #include "futex.h"
 #include "pool_order.h"
@@ -445,8 +446,8 @@ void thread_pool_detach(struct thread_pool *pool, struct request *req, uint32_t 
 {
 	pthread_mutex_lock(&pool->lock);
 	drain(pool);
-	if (request_generation(req) == generation)
-		req->is_detached = true;
+	if (request_generation(req) == generation && !req->detached_at)
+		req->detached_at = bypass_stamp();
 	pthread_mutex_unlock(&pool->lock);
 }
 
