@@ -153,24 +153,33 @@ bool bypass_has_direct(void)
 
 struct range_of_fds {
 	int first, last;
+	uint64_t before;
 };
 
 static bool is_within(const struct request *req, const void *arg)
 {
 	const struct range_of_fds *fds = arg;
 
-	return req->fd >= fds->first && req->fd <= fds->last;
+	return req->fd >= fds->first && req->fd <= fds->last && req->stamp < fds->before;
 }
 
-void bypass_visit(int first, int last,
-		  void (*visit)(struct request *req, request_handle handle, void *arg), void *arg)
+struct request *bypass_next(int first, int last, uint64_t *stamp, request_handle *handle)
 {
-	struct range_of_fds fds = { first, last };
-	request_handle handle;
-	struct request *req;
+	struct range_of_fds fds = { first, last, *stamp };
+	struct request *req, *youngest = NULL;
+	request_handle found;
+	uint64_t found_stamp;
 
-	for (unsigned slot = 0; (req = find(is_within, &fds, &slot, &handle)); slot++)
-		visit(req, handle, arg);
+	*stamp = 0;
+	for (unsigned slot = 0; (req = find(is_within, &fds, &slot, &found)); slot++) {
+		found_stamp = req->stamp;
+		if (found_stamp < *stamp || found_stamp >= fds.before)
+			continue;
+		youngest = req;
+		*stamp = found_stamp;
+		*handle = found;
+	}
+	return youngest;
 }
 
 struct later {

@@ -61,11 +61,12 @@ bool bypass_has_direct(void);
 bool bypass_has_any(int fd);
 
 /*
- * [any thread] Call @visit for those on descriptors @first .. @last.  @handle
- * was right a moment ago: whoever acts on the record must make sure of it.
+ * [any thread] The youngest of those on descriptors @first .. @last that is older
+ * than *@stamp, which becomes its own; NULL: none.  So from UINT64_MAX on all are
+ * found, the youngest first.  *@handle was right a moment ago: whoever acts on the
+ * record must make sure of it.
  */
-void bypass_visit(int first, int last,
-		  void (*visit)(struct request *req, request_handle handle, void *arg), void *arg);
+struct request *bypass_next(int first, int last, uint64_t *stamp, request_handle *handle);
 
 /* [engine] Report when one leaves; to be set before looking whether to wait. */
 void bypass_watch(bool is_on);

@@ -16,6 +16,7 @@
 #include "fdqueue.h"
 #include "ledger.h"
 #include "question.h"
+#include "quiesce.h"
 #include "stats.h"
 #include "workers.h"
 
@@ -123,10 +124,8 @@ static bool goes_on(const struct request *req, request_handle handle)
 }
 
 /* It may end at any moment, and the record be another request's. */
-static void cancel_bypassing(struct request *req, request_handle handle, void *arg)
+static void cancel_bypassing(struct request *question, struct request *req, request_handle handle)
 {
-	struct request *question = arg;
-
 	if (workers_withdraw(req, (uint32_t)(handle >> 32))) {
 		stats_inc(cancellations);
 		bypass_events_end(req, -ECANCELED);
@@ -141,7 +140,7 @@ static void cancel_one(struct request *question, struct request *req)
 	enum request_place place = request_place(req);
 
 	if (place == PLACE_OFFLOADED || place == PLACE_DIRECT)
-		cancel_bypassing(req, question->target, question);
+		cancel_bypassing(question, req, question->target);
 	else if (req->queue)
 		cancel_request(question, req);
 	else if (place == PLACE_SUBMITTER)
@@ -150,7 +149,9 @@ static void cancel_one(struct request *question, struct request *req)
 
 static void cancel_all(struct request *question)
 {
+	uint64_t stamp = UINT64_MAX, since = quiesce_since(question->fd);
 	struct request *req, *next;
+	request_handle handle;
 	struct fdqueue *queue;
 
 	for (queue = fdqueue_first(question->fd); queue && queue->fd == question->fd;
@@ -160,7 +161,9 @@ static void cancel_all(struct request *question)
 		TAILQ_FOREACH_SAFE(req, &queue->outstanding, outstanding_link, next)
 			cancel_request(question, req);
 	}
-	bypass_visit(question->fd, question->fd, cancel_bypassing, question);
+	/* What is older is of a file that the descriptor meant before. */
+	while ((req = bypass_next(question->fd, question->fd, &stamp, &handle)) && stamp >= since)
+		cancel_bypassing(question, req, handle);
 }
 
 static void begin(struct request *question)

@@ -250,9 +250,8 @@ static void quiesce_queue(struct request *question, struct fdqueue *queue)
  * Linux AIO may give a write back; what no worker has begun comes here.  The
  * request may end at any moment, and the record be another's.
  */
-static void quiesce_bypassing(struct request *req, request_handle handle, void *arg)
+static void quiesce_bypassing(struct request *question, struct request *req, request_handle handle)
 {
-	struct request *question = arg;
 	uint32_t generation = (uint32_t)(handle >> 32);
 	pid_t tid = (pid_t)atomic_load(&req->tid);
 	enum request_place place = request_place(req);
@@ -297,7 +296,10 @@ static void detach_queues(int first, int last)
 void quiesce_accept(struct request *question)
 {
 	int first = question->fd, last = question->last_fd;
+	uint64_t stamp = UINT64_MAX;
 	struct fdqueue *queue;
+	request_handle handle;
+	struct request *req;
 
 	if (!question->close)
 		question->close = ++nr_closes;
@@ -306,7 +308,9 @@ void quiesce_accept(struct request *question)
 	for (queue = fdqueue_first(first); queue && queue->fd <= last; queue = fdqueue_after(queue))
 		if (!queue->detached)
 			quiesce_queue(question, queue);
-	bypass_visit(first, last, quiesce_bypassing, question);
+	/* The youngest first: what follows one that is withdrawn could begin before it. */
+	while ((req = bypass_next(first, last, &stamp, &handle)))
+		quiesce_bypassing(question, req, handle);
 	if (question->nr_kept == 0)
 		detach_queues(first, last);
 	quiesce_tick();

@@ -37,7 +37,7 @@
  *	user			request_alloc(), make_record(), bypass_enter(),
  *				thread_pool_offer(); then cancel_and_wait()
  *	worker			take(), remove_from_order(); on_offloaded()
- *	canceller		bypass_visit(): find(), read_handle();
+ *	canceller		bypass_next(): find(), read_handle();
  *				cancel_bypassing(): thread_pool_withdraw(), goes_on()
  *
  * Between alloc and enter the generation is that of the new request already, but
