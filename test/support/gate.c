@@ -22,8 +22,10 @@ bool gate_make(struct gate *gate, size_t size)
 
 	gate->size = size;
 	gate->fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
-	if (gate->fd < 0)
+	if (gate->fd < 0) {
+		printf("no userfaultfd here: %s", strerror(errno));
 		return false;
+	}
 	check_equal(ioctl(gate->fd, UFFDIO_API, &api), 0);
 	gate->memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	check(gate->memory != MAP_FAILED);
@@ -63,6 +65,7 @@ bool gate_make(struct gate *gate, size_t size)
 {
 	(void)gate;
 	(void)size;
+	printf("built without userfaultfd");
 	return false;
 }
 

@@ -17,7 +17,7 @@ struct gate {
 	size_t size;
 };
 
-/* False: this machine does not allow it. */
+/* False: this machine does not allow it, and the reason is printed. */
 bool gate_make(struct gate *gate, size_t size);
 
 /* Wait until somebody else waits for the memory: once for each who does. */
