@@ -556,6 +556,7 @@ static int another_process_watches(void)
 		mmap(NULL, sizeof(*cb), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	int fd = direct_file(4096, 0), fds[2];
 	char *buf = direct_buffer(4096);
+	struct aiocb first;
 	pid_t pid;
 
 	check(cb != MAP_FAILED);
@@ -568,6 +569,10 @@ static int another_process_watches(void)
 	check(pid >= 0);
 	if (pid == 0)
 		_exit(watch_end(cb, fds[0]));
+	/* After this one a library may know what kind of file it is. */
+	submit_read(&first, fd, buf, 4096, 0);
+	check_equal(outcome(&first), 4096);
+	memset(buf, 0, 4096);
 	submit_read(cb, fd, buf, 4096, 0);
 	write_fully(fds[1], "x", 1);
 	check_child(pid);
