@@ -129,7 +129,10 @@ static int mark_to_be_closed_by_exec(void)
 
 	queue_reads();
 	fd = (unsigned int)stream[0];
-	check_equal(close_range(fd, fd, CLOSE_RANGE_CLOEXEC), 0);
+	if (close_range(fd, fd, CLOSE_RANGE_CLOEXEC) < 0 && errno == EINVAL) {
+		printf("no CLOSE_RANGE_CLOEXEC before Linux 5.11\n");
+		return CHILD_SKIPPED;
+	}
 	check_reads_go_on();
 	return 0;
 }
@@ -142,7 +145,7 @@ TEST_IN_CHILD(test_dup2_above_the_limit_cancels_nothing, dup2_above_the_limit, 2
 TEST_IN_CHILD(test_dup3_above_the_limit_cancels_nothing, dup3_above_the_limit, 20000)
 TEST_IN_CHILD(test_dup2_of_a_bad_fd_cancels_nothing, dup2_of_a_bad_fd, 20000)
 TEST_IN_CHILD(test_dup_onto_itself_cancels_nothing, dup_onto_itself, 20000)
-TEST_IN_CHILD(test_close_range_for_exec_cancels_nothing, mark_to_be_closed_by_exec, 20000)
+TEST_OR_SKIP(test_close_range_for_exec_cancels_nothing, mark_to_be_closed_by_exec, 20000)
 
 /* ---- a thread with a table of its own ---- */
 
