@@ -59,7 +59,7 @@ TEST_FLAGS := $(BASE_FLAGS) -Itest/support
 SHIM := config log stats thread process descriptor fd_kind fd_hints submit_ahead \
 	request aiocb \
 	filesize filter inline bypass aio_context event_ring reaper spin direct inbox helper pin nursery perform \
-	pool_order thread_pool workers offload uring_setup uring_refusal backend_uring backend_threads engine \
+	pool_order thread_pool workers offload copier uring_setup uring_refusal backend_uring backend_threads engine \
 	fdqueue group notify waiter \
 	publish ledger issue pump bypass_events question cancel quiesce dispatch submit \
 	forward interface aio aio_suspend lio_listio close limits introspect \
@@ -155,7 +155,7 @@ $(B)/test/%: test/%.c $(SUPPORT_OBJS) Makefile
 	$(say) TEST $<
 	$(Q)$(CC) $(TEST_FLAGS) $(CFLAGS) $< $(SUPPORT_OBJS) -o $@ -lcmocka -lpthread -ldl
 
-$(B)/test/unit/test_nursery: $(patsubst %,$(B)/shim/%.o,nursery pin helper inbox perform)
+$(B)/test/unit/test_nursery: $(patsubst %,$(B)/shim/%.o,nursery pin helper spin inbox perform)
 $(UNIT_TESTS): $(B)/test/unit/%: test/unit/%.c $(SUPPORT_OBJS) $(UNIT_BASE:%=$(B)/shim/%.o) Makefile
 	@mkdir -p $(@D)
 	$(say) TEST $<

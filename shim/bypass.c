@@ -56,25 +56,19 @@ static bool take_slot(struct request *req)
 	return false;
 }
 
-static enum filter_lane filter_of(const struct request *req)
-{
-	return req->is_offloaded ? FILTER_OFFLOADED : FILTER_DIRECT;
-}
-
 bool bypass_enter(struct request *req, enum request_place place)
 {
 	struct filter_range range = filter_range_of(req);
 
 	request_mark(req, REQUEST_SUBMITTING);
 	req->stamp = bypass_stamp();
-	req->is_offloaded = place == PLACE_OFFLOADED;
 	if (!take_slot(req)) {
 		request_unmark(req, request_generation(req), REQUEST_SUBMITTING);
 		return false;
 	}
 	request_set_place(req, place);
 	request_hold_descriptor(req);
-	filter_raise(filter_of(req), &range);
+	filter_raise(FILTER_BYPASS, &range);
 	return true;
 }
 
@@ -87,7 +81,7 @@ void bypass_leave_range(struct request *req)
 {
 	struct filter_range range = filter_range_of(req);
 
-	filter_lower(filter_of(req), &range);
+	filter_lower(FILTER_BYPASS, &range);
 }
 
 /* Partner: the engine, which sets is_watched before it looks at the slots. */

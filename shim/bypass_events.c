@@ -10,11 +10,11 @@
 #include <errno.h>
 
 #include "bypass.h"
+#include "copier.h"
 #include "direct.h"
 #include "engine.h"
 #include "group.h"
 #include "notify.h"
-#include "offload.h"
 #include "publish.h"
 #include "stats.h"
 #include "submit.h"
@@ -67,8 +67,6 @@ static uint64_t complete(struct request *req, ssize_t res)
 
 static void on_offloaded(struct request *req)
 {
-	if (req->is_copy)
-		offload_note_copied(req);
 	if (req->op == OP_READ)
 		stats_inc(offloaded_reads);
 	else if (req->op == OP_WRITE)
@@ -89,12 +87,34 @@ void bypass_events_end(struct request *req, ssize_t res)
 /* It comes back by the inbox: this may be amid a walk through the queues. */
 void bypass_events_withdrawn(struct request *req)
 {
-	if (req->is_copy)
-		offload_note_copied(req);
-	req->is_copy = false;
 	req->is_bounced = true;
 	request_set_place(req, PLACE_SUBMITTER);
 	inbox_push(&engine_inbox, &req->message, &req->message);
+}
+
+/*
+ * To the engine, which starts if there is none.  From the push on it may do
+ * anything with the record.
+ */
+static uint64_t bounce(struct request *req)
+{
+	int ret;
+
+	req->is_bounced = true;
+	request_set_place(req, PLACE_SUBMITTER);
+	ret = engine_hand_over(&req->message, &req->message);
+	return ret < 0 ? complete(req, ret) : 0;
+}
+
+static void on_copied(struct request *req, bool is_done)
+{
+	if (is_done) {
+		on_offloaded(req);
+	} else {
+		req->copy_kind = FILE_UNKNOWN;
+		stats_inc(fallbacks);
+		waiter_wake_slots(bounce(req));
+	}
 }
 
 static void leave_group_direct(struct request *req)
@@ -113,19 +133,11 @@ static uint64_t on_direct_complete(struct request *req, ssize_t res)
 	return complete(req, res);
 }
 
-/*
- * To the engine, which starts if there is none.  From the push on it may do
- * anything with the record: the list is told before.
- */
+/* The list is told before the engine has the record. */
 static uint64_t on_direct_bounce(struct request *req)
 {
-	int ret;
-
-	req->is_bounced = true;
 	leave_group_direct(req);
-	request_set_place(req, PLACE_SUBMITTER);
-	ret = engine_hand_over(&req->message, &req->message);
-	return ret < 0 ? complete(req, ret) : 0;
+	return bounce(req);
 }
 
 static void on_drained(void)
@@ -147,5 +159,6 @@ void bypass_events_start(void)
 {
 	bypass_init(on_drained);
 	workers_start(&workers_client);
+	copier_start(on_copied);
 	direct_init(&direct_client);
 }

@@ -53,6 +53,7 @@
 #include "bypass.h"
 #include "bypass_events.h"
 #include "cancel.h"
+#include "copier.h"
 #include "direct.h"
 #include "engine.h"
 #include "fdqueue.h"
@@ -448,6 +449,7 @@ void dispatch_forget(void)
 	filter_forget();
 	direct_forget();
 	offload_forget();
+	copier_forget();
 	fdqueue_forget();
 	cancel_forget();
 	quiesce_forget();

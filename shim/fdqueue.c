@@ -222,7 +222,7 @@ static bool waits_for_bypass(struct fdqueue *queue, const struct request *req)
 {
 	struct filter_range range = filter_range_of(req);
 
-	if (!filter_may_conflict_bypassing(&range) || !bypass_precedes(req, queue->since))
+	if (!filter_may_conflict(FILTER_BYPASS, &range) || !bypass_precedes(req, queue->since))
 		return false;
 	queue->awaits_bypass = true;
 	return true;

@@ -135,26 +135,15 @@ bool filter_may_conflict(enum filter_lane lane, const struct filter_range *range
 	return may_touch(lane, range, true) || (range->is_write && may_touch(lane, range, false));
 }
 
-bool filter_may_conflict_bypassing(const struct filter_range *range)
-{
-	return filter_may_conflict(FILTER_OFFLOADED, range) ||
-	       filter_may_conflict(FILTER_DIRECT, range);
-}
-
-bool filter_may_conflict_unordered(const struct filter_range *range)
-{
-	/*
-	 * In this order: what Linux AIO gives back is counted for the engine
-	 * first, and then no longer there.  Looking the other way round could
-	 * miss it in both.
-	 */
-	return filter_may_conflict(FILTER_DIRECT, range) ||
-	       filter_may_conflict(FILTER_ENGINE, range);
-}
-
 bool filter_may_conflict_anywhere(const struct filter_range *range)
 {
-	return filter_may_conflict(FILTER_OFFLOADED, range) || filter_may_conflict_unordered(range);
+	/*
+	 * In this order: what bypassed the engine and is given back is counted for
+	 * the engine first, and then no longer here.  Looking the other way round
+	 * could miss it in both.
+	 */
+	return filter_may_conflict(FILTER_BYPASS, range) ||
+	       filter_may_conflict(FILTER_ENGINE, range);
 }
 
 struct filter_range filter_range_of(const struct request *req)

@@ -23,11 +23,10 @@
 
 #define FILTER_BLOCK_BYTES 4096 /* ranges that share none of these surely do not overlap */
 
-/* One filter for each kind of requests that outlive the submitting call. */
+/* Two filters, of requests that outlive the submitting call. */
 enum filter_lane {
 	FILTER_ENGINE,
-	FILTER_DIRECT,
-	FILTER_OFFLOADED, /* these keep their order among themselves: thread_pool.h */
+	FILTER_BYPASS, /* requests that bypass the engine */
 	FILTER_NR,
 };
 
@@ -44,17 +43,11 @@ void filter_raise(enum filter_lane lane, const struct filter_range *range);
 void filter_lower(enum filter_lane lane, const struct filter_range *range);
 bool filter_may_conflict(enum filter_lane lane, const struct filter_range *range);
 
-/* With any that bypasses the engine. */
-bool filter_may_conflict_bypassing(const struct filter_range *range);
-
 /* How many requests of that direction are under way on the descriptor (hashed)? */
 unsigned filter_depth(enum filter_lane lane, const struct filter_range *range);
 
-/* In any lane, also if a request goes from Linux AIO to the engine meanwhile. */
+/* In any lane, also if a request is given back to the engine meanwhile. */
 bool filter_may_conflict_anywhere(const struct filter_range *range);
-
-/* The same, but for those that are offloaded. */
-bool filter_may_conflict_unordered(const struct filter_range *range);
 
 /* Child of a fork: nothing is under way. */
 void filter_forget(void);

@@ -9,6 +9,7 @@
 
 #include "config.h"
 #include "futex.h"
+#include "spin.h"
 #include "thread.h"
 
 /* Also what is pushed meanwhile: afterwards the inbox is closed. */
@@ -23,6 +24,11 @@ static void refuse_all(struct helper *helper)
 	} while (!inbox_abandon(&helper->inbox));
 }
 
+static bool has_message(const void *inbox)
+{
+	return !inbox_is_empty(inbox);
+}
+
 /* False: nothing came for a while. */
 static bool sleep_until_woken(struct helper *helper)
 {
@@ -30,6 +36,8 @@ static bool sleep_until_woken(struct helper *helper)
 	uint32_t wake_value;
 	int ret;
 
+	if (helper->poll_ns && spin_for(has_message, &helper->inbox, helper->poll_ns))
+		return true;
 	if (!inbox_fall_asleep(&helper->inbox, &wake_value))
 		return true;
 	deadline = clock_in_ns(atomic_load(&config.idle_ns));

@@ -16,6 +16,7 @@
 struct helper {
 	struct inbox inbox;
 	const char *thread_name;
+	uint64_t poll_ns; /* busy-poll for so long before a sleep */
 	bool is_resident; /* the thread does not leave for want of work */
 	/* [its thread] Optional: get ready.  False: refuse everything, and leave. */
 	bool (*begin)(struct helper *helper);

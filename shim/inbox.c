@@ -94,9 +94,7 @@ bool inbox_push_to_rest(struct inbox *inbox, struct message *message)
 
 void inbox_open(struct inbox *inbox)
 {
-	uintptr_t expected = INBOX_CLOSED;
-
-	atomic_compare_exchange_strong(&inbox->head, &expected, INBOX_EMPTY);
+	atomic_store(&inbox->head, INBOX_EMPTY);
 }
 
 bool inbox_claim_start(struct inbox *inbox)
@@ -132,14 +130,26 @@ bool inbox_abandon(struct inbox *inbox)
 	return atomic_compare_exchange_strong(&inbox->head, &expected, INBOX_CLOSED);
 }
 
+bool inbox_is_awake(struct inbox *inbox)
+{
+	uintptr_t head = atomic_load(&inbox->head);
+
+	return head != INBOX_CLOSED && head != INBOX_ASLEEP;
+}
+
 bool inbox_is_open(struct inbox *inbox)
 {
 	return atomic_load(&inbox->head) != INBOX_CLOSED;
 }
 
+bool inbox_is_empty(const struct inbox *inbox)
+{
+	return atomic_load_explicit(&inbox->head, memory_order_relaxed) == INBOX_EMPTY;
+}
+
 struct message *inbox_take(struct inbox *inbox)
 {
-	if (atomic_load_explicit(&inbox->head, memory_order_relaxed) == INBOX_EMPTY)
+	if (inbox_is_empty(inbox))
 		return NULL;
 	return oldest_first(atomic_exchange(&inbox->head, INBOX_EMPTY));
 }

@@ -54,10 +54,7 @@ bool inbox_push_to_rest(struct inbox *inbox, struct message *message);
 /* [any thread] Wake a receiver though there is no message. */
 void inbox_wake(struct inbox *inbox);
 
-/*
- * [who makes the first of several receivers] Open it.  It may be open: where no receiver
- * could be made, and a message came in before it was closed again.
- */
+/* [who makes the first of several receivers] Open it. */
 void inbox_open(struct inbox *inbox);
 
 /* [any thread] Claim the right to start the receiver.  False: somebody has it. */
@@ -70,8 +67,12 @@ bool inbox_claim_start(struct inbox *inbox);
 struct message *inbox_take_refused(struct inbox *inbox);
 bool inbox_abandon(struct inbox *inbox);
 
-/* [any thread] Is there a receiver, or one being made? */
+/* [any thread] Is there a receiver, or one being made?  And is it awake? */
 bool inbox_is_open(struct inbox *inbox);
+bool inbox_is_awake(struct inbox *inbox);
+
+/* [receiver, awake] Is there no message? */
+bool inbox_is_empty(const struct inbox *inbox);
 
 /* [receiver] Take everything, oldest first; NULL when empty. */
 struct message *inbox_take(struct inbox *inbox);

@@ -28,7 +28,6 @@
 #include "filesize.h"
 #include "filter.h"
 #include "futex.h"
-#include "offload.h"
 #include "stats.h"
 #include "time_budget.h"
 
@@ -79,16 +78,15 @@ static bool read_cached(struct request *req, ssize_t *res)
 {
 	ssize_t got = read_nowait(req);
 
-	while (got > 0 && (size_t)got < req->nbytes) {
-		request_advance(req, (size_t)got);
-		got = read_nowait(req);
-	}
 	if (got == -EOPNOTSUPP || got == -ESPIPE)
 		note_kind(req, FILE_OTHER);
 	if (got < 0)
 		return false;
 	*res = (ssize_t)req->done + got;
-	return true;
+	if (got == 0 || (size_t)got == req->nbytes)
+		return true;
+	request_advance(req, (size_t)got);
+	return false;
 }
 
 static ssize_t write_nowait(const struct request *req)
@@ -167,8 +165,6 @@ static bool write_copied(struct request *req, ssize_t *res)
 	bool is_watched, is_done;
 	long sleeps = 0;
 
-	if (began < atomic_load_explicit(&paused_until_ns, memory_order_relaxed))
-		return false;
 	is_watched = began < atomic_load_explicit(&watch_until_ns, memory_order_relaxed);
 	if (is_watched)
 		sleeps = nr_sleeps();
@@ -214,7 +210,9 @@ static bool write_at_once(struct request *req, enum file_kind kind, ssize_t *res
 
 static bool is_paused(void)
 {
-	return clock_now_ns() < atomic_load_explicit(&paused_until_ns, memory_order_relaxed);
+	uint64_t until = atomic_load_explicit(&paused_until_ns, memory_order_relaxed);
+
+	return until && clock_now_ns() < until;
 }
 
 /* Is it likely that the data are there, or that there is room for them? */
@@ -224,57 +222,30 @@ static bool is_worth_a_try(const struct request *req, enum file_kind kind,
 	if (req->op == OP_READ)
 		return file_is_in_memory(kind) || !is_likely_miss(range);
 	return kind != FILE_READABLE && kind != FILE_UNASKED &&
+	       !(kind == FILE_COPIED && is_paused()) &&
 	       !(req->descriptor.flags & (O_SYNC | O_DSYNC)) && !filesize_is_limited();
 }
 
-/*
- * What shares a block with one that is under way goes to the engine: so only
- * whole blocks, and no appends, are offloaded.
- */
-static bool is_fit_for_offload(const struct request *req, enum file_kind kind)
-{
-	if ((req->offset | (off_t)req->nbytes) % FILTER_BLOCK_BYTES)
-		return false;
-	/* Misses are better made all at once, by the engine. */
-	if (req->op == OP_READ)
-		return file_is_in_memory(kind) || !fd_hints_is_missing(req->fd);
-	return !(req->descriptor.flags & O_APPEND) && !(kind == FILE_COPIED && is_paused());
-}
-
-static bool do_at_once(struct request *req, enum file_kind kind, ssize_t *res)
+bool inline_perform(struct request *req, enum file_kind kind, ssize_t *res)
 {
 	return req->op == OP_WRITE ? write_at_once(req, kind, res) : read_at_once(req, kind, res);
 }
 
-bool inline_try(struct request *req, bool may_offload, ssize_t *res)
+bool inline_accepts(struct request *req, enum file_kind *kind)
 {
 	struct filter_range range;
-	enum file_kind kind;
-	bool follows;
 
 	if (req->nbytes == 0 || req->nbytes > INLINE_BYTES_MAX || req->offset < 0)
 		return false;
-	if (!(req->op == OP_READ && fd_hints_trust(req->fd, &kind))) {
+	if (!(req->op == OP_READ && fd_hints_trust(req->fd, kind))) {
 		descriptor_get_flags(req->fd, &req->descriptor);
 		if (req->descriptor.err || req->descriptor.flags & O_PATH)
 			return false;
-		kind = req->descriptor.flags & O_DIRECT ? fd_hints_use_prompt(req->fd)
-							: kind_of(req);
+		*kind = req->descriptor.flags & O_DIRECT ? fd_hints_use_prompt(req->fd)
+							 : kind_of(req);
 	}
-	if (kind == FILE_OTHER || kind == FILE_STREAM)
+	if (*kind == FILE_OTHER || *kind == FILE_STREAM)
 		return false;
 	range = filter_range_of(req);
-	/* In this order: see filter.c. */
-	follows = filter_may_conflict(FILTER_OFFLOADED, &range);
-	if (filter_may_conflict_unordered(&range) || !is_worth_a_try(req, kind, &range))
-		return false;
-	if (may_offload && is_fit_for_offload(req, kind) &&
-	    offload_wants_copy(req, kind, follows)) {
-		req->descriptor.mode = S_IFREG;
-		req->is_copy = true;
-		return false;
-	}
-	if (follows)
-		return false;
-	return do_at_once(req, kind, res);
+	return !filter_may_conflict_anywhere(&range) && is_worth_a_try(req, *kind, &range);
 }

@@ -12,16 +12,22 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "fd_kind.h"
 #include "request.h"
 
 #define INLINE_BYTES_MAX 65536u /* a longer copy is better made by a worker */
 
 /*
- * Try to do @req, and look at its descriptor's flags if that is needed.  When
- * it is done, *res (>= 0) is the result.  When not, bytes that were moved
- * already are accounted for in @req, which is then a request for the rest.  It
- * is marked as a copy when it could be done here, and had better be offloaded.
+ * May @req be tried at once?  Finds its *kind, and looks at its descriptor's flags
+ * if that is needed.
  */
-bool inline_try(struct request *req, bool may_offload, ssize_t *res);
+bool inline_accepts(struct request *req, enum file_kind *kind);
+
+/*
+ * Try it, by one system call.  True: it is done, and *res (>= 0) is the result.
+ * Else bytes that were moved already are accounted for in @req, which is then a
+ * request for the rest.
+ */
+bool inline_perform(struct request *req, enum file_kind kind, ssize_t *res);
 
 #endif

@@ -2,11 +2,8 @@
 /*
  * offload.h - requests that their submitter hands straight to a worker.
  *
- * Two kinds.  Copies that could be made in the submitting call, while the
- * program has so much work under way that it need not wait for them: then two
- * processors copy.  And what needs a thread in any case, a long transfer, a
- * buffered write or a sync, while one is idle: it is spared the way through the
- * engine.
+ * What needs a thread in any case, a long transfer, a buffered write or a sync,
+ * goes there while a worker is idle: it is spared the way through the engine.
  *
  * Runs in the program's threads, also in handlers; no lock, no memory.
  */
@@ -15,14 +12,7 @@
 
 #include <stdbool.h>
 
-#include "fd_kind.h"
 #include "request.h"
-
-/*
- * Shall the copy @req be offloaded?  It could be made at once, unless it must
- * follow (@follows) one that was offloaded.
- */
-bool offload_wants_copy(const struct request *req, enum file_kind kind, bool follows);
 
 /* May @req be offloaded now?  Looks at its descriptor as far as it needs to. */
 bool offload_accepts(struct request *req);
@@ -33,10 +23,7 @@ bool offload_accepts(struct request *req);
  */
 bool offload_submit(struct request *req);
 
-/* [worker] A copy is made. */
-void offload_note_copied(const struct request *req);
-
-/* Child of a fork: nothing is queued. */
+/* Child of a fork. */
 void offload_forget(void);
 
 #endif

@@ -14,23 +14,6 @@ static bool locks_inode(const struct request *req)
 	return req->op == OP_WRITE && !(req->descriptor.flags & (O_DIRECT | O_SYNC | O_DSYNC));
 }
 
-static bool overlap(const struct request *a, const struct request *b)
-{
-	return (uint64_t)a->offset < (uint64_t)b->offset + b->nbytes &&
-	       (uint64_t)b->offset < (uint64_t)a->offset + a->nbytes;
-}
-
-static bool must_follow(const struct request *req, const struct request *earlier)
-{
-	if (request_is_barrier(req))
-		return true;
-	if (request_is_barrier(earlier))
-		return false;
-	if ((req->is_copy && earlier->is_copy) || (locks_inode(req) && locks_inode(earlier)))
-		return true;
-	return (req->op == OP_WRITE || earlier->op == OP_WRITE) && overlap(req, earlier);
-}
-
 /* What was submitted before the descriptor was closed is for the same file still. */
 static bool is_of_closed(const struct request *earlier, const struct request *req)
 {
@@ -48,7 +31,7 @@ bool pool_order_may_begin(const struct request_list *order, const struct request
 		if (earlier->fd != req->fd || is_of_closed(earlier, req))
 			continue;
 		if (earlier->pool_state == POOL_WAITING || ++nr == SHARE ||
-		    must_follow(req, earlier))
+		    (locks_inode(req) && locks_inode(earlier)))
 			return false;
 	}
 	return true;

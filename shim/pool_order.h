@@ -4,8 +4,8 @@
  *
  * Requests begin in the order in which they came, and no more than a few of one
  * descriptor run at once: a file that blocks does not take the threads of the
- * others.  What overlaps follows; so do buffered writes, which the kernel lets into
- * an inode one at a time, and short copies, which one thread makes best.
+ * others.  Buffered writes follow each other, since the kernel lets one at a time
+ * into an inode.  No two requests in the pool overlap: engine and filter see to that.
  */
 #ifndef RTAIO_POOL_ORDER_H
 #define RTAIO_POOL_ORDER_H

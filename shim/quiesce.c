@@ -166,6 +166,8 @@ static bool give_pin(struct request *req, const struct closed *closed)
 /* Has the call that a worker makes for a request found its file? */
 static bool has_begun(struct request *question, pid_t tid, int fd)
 {
+	if (tid == 0) /* no thread has taken it */
+		return false;
 	switch (nursery_look(tid, fd)) {
 	case NURSERY_INSIDE:
 		return true;
@@ -270,10 +272,13 @@ static void quiesce_bypassing(struct request *question, struct request *req, req
 	} else if (workers_withdraw(req, generation)) {
 		question->nr_kept += !has_pin(question, closed);
 		bypass_events_withdrawn(req);
-	} else if (has_begun(question, tid, fd)) {
-		workers_detach(req, generation);
-	} else if (request_lookup(handle) == req) {
-		question->nr_kept++;
+	} else {
+		if (req->copy_kind)
+			keep_file(question, closed); /* the copier may give it back */
+		if (has_begun(question, tid, fd))
+			workers_detach(req, generation);
+		else if (request_lookup(handle) == req)
+			question->nr_kept++;
 	}
 }
 

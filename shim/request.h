@@ -14,7 +14,7 @@
  *   PLACE_RING         SQE prepared, or the kernel  outstanding of its fdqueue
  *   PLACE_WORKERS      pool of threads              outstanding, and the pool's
  *   PLACE_STRANDED     the engine: no thread        outstanding, and stranded
- *   PLACE_OFFLOADED    pool of threads              the pool's, and bypass.c
+ *   PLACE_OFFLOADED    pool of threads, or copier   that one's, and bypass.c
  *   PLACE_DIRECT       kernel: Linux AIO            bypass.c
  *   PLACE_ENDED        the engine: res is known     outstanding, and ended
  *   PLACE_DONE         who published it             notification lists
@@ -127,11 +127,10 @@ struct request {
 	struct request *group; /* list it belongs to, or NULL */
 	bool is_filtered;      /* counted in the engine's overlap filter */
 	bool refuses_nowait;   /* direct lane: the file does not know NOWAIT writes */
-	bool is_offloaded;     /* it bypasses the engine: by a worker, not by Linux AIO */
-	bool is_copy;          /* offloaded: short, and could be made in the call */
-	bool is_bounced;       /* Linux AIO gave it back: older than what the engine holds */
-	uint16_t slot;         /* direct, offloaded: in bypass.c */
-	uint64_t stamp;        /* order of submission, where it matters: bypass.h */
+	uint8_t copy_kind;     /* offloaded to the copier: enum file_kind; else FILE_UNKNOWN */
+	bool is_bounced; /* it bypassed the engine and was given back: older than what the engine holds */
+	uint16_t slot;  /* direct, offloaded: in bypass.c */
+	uint64_t stamp; /* order of submission, where it matters: bypass.h */
 
 	/* --- pool of threads: guarded by its lock --- */
 	TAILQ_ENTRY(request) pool_link;

@@ -14,6 +14,7 @@
 #include "aiocb.h"
 #include "bypass.h"
 #include "config.h"
+#include "copier.h"
 #include "direct.h"
 #include "engine.h"
 #include "fd_hints.h"
@@ -55,7 +56,7 @@ static void describe(struct request *req, struct aiocb *cb, enum request_op op)
 	req->nbytes = 0;
 	req->offset = 0;
 	req->done = 0;
-	req->is_copy = false;
+	req->copy_kind = FILE_UNKNOWN;
 	req->number = 0;
 	req->descriptor = (struct descriptor){ 0 };
 	if (op == OP_READ || op == OP_WRITE) {
@@ -108,6 +109,19 @@ static bool is_silent(const struct sigevent *event)
 	       (event->sigev_notify == SIGEV_SIGNAL && event->sigev_signo == 0);
 }
 
+/* What was moved in part, and has not ended there, is tried on. */
+static bool perform_inline(struct request *probe, enum file_kind kind, ssize_t *res)
+{
+	size_t done;
+
+	do {
+		done = probe->done;
+		if (inline_perform(probe, kind, res))
+			return true;
+	} while (probe->op == OP_READ && probe->done > done);
+	return false;
+}
+
 /*
  * The inline lane.  @probe is a request on the stack: one that completes here
  * needs no record.
@@ -115,13 +129,20 @@ static bool is_silent(const struct sigevent *event)
 static bool complete_inline(struct request *probe, const struct sigevent *event, uint32_t number,
 			    bool may_bypass)
 {
+	enum file_kind kind;
 	ssize_t res;
 
 	if (!config.inline_lane || (probe->op != OP_READ && probe->op != OP_WRITE) ||
-	    !may_notify_at_once(event))
+	    !may_notify_at_once(event) || !inline_accepts(probe, &kind))
 		return false;
-	probe->number = number;
-	if (!inline_try(probe, may_bypass && is_silent(event), &res))
+	if (may_bypass && is_silent(event) && copier_wants(probe, kind)) {
+		probe->copy_kind = (uint8_t)kind;
+		probe->number = number;
+		probe->descriptor.mode = S_IFREG;
+		probe->descriptor.has_type = true;
+		return false;
+	}
+	if (!perform_inline(probe, kind, &res))
 		return false;
 	if (probe->op == OP_READ)
 		stats_inc(inline_reads);
@@ -150,8 +171,8 @@ static struct request *make_record(const struct request *probe, const struct sig
 	req->nbytes = probe->nbytes;
 	req->offset = probe->offset;
 	req->done = probe->done;
-	req->number = probe->is_copy ? probe->number : 0;
-	req->is_copy = probe->is_copy;
+	req->number = probe->number;
+	req->copy_kind = probe->copy_kind;
 	req->descriptor = probe->descriptor;
 	if (notify_prepare(&req->notification, event) < 0) {
 		request_free(req);
@@ -178,7 +199,9 @@ static bool enter_bypass(struct request *req)
 {
 	if (notify_is_wanted(&req->notification))
 		return false;
-	if (is_transfer(req) && !req->is_copy && direct_accepts(req))
+	if (req->copy_kind)
+		return bypass_enter(req, PLACE_OFFLOADED);
+	if (is_transfer(req) && direct_accepts(req))
 		return bypass_enter(req, PLACE_DIRECT);
 	if ((is_transfer(req) || request_is_barrier(req)) && offload_accepts(req))
 		return bypass_enter(req, PLACE_OFFLOADED);
@@ -189,7 +212,7 @@ static void enter_engine(struct request *req)
 {
 	descriptor_get_type(req->fd, &req->descriptor);
 	req->stamp = bypass_stamp();
-	req->is_copy = false;
+	req->copy_kind = FILE_UNKNOWN;
 	/* A sync has no bytes, and overlaps nothing; but a later one must not overtake it. */
 	if ((is_transfer(req) || request_is_barrier(req)) && descriptor_is_file(&req->descriptor))
 		submit_raise_filter(req);
@@ -214,7 +237,7 @@ static void come_back(struct request *req)
 	bypass_leave_range(req);
 	bypass_leave(req);
 	bypass_return(req, request_generation(req));
-	req->is_copy = req->is_offloaded = false;
+	req->copy_kind = FILE_UNKNOWN;
 }
 
 /* What is offloaded waits for nothing else of its list.  False: it is the engine's. */
@@ -222,7 +245,7 @@ static bool submit_offloaded(struct request *req)
 {
 	PROBE_ISSUE(req->cb, PROBE_WORKER);
 	aiocb_begin(req->cb, req);
-	if (offload_submit(req))
+	if (req->copy_kind ? copier_submit(req) : offload_submit(req))
 		return true;
 	come_back(req);
 	return false;

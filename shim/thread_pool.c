@@ -9,10 +9,8 @@
  *
  * The inbox has several receivers, one at a time, by the lock.  It is asleep
  * while a thread is idle, so that one thing holds always: whoever replaces
- * ASLEEP wakes a thread that takes everything.  What a submitter adds while no
- * thread is idle is only a copy that follows another one, whose thread looks
- * into the inbox when that is made: copied_fd is cleared before that look, and
- * the submitter reads it after its push.  test/model/pool.pml is the model.
+ * ASLEEP wakes a thread that takes everything.  Submitters add nothing while no
+ * thread is idle.  test/model/pool.pml is the model.
  *
  * A callback may fork; the child's only thread then returns here with a pool
  * that was forgotten, and must not touch it: the generation of the process
@@ -28,10 +26,7 @@
 #include "futex.h"
 #include "pool_order.h"
 #include "process.h"
-#include "spin.h"
 #include "thread.h"
-
-#define POLL_NS 20000u /* for the next copy: to be woken costs more than a copy */
 
 /* One for each thread, on its stack. */
 struct member {
@@ -126,8 +121,6 @@ static struct request *take(struct member *member)
 		req->pool_state = POOL_RUNNING;
 		atomic_store(&req->tid, member->tid);
 	}
-	if (req->is_copy)
-		atomic_store(&pool->copied_fd, req->fd);
 	return req;
 }
 
@@ -155,7 +148,7 @@ static int add_thread(struct thread_pool *pool)
 	if (ret == 0)
 		pool->nr_threads++;
 	else if (pool->nr_threads == 0)
-		inbox_close(&pool->inbox); /* unless a late copy came in: see drain() */
+		inbox_close(&pool->inbox);
 	return ret;
 }
 
@@ -282,11 +275,8 @@ static struct request *exchange(struct member *member, struct request *done)
 
 	pthread_mutex_lock(&pool->lock);
 	stop_running(member);
-	if (done && pool->is_ordered) {
-		if (done->is_copy)
-			atomic_store(&pool->copied_fd, -1);
+	if (done && pool->is_ordered)
 		remove_from_order(pool, done);
-	}
 	do {
 		drain(pool);
 		req = take(member);
@@ -298,31 +288,14 @@ static struct request *exchange(struct member *member, struct request *done)
 	return req;
 }
 
-struct poll_arg {
-	struct thread_pool *pool;
-	uint32_t value;
-};
-
-static bool was_woken(const void *arg)
-{
-	const struct poll_arg *poll = arg;
-
-	return atomic_load(&poll->pool->inbox.wake_word) != poll->value;
-}
-
 /* Idle until there is something to take, or, false, for so long that the thread shall leave. */
-static bool wait_for_work(struct member *member, bool polls)
+static bool wait_for_work(struct member *member)
 {
 	struct thread_pool *pool = member->pool;
-	struct poll_arg arg = { pool, member->wake_value };
-	struct timespec deadline;
-	bool is_over = false;
+	struct timespec deadline = clock_in_ns(1000000000u + atomic_load(&config.idle_ns));
+	bool is_over =
+		futex_wait(&pool->inbox.wake_word, member->wake_value, &deadline) == -ETIMEDOUT;
 
-	if (!polls || !spin_for(was_woken, &arg, POLL_NS)) {
-		deadline = clock_in_ns(1000000000u + atomic_load(&config.idle_ns));
-		is_over = futex_wait(&pool->inbox.wake_word, member->wake_value, &deadline) ==
-			  -ETIMEDOUT;
-	}
 	pthread_mutex_lock(&pool->lock);
 	pool->nr_idle--;
 	drain(pool);
@@ -340,7 +313,6 @@ static void work(struct member *member)
 {
 	struct thread_pool *pool = member->pool;
 	struct request *req = NULL, *next;
-	bool was_copy = false;
 
 	do {
 		next = exchange(member, req);
@@ -349,14 +321,13 @@ static void work(struct member *member)
 		req = next;
 		if (!req)
 			continue;
-		was_copy = req->is_copy;
 		if (pool->runs_callbacks)
 			run_callback(pool, req);
 		else
 			pool->run(req);
 		if (!process_is_still(member->generation))
 			return;
-	} while (req || wait_for_work(member, was_copy));
+	} while (req || wait_for_work(member));
 }
 
 static void *pool_thread(void *arg)
@@ -382,22 +353,9 @@ bool thread_pool_is_idle(struct thread_pool *pool)
 	return inbox_rests(&pool->inbox);
 }
 
-bool thread_pool_is_copying(struct thread_pool *pool, int fd)
+bool thread_pool_offer(struct thread_pool *pool, struct request *req)
 {
-	return atomic_load(&pool->copied_fd) == fd;
-}
-
-enum pool_offer thread_pool_offer(struct thread_pool *pool, struct request *req)
-{
-	int fd = req->fd;
-
-	if (inbox_push_to_rest(&pool->inbox, &req->message))
-		return OFFER_TAKEN;
-	if (!req->is_copy || !thread_pool_is_copying(pool, fd) ||
-	    !inbox_push(&pool->inbox, &req->message, &req->message))
-		return OFFER_REFUSED;
-	/* Partner: exchange().  From the push on the record may be another request's. */
-	return thread_pool_is_copying(pool, fd) ? OFFER_TAKEN : OFFER_UNSEEN;
+	return inbox_push_to_rest(&pool->inbox, &req->message);
 }
 
 /* --- the engine --------------------------------------------------------------- */
@@ -501,7 +459,6 @@ void thread_pool_init(struct thread_pool *pool)
 	pthread_mutex_init(&pool->lock, NULL);
 	inbox_forget(&pool->inbox);
 	pool->inbox.wakes_one = true;
-	atomic_store(&pool->copied_fd, -1);
 	TAILQ_INIT(&pool->unbounded);
 	TAILQ_INIT(&pool->bounded);
 	for (unsigned i = 0; i < POOL_BUCKETS; i++)

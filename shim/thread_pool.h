@@ -40,7 +40,6 @@ struct thread_pool {
 	unsigned nr_max;     /* and the most that this grows to */
 
 	struct inbox inbox; /* from submitters; asleep while a thread is idle, closed without any */
-	_Atomic int copied_fd; /* of the copy that a thread makes now; -1: none */
 
 	pthread_mutex_t lock;          /* engine and pool threads only, all signals blocked */
 	struct request_list unbounded; /* guarded by lock, as all below: may begin */
@@ -68,20 +67,8 @@ int thread_pool_submit(struct thread_pool *pool, struct request *req);
 /* [any thread] Is a thread idle, so that thread_pool_offer() may succeed? */
 bool thread_pool_is_idle(struct thread_pool *pool);
 
-enum pool_offer {
-	OFFER_REFUSED, /* not taken */
-	OFFER_TAKEN,
-	OFFER_UNSEEN, /* taken, but perhaps no thread looks soon: the engine must, by a tick */
-};
-
-/*
- * [submitter, also in handlers] Hand @req over if a thread is idle, or if @req
- * is a copy and a thread copies for its descriptor.
- */
-enum pool_offer thread_pool_offer(struct thread_pool *pool, struct request *req);
-
-/* [any thread] Does a thread make a copy for @fd now? */
-bool thread_pool_is_copying(struct thread_pool *pool, int fd);
+/* [submitter, also in handlers] Hand @req over if a thread is idle. */
+bool thread_pool_offer(struct thread_pool *pool, struct request *req);
 
 /*
  * [engine] True: @req had not begun, and was taken back.  It may be another

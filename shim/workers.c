@@ -74,14 +74,9 @@ bool workers_exist(void)
 	return inbox_is_open(&workers.inbox);
 }
 
-enum pool_offer workers_offer(struct request *req)
+bool workers_offer(struct request *req)
 {
 	return thread_pool_offer(&workers, req);
-}
-
-bool workers_are_copying(int fd)
-{
-	return thread_pool_is_copying(&workers, fd);
 }
 
 bool workers_are_waiting(void)

@@ -38,14 +38,11 @@ void workers_detach(struct request *req, uint32_t generation);
 /* [any thread] Is a thread idle, so that workers_offer() may succeed? */
 bool workers_are_idle(void);
 
-/* [submitter, also in handlers] Perform @req, which bypasses the engine. */
-enum pool_offer workers_offer(struct request *req);
+/* [submitter, also in handlers] Perform @req, which bypasses the engine, if one is idle. */
+bool workers_offer(struct request *req);
 
 /* [any thread] Is there a thread at all? */
 bool workers_exist(void);
-
-/* [submitter] Does one of them make a copy for @fd now? */
-bool workers_are_copying(int fd);
 
 /* [engine] Is there anything that workers_tick() could help? */
 bool workers_are_waiting(void);

@@ -3,9 +3,7 @@
  * pool.pml - a pool of threads that several receive for (thread_pool.c, inbox.c,
  * offload.c, workers.c)
  *
- *	submitter		thread_pool_offer(): inbox_push_to_rest(), else
- *				inbox_push() behind a copy; offload_submit(), which
- *				asks the engine where the offer was unseen; what is
+ *	submitter		thread_pool_offer(): inbox_push_to_rest(); what is
  *				refused comes to the engine
  *	thread			pool_thread(): work()
  *	  exchange:		exchange(), become_idle()
@@ -17,14 +15,13 @@
  *	provide_thread		provide_thread(), first_takeable(), add_thread();
  *				look_after_rest(), thread_pool_is_waiting()
  *
- * The inbox is a word, as in inbox.pml: its messages, or EMPTY, ASLEEP, CLOSED. Everything else, but for copied_fd and the
- * wake word, is guarded by a lock. Submitters take no lock.
+ * The inbox is a word, as in inbox.pml: its messages, or EMPTY, ASLEEP, CLOSED.
+ * Everything else but the wake word is guarded by a lock. Submitters take no lock.
  *
  *	submitter			thread, with the lock
- *	ASLEEP: replace it, wake one	copied_fd = -1
- *	copied_fd is mine: push		take all there is in the inbox
- *	copied_fd is not mine now:	nothing: read the wake word; ASLEEP, or make it
- *	    ask the engine to look	    so; unlock, sleep on the word
+ *	ASLEEP: replace it, wake one	take all there is in the inbox
+ *	else: to the engine		nothing: read the wake word; ASLEEP, or make it
+ *					    so; unlock, sleep on the word
  *
  * While a thread is idle the inbox stays asleep, and only then. A thread that has
  * slept for long looks once more, with the lock, before it leaves, and the last one
@@ -32,42 +29,29 @@
  * the next. Threads cannot always be made; the engine, which ticks only while it has
  * seen that something waits, tries again: who cannot make one tells it.
  *
- * In the beginning a thread makes a copy. Another copy waits for it, and so does a
- * sync, which then never ends. Or all are copies, and two submitters have seen a
- * thread copy which has left since. (STALE) The engine takes one back. Left out:
- * bounds, growth, and other order than that.
+ * In the beginning a thread runs a request. Two more come: one ends, and one runs for
+ * ever. The engine takes one back. Left out: bounds, growth and order.
  *
  * Proved: every request that was accepted is taken, once, or withdrawn, never both,
  * though the long one may hold any thread; no wake is lost; the inbox is asleep or has
  * messages whenever a thread is idle and the lock is free, and is not asleep when none
  * is.
- * config: -DSTALE
- * BROKEN_OPEN_STORE: -DSTALE
  */
 
 #define NR_THREADS	2
-#define LONG		4	/* bits; the others are copies for the same descriptor */
-#ifdef STALE
-#define IS_COPY(m)	true
-#define NEXT_OF(q)	((q) & 1 -> 1 : ((q) & 2 -> 2 : 4))
-#else
-#define IS_COPY(m)	((m) != LONG)
+#define LONG		4	/* bits */
 #define NEXT_OF(q)	((q) & LONG -> LONG : ((q) & 1 -> 1 : 2))
-#endif
-#define HAS_TAKEABLE	(queued && !is_copy_running)
 
 #define EMPTY		0
 #define ASLEEP		64
 #define CLOSED		128
 
 byte head = CLOSED;
-bool is_copied;			/* copied_fd is that of the copies */
 bool is_bumped[NR_THREADS];	/* the wake word differs from what the thread has read */
 bool is_asleep[NR_THREADS];	/* on that futex */
 
 bool is_locked;
 byte queued;			/* in the pool's lists */
-bool is_copy_running;
 byte nr_threads, nr_idle;
 bool is_made[NR_THREADS], is_used[NR_THREADS];
 
@@ -77,11 +61,7 @@ bool is_asked;			/* the message lies in the engine's inbox */
 bool is_watched;		/* the engine ticks */
 
 /* What may still happen. */
-#ifdef STALE
-byte nr_timeouts = 0, nr_failures = 1, nr_withdrawals = 0;
-#else
 byte nr_timeouts = 1, nr_failures = 1, nr_withdrawals = 1;
-#endif
 
 /* Steps that only other holders of the lock could see are one with their neighbours. */
 #define LOCK	!is_locked -> is_locked = true
@@ -145,16 +125,7 @@ inline add_thread()
 {
 	if
 	:: nr_threads == 0 ->
-#ifdef BROKEN_OPEN_STORE
-		head = EMPTY
-#else
-		atomic {
-			if
-			:: head == CLOSED -> head = EMPTY
-			:: else
-			fi
-		}
-#endif
+		atomic { assert(head == CLOSED); head = EMPTY }
 	:: else
 	fi;
 	if
@@ -168,12 +139,7 @@ inline add_thread()
 		has_failed = true };
 		if
 		:: nr_threads == 0 ->
-			atomic {
-				if
-				:: head == EMPTY -> head = CLOSED
-				:: else
-				fi
-			}
+			atomic { assert(head == EMPTY); head = CLOSED }
 		:: else
 		fi
 	fi
@@ -182,91 +148,42 @@ inline add_thread()
 inline provide_thread()
 {
 	if
-	:: !HAS_TAKEABLE
-	:: HAS_TAKEABLE && nr_idle == 0 -> add_thread()
-	:: HAS_TAKEABLE && nr_idle > 0 -> wake_one()
+	:: !queued
+	:: queued && nr_idle == 0 -> add_thread()
+	:: queued && nr_idle > 0 -> wake_one()
 	fi
 }
 
 proctype submitter(byte m)
 {
-	byte old;
-
-#ifdef STALE
-	goto push;
-#endif
 	/* inbox_push_to_rest() */
 	atomic {
+		accepted = accepted | m;
 		if
-		:: head == ASLEEP -> head = m; accepted = accepted | m
-		:: else -> goto follow
+		:: head == ASLEEP -> head = m
+		:: else -> for_engine = for_engine | m; goto out
 		fi
 	};
 	wake_one();
-	goto out;
-follow:	atomic {
-		if
-		:: !IS_COPY(m) || !is_copied -> goto refused
-		:: else
-		fi
-	};
-	/* inbox_push() */
-push:	atomic {
-		if
-		:: head == CLOSED -> goto refused
-		:: else ->
-			old = head;
-			head = (head == ASLEEP -> m : head | m);
-			accepted = accepted | m
-		fi
-	};
-	if
-	:: atomic { old == ASLEEP -> old = 0 }; wake_one()
-	:: atomic { old != ASLEEP -> old = 0 }
-	fi;
-#ifndef BROKEN_NO_SECOND_READ
-	if
-	:: !is_copied -> is_asked = true
-	:: else
-	fi;
-#endif
-	goto out;
-
-refused:
-	atomic { for_engine = for_engine | m; accepted = accepted | m };
 out:	skip
 }
 
 proctype thread(byte t, mine)
 {
-	bool is_over, was_copy, has_failed, asks;
+	bool is_over, has_failed, asks;
 
 end:	atomic { is_made[t] -> is_made[t] = false };
 
 exchange:
-	atomic {
-		LOCK;
-		was_copy = mine && IS_COPY(mine);
-		is_copy_running = is_copy_running && !was_copy;
-#ifndef BROKEN_CLEARED_LATE
-		is_copied = is_copied && !was_copy;
-		was_copy = false;
-#endif
-		mine = 0
-	};
+	atomic { LOCK; mine = 0 };
 	drain();
-#ifdef BROKEN_CLEARED_LATE
-	atomic { is_copied = is_copied && !was_copy; was_copy = false };
-#endif
 	do
-	:: HAS_TAKEABLE ->
+	:: queued ->
 		atomic {
 			mine = NEXT_OF(queued);
 			queued = queued & ~mine;
 			assert(!(taken & mine) && !(withdrawn & mine));
-			taken = taken | mine;
-			is_copy_running = is_copy_running || IS_COPY(mine);
-			is_copied = is_copied || IS_COPY(mine)
+			taken = taken | mine
 		};
 		provide_thread();
 		atomic {
@@ -292,9 +209,9 @@ exchange:
 	atomic { is_asked = is_asked || asks; asks = false };
 #endif
 	if
-	:: mine && !IS_COPY(mine) ->
+	:: mine == LONG ->
 end_long:	false
-	:: mine && IS_COPY(mine) -> goto exchange
+	:: mine && mine != LONG -> goto exchange
 	:: else
 	fi;
 
@@ -313,7 +230,7 @@ end_sleep:
 	drain();
 	atomic {
 #ifndef BROKEN_NO_LAST_LOOK
-		is_over = is_over && !HAS_TAKEABLE;
+		is_over = is_over && !queued;
 #endif
 		if
 		:: is_over && nr_threads == 1 && head == EMPTY -> head = CLOSED
@@ -351,7 +268,7 @@ end:	do
 				queued = queued & ~m; withdrawn = withdrawn | m
 			:: else
 			fi;
-			is_watched = HAS_TAKEABLE; has_failed = false;
+			is_watched = queued != 0; has_failed = false;
 			unlock();
 			m = 0
 		}
@@ -359,7 +276,7 @@ end:	do
 		is_locked = true; m = is_asked; is_asked = false };
 		drain();
 		provide_thread();
-		atomic { is_watched = HAS_TAKEABLE; has_failed = false; unlock() };
+		atomic { is_watched = queued != 0; has_failed = false; unlock() };
 		if
 		:: m ->
 			atomic { LOCK; m = 0 };
@@ -395,26 +312,16 @@ active proctype judge()
 init
 {
 	atomic {
-#ifdef STALE
-		for_engine = 1;
-#else
-		/* A thread makes a copy. */
+		/* A thread runs a request. */
 		head = EMPTY;
-		is_copied = true;
-		is_copy_running = true;
 		nr_threads = 1;
 		is_used[0] = true;
 		is_made[0] = true;
 		taken = 1;
-#endif
 		accepted = 1;
 		run submitter(2);
 		run submitter(4);
-#ifdef STALE
-		run thread(0, 0);
-#else
 		run thread(0, 1);
-#endif
 		run thread(1, 0)
 	}
 }
