@@ -117,42 +117,18 @@ struct io_event aio_context_take(struct aio_ring *ring)
 }
 
 /* Without the claim: another thread may take what is looked at. */
-static ssize_t result_at(struct aio_ring *ring, unsigned index)
-{
-	return (ssize_t)__atomic_load_n(&ring->events[index].res, __ATOMIC_RELAXED);
-}
-
 bool aio_context_shows(ssize_t res)
 {
 	struct aio_ring *ring = aio_context();
-	unsigned tail = aio_context_tail(), i;
+	unsigned tail;
 
 	if (!ring)
 		return false;
-	for (i = atomic_load_explicit(&ring->head, memory_order_relaxed); i != tail;
+	tail = atomic_load_explicit(&ring->tail, memory_order_acquire);
+	for (unsigned i = atomic_load_explicit(&ring->head, memory_order_relaxed); i != tail;
 	     i = next_of(ring, i))
-		if (result_at(ring, i) == res)
+		if ((ssize_t)__atomic_load_n(&ring->events[i].res, __ATOMIC_RELAXED) == res)
 			return true;
-	return false;
-}
-
-unsigned aio_context_tail(void)
-{
-	struct aio_ring *ring = aio_context();
-
-	return ring ? atomic_load_explicit(&ring->tail, memory_order_acquire) : 0;
-}
-
-bool aio_context_has_since(unsigned tail, const void *data)
-{
-	struct aio_ring *ring = aio_context();
-	unsigned end = aio_context_tail();
-
-	if (!ring)
-		return false;
-	for (; tail != end; tail = next_of(ring, tail))
-		if (__atomic_load_n(&ring->events[tail].data, __ATOMIC_RELAXED) == data)
-			return result_at(ring, tail) > 0;
 	return false;
 }
 

@@ -44,10 +44,6 @@ struct io_event aio_context_take(struct aio_ring *ring);
  */
 bool aio_context_shows(ssize_t res);
 
-/* [any thread] How far has the kernel got?  And has this one ended since, with success? */
-unsigned aio_context_tail(void);
-bool aio_context_has_since(unsigned tail, const void *data);
-
 /* Child of a fork: the context is the parent's. */
 void aio_context_forget(void);
 

@@ -113,9 +113,8 @@ static bool submit_some(struct request_list *list)
 {
 	struct request *reqs[DIRECT_BATCH_MAX], *req = TAILQ_FIRST(list);
 	uint32_t generations[DIRECT_BATCH_MAX];
-	unsigned tail = aio_context_tail();
 	bool is_write = req->op == OP_WRITE;
-	int fd = req->fd, last_fd, nr = 0, ret;
+	int fd = req->fd, nr = 0, ret;
 	uint64_t began;
 
 	do {
@@ -125,7 +124,6 @@ static bool submit_some(struct request_list *list)
 	/* Once it is submitted, another thread may complete and recycle it. */
 	for (int i = 0; i < nr; i++)
 		TAILQ_REMOVE(list, reqs[i], list_link);
-	last_fd = reqs[nr - 1]->fd;
 	began = clock_now_ns();
 	ret = submit_batch(reqs, nr);
 	if (ret == -EOPNOTSUPP) {
@@ -134,8 +132,6 @@ static bool submit_some(struct request_list *list)
 	}
 	if (is_write)
 		note_writes(fd, clock_now_ns() - began);
-	if (ret == nr && last_fd == fd)
-		fd_hints_note_submission(fd, aio_context_has_since(tail, reqs[nr - 1]));
 	for (int i = 0; i < ret; i++)
 		bypass_return(reqs[i], generations[i]);
 	for (int i = nr - 1; i >= (ret > 0 ? ret : 0); i--)

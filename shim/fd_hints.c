@@ -29,9 +29,6 @@ static _Atomic uint64_t remembered[NUMBERS];
 #define SKIPS_MAX  15u /* reads that are not tried between two that are */
 #define DEEP_LAST  15u /* reads for which it counts that many were under way */
 
-#define PROMPT_MIN  64u /* so many submissions, one after the other, show a device in memory */
-#define PROMPT_LAST 79u /* the uses of that until the next submission are counted up to here */
-
 #define WITHHELD_FIRST 64u /* writes that are not tried after a refusal, doubled each time */
 #define REFUSALS_MAX   10u
 #define TAKEN_MIN      64u /* so many, one after the other, make it forgotten */
@@ -41,7 +38,6 @@ struct habits {
 	uint8_t nr_misses; /* of reads, up to MISSES_MIN */
 	uint8_t skips;     /* left until the next try */
 	uint8_t deep;      /* reads left for which that counts */
-	uint8_t prompt;    /* submissions, then uses */
 	uint8_t refusals;  /* of O_DIRECT writes, up to REFUSALS_MAX */
 	uint8_t taken;     /* since the last one, up to TAKEN_MIN */
 	uint16_t withheld; /* writes that are not tried until the next one is */
@@ -181,33 +177,6 @@ void fd_hints_note_taken(int fd)
 		return;
 	if (++seen.taken == TAKEN_MIN)
 		seen.refusals = seen.taken = 0;
-	atomic_store_explicit(habits_of(fd), seen, memory_order_relaxed);
-}
-
-enum file_kind fd_hints_use_prompt(int fd)
-{
-	struct habits seen = atomic_load_explicit(habits_of(fd), memory_order_relaxed);
-	uint64_t entry = atomic_load_explicit(place_of(fd), memory_order_relaxed);
-
-	if (seen.prompt < PROMPT_MIN || seen.prompt == PROMPT_LAST || !is_of(entry, fd))
-		return FILE_OTHER;
-	seen.prompt++;
-	atomic_store_explicit(habits_of(fd), seen, memory_order_relaxed);
-	return (entry & KIND_MASK) == FILE_DIRECT ? FILE_PROMPT : FILE_PROMPT_WAITING;
-}
-
-void fd_hints_note_submission(int fd, bool was_prompt)
-{
-	struct habits seen = atomic_load_explicit(habits_of(fd), memory_order_relaxed);
-
-	if (!was_prompt && seen.prompt == 0)
-		return;
-	if (!was_prompt)
-		seen.prompt = 0;
-	else if (seen.prompt < PROMPT_MIN)
-		seen.prompt++;
-	else
-		seen.prompt = PROMPT_MIN;
 	atomic_store_explicit(habits_of(fd), seen, memory_order_relaxed);
 }
 

@@ -50,15 +50,6 @@ bool fd_hints_refuses_writes(int fd);
 void fd_hints_note_refused(int fd);
 void fd_hints_note_taken(int fd); /* one was neither */
 
-/*
- * A device in memory (zram, brd, pmem) has served a request when io_submit
- * returns, so that a plain call does the same for less.  Is @fd, with O_DIRECT, on
- * one, as the last submissions showed?  FILE_OTHER: no; and now and then, so that
- * another one is submitted that tells.
- */
-enum file_kind fd_hints_use_prompt(int fd);
-void fd_hints_note_submission(int fd, bool was_prompt);
-
 /* The descriptors @first .. @last are about to mean other files. */
 void fd_hints_forget(unsigned first, unsigned last);
 

@@ -26,15 +26,12 @@ enum file_kind {
 	FILE_RING,           /* O_DIRECT on btrfs, which has no device of its own */
 	FILE_DIRECT,         /* O_DIRECT on a device of its own: Linux AIO */
 	FILE_DIRECT_WAITING, /* the same, and refuses NOWAIT writes */
-	/* The same, and they serve within the call: never noted, see fd_hints_use_prompt(). */
-	FILE_PROMPT,
-	FILE_PROMPT_WAITING,
 };
 
 /* Its reads never miss, and its writers do not wait for one another. */
 static inline bool file_is_in_memory(enum file_kind kind)
 {
-	return kind == FILE_MEMORY || kind == FILE_PROMPT || kind == FILE_PROMPT_WAITING;
+	return kind == FILE_MEMORY;
 }
 
 /* [any thread] Of a file that is read or written through the page cache.  Waits for nothing. */

@@ -6,8 +6,8 @@
  * never a wrong result.
  *
  *   reads        preadv2(RWF_NOWAIT); pread on memory file systems, which
- *                refuse that flag, and with O_DIRECT on devices that serve at once
- *   writes       pwrite on both of these; pwritev2(RWF_NOWAIT) where the
+ *                refuse that flag
+ *   writes       pwrite on these; pwritev2(RWF_NOWAIT) where the
  *                file system takes it; pwrite where it does not but a
  *                buffered write is a copy into the page cache (ext4), with a
  *                guard: writes that are seen to wait close this way for a
@@ -109,10 +109,10 @@ static bool write_plain(struct request *req, ssize_t *res)
 }
 
 /* The file system may refuse the flag, or take it and yet need to wait. */
-static bool write_cached(struct request *req, enum file_kind kind, ssize_t *res)
+static bool write_cached(struct request *req, ssize_t *res)
 {
 	*res = write_nowait(req);
-	if (*res == -EOPNOTSUPP && kind == FILE_CACHED)
+	if (*res == -EOPNOTSUPP)
 		note_kind(req, FILE_UNASKED);
 	if (*res > 0 && (size_t)*res < req->nbytes) {
 		request_advance(req, (size_t)*res);
@@ -201,10 +201,10 @@ static bool read_at_once(struct request *req, enum file_kind kind, ssize_t *res)
 
 static bool write_at_once(struct request *req, enum file_kind kind, ssize_t *res)
 {
-	if (kind == FILE_MEMORY || kind == FILE_PROMPT_WAITING)
+	if (kind == FILE_MEMORY)
 		return write_plain(req, res);
-	if (kind == FILE_CACHED || kind == FILE_PROMPT)
-		return write_cached(req, kind, res);
+	if (kind == FILE_CACHED)
+		return write_cached(req, res);
 	return kind == FILE_COPIED && write_copied(req, res);
 }
 
@@ -239,10 +239,9 @@ bool inline_accepts(struct request *req, enum file_kind *kind)
 		return false;
 	if (!(req->op == OP_READ && fd_hints_trust(req->fd, kind))) {
 		descriptor_get_flags(req->fd, &req->descriptor);
-		if (req->descriptor.err || req->descriptor.flags & O_PATH)
+		if (req->descriptor.err || req->descriptor.flags & (O_PATH | O_DIRECT))
 			return false;
-		*kind = req->descriptor.flags & O_DIRECT ? fd_hints_use_prompt(req->fd)
-							 : kind_of(req);
+		*kind = kind_of(req);
 	}
 	if (*kind == FILE_OTHER || *kind == FILE_STREAM)
 		return false;
