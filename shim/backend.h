@@ -21,8 +21,6 @@ struct backend_events {
 	void (*complete)(struct request *req, ssize_t res);
 	/* The cancellation of @req was answered: 0, -ENOENT or -EALREADY. */
 	void (*cancelled)(struct request *req, int res);
-	/* Everything prepared so far is in the kernel, which holds the files. */
-	void (*submitted)(void);
 };
 
 struct backend {

@@ -58,7 +58,6 @@ static bool submit_prepared(void)
 		    !check_entry(io_uring_get_events(&uring.ring)))
 			return false;
 	}
-	events->submitted();
 	return true;
 }
 
@@ -219,8 +218,6 @@ static void wait_ring(uint32_t wake_value, uint64_t timeout_ns)
 		timeout.tv_nsec = (long long)(timeout_ns % 1000000000u);
 		check_entry(io_uring_submit_and_wait_timeout(&uring.ring, &cqe, 1, &timeout, NULL));
 	}
-	if (io_uring_sq_ready(&uring.ring) == 0)
-		events->submitted();
 }
 
 static void flush_ring(void)

@@ -233,7 +233,6 @@ static void ring_is_done(struct request *req)
 
 static void on_complete(struct request *req, ssize_t res)
 {
-	issue_leave_prepared(req);
 	req->res = res;
 	req->has_cqe = true;
 	if (--req->cqes_due == 0)
@@ -426,7 +425,6 @@ static const struct engine_client client = {
 	.events = {
 		.complete = on_complete,
 		.cancelled = on_cancelled,
-		.submitted = issue_submitted,
 	},
 	.receive = receive,
 	.refuse = refuse,

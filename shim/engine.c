@@ -59,6 +59,11 @@ void engine_flush(void)
 		backend->flush();
 }
 
+bool engine_has_lost_ring(void)
+{
+	return backend->is_lost && backend->is_lost();
+}
+
 static void announce(void)
 {
 	static _Atomic bool is_announced;
@@ -212,7 +217,7 @@ static bool serve(void)
 
 		engine_receive();
 		is_over = rest(client->settle());
-		if (backend->is_lost && backend->is_lost())
+		if (engine_has_lost_ring())
 			return false;
 		if (!is_over)
 			continue;

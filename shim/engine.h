@@ -100,6 +100,9 @@ void engine_receive(void);
 /* [engine] Everything handed to the backend before is in the kernel afterwards. */
 void engine_flush(void);
 
+/* [engine] Did the kernel stop serving?  Then nothing on the ring holds its file any more. */
+bool engine_has_lost_ring(void);
+
 /* Child of a fork: no engine. */
 void engine_forget(void);
 

@@ -84,10 +84,6 @@ static void issue_to_backend(struct request *req)
 	request_set_place(req, PLACE_RING);
 	req->has_cqe = false;
 	req->cqes_due++;
-	if (!req->is_prepared) {
-		req->is_prepared = true;
-		TAILQ_INSERT_TAIL(&ledger.prepared, req, list_link);
-	}
 }
 
 /* A socket with SO_RCVTIMEO or SO_SNDTIMEO: read and write give up, a ring does not. */
@@ -256,23 +252,6 @@ void issue_again(struct request *req)
 		issue_to_worker_instead(req);
 }
 
-void issue_leave_prepared(struct request *req)
-{
-	if (req->is_prepared) {
-		req->is_prepared = false;
-		TAILQ_REMOVE(&ledger.prepared, req, list_link);
-	}
-}
-
-/* The kernel took all that was prepared. */
-void issue_submitted(void)
-{
-	struct request *req;
-
-	while ((req = TAILQ_FIRST(&ledger.prepared)))
-		issue_leave_prepared(req);
-}
-
 /* A thread at last, or what can be done without one. */
 static void retry_stranded(struct request *req)
 {
@@ -305,7 +284,6 @@ void issue_stranded(void)
 
 void issue_without_ring(struct request *req)
 {
-	issue_leave_prepared(req);
 	req->cqes_due = 0;
 	issue_to_worker_again(req);
 }

@@ -23,12 +23,6 @@ void issue_to_worker_instead(struct request *req);
 /* The ring was taken away: a worker shall do it. */
 void issue_without_ring(struct request *req);
 
-/* The kernel took all that was prepared. */
-void issue_submitted(void);
-
-/* @req is no longer prepared, for whatever reason. */
-void issue_leave_prepared(struct request *req);
-
 /* Now and then: what found no worker. */
 void issue_stranded(void);
 

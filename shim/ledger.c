@@ -22,5 +22,4 @@ void ledger_reset(void)
 	TAILQ_INIT(&ledger.awaiting);
 	TAILQ_INIT(&ledger.ended);
 	TAILQ_INIT(&ledger.stranded);
-	TAILQ_INIT(&ledger.prepared);
 }

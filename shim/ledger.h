@@ -22,7 +22,6 @@ struct ledger {
 	struct fdqueue_list awaiting; /* queues that wait for what bypasses the engine */
 	struct request_list ended;    /* res is known, to be published */
 	struct request_list stranded; /* for want of a thread: streams, tried now and then */
-	struct request_list prepared; /* SQE made, not yet handed to the kernel */
 	uint64_t slots_to_wake;       /* of waiters, gathered over a batch */
 	uint64_t nr_publishings;      /* how often all that had ended was published */
 	uint64_t tick_at;             /* when to look again at what has to be watched */

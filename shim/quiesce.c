@@ -239,8 +239,8 @@ static void quiesce_queue(struct request *question, struct fdqueue *queue)
 	TAILQ_FOREACH_SAFE(req, &queue->outstanding, outstanding_link, next) {
 		if (!atomic_load(&req->is_held))
 			continue;
-		if (req->is_prepared) /* the ring was lost before it took this one */
-			question->nr_kept++;
+		if (request_place(req) == PLACE_RING && engine_has_lost_ring())
+			question->nr_kept++; /* it is about to be given to a worker */
 		else if (queue->is_file)
 			quiesce_file(question, req);
 		else

@@ -150,7 +150,7 @@ struct request {
 	struct fdqueue *queue;
 	uint64_t seq;                          /* order of acceptance */
 	TAILQ_ENTRY(request) outstanding_link; /* in queue->outstanding, oldest first */
-	TAILQ_ENTRY(request) list_link;        /* waiting list, pool's, prepared, or notifier's */
+	TAILQ_ENTRY(request) list_link;        /* waiting list, pool's, or notifier's */
 	RB_ENTRY(request) tree_link;           /* stream chain, or ranges in flight */
 	ssize_t res;            /* a worker writes, then hands over through the inbox */
 	size_t done;            /* bytes already moved by earlier submissions */
@@ -161,7 +161,6 @@ struct request {
 	bool is_withdrawn;      /* taken out of its queue's order to be cancelled */
 	bool has_stalled;       /* waited for an overlapping request */
 	bool is_file_data;      /* counted in ledger.nr_files_in_flight */
-	bool is_prepared;       /* its SQE is not yet handed to the kernel */
 	struct request *cancel; /* aio_cancel that asked the kernel, or NULL */
 	struct pin *pin;        /* its file, when its descriptor was closed before it began */
 	unsigned detached;      /* the queue it belongs to, as fdqueue->detached */
