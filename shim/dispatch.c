@@ -439,7 +439,6 @@ void dispatch_start(void)
 	notify_start();
 	engine_init(&client);
 	bypass_events_start();
-	nursery_start(workers_report);
 }
 
 void dispatch_forget(void)

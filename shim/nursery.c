@@ -248,11 +248,6 @@ static bool ask_nursery(enum ask_kind kind, int fd, pid_t tid)
 	return true;
 }
 
-void nursery_start(void (*executed)(struct request *req))
-{
-	pin_init(executed);
-}
-
 struct pin *nursery_pin(int fd)
 {
 	return ask_nursery(ASK_PIN, fd, (pid_t)RAW_SYSCALL(SYS_gettid)) ? asked.pin : NULL;

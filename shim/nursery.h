@@ -26,9 +26,6 @@ enum nursery_sight {
 	NURSERY_RUNNING,     /* running, or asleep elsewhere */
 };
 
-/* Once, before anything else: @executed as for pin_init().  Starts no thread yet. */
-void nursery_start(void (*executed)(struct request *req));
-
 /*
  * Take over the file that @fd means now.  NULL: there is none, or it cannot be
  * had here (a kernel before 5.9, a sandbox, no thread, no memory, no descriptor

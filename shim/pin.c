@@ -16,6 +16,7 @@
 #include "futex.h"
 #include "helper.h"
 #include "perform.h"
+#include "workers.h"
 
 #define PINS_PER_SLAB 64
 
@@ -38,12 +39,6 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct slab *slabs = &first_slab;   /* guarded by lock */
 static unsigned nr_unused = PINS_PER_SLAB; /* guarded by lock: of the newest slab, never used */
 static struct pin *free_pins;              /* guarded by lock */
-static void (*executed)(struct request *req);
-
-void pin_init(void (*executed_)(struct request *req))
-{
-	executed = executed_;
-}
 
 /* --- memory ------------------------------------------------------------------- */
 
@@ -84,13 +79,6 @@ static void free_pin(struct pin *pin)
 
 /* --- the pin's thread ----------------------------------------------------------- */
 
-static void execute(struct pin *pin, struct request *req)
-{
-	req->res = perform(req, pin->fd);
-	req->message.kind = MESSAGE_EXECUTED;
-	executed(req);
-}
-
 /* A direct call: the program's close, and ours, are about the program's table. */
 static void end(struct pin *pin)
 {
@@ -104,8 +92,10 @@ static bool serve(struct helper *helper, struct message *messages)
 
 	while (messages && messages != &pin->last) {
 		struct message *next = messages->next;
+		struct request *req = (struct request *)messages;
 
-		execute(pin, (struct request *)messages);
+		req->res = perform(req, pin->fd);
+		workers_report(req);
 		messages = next;
 	}
 	if (!messages)

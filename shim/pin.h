@@ -14,9 +14,6 @@
 
 struct pin;
 
-/* Once: @executed takes over a request that a pin's thread is done with. */
-void pin_init(void (*executed)(struct request *req));
-
 /*
  * [nursery; engine, where there is none] A pin of @fd, a descriptor of the caller's
  * table, which the pin's thread has as well, with one holder.  NULL: no thread or
@@ -25,8 +22,8 @@ void pin_init(void (*executed)(struct request *req));
 struct pin *pin_make(int fd);
 
 /*
- * [holder] Perform @req on the file, after those submitted before it.  Its
- * result is in req->res when it is handed to the function of pin_init().
+ * [holder] Perform @req on the file, after those submitted before it.  It is
+ * reported as by a worker (workers.h).
  */
 void pin_submit(struct pin *pin, struct request *req);
 
