@@ -18,8 +18,6 @@
 #include "perform.h"
 #include "workers.h"
 
-#define PINS_PER_SLAB 64
-
 struct pin {
 	struct helper helper; /* first: serve() gets the pin by it */
 	struct message last;
@@ -28,31 +26,22 @@ struct pin {
 	struct pin *next_free;
 };
 
-struct slab {
-	struct slab *next;
-	struct pin pins[PINS_PER_SLAB];
-};
-
-static struct slab first_slab;
 /* The nursery and the engine take pins, their threads give them back; all signals are blocked. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct slab *slabs = &first_slab;   /* guarded by lock */
-static unsigned nr_unused = PINS_PER_SLAB; /* guarded by lock: of the newest slab, never used */
-static struct pin *free_pins;              /* guarded by lock */
+static struct pin *free_pins; /* guarded by lock */
 
 /* --- memory ------------------------------------------------------------------- */
 
-static bool add_slab(void)
+/* The child of a fork does not get it: there it would be lost. */
+static struct pin *map_pin(void)
 {
-	struct slab *slab = mmap(NULL, sizeof(*slab), PROT_READ | PROT_WRITE,
-				 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct pin *pin = mmap(NULL, sizeof(*pin), PROT_READ | PROT_WRITE,
+			       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-	if (slab == MAP_FAILED)
-		return false;
-	slab->next = slabs;
-	slabs = slab;
-	nr_unused = PINS_PER_SLAB;
-	return true;
+	if (pin == MAP_FAILED)
+		return NULL;
+	madvise(pin, sizeof(*pin), MADV_DONTFORK);
+	return pin;
 }
 
 static struct pin *alloc_pin(void)
@@ -63,10 +52,8 @@ static struct pin *alloc_pin(void)
 	pin = free_pins;
 	if (pin)
 		free_pins = pin->next_free;
-	else if (nr_unused > 0 || add_slab())
-		pin = &slabs->pins[--nr_unused];
 	pthread_mutex_unlock(&lock);
-	return pin;
+	return pin ? pin : map_pin();
 }
 
 static void free_pin(struct pin *pin)
@@ -142,13 +129,6 @@ void pin_put(struct pin *pin)
 
 void pin_forget(void)
 {
-	while (slabs != &first_slab) {
-		struct slab *slab = slabs;
-
-		slabs = slab->next;
-		munmap(slab, sizeof(*slab));
-	}
-	nr_unused = PINS_PER_SLAB;
 	pthread_mutex_init(&lock, NULL);
 	free_pins = NULL;
 }

@@ -47,6 +47,7 @@ static void become_engine(uint64_t idle_ns)
 	pthread_sigmask(SIG_SETMASK, &all, NULL);
 	sem_init(&executed, 0, 0);
 	atomic_store(&config.idle_ns, idle_ns);
+	nursery_forget(); /* it may be the child of a fork */
 }
 
 static pid_t own_tid(void)
