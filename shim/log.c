@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * log.c - one line on standard error.
+ * log.c - one line on standard error, or where the statistics go.
  *
  * vsnprintf with integers and strings only needs no memory of its own in
  * glibc, which keeps this usable on small stacks and after fork.
@@ -16,14 +16,16 @@
 
 #define LINE_MAX_BYTES 512
 
-static void write_line(int fd, const char *prefix, const char *format, va_list args)
+void log_to(int fd, const char *format, ...)
 {
-	char line[LINE_MAX_BYTES];
-	size_t used = strlen(prefix);
+	char line[LINE_MAX_BYTES] = "rtaio: ";
+	size_t used = strlen(line);
+	va_list args;
 	int len;
 
-	memcpy(line, prefix, used);
+	va_start(args, format);
 	len = vsnprintf(line + used, sizeof(line) - used - 1, format, args);
+	va_end(args);
 	if (len < 0)
 		return;
 	used += (size_t)len;
@@ -31,22 +33,4 @@ static void write_line(int fd, const char *prefix, const char *format, va_list a
 		used = sizeof(line) - 2;
 	line[used++] = '\n';
 	RAW_SYSCALL(SYS_write, fd, line, used);
-}
-
-void log_line(const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	write_line(STDERR_FILENO, "rtaio: ", format, args);
-	va_end(args);
-}
-
-void log_to(int fd, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	write_line(fd, "", format, args);
-	va_end(args);
 }

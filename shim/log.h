@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * log.h - one line on standard error.
+ * log.h - one line on standard error, or where the statistics go.
  *
  * Formats into a small stack buffer and writes it with one write(2): no stdio,
  * no malloc, no lock, errno preserved.  Every line starts with "rtaio: ".
@@ -8,9 +8,10 @@
 #ifndef RTAIO_LOG_H
 #define RTAIO_LOG_H
 
-void log_line(const char *format, ...) __attribute__((format(printf, 1, 2)));
+#include <unistd.h>
 
-/* The same, to a descriptor of the caller's choice and without the prefix. */
 void log_to(int fd, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+#define log_line(...) log_to(STDERR_FILENO, __VA_ARGS__)
 
 #endif

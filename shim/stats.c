@@ -41,10 +41,10 @@ void stats_print(void)
 			return;
 		}
 	}
-	log_to(fd, "rtaio: statistics of process %d, backend %s", (int)getpid(),
+	log_to(fd, "statistics of process %d, backend %s", (int)getpid(),
 	       backend_names[config.backend]);
 	for (int i = 0; i < STATS_NR; i++)
-		log_to(fd, "rtaio: %-16s %12" PRIu64 "  %s", names[i],
+		log_to(fd, "%-16s %12" PRIu64 "  %s", names[i],
 		       atomic_load_explicit(&stats_counters[i], memory_order_relaxed),
 		       descriptions[i]);
 	if (fd != STDERR_FILENO)
