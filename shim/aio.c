@@ -143,7 +143,7 @@ static int cancel_all(int fd)
 {
 	event_ring_poll(); /* what it gives up goes to the engine, ahead of our question */
 	/* What is under way holds its descriptor, or waits in the engine. */
-	if (!bypass_has_any(fd) && !engine_is_running())
+	if (!bypass_has_any(fd, UINT64_MAX) && !engine_is_running())
 		return AIO_ALLDONE;
 	return cancel_and_wait(fd, 0);
 }

@@ -124,16 +124,6 @@ static bool has_any(bool (*matches)(const struct request *req, const void *arg),
 	return find(matches, arg, &slot, &handle) != NULL;
 }
 
-static bool is_on(const struct request *req, const void *arg)
-{
-	return req->fd == *(const int *)arg;
-}
-
-bool bypass_has_any(int fd)
-{
-	return has_any(is_on, &fd);
-}
-
 static bool is_direct(const struct request *req, const void *unused)
 {
 	(void)unused;
@@ -155,6 +145,13 @@ static bool is_within(const struct request *req, const void *arg)
 	const struct range_of_fds *fds = arg;
 
 	return req->fd >= fds->first && req->fd <= fds->last && req->stamp < fds->before;
+}
+
+bool bypass_has_any(int fd, uint64_t before)
+{
+	struct range_of_fds fds = { fd, fd, before };
+
+	return has_any(is_within, &fds);
 }
 
 struct request *bypass_next(int first, int last, uint64_t *stamp, request_handle *handle)
@@ -203,25 +200,6 @@ bool bypass_precedes(const struct request *req, uint64_t since)
 	struct later later = { req, since };
 
 	return has_any(request_is_barrier(req) ? is_earlier : overlaps_earlier, &later);
-}
-
-struct old {
-	int fd;
-	uint64_t stamp;
-};
-
-static bool is_older(const struct request *req, const void *arg)
-{
-	const struct old *old = arg;
-
-	return req->fd == old->fd && req->stamp < old->stamp;
-}
-
-bool bypass_has_older(int fd, uint64_t stamp)
-{
-	struct old old = { fd, stamp };
-
-	return has_any(is_older, &old);
 }
 
 void bypass_watch(bool is_on_)

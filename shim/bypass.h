@@ -51,14 +51,14 @@ void bypass_leave(struct request *req);
  */
 bool bypass_precedes(const struct request *req, uint64_t since);
 
-/* [engine] Is one under way on @fd that is older than @stamp? */
-bool bypass_has_older(int fd, uint64_t stamp);
-
 /* [any thread] Does Linux AIO have any? */
 bool bypass_has_direct(void);
 
-/* [any thread] Is any of @fd under way, or on its way to the engine?  A snapshot. */
-bool bypass_has_any(int fd);
+/*
+ * [any thread] Is any of @fd under way, or on its way to the engine, that is older
+ * than the stamp @before?  A snapshot.
+ */
+bool bypass_has_any(int fd, uint64_t before);
 
 /*
  * [any thread] The youngest of those on descriptors @first .. @last that is older

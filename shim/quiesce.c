@@ -372,7 +372,7 @@ void quiesce_tick(void)
 	for (unsigned i = 0; nr_closed > 0 && i < CLOSED_MAX; i++) {
 		struct closed *closed = &all_closed[i];
 
-		if (!closed->stamp || bypass_has_older(closed->fd, closed->stamp))
+		if (!closed->stamp || bypass_has_any(closed->fd, closed->stamp))
 			continue;
 		if (closed->pin)
 			pin_put(closed->pin);
