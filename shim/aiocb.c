@@ -17,12 +17,7 @@ _Static_assert(offsetof(struct aiocb, __error_code) == 112, "error_code has move
 _Static_assert(offsetof(struct aiocb, __return_value) == 120, "return_value has moved");
 _Static_assert(offsetof(struct aiocb, __glibc_reserved) == 136, "reserved bytes have moved");
 
-/* A program's aiocb is plain memory: these give it the atomic accesses it needs. */
-static int load_error(const struct aiocb *cb)
-{
-	return __atomic_load_n(&cb->__error_code, __ATOMIC_SEQ_CST);
-}
-
+/* A program's aiocb is plain memory: the __atomic builtins give it the accesses it needs. */
 static request_handle *handle_of(const struct aiocb *cb)
 {
 	return (request_handle *)(uintptr_t)&cb->__glibc_reserved;
@@ -75,7 +70,7 @@ void aiocb_reject(struct aiocb *cb, int err, ssize_t return_value)
 
 int aiocb_error(const struct aiocb *cb)
 {
-	return load_error(cb);
+	return __atomic_load_n(&cb->__error_code, __ATOMIC_SEQ_CST);
 }
 
 ssize_t aiocb_return(const struct aiocb *cb)
@@ -102,5 +97,5 @@ struct request *aiocb_lookup(const struct aiocb *cb, request_handle handle)
 
 struct request *aiocb_request(const struct aiocb *cb)
 {
-	return load_error(cb) == EINPROGRESS ? aiocb_lookup(cb, aiocb_handle(cb)) : NULL;
+	return aiocb_error(cb) == EINPROGRESS ? aiocb_lookup(cb, aiocb_handle(cb)) : NULL;
 }

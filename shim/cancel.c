@@ -14,6 +14,7 @@
 #include "bypass_events.h"
 #include "engine.h"
 #include "fdqueue.h"
+#include "group.h"
 #include "ledger.h"
 #include "question.h"
 #include "quiesce.h"
@@ -35,7 +36,7 @@ int cancel_and_wait(int fd, request_handle handle)
 		return ret;
 	if (question->nr_kept == 0)
 		ret = question->nr_cancelled ? AIO_CANCELED : AIO_ALLDONE;
-	question_put(question);
+	group_put(question);
 	return ret;
 }
 

@@ -180,7 +180,7 @@ static void finish(struct request *req)
 	if (queue) {
 		is_last = fdqueue_is_last(queue);
 		if (is_last)
-			pump_forget_queue(queue);
+			pump_await_no_more(queue);
 		fdqueue_remove(req);
 	}
 	publish(req, res);

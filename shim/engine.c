@@ -308,8 +308,7 @@ static int start_claimed(void)
 	}
 }
 
-/* 0: there is an engine, or somebody else is making one. */
-static int start_engine(void)
+int engine_start(void)
 {
 	sigset_t all, old;
 	int ret = 0;
@@ -322,17 +321,12 @@ static int start_engine(void)
 	return ret;
 }
 
-int engine_try(void)
-{
-	return start_engine();
-}
-
 int engine_hand_over(struct message *first, struct message *last)
 {
 	int ret;
 
 	while (!inbox_push(&engine_inbox, first, last)) {
-		ret = start_engine();
+		ret = engine_start();
 		if (ret < 0)
 			return ret;
 	}

@@ -74,10 +74,10 @@ bool engine_ask(enum engine_ask what);
 unsigned engine_asked(void);
 
 /*
- * [any thread] Start the engine without giving it anything to do: can the
- * backend asked for by name serve?  0 or -errno as above.
+ * [any thread] Start the engine, if nobody has or is about to, without giving it
+ * anything to do: can the backend asked for by name serve?  0 or -errno as above.
  */
-int engine_try(void);
+int engine_start(void);
 
 /* [any thread] Name of the backend in use, "none" while there is no engine. */
 const char *engine_serving(void);

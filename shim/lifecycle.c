@@ -55,7 +55,7 @@ static void check_named_backend(void)
 {
 	if (config.backend != BACKEND_IO_URING && config.backend != BACKEND_LIBAIO)
 		return;
-	if (engine_try() == -ENOSYS)
+	if (engine_start() == -ENOSYS)
 		config.backend = BACKEND_INVALID; /* the engine has said why */
 }
 

@@ -46,7 +46,7 @@ static void await_bypass(struct fdqueue *queue)
 	issue_all(queue);
 }
 
-static void await_bypass_no_more(struct fdqueue *queue)
+void pump_await_no_more(struct fdqueue *queue)
 {
 	if (!queue->is_awaiting)
 		return;
@@ -63,7 +63,7 @@ void pump(struct fdqueue *queue)
 	if (queue->awaits_bypass)
 		await_bypass(queue);
 	if (!queue->awaits_bypass)
-		await_bypass_no_more(queue);
+		pump_await_no_more(queue);
 }
 
 /* Something left, for which one of these may have waited. */
@@ -77,17 +77,9 @@ void pump_awaiting(void)
 
 void pump_watch_awaiting(void)
 {
-	struct fdqueue *queue, *next;
-
 	if (TAILQ_EMPTY(&ledger.awaiting))
 		return;
 	keep_reaper();
 	event_ring_poll(); /* should there be none for want of a thread */
-	TAILQ_FOREACH_SAFE(queue, &ledger.awaiting, awaiting_link, next)
-		pump(queue);
-}
-
-void pump_forget_queue(struct fdqueue *queue)
-{
-	await_bypass_no_more(queue);
+	pump_awaiting();
 }

@@ -16,7 +16,7 @@ void pump_awaiting(void);
 /* The same, now and then: in case that nobody reports. */
 void pump_watch_awaiting(void);
 
-/* @queue is about to go. */
-void pump_forget_queue(struct fdqueue *queue);
+/* @queue waits for nothing that bypasses the engine, or is about to go. */
+void pump_await_no_more(struct fdqueue *queue);
 
 #endif

@@ -42,8 +42,3 @@ void question_answer(struct request *question)
 {
 	waiter_wake_slots(publish_silent_group(question));
 }
-
-void question_put(struct request *question)
-{
-	group_put(question);
-}

@@ -18,16 +18,14 @@
 struct request *question_make(enum message_kind kind, int fd);
 
 /*
- * [any thread] Ask, and wait for the answer, which is then in @question.  False:
- * nobody answers, and the question is gone: there is no engine, or a handler has
- * forked and this is the child, whose records are all free.  Async-signal-safe.
+ * [any thread] Ask, and wait for the answer, which is in @question until the caller
+ * lets go of it (group_put()).  False: nobody answers, and the question is gone:
+ * there is no engine, or a handler has forked and this is the child, whose records
+ * are all free.  Async-signal-safe.
  */
 bool question_ask(struct request *question);
 
 /* [engine] */
 void question_answer(struct request *question);
-
-/* [any thread] Done with a question that was answered. */
-void question_put(struct request *question);
 
 #endif

@@ -19,6 +19,7 @@
 #include "event_ring.h"
 #include "fdqueue.h"
 #include "futex.h"
+#include "group.h"
 #include "issue.h"
 #include "ledger.h"
 #include "nursery.h"
@@ -67,7 +68,7 @@ static unsigned ask(int first, int last, unsigned *nr_blind, uint64_t *close)
 	nr_kept = question->nr_kept;
 	*nr_blind += question->is_blind;
 	*close = question->close;
-	question_put(question);
+	group_put(question);
 	return nr_kept;
 }
 

@@ -46,11 +46,6 @@ static _Atomic uint32_t state;      /* a starter replaces REAPER_NONE; the rest 
 static _Atomic uint32_t wake_word;  /* bumped to wake it */
 static _Atomic uint32_t nr_waiting; /* threads that depend on it */
 
-static bool is_in_flight(void)
-{
-	return bypass_has_direct();
-}
-
 static bool is_wanted(void)
 {
 	return bypass_is_watched() || atomic_load(&nr_waiting) > 0;
@@ -84,7 +79,7 @@ static bool rest(uint32_t seen)
 
 	/* Partner: reaper_notice(), which looks at the state after a request was counted. */
 	atomic_store(&state, REAPER_IDLE);
-	is_idle = !is_in_flight();
+	is_idle = !bypass_has_direct();
 	if (!is_idle)
 		atomic_store(&state, REAPER_TICKING);
 	deadline = clock_in_ns(is_idle ? IDLE_NS : TICK_NS);
@@ -113,7 +108,7 @@ static void *reap(void *unused)
 		} while (attend() || rest(seen));
 		atomic_store(&state, REAPER_NONE);
 		/* Partner: reaper_notice(), as above. */
-	} while (is_in_flight() && try_to_exist());
+	} while (bypass_has_direct() && try_to_exist());
 	return unused;
 }
 

@@ -8,7 +8,7 @@
  *				may start no engine, and by workers (workers_report())
  *	  look:			inbox_push(), push_and_wake()
  *	  pay_wake		inbox_wake()
- *	  closed:		start_engine(), start_claimed()
+ *	  closed:		engine_start(), start_claimed()
  *	engine			engine_thread(), serve(), rest(); take_over()
  *	  take			inbox_take(), inbox_take_refused(); oldest_first()
  *	  refuse_all		refuse_all(), inbox_abandon()
@@ -296,7 +296,7 @@ closed:	assert(me != WORKER);
 	fi;
 	may_be_interrupted();
 
-	/* start_engine(), signals blocked */
+	/* engine_start(), signals blocked */
 	atomic {			/* inbox_claim_start() */
 		if
 		:: head == CLOSED -> head = STARTING

@@ -4,7 +4,7 @@
  * (question.c, group.c, publish.c, waiter.c)
  *
  *	asker			question_make(); question_ask(): engine_hand_over(),
- *				waiter_wait_one(); question_put()
+ *				waiter_wait_one(); group_put()
  *	engine			cancel_accept() or quiesce_accept(), which write into
  *				the question; question_answer(): publish_silent_group(),
  *				group_put()
