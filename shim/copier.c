@@ -105,7 +105,7 @@ static void start(void)
 /* Is it likely to be in memory?  Misses are better made all at once, by the engine. */
 static bool is_likely_hit(const struct request *req, enum file_kind kind)
 {
-	return file_is_in_memory(kind) || !fd_hints_is_missing(req->fd);
+	return kind == FILE_MEMORY || !fd_hints_is_missing(req->fd);
 }
 
 bool copier_wants(const struct request *req, enum file_kind kind)

@@ -28,12 +28,6 @@ enum file_kind {
 	FILE_DIRECT_WAITING, /* the same, and refuses NOWAIT writes */
 };
 
-/* Its reads never miss, and its writers do not wait for one another. */
-static inline bool file_is_in_memory(enum file_kind kind)
-{
-	return kind == FILE_MEMORY;
-}
-
 /* [any thread] Of a file that is read or written through the page cache.  Waits for nothing. */
 enum file_kind fd_kind_find(int fd);
 

@@ -192,7 +192,7 @@ static bool read_at_once(struct request *req, enum file_kind kind, ssize_t *res)
 {
 	bool is_hit;
 
-	if (file_is_in_memory(kind))
+	if (kind == FILE_MEMORY)
 		return read_plain(req, res);
 	is_hit = read_cached(req, res);
 	fd_hints_note_read(req->fd, is_hit);
@@ -220,7 +220,7 @@ static bool is_worth_a_try(const struct request *req, enum file_kind kind,
 			   const struct filter_range *range)
 {
 	if (req->op == OP_READ)
-		return file_is_in_memory(kind) || !is_likely_miss(range);
+		return kind == FILE_MEMORY || !is_likely_miss(range);
 	return kind != FILE_READABLE && kind != FILE_UNASKED &&
 	       !(kind == FILE_COPIED && is_paused()) &&
 	       !(req->descriptor.flags & (O_SYNC | O_DSYNC)) && !filesize_is_limited();
