@@ -26,7 +26,7 @@ struct backend_events {
 struct backend {
 	const char *name;
 
-	/* Get ready.  0 or -errno, and then nothing is left behind. */
+	/* Get ready.  0 or -errno, and then nothing is left behind.  Optional. */
 	int (*open)(const struct backend_events *events);
 
 	/*
@@ -62,7 +62,7 @@ struct backend {
 	 */
 	bool (*is_lost)(void);
 
-	/* Nothing is in flight: give everything back. */
+	/* Nothing is in flight: give everything back.  Optional. */
 	void (*close)(void);
 };
 

@@ -12,35 +12,16 @@
 #include "futex.h"
 #include "stats.h"
 
-static int open_threads(const struct backend_events *events)
-{
-	(void)events;
-	return 0;
-}
-
 static void wait_inbox(uint32_t wake_value, uint64_t timeout_ns)
 {
-	struct timespec deadline;
-	uint64_t until;
+	bool is_forever = timeout_ns == UINT64_MAX;
+	struct timespec deadline = clock_in_ns(is_forever ? 0 : timeout_ns);
 
 	stats_inc(engine_enters);
-	if (timeout_ns == UINT64_MAX) {
-		futex_wait(&engine_inbox.wake_word, wake_value, NULL);
-		return;
-	}
-	until = clock_now_ns() + timeout_ns;
-	deadline.tv_sec = (time_t)(until / 1000000000u);
-	deadline.tv_nsec = (long)(until % 1000000000u);
-	futex_wait(&engine_inbox.wake_word, wake_value, &deadline);
-}
-
-static void close_threads(void)
-{
+	futex_wait(&engine_inbox.wake_word, wake_value, is_forever ? NULL : &deadline);
 }
 
 const struct backend backend_threads = {
 	.name = "threads",
-	.open = open_threads,
 	.wait = wait_inbox,
-	.close = close_threads,
 };

@@ -113,7 +113,7 @@ static int try_candidate(const struct backend *candidate)
 
 	if (ret < 0 && ret != -ENOMEM) /* memory may be there when it is needed */
 		return ret;
-	return candidate->open(&client->events);
+	return candidate->open ? candidate->open(&client->events) : 0;
 }
 
 /* The first backend that opens; a backend asked for by name is the only candidate. */
@@ -222,7 +222,8 @@ static bool serve(void)
 		if (!is_over)
 			continue;
 		/* The ring goes first: once the inbox is closed another engine may start. */
-		backend->close();
+		if (backend->close)
+			backend->close();
 		atomic_store(&tid, 0);
 		if (inbox_close(&engine_inbox))
 			return true;
@@ -244,7 +245,6 @@ static void take_over(pthread_t predecessor)
 {
 	pthread_join(predecessor, NULL);
 	backend = &backend_threads;
-	backend->open(&client->events);
 	atomic_store(&serving, backend->name);
 	log_line("io_uring was taken away from process %d while in use (a seccomp filter?): worker "
 		 "threads serve from here on",

@@ -199,8 +199,7 @@ static uint64_t sleep_ns(const struct wait *wait)
  */
 static int sleep_for_event(const struct wait *wait, uint64_t ns)
 {
-	struct timespec timeout = { .tv_sec = (time_t)(ns / 1000000000u),
-				    .tv_nsec = (long)(ns % 1000000000u) };
+	struct timespec timeout = clock_timespec(ns);
 	struct {
 		const uint64_t *mask;
 		size_t size;

@@ -60,13 +60,16 @@ static inline uint64_t clock_now_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
+static inline struct timespec clock_timespec(uint64_t ns)
+{
+	return (struct timespec){ .tv_sec = (time_t)(ns / 1000000000u),
+				  .tv_nsec = (long)(ns % 1000000000u) };
+}
+
 /* The moment @ns from now, as futex_wait() takes it. */
 static inline struct timespec clock_in_ns(uint64_t ns)
 {
-	uint64_t until = clock_now_ns() + ns;
-
-	return (struct timespec){ .tv_sec = (time_t)(until / 1000000000u),
-				  .tv_nsec = (long)(until % 1000000000u) };
+	return clock_timespec(clock_now_ns() + ns);
 }
 
 #endif
