@@ -4,7 +4,8 @@
  *
  * LP64_NAMES(impl, name) exports @impl as name and name64 at every version
  * under which glibc's librt or libc ever had them.  The version maps
- * librtaio-*.map must list each.
+ * librtaio-*.map must list each.  NEXT_PROVIDER() finds the function that a hook
+ * has replaced.
  */
 #ifndef RTAIO_ABI_H
 #define RTAIO_ABI_H
@@ -39,5 +40,8 @@
 	SYMVER(impl, name##64, "@", GLIBC_BASE); \
 	SYMVER(impl, name, "@@", GLIBC_LIBC);    \
 	SYMVER(impl, name##64, "@@", GLIBC_LIBC)
+
+/* With <dlfcn.h>.  The cast goes through uintptr_t: ISO C has none from void * to a function. */
+#define NEXT_PROVIDER(function, name) ((__typeof__(function))(uintptr_t)dlsym(RTLD_NEXT, name))
 
 #endif

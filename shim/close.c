@@ -46,13 +46,12 @@ static struct {
  */
 __attribute__((constructor)) static void find_next(void)
 {
-	next.close = (int (*)(int))(uintptr_t)dlsym(RTLD_NEXT, "close");
-	next.dup2 = (int (*)(int, int))(uintptr_t)dlsym(RTLD_NEXT, "dup2");
-	next.dup3 = (int (*)(int, int, int))(uintptr_t)dlsym(RTLD_NEXT, "dup3");
-	next.close_range =
-		(int (*)(unsigned, unsigned, int))(uintptr_t)dlsym(RTLD_NEXT, "close_range");
-	next.closefrom = (void (*)(int))(uintptr_t)dlsym(RTLD_NEXT, "closefrom");
-	next.fclose = (int (*)(FILE *))(uintptr_t)dlsym(RTLD_NEXT, "fclose");
+	next.close = NEXT_PROVIDER(next.close, "close");
+	next.dup2 = NEXT_PROVIDER(next.dup2, "dup2");
+	next.dup3 = NEXT_PROVIDER(next.dup3, "dup3");
+	next.close_range = NEXT_PROVIDER(next.close_range, "close_range");
+	next.closefrom = NEXT_PROVIDER(next.closefrom, "closefrom");
+	next.fclose = NEXT_PROVIDER(next.fclose, "fclose");
 }
 
 /*

@@ -10,31 +10,26 @@
 #include <dlfcn.h>
 #include <stdint.h>
 
-struct forward forward;
+#include "abi.h"
 
-static void *next(const char *name)
-{
-	return dlsym(RTLD_NEXT, name);
-}
+struct forward forward;
 
 bool forward_start(void)
 {
-	void *old;
-
-	/* The casts go through uintptr_t: ISO C has none from void * to a function. */
-	forward.aio_read = (int (*)(struct aiocb *))(uintptr_t)next("aio_read");
-	forward.aio_write = (int (*)(struct aiocb *))(uintptr_t)next("aio_write");
-	forward.aio_fsync = (int (*)(int, struct aiocb *))(uintptr_t)next("aio_fsync");
-	forward.aio_suspend = (int (*)(const struct aiocb *const[], int, const struct timespec *))(
-		uintptr_t)next("aio_suspend");
-	forward.aio_cancel = (int (*)(int, struct aiocb *))(uintptr_t)next("aio_cancel");
-	forward.lio_listio = (int (*)(int, struct aiocb *const[], int, struct sigevent *))(
-		uintptr_t)next("lio_listio");
-	forward.aio_init = (void (*)(const struct aioinit *))(uintptr_t)next("aio_init");
-	old = dlvsym(RTLD_NEXT, "lio_listio", "GLIBC_2.2.5");
+	forward = (struct forward){
+		.aio_read = NEXT_PROVIDER(forward.aio_read, "aio_read"),
+		.aio_write = NEXT_PROVIDER(forward.aio_write, "aio_write"),
+		.aio_fsync = NEXT_PROVIDER(forward.aio_fsync, "aio_fsync"),
+		.aio_suspend = NEXT_PROVIDER(forward.aio_suspend, "aio_suspend"),
+		.aio_cancel = NEXT_PROVIDER(forward.aio_cancel, "aio_cancel"),
+		.lio_listio = NEXT_PROVIDER(forward.lio_listio, "lio_listio"),
+		.aio_init = NEXT_PROVIDER(forward.aio_init, "aio_init"),
+	};
 	forward.lio_listio_old =
-		old ? (int (*)(int, struct aiocb *const[], int, struct sigevent *))(uintptr_t)old
-		    : forward.lio_listio;
+		(__typeof__(forward.lio_listio_old))(uintptr_t)dlvsym(RTLD_NEXT, "lio_listio",
+								      "GLIBC_2.2.5");
+	if (!forward.lio_listio_old)
+		forward.lio_listio_old = forward.lio_listio;
 	return forward.aio_read && forward.aio_write && forward.aio_fsync && forward.aio_suspend &&
 	       forward.aio_cancel && forward.lio_listio && forward.aio_init;
 }
