@@ -62,7 +62,7 @@ SHIM := config log stats thread process descriptor fd_kind fd_hints submit_ahead
 	pool_order thread_pool workers offload copier uring_setup uring_refusal backend_uring backend_threads engine \
 	fdqueue group notify waiter \
 	publish ledger issue pump bypass_events question cancel quiesce dispatch submit \
-	forward interface aio aio_suspend lio_listio close limits introspect \
+	forward interface aio aio_suspend lio_listio close introspect \
 	lifecycle
 SHIM_OBJS := $(SHIM:%=$(B)/shim/%.o)
 

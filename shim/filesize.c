@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * filesize.c - is there a file size limit?
+ * filesize.c - is there a file size limit, and when does it change?
  */
 #include "filesize.h"
 
 #include <stdatomic.h>
 #include <sys/resource.h>
 
+#include "abi.h"
 #include "futex.h"
 
 #define KNOWN_FOR_NS 20000u
@@ -27,7 +28,35 @@ bool filesize_is_limited(void)
 	return false;
 }
 
-void filesize_limit_changed(void)
+/* --- setrlimit and prlimit: this process changes its limits --- */
+
+EXPORT int rtaio_prlimit(pid_t pid, enum __rlimit_resource resource, const struct rlimit *new_limit,
+			 struct rlimit *old_limit);
+EXPORT int rtaio_setrlimit(__rlimit_resource_t resource, const struct rlimit *limit);
+
+/* On 64-bit Linux the kernel's structure is the program's. */
+int rtaio_prlimit(pid_t pid, enum __rlimit_resource resource, const struct rlimit *new_limit,
+		  struct rlimit *old_limit)
 {
-	atomic_store(&unlimited_until_ns, 0);
+	int ret = (int)syscall(SYS_prlimit64, pid, resource, new_limit, old_limit);
+
+	if (new_limit)
+		atomic_store(&unlimited_until_ns, 0);
+	return ret;
 }
+
+int rtaio_setrlimit(__rlimit_resource_t resource, const struct rlimit *limit)
+{
+	return rtaio_prlimit(0, resource, limit, NULL);
+}
+
+#if defined(__x86_64__)
+#define PRLIMIT_NODE "GLIBC_2.13"
+#else
+#define PRLIMIT_NODE GLIBC_BASE
+#endif
+
+SYMVER(rtaio_setrlimit, setrlimit, "@@", GLIBC_BASE);
+SYMVER(rtaio_setrlimit, setrlimit64, "@@", GLIBC_BASE);
+SYMVER(rtaio_prlimit, prlimit, "@@", PRLIMIT_NODE);
+SYMVER(rtaio_prlimit, prlimit64, "@@", PRLIMIT_NODE);

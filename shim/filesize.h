@@ -18,7 +18,4 @@
  */
 bool filesize_is_limited(void);
 
-/* [any thread] This process changes its limits. */
-void filesize_limit_changed(void);
-
 #endif
