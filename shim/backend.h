@@ -30,10 +30,9 @@ struct backend {
 	int (*open)(const struct backend_events *events);
 
 	/*
-	 * Begin to execute @req, whose descriptor is known to be right.  May
-	 * put off handing it to the kernel until flush() or wait().
-	 * 0, or -errno: it was not taken.  Optional: without it there is no
-	 * ring, and workers execute everything.
+	 * Begin to execute @req, a read or a write.  May put off handing it to
+	 * the kernel until flush() or wait().  0, or -errno: it was not taken.
+	 * Optional: without it there is no ring, and workers execute everything.
 	 */
 	int (*submit)(struct request *req);
 

@@ -70,35 +70,18 @@ static struct io_uring_sqe *get_sqe(void)
 	return sqe;
 }
 
-/* A whole write on a blocking stream socket, by one request and without SIGPIPE. */
-static void prep_send(struct io_uring_sqe *sqe, struct request *req, size_t len)
-{
-	io_uring_prep_send(sqe, req->fd, req->buf, len, MSG_WAITALL | MSG_NOSIGNAL);
-}
-
-static void prep_request(struct io_uring_sqe *sqe, struct request *req)
+static void prep_request(struct io_uring_sqe *sqe, const struct request *req)
 {
 	unsigned len = req->nbytes < PERFORM_BYTES_MAX ? (unsigned)req->nbytes : PERFORM_BYTES_MAX;
 	/* Some streams refuse an offset; none has one. */
 	uint64_t offset = descriptor_is_file(&req->descriptor) ? (uint64_t)req->offset : 0;
 
-	switch ((enum request_op)req->op) {
-	case OP_READ:
+	if (req->op == OP_READ)
 		io_uring_prep_read(sqe, req->fd, req->buf, len, offset);
-		break;
-	case OP_WRITE:
-		if (S_ISSOCK(req->descriptor.mode))
-			prep_send(sqe, req, len);
-		else
-			io_uring_prep_write(sqe, req->fd, req->buf, len, offset);
-		break;
-	case OP_FSYNC:
-	case OP_FDATASYNC:
-	case OP_INVALID:
-	case OP_GROUP:
-		io_uring_prep_nop(sqe); /* dispatch sends none of these */
-		break;
-	}
+	else if (S_ISSOCK(req->descriptor.mode)) /* all of it by one request, without SIGPIPE */
+		io_uring_prep_send(sqe, req->fd, req->buf, len, MSG_WAITALL | MSG_NOSIGNAL);
+	else
+		io_uring_prep_write(sqe, req->fd, req->buf, len, offset);
 }
 
 static int submit(struct request *req)

@@ -43,20 +43,9 @@ static ssize_t write_at(const struct request *req, int fd)
 
 static ssize_t perform_once(const struct request *req, int fd)
 {
-	switch ((enum request_op)req->op) {
-	case OP_READ:
-		return read_at(req, fd);
-	case OP_WRITE:
-		return write_at(req, fd);
-	case OP_FSYNC:
-		return RAW_SYSCALL(SYS_fsync, fd);
-	case OP_FDATASYNC:
-		return RAW_SYSCALL(SYS_fdatasync, fd);
-	case OP_INVALID:
-	case OP_GROUP:
-		break;
-	}
-	return -EINVAL;
+	if (request_is_barrier(req))
+		return RAW_SYSCALL(req->op == OP_FSYNC ? SYS_fsync : SYS_fdatasync, fd);
+	return req->op == OP_READ ? read_at(req, fd) : write_at(req, fd);
 }
 
 ssize_t perform(const struct request *req, int fd)
