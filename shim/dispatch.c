@@ -350,8 +350,9 @@ static void publish_ended(void)
 /* Some things tell nobody when they change: a full signal queue, a blocked pool. */
 static bool is_watching(void)
 {
-	return !TAILQ_EMPTY(&ledger.awaiting) || notify_is_waiting() || workers_are_waiting() ||
-	       quiesce_is_watching() || !TAILQ_EMPTY(&ledger.stranded);
+	return !TAILQ_EMPTY(&ledger.awaiting) || notify_is_waiting() ||
+	       thread_pool_is_waiting(&workers) || quiesce_is_watching() ||
+	       !TAILQ_EMPTY(&ledger.stranded);
 }
 
 static uint64_t tick(void)
@@ -363,7 +364,7 @@ static uint64_t tick(void)
 	now = clock_now_ns();
 	if (now >= ledger.tick_at) {
 		notify_tick();
-		workers_tick();
+		thread_pool_tick(&workers);
 		issue_stranded();
 		pump_watch_awaiting();
 		quiesce_tick();

@@ -40,7 +40,7 @@ static void ask_for_tick(void)
 	engine_ask(ENGINE_ASK_WORKERS);
 }
 
-static struct thread_pool workers = {
+struct thread_pool workers = {
 	.thread_name = "rtaio-worker",
 	.run = run,
 	.finish = finish,
@@ -48,21 +48,6 @@ static struct thread_pool workers = {
 	.is_ordered = true,
 	.nr_max = WORKERS_MAX,
 };
-
-int workers_submit(struct request *req)
-{
-	return thread_pool_submit(&workers, req);
-}
-
-bool workers_withdraw(struct request *req, uint32_t generation)
-{
-	return thread_pool_withdraw(&workers, req, generation);
-}
-
-void workers_detach(struct request *req, uint32_t generation)
-{
-	thread_pool_detach(&workers, req, generation);
-}
 
 bool workers_are_idle(void)
 {
@@ -77,16 +62,6 @@ bool workers_exist(void)
 bool workers_offer(struct request *req)
 {
 	return thread_pool_offer(&workers, req);
-}
-
-bool workers_are_waiting(void)
-{
-	return thread_pool_is_waiting(&workers);
-}
-
-void workers_tick(void)
-{
-	thread_pool_tick(&workers);
 }
 
 void workers_provide(void)

@@ -21,19 +21,8 @@ struct workers_events {
 	void (*offloaded)(struct request *req);
 };
 
-/*
- * [engine] Perform @req.  0, or -EAGAIN when there is no thread and none can be
- * made.
- */
-int workers_submit(struct request *req);
-
-/*
- * [engine] True: @req had not begun, and was taken back.  Or, its descriptor was
- * closed and may mean another file now, whose requests have nothing to wait for.
- * The record may be another request's, if it is not of that generation.
- */
-bool workers_withdraw(struct request *req, uint32_t generation);
-void workers_detach(struct request *req, uint32_t generation);
+/* The engine feeds it by thread_pool_submit(), and looks after it.  Submitters use what follows. */
+extern struct thread_pool workers;
 
 /* [any thread] Is a thread idle, so that workers_offer() may succeed? */
 bool workers_are_idle(void);
@@ -43,12 +32,6 @@ bool workers_offer(struct request *req);
 
 /* [any thread] Is there a thread at all? */
 bool workers_exist(void);
-
-/* [engine] Is there anything that workers_tick() could help? */
-bool workers_are_waiting(void);
-
-/* [engine] Now and then while workers_are_waiting(). */
-void workers_tick(void);
 
 /* [engine] A submitter wants to offload something, or has done so: one thread at least. */
 void workers_provide(void);
