@@ -13,14 +13,12 @@
 
 struct request *question_make(enum message_kind kind, int fd)
 {
-	struct request *question = request_alloc();
+	struct request *question = group_open(true);
 
-	if (!question)
-		return NULL;
-	question->op = OP_GROUP;
-	question->message.kind = kind;
-	question->fd = fd;
-	atomic_store(&question->holders, 2);
+	if (question) {
+		question->message.kind = kind;
+		question->fd = fd;
+	}
 	return question;
 }
 

@@ -2,10 +2,11 @@
 /*
  * question.h - something asked of the engine, for whose answer the caller waits.
  *
- * A question is a record of its own.  The asking thread sleeps on its
- * generation like every waiter, with the program's signals open.  It holds the
- * record, and so does the engine until it has answered: a thread that jumps out
- * of the wait, from a handler, leaves one record behind and nothing else.
+ * A question is a record of its own, like that of a group (group.h) without
+ * members.  The asking thread sleeps on its generation like every waiter, with the
+ * program's signals open.  It holds the record, and so does the engine until it has
+ * answered: a thread that jumps out of the wait, from a handler, leaves one record
+ * behind and nothing else.
  */
 #ifndef RTAIO_QUESTION_H
 #define RTAIO_QUESTION_H
