@@ -19,25 +19,15 @@ static bool is_stream(const struct request *req)
 	return S_ISFIFO(req->descriptor.mode) || S_ISSOCK(req->descriptor.mode);
 }
 
-static ssize_t read_at(const struct request *req, int fd)
+/* By the call @at, which takes an offset, or, where there is no position, by @plain. */
+static ssize_t transfer(const struct request *req, int fd, long at, long plain)
 {
 	ssize_t res = -ESPIPE;
 
 	if (!is_stream(req))
-		res = RAW_SYSCALL(SYS_pread64, fd, req->buf, req->nbytes, req->offset);
+		res = RAW_SYSCALL(at, fd, req->buf, req->nbytes, req->offset);
 	if (res == -ESPIPE)
-		res = RAW_SYSCALL(SYS_read, fd, req->buf, req->nbytes);
-	return res;
-}
-
-static ssize_t write_at(const struct request *req, int fd)
-{
-	ssize_t res = -ESPIPE;
-
-	if (!is_stream(req))
-		res = RAW_SYSCALL(SYS_pwrite64, fd, req->buf, req->nbytes, req->offset);
-	if (res == -ESPIPE)
-		res = RAW_SYSCALL(SYS_write, fd, req->buf, req->nbytes);
+		res = RAW_SYSCALL(plain, fd, req->buf, req->nbytes);
 	return res;
 }
 
@@ -45,7 +35,8 @@ static ssize_t perform_once(const struct request *req, int fd)
 {
 	if (request_is_barrier(req))
 		return RAW_SYSCALL(req->op == OP_FSYNC ? SYS_fsync : SYS_fdatasync, fd);
-	return req->op == OP_READ ? read_at(req, fd) : write_at(req, fd);
+	return req->op == OP_READ ? transfer(req, fd, SYS_pread64, SYS_read)
+				  : transfer(req, fd, SYS_pwrite64, SYS_write);
 }
 
 ssize_t perform(const struct request *req, int fd)
