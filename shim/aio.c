@@ -47,10 +47,8 @@ static int submit_one(struct aiocb *cb, enum request_op op)
 
 static int submit_transfer(struct aiocb *cb, enum request_op op)
 {
-	int ret = interface_enter();
-
-	if (ret < 0)
-		return interface_fail(-ret);
+	if (!interface_enter())
+		return -1;
 	if (forward_is_on())
 		return op == OP_READ ? forward.aio_read(cb) : forward.aio_write(cb);
 	if (!interface_check_priority(cb))
@@ -78,13 +76,10 @@ int rtaio_aio_write(struct aiocb *cb)
 
 int rtaio_aio_fsync(int op, struct aiocb *cb)
 {
-	int ret;
-
 	if (op != O_SYNC && op != O_DSYNC)
 		return interface_fail(EINVAL);
-	ret = interface_enter();
-	if (ret < 0)
-		return interface_fail(-ret);
+	if (!interface_enter())
+		return -1;
 	if (forward_is_on())
 		return forward.aio_fsync(op, cb);
 	/* Unlike a transfer, a bad descriptor is reported at the call. */
@@ -150,10 +145,8 @@ static int cancel_all(int fd)
 
 int rtaio_aio_cancel(int fd, struct aiocb *cb)
 {
-	int ret = interface_enter();
-
-	if (ret < 0)
-		return interface_fail(-ret);
+	if (!interface_enter())
+		return -1;
 	if (forward_is_on())
 		return forward.aio_cancel(fd, cb);
 	if (RAW_SYSCALL(SYS_fcntl, fd, F_GETFL) < 0)
@@ -164,7 +157,7 @@ int rtaio_aio_cancel(int fd, struct aiocb *cb)
 /* Threads and table sizes mean nothing here; the idle time does, at any time, as in glibc. */
 void rtaio_aio_init(const struct aioinit *init)
 {
-	if (interface_enter() < 0)
+	if (!interface_enter())
 		return;
 	if (forward_is_on()) {
 		forward.aio_init(init);

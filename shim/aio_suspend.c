@@ -136,9 +136,8 @@ int rtaio_aio_suspend(const struct aiocb *const list[], int nent, const struct t
 
 	if (nent < 0)
 		return interface_fail(EINVAL);
-	ret = interface_enter();
-	if (ret < 0)
-		return interface_fail(-ret);
+	if (!interface_enter())
+		return -1;
 	if (forward_is_on())
 		return forward.aio_suspend(list, nent, timeout);
 	ret = suspend(&(struct entries){ list, nent }, timeout);

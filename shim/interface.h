@@ -25,14 +25,18 @@ bool interface_check_priority(struct aiocb *cb);
 int interface_restart(int ret);
 
 /*
- * First use, or fork, since the last call?  0, -EAGAIN (no memory) or -ENOSYS
- * (RTAIO_BACKEND asks for something that does not exist).
+ * First use, or fork, since the last call?  False, and errno is set: EAGAIN (no
+ * memory) or ENOSYS (RTAIO_BACKEND asks for something that does not exist).
  */
-static inline int interface_enter(void)
+static inline bool interface_enter(void)
 {
 	if (__builtin_expect(process_enter() < 0, 0))
-		return -EAGAIN;
-	return __builtin_expect(config.backend == BACKEND_INVALID, 0) ? -ENOSYS : 0;
+		errno = EAGAIN;
+	else if (__builtin_expect(config.backend == BACKEND_INVALID, 0))
+		errno = ENOSYS;
+	else
+		return true;
+	return false;
 }
 
 #endif

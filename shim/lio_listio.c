@@ -211,9 +211,8 @@ static int checked_submit(int mode, struct aiocb *const entries[], int nent, str
 
 	if ((mode != LIO_WAIT && mode != LIO_NOWAIT) || nent < 0)
 		return interface_fail(EINVAL);
-	ret = interface_enter();
-	if (ret < 0)
-		return interface_fail(-ret);
+	if (!interface_enter())
+		return -1;
 	if (forward_is_on())
 		return (is_old ? forward.lio_listio_old : forward.lio_listio)(mode, entries, nent,
 									      event);
