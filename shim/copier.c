@@ -43,7 +43,10 @@ static void copy(struct request *req)
 	int nr = (int)submit_ahead_pieces(req->nbytes);
 	bool is_done;
 
-	/* Partner: quiesce_bypassing(), which asks whether this thread has found the file. */
+	/*
+	 * Partner: quiesce_bypassing(), which asks whether this thread has found the file.
+	 * After that there is no second call.
+	 */
 	atomic_store(&req->tid, tid);
 	is_done = inline_perform(req, (enum file_kind)req->copy_kind, &req->res);
 	atomic_fetch_sub_explicit(&nr_pieces, nr, memory_order_relaxed);

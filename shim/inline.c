@@ -70,23 +70,13 @@ static ssize_t read_nowait(const struct request *req)
 	return RAW_SYSCALL(SYS_preadv2, req->fd, &iov, 1, req->offset, 0L, RWF_NOWAIT);
 }
 
-/*
- * A short result is the end of the file, or the end of what is cached: the
- * next byte tells.
- */
+/* A short result is the end of the file, or the end of what is cached. */
 static bool read_cached(struct request *req, ssize_t *res)
 {
-	ssize_t got = read_nowait(req);
-
-	if (got == -EOPNOTSUPP || got == -ESPIPE)
+	*res = read_nowait(req);
+	if (*res == -EOPNOTSUPP || *res == -ESPIPE)
 		note_kind(req, FILE_OTHER);
-	if (got < 0)
-		return false;
-	*res = (ssize_t)req->done + got;
-	if (got == 0 || (size_t)got == req->nbytes)
-		return true;
-	request_advance(req, (size_t)got);
-	return false;
+	return *res == 0 || *res == (ssize_t)req->nbytes;
 }
 
 static ssize_t write_nowait(const struct request *req)

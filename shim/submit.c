@@ -109,17 +109,16 @@ static bool is_silent(const struct sigevent *event)
 	       (event->sigev_notify == SIGEV_SIGNAL && event->sigev_signo == 0);
 }
 
-/* What was moved in part, and has not ended there, is tried on. */
+/* A short read may have come to the end of the file: the next byte tells. */
 static bool perform_inline(struct request *probe, enum file_kind kind, ssize_t *res)
 {
-	size_t done;
-
-	do {
-		done = probe->done;
-		if (inline_perform(probe, kind, res))
-			return true;
-	} while (probe->op == OP_READ && probe->done > done);
-	return false;
+	while (!inline_perform(probe, kind, res)) {
+		if (probe->op != OP_READ || *res <= 0)
+			return false;
+		request_advance(probe, (size_t)*res);
+	}
+	*res += (ssize_t)probe->done;
+	return true;
 }
 
 /*

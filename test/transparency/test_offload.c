@@ -89,6 +89,35 @@ static int read_at_the_end(void)
 
 TEST_OFFLOAD(test_deep_reads_end_with_the_file, read_at_the_end, 20000)
 
+/*
+ * One that is over at the end of the file, after the larger part of it, changes
+ * nothing for those that come after it.
+ */
+static int read_across_the_end(void)
+{
+	enum { SIZE = 64 * BLOCK, LONG = 16 * BLOCK, LEFT = 60000, LAST = LONG - BLOCK };
+	char *buf = direct_buffer(LONG), *block = direct_buffer(BLOCK);
+	struct aiocb read_cb, write_cb;
+
+	for (int file = 0; file < 16; file++) {
+		int fd = temp_file_filled(SIZE);
+
+		for (int i = 0; i < 300; i++) {
+			submit_read(&read_cb, fd, buf, LONG, i == 50 ? SIZE - LEFT : 0);
+			memset(block, i, BLOCK);
+			submit_write(&write_cb, fd, block, BLOCK, LAST);
+			check_equal(outcome(&read_cb), i == 50 ? LEFT : LONG);
+			check_equal(outcome(&write_cb), BLOCK);
+			if (i > 0 && i != 50)
+				check_equal(buf[LONG - 1], (char)(i - 1));
+		}
+		close(fd);
+	}
+	return 0;
+}
+
+TEST_OFFLOAD(test_deep_read_across_the_end_leaves_the_order_alone, read_across_the_end, 20000)
+
 /* A file that may not be written, and memory that is not there: the error is the request's. */
 static int fail_deep(void)
 {
@@ -395,6 +424,7 @@ int main(void)
 		cmocka_unit_test(test_deep_writes_are_all_in_the_file),
 		cmocka_unit_test(test_deep_reads_give_the_data_of_the_file),
 		cmocka_unit_test(test_deep_reads_end_with_the_file),
+		cmocka_unit_test(test_deep_read_across_the_end_leaves_the_order_alone),
 		cmocka_unit_test(test_deep_requests_fail_like_others),
 		cmocka_unit_test(test_later_of_two_deep_writes_wins),
 		cmocka_unit_test(test_deep_read_sees_the_write_before_it),
