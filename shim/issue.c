@@ -176,11 +176,14 @@ static bool is_lone_copy(const struct request *req)
 }
 
 /* The ring serves what it submits without waiting; a worker finds out first whether it can. */
-static bool is_for_ring(const struct request *req)
+static bool is_for_ring(struct request *req)
 {
-	int flags = req->descriptor.flags;
-	enum file_kind kind = fd_hints_recall(req->fd, flags);
+	enum file_kind kind;
+	int flags;
 
+	descriptor_get_flags(req->fd, &req->descriptor); /* the copier has not asked */
+	flags = req->descriptor.flags;
+	kind = fd_hints_recall(req->fd, flags);
 	if (kind == FILE_UNKNOWN && !(flags & O_DIRECT)) {
 		kind = fd_kind_find(req->fd);
 		fd_hints_note(req->fd, flags, kind);

@@ -75,6 +75,33 @@ static void read_lists(unsigned int length)
 	work_close(&work);
 }
 
+#define NR_COLD 200
+
+/* What is known of the file is known still when somebody else has to read it. */
+static void write_beside_cold_reads(void)
+{
+	char *buf = direct_buffer(BLOCK);
+	int fd = direct_file(FILE_SIZE, 0);
+	struct aiocb cb;
+
+	if (fd < 0)
+		fd = memory_file();
+	check_equal(fcntl(fd, F_SETFL, 0), 0); /* without O_DIRECT */
+	check_equal(fsync(fd), 0);
+	for (int i = 0; i < NR_COLD; i++) {
+		check_equal(posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED), 0);
+		check(pread(fd, buf, BLOCK, 0) >= 0);
+		/* The first is there: nobody expects the other one not to be. */
+		submit_read(&cb, fd, buf, BLOCK, 0);
+		check(outcome(&cb) >= 0);
+		submit_read(&cb, fd, buf, BLOCK, FILE_SIZE / 2);
+		check(outcome(&cb) >= 0);
+		submit_write(&cb, fd, buf, BLOCK, 0);
+		check_equal(outcome(&cb), BLOCK);
+	}
+	free(buf);
+}
+
 #define NR_QUEUED   32
 #define NR_ROUNDS   20
 #define CANCEL_SIZE (16 * LONG_SIZE)
@@ -198,6 +225,8 @@ static int play_role(const char *role)
 		read_lists(DEPTH_MAX);
 	else if (!strcmp(role, "short-lists"))
 		read_lists(4);
+	else if (!strcmp(role, "cold"))
+		write_beside_cold_reads();
 	else if (!strcmp(role, "cancel"))
 		cancel_often();
 	else if (!strcmp(role, "cancel-race"))
@@ -250,6 +279,12 @@ static void test_long_lists_are_shared(void **state)
 	check_is_offloaded("lists", false, "offloaded_reads");
 }
 
+static void test_cold_reads_leave_writes_to_the_caller(void **state)
+{
+	(void)state;
+	check_more_are_offloaded(NR_COLD / 2, "cold", true, "inline_writes");
+}
+
 static void test_what_waits_for_a_worker_can_be_cancelled(void **state)
 {
 	(void)state;
@@ -284,6 +319,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_lone_long_transfers_are_offloaded),
 		cmocka_unit_test(test_lone_syncs_are_offloaded),
 		cmocka_unit_test(test_long_lists_are_shared),
+		cmocka_unit_test(test_cold_reads_leave_writes_to_the_caller),
 		cmocka_unit_test(test_what_waits_for_a_worker_can_be_cancelled),
 		cmocka_unit_test(test_cancelling_amid_submissions_leaves_nothing_behind),
 		cmocka_unit_test(test_copies_that_are_waited_for_are_not_offloaded),
