@@ -87,13 +87,20 @@ static int submit_batch(struct request **reqs, int nr)
 	return aio_context_submit(nr, list);
 }
 
-/* The file of the first of them does not know NOWAIT writes. */
+/* The file of @req does not know NOWAIT writes, if the number still means it. */
+static void note_refusal(const struct request *req)
+{
+	if (fd_hints_recall(req->fd, req->descriptor.flags) == FILE_DIRECT)
+		fd_hints_note(req->fd, req->descriptor.flags, FILE_DIRECT_WAITING);
+}
+
+/* The file of the first of them does not. */
 static void learn_refusal(struct request **reqs, int nr)
 {
 	for (int i = 0; i < nr; i++)
 		if (reqs[i]->fd == reqs[0]->fd)
 			reqs[i]->refuses_nowait = true;
-	fd_hints_note(reqs[0]->fd, reqs[0]->descriptor.flags, FILE_DIRECT_WAITING);
+	note_refusal(reqs[0]);
 }
 
 /*
@@ -161,7 +168,10 @@ static uint64_t on_event(void *data, ssize_t res)
 {
 	struct request *req = data;
 
-	if (res == -EAGAIN || res == -EINTR) {
+	/* Some only find out while they write (zram on Linux 6.1, f2fs). */
+	if (res == -EOPNOTSUPP)
+		note_refusal(req);
+	if (res == -EAGAIN || res == -EINTR || res == -EOPNOTSUPP) {
 		stats_inc(fallbacks);
 		return events->bounce(req);
 	}
