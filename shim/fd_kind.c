@@ -77,10 +77,10 @@ static enum file_kind ask_for_copies(int fd)
 	struct statx stx;
 
 	if (!has_device(fd, &stx))
-		return is_on(fd, BTRFS_SUPER_MAGIC) ? FILE_READABLE : FILE_OTHER;
+		return is_on(fd, BTRFS_SUPER_MAGIC) ? FILE_ASKED : FILE_OTHER;
 	if (is_on(fd, FUSE_SUPER_MAGIC))
 		return FILE_OTHER;
-	return S_ISREG(stx.stx_mode) && is_on(fd, EXT4_SUPER_MAGIC) ? FILE_COPIED : FILE_READABLE;
+	return S_ISREG(stx.stx_mode) && is_on(fd, EXT4_SUPER_MAGIC) ? FILE_COPIED : FILE_ASKED;
 }
 
 static bool is_transfer_on_file(const struct request *req)
@@ -96,7 +96,9 @@ static bool is_to_be_learned(const struct request *req)
 	if (!is_transfer_on_file(req))
 		return false;
 	kind = fd_hints_recall(req->fd, req->descriptor.flags);
-	return req->descriptor.flags & O_DIRECT ? kind == FILE_UNKNOWN : kind == FILE_UNASKED;
+	if (req->descriptor.flags & O_DIRECT)
+		return kind == FILE_UNKNOWN;
+	return kind == FILE_CACHED && req->op == OP_WRITE;
 }
 
 void fd_kind_learn(const struct request *req)

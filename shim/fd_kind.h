@@ -19,14 +19,19 @@ enum file_kind {
 	FILE_OTHER,          /* it may wait for anything: for the workers */
 	FILE_STREAM,         /* a pipe or socket: for the engine */
 	FILE_MEMORY,         /* tmpfs, hugetlbfs: waits for swap at the most */
-	FILE_CACHED,         /* reads and writes as far as NOWAIT goes */
-	FILE_UNASKED,        /* refuses NOWAIT writes; a worker is to find out why */
+	FILE_CACHED,         /* as far as NOWAIT goes; a worker that writes is to ask more */
+	FILE_ASKED,          /* the same, and it has asked */
 	FILE_READABLE,       /* refuses NOWAIT writes */
 	FILE_COPIED,         /* the same, but its buffered writes are copies */
 	FILE_RING,           /* O_DIRECT on btrfs, which has no device of its own */
 	FILE_DIRECT,         /* O_DIRECT on a device of its own: Linux AIO */
 	FILE_DIRECT_WAITING, /* the same, and refuses NOWAIT writes */
 };
+
+static inline bool file_takes_nowait_writes(enum file_kind kind)
+{
+	return kind == FILE_CACHED || kind == FILE_ASKED;
+}
 
 /* [any thread] Of a file that is read or written through the page cache.  Waits for nothing. */
 enum file_kind fd_kind_find(int fd);

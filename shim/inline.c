@@ -7,7 +7,7 @@
  *
  *   reads        preadv2(RWF_NOWAIT); pread on memory file systems, which
  *                refuse that flag
- *   writes       pwrite on these; pwritev2(RWF_NOWAIT) where the
+ *   writes       pwrite on these; pwritev2(RWF_NOWAIT), within a page, where the
  *                file system takes it; pwrite where it does not but a
  *                buffered write is a copy into the page cache (ext4), with a
  *                guard: writes that are seen to wait close this way for a
@@ -98,15 +98,22 @@ static bool write_plain(struct request *req, ssize_t *res)
 	return *res >= 0;
 }
 
-/* The file system may refuse the flag, or take it and yet need to wait. */
-static bool write_cached(struct request *req, ssize_t *res)
+/*
+ * The file system may refuse the flag, or take it and yet need to wait.  Half a page,
+ * which small blocks make possible, is finished at once, even if that waits: the rest
+ * could no longer be refused.
+ */
+static bool write_cached(struct request *req, enum file_kind kind, ssize_t *res)
 {
+	ssize_t rest;
+
 	*res = write_nowait(req);
-	if (*res == -EOPNOTSUPP)
-		note_kind(req, FILE_UNASKED);
+	if (*res == -EOPNOTSUPP && kind == FILE_ASKED)
+		note_kind(req, FILE_READABLE);
 	if (*res > 0 && (size_t)*res < req->nbytes) {
-		request_advance(req, (size_t)*res);
-		return false;
+		rest = RAW_SYSCALL(SYS_pwrite64, req->fd, (char *)req->buf + *res,
+				   req->nbytes - (size_t)*res, req->offset + *res);
+		*res += rest > 0 ? rest : 0;
 	}
 	return *res >= 0;
 }
@@ -193,8 +200,8 @@ static bool write_at_once(struct request *req, enum file_kind kind, ssize_t *res
 {
 	if (kind == FILE_MEMORY)
 		return write_plain(req, res);
-	if (kind == FILE_CACHED)
-		return write_cached(req, res);
+	if (file_takes_nowait_writes(kind))
+		return write_cached(req, kind, res);
 	return kind == FILE_COPIED && write_copied(req, res);
 }
 
@@ -211,8 +218,9 @@ static bool is_worth_a_try(const struct request *req, enum file_kind kind,
 {
 	if (req->op == OP_READ)
 		return kind == FILE_MEMORY || !is_likely_miss(range);
-	return kind != FILE_READABLE && kind != FILE_UNASKED &&
-	       !(kind == FILE_COPIED && is_paused()) &&
+	if (file_takes_nowait_writes(kind) && !request_is_in_one_page(req))
+		return false;
+	return kind != FILE_READABLE && !(kind == FILE_COPIED && is_paused()) &&
 	       !(req->descriptor.flags & (O_SYNC | O_DSYNC)) && !filesize_is_limited();
 }
 

@@ -175,6 +175,19 @@ static bool is_lone_copy(const struct request *req)
 	       S_ISREG(req->descriptor.mode) && ledger.nr_files_in_flight <= LONE_COPIES_MAX;
 }
 
+/*
+ * Where the file system takes NOWAIT a ring tries that first, and what it does only a part
+ * of, it continues by another call: the parts are torn for other processes.  IOSQE_ASYNC
+ * would do without, but then the descriptor is looked up after the submission (6.18).
+ */
+static bool could_be_split(const struct request *req, enum file_kind kind)
+{
+	if (req->op != OP_WRITE || req->descriptor.flags & O_DIRECT)
+		return false;
+	/* Or nobody has asked yet. */
+	return kind == FILE_CACHED || (kind == FILE_ASKED && !request_is_in_one_page(req));
+}
+
 /* The ring serves what it submits without waiting; a worker finds out first whether it can. */
 static bool is_for_ring(struct request *req)
 {
@@ -188,7 +201,7 @@ static bool is_for_ring(struct request *req)
 		kind = fd_kind_find(req->fd);
 		fd_hints_note(req->fd, flags, kind);
 	}
-	return file_is_for_ring(kind);
+	return file_is_for_ring(kind) && !could_be_split(req, kind);
 }
 
 static void issue_file(struct request *req)

@@ -31,6 +31,7 @@
 #define RTAIO_REQUEST_H
 
 #include <aio.h>
+#include <fcntl.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -264,6 +265,13 @@ static inline void request_advance(struct request *req, size_t bytes)
 	req->buf = (char *)req->buf + bytes;
 	req->nbytes -= bytes;
 	req->offset += (off_t)bytes;
+}
+
+/* Its flags are known.  Where an append goes is not. */
+static inline bool request_is_in_one_page(const struct request *req)
+{
+	return ((req->offset ^ (req->offset + (off_t)req->nbytes - 1)) & ~4095) == 0 &&
+	       !(req->op == OP_WRITE && req->descriptor.flags & O_APPEND);
 }
 
 /* Child of a fork: every record is free again; generations go on. */

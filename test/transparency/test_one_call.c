@@ -15,13 +15,17 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <ucontext.h>
 
-#define PAGE 4096
-#define SIZE (16 * PAGE)
-#define OURS 0x6f757273u /* sixth argument of io_submit, which has three */
-#define NR   100
+#define PAGE  4096
+#define SIZE  (16 * PAGE)
+#define HALF  (SIZE / 2)
+#define SHORT 16
+#define OURS  0x6f757273u /* sixth argument of io_submit, which has three */
+#define NR    100
 
 /* ---- calls that are answered in place of the kernel ---- */
 
@@ -39,9 +43,25 @@ static void install(struct sock_filter *filter, size_t len)
 	check_equal(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program), 0);
 }
 
+/* A call that does not wait, on @fd at @offset, ends as @answer says. */
+static void answer_nowait(long call, int fd, off_t offset, uint32_t answer)
+{
+	struct sock_filter filter[] = {
+		UNLESS(offsetof(struct seccomp_data, nr), call, 7),
+		UNLESS(ARGUMENT(0), fd, 5),
+		UNLESS(ARGUMENT(3), offset, 3),
+		UNLESS(ARGUMENT(5), RWF_NOWAIT, 1),
+		BPF_STMT(BPF_RET | BPF_K, answer),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+
+	install(filter, sizeof(filter) / sizeof(*filter));
+}
+
 typedef long play_fn(const ucontext_t *context);
 
 static play_fn *play;
+static volatile int nr_played;
 
 static long argument(const ucontext_t *context, int i)
 {
@@ -61,6 +81,7 @@ static void on_trapped(int signo, siginfo_t *info, void *context_)
 
 	(void)signo;
 	(void)info;
+	nr_played++;
 #ifdef __x86_64__
 	context->uc_mcontext.gregs[REG_RAX] = res;
 #else
@@ -106,6 +127,99 @@ static void check_is_all(const char *what, char value, size_t size)
 	for (size_t i = 0; i < size; i++)
 		check_equal(what[i], value);
 }
+
+/* ---- writes ---- */
+
+/* Half of it, and then another process appends a line. */
+static long append_half(const ucontext_t *context)
+{
+	(void)context;
+	check_equal(write(fd, buf, HALF), HALF);
+	check_equal(pwrite(others, "\n", 1, HALF), 1);
+	return HALF;
+}
+
+static int append_record(void)
+{
+	if (!make_file(0, O_APPEND))
+		return CHILD_SKIPPED;
+	memset(buf, 'r', SIZE);
+	play_by(append_half);
+	answer_nowait(SYS_pwritev2, fd, 0, SECCOMP_RET_TRAP);
+	check_equal(write_all(buf, SIZE, 0), SIZE);
+	check_equal(pread(others, buf, SIZE, 0), SIZE);
+	check_is_all(buf, 'r', SIZE);
+	return 0;
+}
+
+TEST_OR_SKIP(test_appended_record_is_not_torn, append_record, 20000)
+
+/* Half of it, which another process can read. */
+static long write_half(const ucontext_t *context)
+{
+	(void)context;
+	check_equal(pwrite(fd, buf, HALF, 0), HALF);
+	return HALF;
+}
+
+static int write_pages(void)
+{
+	if (!make_file(SIZE, 0))
+		return CHILD_SKIPPED;
+	memset(buf, 'w', SIZE);
+	play_by(write_half);
+	answer_nowait(SYS_pwritev2, fd, 0, SECCOMP_RET_TRAP);
+	check_equal(write_all(buf, SIZE, 0), SIZE);
+	check_equal(nr_played, 0);
+	return 0;
+}
+
+TEST_OR_SKIP(test_write_of_several_pages_is_not_seen_half_done, write_pages, 20000)
+
+static long write_some(const ucontext_t *context)
+{
+	(void)context;
+	return pwrite(fd, buf, SHORT / 2, 0);
+}
+
+/* All of it is written, or the call fails and nothing is. */
+static int write_without_threads(size_t size)
+{
+	struct rlimit none = { 1, 1 };
+	struct aiocb cb;
+
+	if (!make_file(SIZE, 0))
+		return CHILD_SKIPPED;
+	become_nobody();
+	check_equal(setrlimit(RLIMIT_NPROC, &none), 0);
+	memset(buf, 'w', SIZE);
+	play_by(write_some);
+	answer_nowait(SYS_pwritev2, fd, 0, SECCOMP_RET_TRAP);
+	aiocb_init(&cb, fd, buf, size, 0);
+	if (aio_write(&cb) == 0) {
+		check_equal(outcome(&cb), size);
+		check_equal(pread(others, buf, size, 0), size);
+		check_is_all(buf, 'w', size);
+	} else {
+		check_equal(errno, EAGAIN);
+		check_equal(pread(others, buf, size, 0), size);
+		check_pattern(buf, 0, size);
+	}
+	return 0;
+}
+
+static int write_bytes_without_threads(void)
+{
+	return write_without_threads(SHORT);
+}
+
+static int write_pages_without_threads(void)
+{
+	return write_without_threads(SIZE);
+}
+
+TEST_OR_SKIP(test_refused_write_of_some_bytes_wrote_nothing, write_bytes_without_threads, 20000)
+TEST_OR_SKIP(test_refused_write_of_several_pages_wrote_nothing, write_pages_without_threads, 20000)
 
 /* ---- Linux AIO ---- */
 
@@ -165,6 +279,10 @@ TEST_OR_SKIP(test_write_that_its_event_refuses_is_made, write_refused_by_event, 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_appended_record_is_not_torn),
+		cmocka_unit_test(test_write_of_several_pages_is_not_seen_half_done),
+		cmocka_unit_test(test_refused_write_of_some_bytes_wrote_nothing),
+		cmocka_unit_test(test_refused_write_of_several_pages_wrote_nothing),
 		cmocka_unit_test(test_write_that_its_event_refuses_is_made),
 	};
 
