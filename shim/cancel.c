@@ -87,8 +87,6 @@ static bool cancel_if_waiting(struct request *req)
 {
 	if ((req->op == OP_WRITE && req->done > 0) || !cancel_withdraw(req))
 		return false;
-	if (req->op == OP_READ)
-		req->done = 0; /* what was cached is in the buffer; nobody may care */
 	stats_inc(cancellations);
 	ledger_end(req, -ECANCELED);
 	return true;

@@ -48,7 +48,9 @@ static void copy(struct request *req)
 	 * After that there is no second call.
 	 */
 	atomic_store(&req->tid, tid);
-	is_done = inline_perform(req, (enum file_kind)req->copy_kind, &req->res);
+	/* A short result may be the end of the file; but the descriptor may mean another by now. */
+	is_done = inline_perform(req, (enum file_kind)req->copy_kind, &req->res) &&
+		  (size_t)req->res == req->nbytes;
 	atomic_fetch_sub_explicit(&nr_pieces, nr, memory_order_relaxed);
 	ended(req, is_done);
 }

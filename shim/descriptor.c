@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -117,6 +118,19 @@ bool descriptor_get_stream(int fd, struct descriptor *out)
 		out->mode = S_IFSOCK;
 	out->has_type = out->mode != 0;
 	return out->has_type;
+}
+
+bool descriptor_ends_at(int fd, off_t offset)
+{
+	struct stat st;
+	uint64_t size;
+
+	if (RAW_SYSCALL(SYS_fstat, fd, &st) < 0)
+		return false;
+	size = (uint64_t)st.st_size;
+	if (S_ISBLK(st.st_mode) && RAW_SYSCALL(SYS_ioctl, fd, BLKGETSIZE64, &size) < 0)
+		return false;
+	return (uint64_t)offset >= size;
 }
 
 void descriptor_forget(void)

@@ -36,6 +36,9 @@ void descriptor_get_type(int fd, struct descriptor *out);
  */
 bool descriptor_get_stream(int fd, struct descriptor *out);
 
+/* Of a file that does not wait for a server: does it end at @offset, or before? */
+bool descriptor_ends_at(int fd, off_t offset);
+
 static inline bool descriptor_is_file(const struct descriptor *d)
 {
 	return S_ISREG(d->mode) || S_ISBLK(d->mode) || S_ISDIR(d->mode);

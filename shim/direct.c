@@ -40,8 +40,6 @@ bool direct_accepts(struct request *req)
 		return false;
 	if (req->offset < 0 || req->nbytes == 0 || req->nbytes > PERFORM_BYTES_MAX)
 		return false;
-	if (req->done > 0) /* half of it inline, before the file was switched to O_DIRECT */
-		return false;
 	if (req->op == OP_WRITE && ((req->descriptor.flags & O_APPEND) || filesize_is_limited() ||
 				    fd_hints_refuses_writes(req->fd)))
 		return false;

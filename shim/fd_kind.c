@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <sys/vfs.h>
@@ -45,6 +46,16 @@ enum file_kind fd_kind_find(int fd)
 	if ((!S_ISREG(found.mode) && !S_ISBLK(found.mode)) || refuses_nowait_reads(fd))
 		return FILE_OTHER;
 	return FILE_CACHED;
+}
+
+/* So it is on XFS, which alone knows this call. */
+bool fd_kind_locks_reads(int fd)
+{
+	struct xfs_dioattr {
+		uint32_t memory, smallest, largest;
+	} attributes;
+
+	return RAW_SYSCALL(SYS_ioctl, fd, _IOR('X', 30, struct xfs_dioattr), &attributes) == 0;
 }
 
 /* Without a device it is a network or stacked file system, whose calls may wait for anything. */

@@ -46,6 +46,12 @@ static inline bool file_is_for_ring(enum file_kind kind)
 }
 
 /*
+ * [any thread] Does a read through the page cache keep writers out, so that it must
+ * stay one call?  Of a regular file that is for the ring.
+ */
+bool fd_kind_locks_reads(int fd);
+
+/*
  * [worker, which performs @req] Learn more for the next one, if something is left
  * to learn.  May wait for a server.
  */

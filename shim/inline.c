@@ -70,13 +70,18 @@ static ssize_t read_nowait(const struct request *req)
 	return RAW_SYSCALL(SYS_preadv2, req->fd, &iov, 1, req->offset, 0L, RWF_NOWAIT);
 }
 
-/* A short result is the end of the file, or the end of what is cached. */
+/*
+ * A short result is the end of the file, or of what is cached.  What misses is read
+ * as a whole by somebody else: in two parts a write could come between.
+ */
 static bool read_cached(struct request *req, ssize_t *res)
 {
 	*res = read_nowait(req);
 	if (*res == -EOPNOTSUPP || *res == -ESPIPE)
 		note_kind(req, FILE_OTHER);
-	return *res == 0 || *res == (ssize_t)req->nbytes;
+	if (*res < 0)
+		return false;
+	return (size_t)*res == req->nbytes || descriptor_ends_at(req->fd, req->offset + *res);
 }
 
 static ssize_t write_nowait(const struct request *req)

@@ -182,10 +182,15 @@ static bool is_lone_copy(const struct request *req)
  */
 static bool could_be_split(const struct request *req, enum file_kind kind)
 {
-	if (req->op != OP_WRITE || req->descriptor.flags & O_DIRECT)
+	if (req->descriptor.flags & O_DIRECT)
 		return false;
-	/* Or nobody has asked yet. */
-	return kind == FILE_CACHED || (kind == FILE_ASKED && !request_is_in_one_page(req));
+	if (req->op == OP_WRITE && kind == FILE_CACHED)
+		return true; /* nobody has asked yet */
+	if (request_is_in_one_page(req))
+		return false;
+	if (req->op == OP_WRITE)
+		return kind == FILE_ASKED;
+	return S_ISREG(req->descriptor.mode) && fd_kind_locks_reads(req->fd);
 }
 
 /* The ring serves what it submits without waiting; a worker finds out first whether it can. */

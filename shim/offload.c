@@ -63,7 +63,7 @@ static bool is_transfer_to_offload(const struct request *req)
 {
 	struct filter_range range;
 
-	if (req->offset < 0 || req->nbytes == 0 || req->nbytes > PERFORM_BYTES_MAX || req->done > 0)
+	if (req->offset < 0 || req->nbytes == 0 || req->nbytes > PERFORM_BYTES_MAX)
 		return false;
 	if (req->op == OP_WRITE && (req->descriptor.flags & O_APPEND))
 		return false;

@@ -55,7 +55,6 @@ static void describe(struct request *req, struct aiocb *cb, enum request_op op)
 	req->buf = NULL;
 	req->nbytes = 0;
 	req->offset = 0;
-	req->done = 0;
 	req->copy_kind = FILE_UNKNOWN;
 	req->number = 0;
 	req->descriptor = (struct descriptor){ 0 };
@@ -109,18 +108,6 @@ static bool is_silent(const struct sigevent *event)
 	       (event->sigev_notify == SIGEV_SIGNAL && event->sigev_signo == 0);
 }
 
-/* A short read may have come to the end of the file: the next byte tells. */
-static bool perform_inline(struct request *probe, enum file_kind kind, ssize_t *res)
-{
-	while (!inline_perform(probe, kind, res)) {
-		if (probe->op != OP_READ || *res <= 0)
-			return false;
-		request_advance(probe, (size_t)*res);
-	}
-	*res += (ssize_t)probe->done;
-	return true;
-}
-
 /*
  * The inline lane.  @probe is a request on the stack: one that completes here
  * needs no record.
@@ -141,7 +128,7 @@ static bool complete_inline(struct request *probe, const struct sigevent *event,
 		probe->descriptor.has_type = true;
 		return false;
 	}
-	if (!perform_inline(probe, kind, &res))
+	if (!inline_perform(probe, kind, &res))
 		return false;
 	if (probe->op == OP_READ)
 		stats_inc(inline_reads);
@@ -169,7 +156,6 @@ static struct request *make_record(const struct request *probe, const struct sig
 	req->buf = probe->buf;
 	req->nbytes = probe->nbytes;
 	req->offset = probe->offset;
-	req->done = probe->done;
 	req->number = probe->number;
 	req->copy_kind = probe->copy_kind;
 	req->descriptor = probe->descriptor;

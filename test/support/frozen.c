@@ -14,11 +14,11 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 
-#define IMAGE_SIZE (64 << 20)
+#define IMAGE_SIZE (320 << 20) /* with holes; xfs wants more than 300 */
 
 static int root_dir = -1;
 
-static int attach_loop(const char *image, char device[32])
+int frozen_attach(const char *image, char device[32])
 {
 	int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC), id, fd;
 	struct loop_config config = { .info.lo_flags = LO_FLAGS_AUTOCLEAR };
@@ -38,7 +38,7 @@ static int attach_loop(const char *image, char device[32])
 	return fd;
 }
 
-static bool make_image(const char *image)
+static bool make_image(const char *image, const char *type)
 {
 	char command[PATH_MAX + 64];
 	int fd = open(image, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
@@ -47,15 +47,15 @@ static bool make_image(const char *image)
 	check(fd >= 0);
 	is_made = ftruncate(fd, IMAGE_SIZE) == 0;
 	close(fd);
-	snprintf(command, sizeof(command), "mkfs.ext4 -q %s >/dev/null 2>&1", image);
+	snprintf(command, sizeof(command), "mkfs.%s -q %s >/dev/null 2>&1", type, image);
 	return is_made && system(command) == 0;
 }
 
 /* The mount has no name any more when this returns: nothing stays behind. */
-static bool mount_loop(const char *device, const char *dir)
+static bool mount_loop(const char *device, const char *dir, const char *type)
 {
 	check_equal(mkdir(dir, 0700), 0);
-	if (mount(device, dir, "ext4", 0, NULL) == 0) {
+	if (mount(device, dir, type, 0, NULL) == 0) {
 		root_dir = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		check_equal(umount2(dir, MNT_DETACH), 0);
 	}
@@ -86,7 +86,7 @@ static void start_guard(void)
 	close(ends[0]);
 }
 
-bool frozen_start(void)
+bool frozen_start_as(const char *type)
 {
 	char image[PATH_MAX], dir[PATH_MAX], device[32];
 	bool is_made;
@@ -94,17 +94,23 @@ bool frozen_start(void)
 
 	snprintf(image, sizeof(image), "%s/image.%d", temp_dir(), (int)getpid());
 	snprintf(dir, sizeof(dir), "%s/mount.%d", temp_dir(), (int)getpid());
-	is_made = geteuid() == 0 && make_image(image);
-	loop = is_made ? attach_loop(image, device) : -1;
-	is_made = loop >= 0 && mount_loop(device, dir);
+	is_made = geteuid() == 0 && make_image(image, type);
+	loop = is_made ? frozen_attach(image, device) : -1;
+	is_made = loop >= 0 && mount_loop(device, dir, type);
 	unlink(image);
 	if (loop >= 0)
 		close(loop);
 	if (is_made)
 		start_guard();
 	else
-		printf("no ext4 on a loop device: needs root, mkfs.ext4 and the module loop");
+		printf("no %s on a loop device: needs root, mkfs.%s and the module loop", type,
+		       type);
 	return is_made;
+}
+
+bool frozen_start(void)
+{
+	return frozen_start_as("ext4");
 }
 
 int frozen_file(int extra_flags)

@@ -2,7 +2,7 @@
 /*
  * frozen.h - files on a disk that can be stopped
  *
- * An ext4 of its own on a loop device.  While it is frozen, as for a snapshot,
+ * A file system of its own on a loop device, ext4 or another type.  While it is frozen, as for a snapshot,
  * whoever writes to it sleeps, where no signal reaches him.
  */
 #ifndef RTAIO_TEST_FROZEN_H
@@ -15,6 +15,10 @@
  * False: the machine cannot have it, and the reason is printed.
  */
 bool frozen_start(void);
+bool frozen_start_as(const char *type);
+
+/* A loop device over @image, until the descriptor that is returned is closed; -1: none. */
+int frozen_attach(const char *image, char device[32]);
 
 /* A new, unlinked file on it. */
 int frozen_file(int extra_flags);

@@ -9,6 +9,7 @@
  * A seccomp filter plays the kernels and file systems that answer so.  Nothing is
  * filtered where a plain call is made at once.
  */
+#include "frozen.h"
 #include "transparency.h"
 
 #include <linux/aio_abi.h>
@@ -20,12 +21,13 @@
 #include <sys/uio.h>
 #include <ucontext.h>
 
-#define PAGE  4096
-#define SIZE  (16 * PAGE)
-#define HALF  (SIZE / 2)
-#define SHORT 16
-#define OURS  0x6f757273u /* sixth argument of io_submit, which has three */
-#define NR    100
+#define PAGE   4096
+#define SIZE   (16 * PAGE)
+#define HALF   (SIZE / 2)
+#define SHORT  16
+#define OURS   0x6f757273u /* sixth argument of io_submit, which has three */
+#define NR     100
+#define ROUNDS 1000
 
 /* ---- calls that are answered in place of the kernel ---- */
 
@@ -221,6 +223,117 @@ static int write_pages_without_threads(void)
 TEST_OR_SKIP(test_refused_write_of_some_bytes_wrote_nothing, write_bytes_without_threads, 20000)
 TEST_OR_SKIP(test_refused_write_of_several_pages_wrote_nothing, write_pages_without_threads, 20000)
 
+/* ---- reads ---- */
+
+static const char *new_pages(void)
+{
+	static char all[SIZE];
+
+	memset(all, 'n', SIZE);
+	return all;
+}
+
+/* Half of it, and then another process writes all. */
+static long read_half(const ucontext_t *context)
+{
+	(void)context;
+	check_equal(pread(fd, buf, HALF, 0), HALF);
+	check_equal(pwrite(others, new_pages(), SIZE, 0), SIZE);
+	return HALF;
+}
+
+static int read_pages(void)
+{
+	if (!make_file(SIZE, 0))
+		return CHILD_SKIPPED;
+	memset(buf, 'o', SIZE);
+	check_equal(pwrite(fd, buf, SIZE, 0), SIZE);
+	play_by(read_half);
+	answer_nowait(SYS_preadv2, fd, 0, SECCOMP_RET_TRAP);
+	check_equal(read_now(fd, buf, SIZE, 0), SIZE);
+	check_is_all(buf, buf[0], SIZE);
+	return 0;
+}
+
+TEST_OR_SKIP(test_read_of_several_pages_is_not_torn_by_a_write, read_pages, 20000)
+
+/* Linux 5.9 and 5.10: nothing, at a page that starts a read-ahead. */
+static int read_nothing(void)
+{
+	if (!make_file(SIZE, 0))
+		return CHILD_SKIPPED;
+	answer_nowait(SYS_preadv2, fd, 0, SECCOMP_RET_ERRNO | 0);
+	answer_nowait(SYS_preadv2, fd, HALF, SECCOMP_RET_ERRNO | 0);
+	check_equal(read_now(fd, buf, PAGE, 0), PAGE);
+	check_pattern(buf, 0, PAGE);
+	check_equal(read_now(fd, buf, SIZE, HALF), HALF);
+	check_pattern(buf, HALF, HALF);
+	return 0;
+}
+
+TEST_OR_SKIP(test_read_of_nothing_is_not_the_end_of_the_file, read_nothing, 20000)
+
+/* Its size is not where that of a file is. */
+static int read_nothing_of_device(void)
+{
+	char image[PATH_MAX], device[32];
+	int loop;
+
+	if (!make_file(SIZE, 0))
+		return CHILD_SKIPPED;
+	snprintf(image, sizeof(image), "/proc/self/fd/%d", fd);
+	loop = geteuid() == 0 ? frozen_attach(image, device) : -1;
+	if (loop < 0) {
+		printf("no loop device: needs root, and the module loop");
+		return CHILD_SKIPPED;
+	}
+	answer_nowait(SYS_preadv2, loop, 0, SECCOMP_RET_ERRNO | 0);
+	check_equal(read_now(loop, buf, PAGE, 0), PAGE);
+	check_pattern(buf, 0, PAGE);
+	check_equal(read_now(loop, buf, SIZE, HALF), HALF);
+	check_equal(read_now(loop, buf, SIZE, SIZE), 0);
+	return 0;
+}
+
+TEST_OR_SKIP(test_read_of_nothing_is_not_the_end_of_a_device, read_nothing_of_device, 20000)
+
+/*
+ * On xfs a read keeps writers out.  One that finds its first half in memory waits for the
+ * disk, and meanwhile, sooner or later, another process writes all.
+ */
+static void read_and_write(int round)
+{
+	uint64_t until;
+	struct aiocb cb;
+
+	memset(buf, 'o', SIZE);
+	/* One by one: the page cache drops only what was written in one piece. */
+	check_equal(pwrite(others, buf, HALF, 0), HALF);
+	check_equal(pwrite(others, buf, HALF, HALF), HALF);
+	check_equal(fdatasync(others), 0);
+	check_equal(posix_fadvise(others, HALF, HALF, POSIX_FADV_DONTNEED), 0);
+	submit_read(&cb, fd, buf, SIZE, 0);
+	until = now_ns() + (uint64_t)(round % 100) * 1000;
+	while (now_ns() < until)
+		continue;
+	check_equal(pwrite(others, new_pages(), SIZE, 0), SIZE);
+	check_equal(outcome(&cb), SIZE);
+	check_is_all(buf, buf[0], SIZE);
+}
+
+static int read_from_disk(void)
+{
+	if (!frozen_start_as("xfs"))
+		return CHILD_SKIPPED;
+	fd = frozen_file(0);
+	others = reopen(fd, O_RDWR);
+	for (int i = 0; i < ROUNDS; i++)
+		read_and_write(i);
+	return 0;
+}
+
+TEST_OR_SKIP(test_read_that_waits_for_the_disk_is_not_torn_by_a_write, read_from_disk, 60000)
+
 /* ---- Linux AIO ---- */
 
 static int nr_nowait;
@@ -283,6 +396,10 @@ int main(void)
 		cmocka_unit_test(test_write_of_several_pages_is_not_seen_half_done),
 		cmocka_unit_test(test_refused_write_of_some_bytes_wrote_nothing),
 		cmocka_unit_test(test_refused_write_of_several_pages_wrote_nothing),
+		cmocka_unit_test(test_read_of_several_pages_is_not_torn_by_a_write),
+		cmocka_unit_test(test_read_of_nothing_is_not_the_end_of_the_file),
+		cmocka_unit_test(test_read_of_nothing_is_not_the_end_of_a_device),
+		cmocka_unit_test(test_read_that_waits_for_the_disk_is_not_torn_by_a_write),
 		cmocka_unit_test(test_write_that_its_event_refuses_is_made),
 	};
 
