@@ -194,6 +194,23 @@ static bool is_stream_write(const struct request *req)
 }
 
 /*
+ * A ring may end a transfer of a file early, or at nothing (Linux 5.10), where a plain
+ * call goes on.  Through the page cache it writes by one call (issue.c): what ended that
+ * would end the next.
+ */
+static bool is_cut_short(const struct request *req)
+{
+	if (req->res < 0 || (size_t)req->res >= req->nbytes ||
+	    !descriptor_is_file(&req->descriptor))
+		return false;
+	if (req->op == OP_WRITE)
+		return req->descriptor.flags & O_DIRECT;
+	if (req->pin)
+		return true;
+	return !req->queue->detached && !descriptor_ends_at(req->fd, req->offset + req->res);
+}
+
+/*
  * The ring is done with @req.  Results that read and write on a blocking
  * descriptor never give are absorbed here.
  */
@@ -205,6 +222,11 @@ static void absorb(struct request *req)
 		issue_again(req);
 	} else if ((res == -EINVAL || res == -EOPNOTSUPP) && req->done == 0) {
 		/* Perhaps only the ring cannot do it: the plain call knows. */
+		issue_to_worker_again(req);
+	} else if (is_cut_short(req)) {
+		/* Of a read again all: in two parts a write could come between. */
+		if (req->op == OP_WRITE)
+			request_advance(req, (size_t)res);
 		issue_to_worker_again(req);
 	} else if (res > 0 && is_stream_write(req) && (size_t)res < req->nbytes) {
 		request_advance(req, (size_t)res);
