@@ -15,7 +15,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/timerfd.h>
 
 #include "engine.h"
@@ -78,9 +77,7 @@ static void prep_request(struct io_uring_sqe *sqe, const struct request *req)
 
 	if (req->op == OP_READ)
 		io_uring_prep_read(sqe, req->fd, req->buf, len, offset);
-	else if (S_ISSOCK(req->descriptor.mode)) /* all of it by one request, without SIGPIPE */
-		io_uring_prep_send(sqe, req->fd, req->buf, len, MSG_WAITALL | MSG_NOSIGNAL);
-	else
+	else /* of files only */
 		io_uring_prep_write(sqe, req->fd, req->buf, len, offset);
 }
 

@@ -188,11 +188,6 @@ static void finish(struct request *req)
 		pump(queue);
 }
 
-static bool is_stream_write(const struct request *req)
-{
-	return req->op == OP_WRITE && !descriptor_is_file(&req->descriptor);
-}
-
 /*
  * A ring may end a transfer of a file early, or at nothing (Linux 5.10), where a plain
  * call goes on.  Through the page cache it writes by one call (issue.c): what ended that
@@ -228,10 +223,6 @@ static void absorb(struct request *req)
 		if (req->op == OP_WRITE)
 			request_advance(req, (size_t)res);
 		issue_to_worker_again(req);
-	} else if (res > 0 && is_stream_write(req) && (size_t)res < req->nbytes) {
-		request_advance(req, (size_t)res);
-		req->attempts = 0;
-		issue_again(req);
 	} else {
 		ledger_end(req, res);
 	}

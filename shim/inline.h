@@ -25,9 +25,7 @@ bool inline_accepts(struct request *req, enum file_kind *kind);
 
 /*
  * Try it, by one system call.  True: it is done, and *res (>= 0) is the result.
- * Else what was written already is accounted for in @req, which is then a request
- * for the rest.  Of a read *res says what was read; @req stays, since the filter may
- * count its range.
+ * Else nothing is done, but for a part of a read, which is read again as a whole.
  */
 bool inline_perform(struct request *req, enum file_kind kind, ssize_t *res);
 

@@ -4,9 +4,9 @@
  *
  *   files        ring; a worker where only the plain call is right, and for
  *                buffered writes while few are in flight
- *   streams      tried on the spot; what would block goes to the ring, or to a
- *                worker where the ring is not like a plain call; drivers and
- *                corners to a worker at once
+ *   streams      tried on the spot; a read that would block goes to the ring, or
+ *                to a worker where the ring is not like a plain call; a write
+ *                goes to a worker; drivers and corners to a worker at once
  *   barriers     a worker
  *
  * What has a pin is performed on its thread: its descriptor was closed.
@@ -17,7 +17,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
+#include <linux/sock_diag.h>
 #include <sys/socket.h>
 
 #include "config.h"
@@ -86,26 +86,41 @@ static void issue_to_backend(struct request *req)
 	req->cqes_due++;
 }
 
-/* A socket with SO_RCVTIMEO or SO_SNDTIMEO: read and write give up, a ring does not. */
+static bool get_option(const struct request *req, int option, void *value, socklen_t len)
+{
+	return S_ISSOCK(req->descriptor.mode) &&
+	       RAW_SYSCALL(SYS_getsockopt, req->fd, SOL_SOCKET, option, value, &len) == 0;
+}
+
+/* With SO_RCVTIMEO a read gives up; in a ring it does not. */
 static bool has_timeout(const struct request *req)
 {
 	struct timeval timeout = { 0 };
-	socklen_t len = sizeof(timeout);
-	int option = req->op == OP_WRITE ? SO_SNDTIMEO : SO_RCVTIMEO;
 
-	return RAW_SYSCALL(SYS_getsockopt, req->fd, SOL_SOCKET, option, &timeout, &len) == 0 &&
+	return get_option(req, SO_RCVTIMEO, &timeout, sizeof(timeout)) &&
 	       (timeout.tv_sec || timeout.tv_usec);
+}
+
+/*
+ * Will a call that does not wait take all of it?  A buffer counts what the kernel
+ * adds to the data, for which its size is doubled when the program sets it.
+ */
+static bool has_room(const struct request *req)
+{
+	uint32_t info[SK_MEMINFO_VARS] = { 0 };
+	uint32_t used;
+
+	if (!get_option(req, SO_MEMINFO, info, sizeof(info)))
+		return false;
+	used = info[SK_MEMINFO_WMEM_ALLOC] > info[SK_MEMINFO_WMEM_QUEUED]
+		       ? info[SK_MEMINFO_WMEM_ALLOC]
+		       : info[SK_MEMINFO_WMEM_QUEUED];
+	return used + 2 * (uint64_t)req->nbytes <= info[SK_MEMINFO_SNDBUF];
 }
 
 static bool is_pipe_or_socket(const struct request *req)
 {
 	return S_ISFIFO(req->descriptor.mode) || S_ISSOCK(req->descriptor.mode);
-}
-
-/* A ring writes a pipe's worth and calls it done; up to PIPE_BUF it is all or nothing. */
-static bool outgrows_pipe(const struct request *req)
-{
-	return S_ISFIFO(req->descriptor.mode) && req->op == OP_WRITE && req->nbytes > PIPE_BUF;
 }
 
 /* Is @res, from a call that does not wait, how the request ends? */
@@ -114,6 +129,17 @@ static bool is_final(const struct request *req, ssize_t res, bool is_nonblocking
 	if (res == -EOPNOTSUPP || (res == -EAGAIN && !is_nonblocking))
 		return false;
 	return is_nonblocking || req->op != OP_WRITE || res <= 0 || (size_t)res == req->nbytes;
+}
+
+/*
+ * A write is one plain call: a ring's would go on after a part, and take an error
+ * away from the program, and it could be cancelled amid.
+ */
+static bool is_for_worker(const struct request *req, ssize_t res, bool is_nonblocking)
+{
+	if (req->op == OP_WRITE || has_timeout(req))
+		return true;
+	return res == -EOPNOTSUPP && (is_nonblocking || !is_pipe_or_socket(req));
 }
 
 /*
@@ -133,8 +159,7 @@ static void issue_without_waiting(struct request *req, bool is_nonblocking)
 	}
 	if (res > 0)
 		request_advance(req, (size_t)res);
-	if (outgrows_pipe(req) ||
-	    (res == -EOPNOTSUPP && (is_nonblocking || !is_pipe_or_socket(req))))
+	if (is_for_worker(req, res, is_nonblocking))
 		issue_to_worker(req);
 	else
 		issue_to_backend(req);
@@ -145,7 +170,8 @@ static bool needs_plain_call(const struct request *req, bool is_nonblocking)
 {
 	if (S_ISCHR(req->descriptor.mode) || req->nbytes == 0 || req->nbytes > PERFORM_BYTES_MAX)
 		return true;
-	return !is_nonblocking && S_ISSOCK(req->descriptor.mode) && has_timeout(req);
+	return !is_nonblocking && req->op == OP_WRITE && S_ISSOCK(req->descriptor.mode) &&
+	       !has_room(req);
 }
 
 /* Blocking mode is what it is now, as for a system call made now. */

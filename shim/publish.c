@@ -4,16 +4,25 @@
  */
 #include "publish.h"
 
+#include <errno.h>
+
 #include "aiocb.h"
 #include "group.h"
 #include "probes.h"
 #include "stats.h"
 #include "waiter.h"
 
-/* As a system call: a partial transfer hides the error that ended it. */
+/* The error of a connection, which the call that returned it took away from all others? */
+static bool is_told_once(const struct request *req)
+{
+	return S_ISSOCK(req->descriptor.mode) && req->res < 0 && req->res != -EFAULT &&
+	       req->res != -EAGAIN && req->res != -ECANCELED;
+}
+
+/* As a system call: a partial transfer hides the error that ended it, if that can be had again. */
 ssize_t publish_final_result(const struct request *req)
 {
-	if (req->done == 0)
+	if (req->done == 0 || is_told_once(req))
 		return req->res;
 	return (ssize_t)req->done + (req->res > 0 ? req->res : 0);
 }

@@ -3,8 +3,8 @@
  * test_aio_cancel.c - what aio_cancel answers, and what becomes of the requests
  *
  * A request still queued is always cancelled.  One that is being carried out,
- * here a read or write that blocks, may be cancelled or not, POSIX leaves it
- * open; but answer, status and data must tell the same story.
+ * here a read that blocks, may be cancelled or not, POSIX leaves it open; but
+ * answer, status and data must tell the same story.
  */
 #include "../support/support.h"
 

@@ -1,0 +1,362 @@
+// SPDX-License-Identifier: MIT
+/*
+ * test_stream_writes.c - a write to a stream is one write(2) that waits
+ *
+ * The error of a connection is kept and told once.  A write that has moved
+ * bytes leaves it to the next call, so a write in several calls would take it
+ * away from the program, which then finds a clean end of file.  And a write
+ * that has begun, and waits for room, goes on whatever aio_cancel is asked.
+ */
+#include "transparency.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+#define LONG_WRITE  (16u << 20)
+#define SHORT_WRITE 60000u
+#define NR_WRITES   8
+
+static char data[LONG_WRITE];
+
+static void set_option(int fd, int level, int option, int value)
+{
+	check_equal(setsockopt(fd, level, option, &value, sizeof(value)), 0);
+}
+
+/* A connection: [0] is the end of the peer.  Buffers of @buffer bytes, 0: as they come. */
+static void open_tcp(int fds[2], int buffer)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET,
+				       .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t size = sizeof(address);
+	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	fds[1] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (buffer) {
+		set_option(listener, SOL_SOCKET, SO_RCVBUF, buffer);
+		set_option(fds[1], SOL_SOCKET, SO_SNDBUF, buffer);
+	}
+	check_equal(bind(listener, (struct sockaddr *)&address, size), 0);
+	check_equal(listen(listener, 1), 0);
+	check_equal(getsockname(listener, (struct sockaddr *)&address, &size), 0);
+	check_equal(connect(fds[1], (struct sockaddr *)&address, size), 0);
+	fds[0] = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	check(fds[0] >= 0);
+	close(listener);
+}
+
+/* The peer has got a part, and the rest waits for room. */
+static void await_blocked(struct aiocb *cb, int peer)
+{
+	struct pollfd poll_in = { .fd = peer, .events = POLLIN };
+
+	check_equal(poll(&poll_in, 1, (int)default_deadline_ms()), 1);
+	eventually(others_are_asleep());
+	check_equal(aio_error(cb), EINPROGRESS);
+}
+
+/* ---- the error of a connection ---- */
+
+/* The peer goes amid a write of @size bytes; what it ends with, then a read. */
+static void break_connection(int fds[2], size_t size, ssize_t *written, ssize_t *read_next)
+{
+	struct linger at_once = { .l_onoff = 1 };
+	struct aiocb cb;
+	char byte;
+
+	submit_write(&cb, fds[1], data, size, 0);
+	await_blocked(&cb, fds[0]);
+	check_equal(setsockopt(fds[0], SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once)), 0);
+	close(fds[0]);
+	*written = outcome(&cb);
+	*read_next = recv(fds[1], &byte, 1, MSG_DONTWAIT);
+	if (*read_next < 0)
+		*read_next = -errno;
+	close(fds[1]);
+}
+
+static void check_reset_is_left(int buffer, size_t size)
+{
+	ssize_t written, read_next;
+	int fds[2];
+
+	open_tcp(fds, buffer);
+	break_connection(fds, size, &written, &read_next);
+	check(written > 0 && (size_t)written < size);
+	check_equal(read_next, -ECONNRESET);
+}
+
+static int reset_long_write(void)
+{
+	check_reset_is_left(0, LONG_WRITE);
+	return 0;
+}
+
+static int reset_short_write(void)
+{
+	for (int i = 0; i < 5; i++)
+		check_reset_is_left(4096, SHORT_WRITE);
+	return 0;
+}
+
+/*
+ * A socket that takes less than its buffer has room for.  Here the first call
+ * may take a part, and the next one the error: then that is the result.
+ */
+static int reset_with_low_water(void)
+{
+	ssize_t written, read_next;
+	int fds[2];
+
+	open_tcp(fds, 0);
+	set_option(fds[1], SOL_SOCKET, SO_SNDBUF, 4 << 20);
+	set_option(fds[0], SOL_SOCKET, SO_RCVBUF, 4096);
+	set_option(fds[1], IPPROTO_TCP, TCP_NOTSENT_LOWAT, 1);
+	break_connection(fds, 1 << 20, &written, &read_next);
+	check(written == -ECONNRESET || (written > 0 && read_next == -ECONNRESET));
+	return 0;
+}
+
+/* The kernel takes this one away itself, while the write waits: the read finds the end. */
+static void check_loss_on_unix_socket(size_t size, int buffer)
+{
+	ssize_t written, read_next;
+	int fds[2];
+
+	open_socketpair(fds, SOCK_STREAM);
+	if (buffer)
+		set_option(fds[1], SOL_SOCKET, SO_SNDBUF, buffer);
+	break_connection(fds, size, &written, &read_next);
+	check(written > 0 && (size_t)written < size);
+	check_equal(read_next, 0);
+}
+
+static int lose_unix_socket(void)
+{
+	check_loss_on_unix_socket(LONG_WRITE, 0);
+	for (int i = 0; i < 5; i++)
+		check_loss_on_unix_socket(SHORT_WRITE, 4096);
+	return 0;
+}
+
+/* A pipe has no such error: EPIPE comes again and again. */
+static int lose_pipe(void)
+{
+	struct aiocb cb;
+	int fds[2];
+
+	open_pipe(fds);
+	submit_write(&cb, fds[1], data, LONG_WRITE, 0);
+	await_blocked(&cb, fds[0]);
+	close(fds[0]);
+	check_equal(outcome(&cb), 65536);
+	submit_write(&cb, fds[1], data, 1, 0);
+	check_equal(outcome(&cb), -EPIPE);
+	close(fds[1]);
+	return 0;
+}
+
+/* ---- parts that a write may have ---- */
+
+/* What O_NONBLOCK finds room for is the result. */
+static void check_part(int fds[2])
+{
+	struct aiocb cb;
+	ssize_t res;
+
+	check_equal(fcntl(fds[1], F_SETFL, O_NONBLOCK), 0);
+	submit_write(&cb, fds[1], data, LONG_WRITE, 0);
+	res = outcome(&cb);
+	check(res > 0 && res < (ssize_t)LONG_WRITE);
+	submit_write(&cb, fds[1], data, LONG_WRITE, 0);
+	check(outcome(&cb) < (ssize_t)LONG_WRITE);
+	close_pair(fds);
+}
+
+static int write_part_without_waiting(void)
+{
+	int fds[2];
+
+	open_pipe(fds);
+	check_part(fds);
+	open_socketpair(fds, SOCK_STREAM);
+	check_part(fds);
+	open_tcp(fds, 0);
+	check_part(fds);
+	return 0;
+}
+
+/* After SO_SNDTIMEO what was moved is the result, if anything was. */
+static void check_send_timeout(int fds[2])
+{
+	struct timeval timeout = { .tv_usec = 200000 };
+	struct aiocb cb;
+	ssize_t res;
+
+	check_equal(setsockopt(fds[1], SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout)), 0);
+	submit_write(&cb, fds[1], data, LONG_WRITE, 0);
+	res = outcome(&cb);
+	check(res > 0 && res < (ssize_t)LONG_WRITE);
+	fill_up(fds[1]);
+	submit_write(&cb, fds[1], data, LONG_WRITE, 0);
+	res = outcome(&cb);
+	/* TCP makes room as its segments are packed. */
+	check(res == -EAGAIN || (res > 0 && res < (ssize_t)LONG_WRITE));
+	close_pair(fds);
+}
+
+static int time_out_writes(void)
+{
+	int fds[2];
+
+	open_socketpair(fds, SOCK_STREAM);
+	check_send_timeout(fds);
+	open_tcp(fds, 0);
+	check_send_timeout(fds);
+	return 0;
+}
+
+/* ---- aio_cancel ---- */
+
+static void open_unix(int fds[2])
+{
+	open_socketpair(fds, SOCK_STREAM);
+}
+
+static void open_datagrams(int fds[2])
+{
+	open_socketpair(fds, SOCK_DGRAM);
+}
+
+static void open_plain_tcp(int fds[2])
+{
+	open_tcp(fds, 0);
+}
+
+static void *empty(void *fd)
+{
+	static char buf[65536];
+
+	while (read(*(int *)fd, buf, sizeof(buf)) > 0)
+		;
+	return NULL;
+}
+
+/*
+ * The first of these has begun, having moved nothing yet, and waits for room:
+ * it goes on.  The others are queued and end.
+ */
+static void check_begun_write_goes_on(int fds[2], size_t size, bool all_at_once)
+{
+	static struct aiocb cbs[NR_WRITES];
+	pthread_t reader;
+
+	fill_up(fds[1]);
+	for (int i = 0; i < NR_WRITES; i++)
+		submit_write(&cbs[i], fds[1], data, size, 0);
+	eventually(others_are_asleep());
+	if (all_at_once) {
+		check_equal(aio_cancel(fds[1], NULL), AIO_NOTCANCELED);
+	} else {
+		check_equal(aio_cancel(fds[1], &cbs[0]), AIO_NOTCANCELED);
+		for (int i = NR_WRITES - 1; i > 0; i--)
+			check_equal(aio_cancel(fds[1], &cbs[i]), AIO_CANCELED);
+	}
+	check_equal(aio_error(&cbs[0]), EINPROGRESS);
+	for (int i = 1; i < NR_WRITES; i++)
+		check_equal(aio_error(&cbs[i]), ECANCELED);
+	reader = start_thread(empty, &fds[0]);
+	check_equal(outcome(&cbs[0]), size);
+	shutdown(fds[1], SHUT_WR);
+	shutdown(fds[0], SHUT_RD); /* for datagrams, which have no end */
+	close(fds[1]);
+	join_thread(reader);
+	close(fds[0]);
+}
+
+static void check_begun_writes(void (*open_pair)(int fds[2]), size_t size)
+{
+	int fds[2];
+
+	for (int i = 0; i < 2; i++) {
+		open_pair(fds);
+		check_begun_write_goes_on(fds, size, i);
+	}
+}
+
+static int cancel_pipe_writes(void)
+{
+	check_begun_writes(open_pipe, 1);
+	check_begun_writes(open_pipe, PIPE_BUF);
+	check_begun_writes(open_pipe, 4 * PIPE_BUF);
+	return 0;
+}
+
+static int cancel_unix_writes(void)
+{
+	check_begun_writes(open_unix, PIPE_BUF);
+	check_begun_writes(open_unix, SHORT_WRITE);
+	return 0;
+}
+
+static int cancel_datagrams(void)
+{
+	check_begun_writes(open_datagrams, SHORT_WRITE);
+	return 0;
+}
+
+static int cancel_tcp_writes(void)
+{
+	check_begun_writes(open_plain_tcp, LONG_WRITE);
+	return 0;
+}
+
+/* A read takes nothing until there is something: it can be undone. */
+static int cancel_blocked_read(void)
+{
+	static struct aiocb cb;
+	int fds[2];
+
+	open_socketpair(fds, SOCK_STREAM);
+	submit_read(&cb, fds[0], data, 1, 0);
+	eventually(others_are_asleep());
+	check_equal(aio_cancel(fds[0], NULL), AIO_CANCELED);
+	check_equal(outcome(&cb), -ECANCELED);
+	close_pair(fds);
+	return 0;
+}
+
+TEST_IN_CHILD(test_reset_amid_a_long_write_is_left_to_the_next_call, reset_long_write, 20000)
+TEST_IN_CHILD(test_reset_amid_a_short_write_is_left_to_the_next_call, reset_short_write, 20000)
+TEST_IN_CHILD(test_reset_is_never_hidden_behind_a_count, reset_with_low_water, 20000)
+TEST_IN_CHILD(test_loss_of_a_unix_socket_is_told_as_by_write, lose_unix_socket, 20000)
+TEST_IN_CHILD(test_loss_of_a_pipe_is_told_by_the_next_write, lose_pipe, 20000)
+TEST_IN_CHILD(test_nonblocking_write_is_what_there_is_room_for, write_part_without_waiting, 20000)
+TEST_IN_CHILD(test_send_timeout_ends_a_write, time_out_writes, 20000)
+TEST_IN_CHILD(test_pipe_write_that_has_begun_is_not_cancelled, cancel_pipe_writes, 20000)
+TEST_IN_CHILD(test_unix_write_that_has_begun_is_not_cancelled, cancel_unix_writes, 20000)
+TEST_IN_CHILD(test_datagram_that_has_begun_is_not_cancelled, cancel_datagrams, 20000)
+TEST_IN_CHILD(test_tcp_write_that_has_begun_is_not_cancelled, cancel_tcp_writes, 20000)
+TEST_IN_CHILD(test_blocked_read_is_cancelled, cancel_blocked_read, 20000)
+
+int main(void)
+{
+	const struct CMUnitTest stream_write_tests[] = {
+		cmocka_unit_test(test_reset_amid_a_long_write_is_left_to_the_next_call),
+		cmocka_unit_test(test_reset_amid_a_short_write_is_left_to_the_next_call),
+		cmocka_unit_test(test_reset_is_never_hidden_behind_a_count),
+		cmocka_unit_test(test_loss_of_a_unix_socket_is_told_as_by_write),
+		cmocka_unit_test(test_loss_of_a_pipe_is_told_by_the_next_write),
+		cmocka_unit_test(test_nonblocking_write_is_what_there_is_room_for),
+		cmocka_unit_test(test_send_timeout_ends_a_write),
+		cmocka_unit_test(test_pipe_write_that_has_begun_is_not_cancelled),
+		cmocka_unit_test(test_unix_write_that_has_begun_is_not_cancelled),
+		cmocka_unit_test(test_datagram_that_has_begun_is_not_cancelled),
+		cmocka_unit_test(test_tcp_write_that_has_begun_is_not_cancelled),
+		cmocka_unit_test(test_blocked_read_is_cancelled),
+	};
+
+	return cmocka_run_group_tests(stream_write_tests, NULL, NULL);
+}
