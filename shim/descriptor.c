@@ -7,6 +7,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -47,12 +49,27 @@ static bool is_socket(int fd)
 	return RAW_SYSCALL(SYS_getsockopt, fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0;
 }
 
-/* The kernel knows this of every regular file, and asks no file system. */
-static bool is_regular(int fd)
+/*
+ * A stream that takes any offset: a read gets what nobody has read yet.  Its name
+ * tells; looked for only where nothing is left to read, in blocks as procfs has.
+ */
+static bool is_kernel_log(int fd)
 {
-	int nr;
+	char link[32], name[sizeof("/proc/kmsg")];
+	int block = 0;
 
-	return RAW_SYSCALL(SYS_ioctl, fd, FIONREAD, &nr) == 0;
+	if (RAW_SYSCALL(SYS_ioctl, fd, FIGETBSZ, &block) < 0 || block != 1024)
+		return false;
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	return RAW_SYSCALL(SYS_readlinkat, AT_FDCWD, link, name, sizeof(name)) ==
+		       sizeof(name) - 1 &&
+	       memcmp(name, "/proc/kmsg", sizeof(name) - 1) == 0;
+}
+
+/* The kernel knows this of every regular file, and asks no file system. */
+static bool is_regular(int fd, int *nr_left)
+{
+	return RAW_SYSCALL(SYS_ioctl, fd, FIONREAD, nr_left) == 0;
 }
 
 /*
@@ -64,10 +81,10 @@ static bool is_regular(int fd)
 static int find_type(int fd, struct descriptor *out)
 {
 	long ret = RAW_SYSCALL(SYS_preadv, fd, NULL, 0L, 0L, 0L);
-	int err;
+	int nr_left, err;
 
-	if (ret != -ESPIPE && is_regular(fd)) {
-		out->mode = S_IFREG;
+	if (ret != -ESPIPE && is_regular(fd, &nr_left)) {
+		out->mode = nr_left == 0 && is_kernel_log(fd) ? 0 : S_IFREG;
 		return 0;
 	}
 	if (ret == -ESPIPE && is_pipe(fd)) {

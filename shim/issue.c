@@ -101,6 +101,14 @@ static bool has_timeout(const struct request *req)
 	       (timeout.tv_sec || timeout.tv_usec);
 }
 
+/* With SO_RCVLOWAT a read waits for more than a byte; one that may not wait does not. */
+static bool has_low_water_mark(const struct request *req)
+{
+	int mark = 0;
+
+	return get_option(req, SO_RCVLOWAT, &mark, sizeof(mark)) && mark > 1;
+}
+
 /*
  * Will a call that does not wait take all of it?  A buffer counts what the kernel
  * adds to the data, for which its size is doubled when the program sets it.
@@ -170,8 +178,9 @@ static bool needs_plain_call(const struct request *req, bool is_nonblocking)
 {
 	if (S_ISCHR(req->descriptor.mode) || req->nbytes == 0 || req->nbytes > PERFORM_BYTES_MAX)
 		return true;
-	return !is_nonblocking && req->op == OP_WRITE && S_ISSOCK(req->descriptor.mode) &&
-	       !has_room(req);
+	if (is_nonblocking || !S_ISSOCK(req->descriptor.mode))
+		return false;
+	return req->op == OP_WRITE ? !has_room(req) : has_low_water_mark(req);
 }
 
 /* Blocking mode is what it is now, as for a system call made now. */
