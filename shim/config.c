@@ -6,6 +6,9 @@
  * variable of our prefix that nobody knows, because a typo that is ignored in
  * silence looks like an option without effect.  An unknown RTAIO_BACKEND is an
  * error instead: the user asked for something by name.
+ *
+ * A program with more rights than its caller has reads none of it: the caller
+ * would choose the file that RTAIO_STATS makes.
  */
 #include "config.h"
 
@@ -13,6 +16,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <unistd.h>
 
 #include "log.h"
@@ -171,6 +175,8 @@ static void read_entry(const char *entry)
 
 void config_load(void)
 {
+	if (getauxval(AT_SECURE))
+		return;
 	for (char **entry = environ; entry && *entry; entry++)
 		read_entry(*entry);
 }

@@ -44,7 +44,10 @@ extern const char *const backend_names[BACKEND_NR];
 
 extern struct config config;
 
-/* Read the environment into @config.  Reports what it cannot use on standard error. */
+/*
+ * Read the environment into @config.  Reports what it cannot use on standard
+ * error.  Nothing is read in a setuid program and its like (AT_SECURE).
+ */
 void config_load(void);
 
 #endif

@@ -33,8 +33,11 @@ void stats_print(void)
 	int fd = STDERR_FILENO;
 
 	if (config.stats_path[0]) {
+		/* The directory may be open to others, who put a link, a FIFO or a terminal there. */
 		fd = (int)RAW_SYSCALL(SYS_openat, AT_FDCWD, config.stats_path,
-				      O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+				      O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW |
+					      O_NONBLOCK | O_NOCTTY,
+				      0600);
 		if (fd < 0) {
 			log_line("RTAIO_STATS: cannot open %s: %s", config.stats_path,
 				 strerror(-fd));

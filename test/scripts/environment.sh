@@ -87,6 +87,16 @@ done
 equal "RTAIO_STATS=FILE appends" "$(head -1 counters) $(grep -c 'statistics of process' counters)" \
 	"kept 3"
 
+equal "that file is for the user alone" "$(umask 0 && rm counters &&
+	env RTAIO_STATS="$work/counters" LD_PRELOAD="$library" timeout 20 ./reads file &&
+	stat -c %a counters)" 600
+ln -s victim link
+mkfifo fifo
+says "a link is not followed" "^rtaio: RTAIO_STATS: cannot open $work/link: " RTAIO_STATS="$work/link"
+check "nor is a file made by it" [ ! -e victim ]
+says "a FIFO without a reader holds up nobody" "^rtaio: RTAIO_STATS: cannot open $work/fifo: " \
+	RTAIO_STATS="$work/fifo"
+
 if [ "$(counter direct_reads RTAIO_SPIN=0)" = 0 ]; then
 	skip "a wait busy-polls before it sleeps" "no direct lane here"
 else

@@ -86,6 +86,7 @@ ends "a missing value" 125 'needs a value' --threads
 ends "an inline that is neither" 125 '0 or 1' --inline=yes true
 ends "an offload that is neither" 125 '--offload is 0 or 1' --offload 2 true
 ends "a statistics file in no directory" 125 'no directory /nowhere' --stats=/nowhere/x true
+ends "a statistics file behind a link" 125 'symbolic link' --stats=/proc/self/exe true
 ends "no command" 125 'no command given'
 ends "no command after options" 125 'no command given' --verbose --
 ends "a command that is not there" 127 'no-such-command: command not found' no-such-command
