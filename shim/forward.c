@@ -9,12 +9,14 @@
 
 #include <dlfcn.h>
 #include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "abi.h"
 
 struct forward forward;
 
-bool forward_start(void)
+static void find_next(void)
 {
 	forward = (struct forward){
 		.aio_read = NEXT_PROVIDER(forward.aio_read, "aio_read"),
@@ -27,9 +29,28 @@ bool forward_start(void)
 	};
 	forward.lio_listio_old =
 		(__typeof__(forward.lio_listio_old))(uintptr_t)dlvsym(RTLD_NEXT, "lio_listio",
-								      "GLIBC_2.2.5");
+								      GLIBC_BASE);
 	if (!forward.lio_listio_old)
 		forward.lio_listio_old = forward.lio_listio;
+}
+
+/*
+ * When the library is loaded, as in thread.c; but eight names are looked up only
+ * in a program that needs them.
+ */
+__attribute__((constructor)) static void find_next_at_load(void)
+{
+	const char *backend = getenv("RTAIO_BACKEND");
+
+	if (backend && strcmp(backend, backend_names[BACKEND_GLIBC]) == 0)
+		find_next();
+}
+
+bool forward_start(void)
+{
+	/* The program has set the variable itself, or another library's constructor was faster. */
+	if (!forward.aio_read)
+		find_next();
 	return forward.aio_read && forward.aio_write && forward.aio_fsync && forward.aio_suspend &&
 	       forward.aio_cancel && forward.lio_listio && forward.aio_init;
 }

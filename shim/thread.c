@@ -16,16 +16,26 @@
 /*
  * glibc carves the program's static thread-local storage out of the stack, and
  * tells how much that is by a function of its own that debuggers and runtimes
- * use.  Without it: the default size.
+ * use.  Without it: the default size.  In .data as in close.c.
  */
+static size_t (*minstack)(const pthread_attr_t *) __attribute__((section(".data")));
+
+/*
+ * When the library is loaded: dlsym takes the loader's lock, which a thread holds
+ * that is in dlopen or dlclose, and which a constructor or destructor there may
+ * hold until a request ends.
+ */
+__attribute__((constructor)) static void find_minstack(void)
+{
+	minstack = (size_t(*)(const pthread_attr_t *))(uintptr_t)dlsym(RTLD_DEFAULT,
+								       "__pthread_get_minstack");
+}
+
 static size_t small_stack_size(void)
 {
-	size_t (*minstack)(const pthread_attr_t *);
 	pthread_attr_t attr;
 	size_t size;
 
-	minstack = (size_t(*)(const pthread_attr_t *))(uintptr_t)dlsym(RTLD_DEFAULT,
-								       "__pthread_get_minstack");
 	if (!minstack)
 		return 0;
 	pthread_attr_init(&attr);

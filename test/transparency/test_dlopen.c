@@ -1,14 +1,19 @@
 // SPDX-License-Identifier: MIT
 /*
- * test_dlopen.c - AIO used by a plugin that comes and goes
+ * test_dlopen.c - AIO used by a plugin that comes and goes, and while it does
  *
  * The plugin (plugin.so, in the directory of this program) is the code that calls AIO; it is
  * unloaded while what it asked for is in flight.  Everything completes, and the
  * next round may load it at another place.
+ *
+ * While a constructor or a destructor of a plugin runs, its thread holds the
+ * loader's lock.  Neither what it asks for, nor what others do meanwhile, may wait
+ * for that lock.
  */
 #include "transparency.h"
 
 #include <dlfcn.h>
+#include <inttypes.h>
 
 #define ROUNDS     50
 #define NR_BLOCKS  8
@@ -126,17 +131,112 @@ static int unload_and_end_thread(void)
 	return 0;
 }
 
+/* ---- while the loader's lock is held ---- */
+
+static void plugin_calls(const char *variable, void (*function)(void))
+{
+	char address[2 * sizeof(uintptr_t) + 1];
+
+	snprintf(address, sizeof(address), "%" PRIxPTR, (uintptr_t)function);
+	check_equal(setenv(variable, address, 1), 0);
+}
+
+static void load_and_unload(void)
+{
+	struct plugin plugin;
+
+	plugin_load(&plugin);
+	plugin_unload(&plugin);
+}
+
+static int constructor_waits(void)
+{
+	plugin_calls("PLUGIN_LOADED", use_aio);
+	load_and_unload();
+	return 0;
+}
+
+static void *flush(void *unused)
+{
+	use_aio();
+	return unused;
+}
+
+static void join_flushing_thread(void)
+{
+	join_thread(start_thread(flush, NULL));
+}
+
+static int destructor_joins(void)
+{
+	plugin_calls("PLUGIN_UNLOADED", join_flushing_thread);
+	load_and_unload();
+	return 0;
+}
+
+static int loading[2], may_load[2];
+
+/* A constructor that takes its time. */
+static void load_slowly(void)
+{
+	char byte;
+
+	write_fully(loading[1], "x", 1);
+	read_fully(may_load[0], &byte, 1);
+}
+
+static void *load_plugin(void *unused)
+{
+	load_and_unload();
+	return unused;
+}
+
+static int use_aio_beside_dlopen(void)
+{
+	pthread_t loader;
+	char byte;
+
+	open_pipe(loading);
+	open_pipe(may_load);
+	plugin_calls("PLUGIN_LOADED", load_slowly);
+	loader = start_thread(load_plugin, NULL);
+	read_fully(loading[0], &byte, 1);
+	use_aio();
+	write_fully(may_load[1], "x", 1);
+	join_thread(loader);
+	return 0;
+}
+
+/* In a program that was started with the variable. */
+static int stand_aside_beside_dlopen(void)
+{
+	setenv("RTAIO_BACKEND", "glibc", 1);
+	execl("/proc/self/exe", "test_dlopen", "beside", NULL);
+	return 1;
+}
+
 TEST_IN_CHILD(test_plugin_is_unloaded_with_a_blocked_request, unload_with_blocked_request, 30000)
 TEST_IN_CHILD(test_plugin_is_unloaded_with_disk_requests, unload_with_disk_requests, 30000)
 TEST_IN_CHILD(test_plugin_is_unloaded_by_a_thread_that_ends, unload_and_end_thread, 30000)
+TEST_IN_CHILD(test_constructor_of_a_plugin_waits_for_aio, constructor_waits, 30000)
+TEST_IN_CHILD(test_destructor_of_a_plugin_joins_a_thread_that_flushes, destructor_joins, 30000)
+TEST_IN_CHILD(test_aio_does_not_wait_for_dlopen, use_aio_beside_dlopen, 30000)
+TEST_IN_CHILD(test_standing_aside_does_not_wait_for_dlopen, stand_aside_beside_dlopen, 30000)
 
-int main(void)
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_plugin_is_unloaded_with_a_blocked_request),
 		cmocka_unit_test(test_plugin_is_unloaded_with_disk_requests),
 		cmocka_unit_test(test_plugin_is_unloaded_by_a_thread_that_ends),
+		cmocka_unit_test(test_constructor_of_a_plugin_waits_for_aio),
+		cmocka_unit_test(test_destructor_of_a_plugin_joins_a_thread_that_flushes),
+		cmocka_unit_test(test_aio_does_not_wait_for_dlopen),
+		cmocka_unit_test(test_standing_aside_does_not_wait_for_dlopen),
 	};
+
+	if (argc == 2 && strcmp(argv[1], "beside") == 0)
+		return use_aio_beside_dlopen();
 
 	return cmocka_run_group_tests_name("dlopen", tests, NULL, NULL);
 }
