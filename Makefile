@@ -56,7 +56,7 @@ TEST_FLAGS := $(BASE_FLAGS) -Itest/support
 # --- the library -----------------------------------------------------------
 
 # Named one by one, by layer: a stray file must not enter the library.
-SHIM := config log stats thread process descriptor fd_kind fd_hints submit_ahead \
+SHIM := config log stats clock thread process descriptor fd_kind fd_hints submit_ahead \
 	request aiocb \
 	filesize filter inline bypass aio_context event_ring reaper spin direct inbox helper pin nursery perform \
 	pool_order thread_pool workers offload copier uring_setup uring_refusal backend_uring backend_threads engine \
@@ -134,8 +134,8 @@ CITED := $(shell grep -s -o -E 'test_[a-z_]+ *:' $(ASSERTIONS) | tr -d ' :' | so
 CONFORMANCE := $(foreach program,$(BLACK_BOX),$(if $(findstring /conformance/,$(program))$(filter $(CITED),$(notdir $(program))),$(program)))
 # White box: linked to some objects of the library, but to none that exports a function of libc's.
 UNIT_TESTS := $(patsubst %.c,$(B)/%,$(wildcard test/unit/test_*.c))
-UNIT_BASE := config log stats thread
-PRELOADS := $(B)/test/transparency/plugin.so $(B)/test/transparency/obvious.so
+UNIT_BASE := config log stats clock thread
+PRELOADS := $(B)/test/transparency/plugin.so $(B)/test/transparency/fake_clock.so $(B)/test/transparency/obvious.so
 
 IMPLEMENTATIONS ?= glibc auto io_uring libaio threads
 # What is run without the inline lane, too: there every request takes another way.
@@ -165,7 +165,7 @@ $(B)/test/refused/refuse $(B)/test/filesystems/edges: $(B)/test/%: test/%.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(TEST_FLAGS) $(CFLAGS) $< -o $@
 
-$(B)/test/transparency/plugin.so: test/transparency/plugin.c
+$(B)/test/transparency/plugin.so $(B)/test/transparency/fake_clock.so: $(B)/%.so: %.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(TEST_FLAGS) $(CFLAGS) -fPIC -shared $< -o $@
 

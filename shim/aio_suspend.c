@@ -66,7 +66,7 @@ static bool is_settled(const void *arg)
 /* An absolute time on CLOCK_MONOTONIC; what lies beyond its range is its end. */
 static void set_deadline(struct timespec *deadline, const struct timespec *timeout)
 {
-	clock_gettime(CLOCK_MONOTONIC, deadline);
+	clock_read(CLOCK_MONOTONIC, deadline);
 	if (__builtin_add_overflow(deadline->tv_sec, timeout->tv_sec, &deadline->tv_sec))
 		deadline->tv_sec = LONG_MAX - 1;
 	deadline->tv_nsec += timeout->tv_nsec;

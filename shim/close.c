@@ -61,7 +61,7 @@ __attribute__((constructor)) static void find_next(void)
  */
 static bool is_our_table(void)
 {
-	pid_t engine = engine_tid(), self, process = getpid();
+	pid_t engine = engine_tid(), self, process = (pid_t)RAW_SYSCALL(SYS_getpid);
 
 	if (!process_is_ready() || process != atomic_load(&process_pid))
 		return false;

@@ -17,7 +17,6 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
-#include <time.h>
 #include <unistd.h>
 
 #if defined(__has_attribute)
@@ -25,9 +24,7 @@
 #define EAGER(function) extern __typeof__(function) function __attribute__((noplt))
 
 EAGER(__errno_location);
-EAGER(clock_gettime);
 EAGER(fileno_unlocked);
-EAGER(getpid);
 EAGER(pthread_setcanceltype);
 EAGER(pthread_testcancel);
 EAGER(sched_yield);

@@ -23,6 +23,7 @@
 #include "config.h"
 #include "futex.h"
 #include "log.h"
+#include "process.h"
 #include "stats.h"
 #include "thread.h"
 #include "uring_refusal.h"
@@ -72,7 +73,8 @@ static void announce(void)
 		log_line("version " RTAIO_VERSION
 			 ", process %d: backend %s serves (RTAIO_BACKEND=%s), "
 			 "depth %u",
-			 (int)getpid(), backend->name, backend_names[config.backend], config.depth);
+			 atomic_load(&process_pid), backend->name, backend_names[config.backend],
+			 config.depth);
 }
 
 static void report_refusal(int err)
@@ -248,7 +250,7 @@ static void take_over(pthread_t predecessor)
 	atomic_store(&serving, backend->name);
 	log_line("io_uring was taken away from process %d while in use (a seccomp filter?): worker "
 		 "threads serve from here on",
-		 (int)getpid());
+		 atomic_load(&process_pid));
 	backend_uring.reap();
 	client->abandon_ring();
 	backend_uring.close();
@@ -273,8 +275,10 @@ static void *engine_thread(void *arg)
 		give_verdict(VERDICT_SERVING);
 	}
 	if (!serve()) {
+		struct timespec second = { .tv_sec = 1 };
+
 		while (thread_create(engine_thread, (void *)self, THREAD_JOINABLE) < 0)
-			sleep(1); /* nothing can be done until there is a thread */
+			RAW_SYSCALL(SYS_nanosleep, &second, NULL); /* nothing to do without it */
 	} else {
 		pthread_detach(self);
 	}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * futex.h - the three futex calls rtaio uses, all private to the process.
+ * futex.h - the futex calls rtaio uses, all private to the process, and their clock.
  *
  * Raw system calls: no errno is touched, results are 0 or -errno, and all are
  * async-signal-safe.
@@ -52,11 +52,17 @@ static inline void futex_wake(_Atomic uint32_t *word, int nr)
 	RAW_SYSCALL(SYS_futex, word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, nr, NULL, NULL, 0);
 }
 
+/*
+ * clock_gettime of libc.  The name itself may lead to a library that lets the
+ * program live in another time (libfaketime), which the kernel does not know.
+ */
+extern int (*clock_read)(clockid_t id, struct timespec *now);
+
 static inline uint64_t clock_now_ns(void)
 {
 	struct timespec now;
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
+	clock_read(CLOCK_MONOTONIC, &now);
 	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 

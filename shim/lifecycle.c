@@ -15,6 +15,7 @@
 #include "dispatch.h"
 #include "engine.h"
 #include "forward.h"
+#include "futex.h"
 #include "log.h"
 #include "process.h"
 #include "request.h"
@@ -35,14 +36,14 @@ static void stand_aside(void)
 		config.backend = BACKEND_INVALID;
 	} else if (config.verbose) {
 		log_line("version " RTAIO_VERSION ", process %d: standing aside, glibc serves",
-			 (int)getpid());
+			 atomic_load(&process_pid));
 	}
 }
 
 static void announce(void)
 {
 	log_line("version " RTAIO_VERSION ", process %d: serving POSIX AIO, RTAIO_BACKEND=%s%s%s",
-		 (int)getpid(), backend_names[config.backend],
+		 atomic_load(&process_pid), backend_names[config.backend],
 		 config.inline_lane ? "" : ", no inline lane",
 		 config.offload ? "" : ", nothing offloaded");
 }
@@ -82,7 +83,8 @@ void lifecycle_start(bool is_child)
  */
 static void say_goodbye(void)
 {
-	if (process_is_ready() && config.stats && getpid() == atomic_load(&process_pid))
+	if (process_is_ready() && config.stats &&
+	    RAW_SYSCALL(SYS_getpid) == atomic_load(&process_pid))
 		stats_print();
 }
 

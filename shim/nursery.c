@@ -165,6 +165,7 @@ static enum nursery_sight look(pid_t tid, int fd)
 static bool begin(struct helper *helper)
 {
 	int ret = (int)RAW_SYSCALL(SYS_close_range, 0u, ~0u, CLOSE_RANGE_UNSHARE_);
+	long process = RAW_SYSCALL(SYS_getpid);
 
 	(void)helper;
 	/* It failed before it closed anything. */
@@ -172,7 +173,7 @@ static bool begin(struct helper *helper)
 		atomic_store(&is_unavailable, ret != -ENOMEM);
 		return false;
 	}
-	own_pidfd = (int)RAW_SYSCALL(SYS_pidfd_open, getpid(), 0);
+	own_pidfd = (int)RAW_SYSCALL(SYS_pidfd_open, process, 0);
 	return true;
 }
 

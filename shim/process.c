@@ -48,7 +48,7 @@ static void become_ready(_Atomic uint32_t *word)
 
 		if (is_child)
 			atomic_fetch_add(&process_generation, 1);
-		atomic_store(&process_pid, (int)getpid());
+		atomic_store(&process_pid, (int)RAW_SYSCALL(SYS_getpid));
 		lifecycle_start(is_child);
 		atomic_store(word, PROCESS_READY);
 		futex_wake(word, INT_MAX);

@@ -27,7 +27,10 @@ extern _Atomic uint32_t process_never_used; /* where process_word points before 
 /* Counts the forks between the first user of AIO and this process. */
 extern _Atomic uint32_t process_generation;
 
-/* The process of the last process_start(): a vfork child shares our memory, and is another. */
+/*
+ * The process of the last process_start(), as the kernel knows it: a vfork child
+ * shares our memory, and is another.  getpid() may be another library's function.
+ */
 extern _Atomic int process_pid;
 
 /* The slow path of process_enter().  0 or -ENOMEM. */

@@ -44,7 +44,7 @@ void stats_print(void)
 			return;
 		}
 	}
-	log_to(fd, "statistics of process %d, backend %s", (int)getpid(),
+	log_to(fd, "statistics of process %d, backend %s", (int)RAW_SYSCALL(SYS_getpid),
 	       backend_names[config.backend]);
 	for (int i = 0; i < STATS_NR; i++)
 		log_to(fd, "%-16s %12" PRIu64 "  %s", names[i],

@@ -188,7 +188,7 @@ static int try_with_patience(struct uring *uring, const struct attempt *attempt,
 
 	for (int i = 0; ret == -ENOMEM && i < ENOMEM_RETRIES; i++) {
 		if (i > 0)
-			nanosleep(&pause, NULL);
+			RAW_SYSCALL(SYS_nanosleep, &pause, NULL);
 		ret = try_setup(uring, attempt, entries);
 	}
 	return ret;
