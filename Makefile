@@ -155,7 +155,7 @@ $(B)/test/%: test/%.c $(SUPPORT_OBJS) Makefile
 	$(say) TEST $<
 	$(Q)$(CC) $(TEST_FLAGS) $(CFLAGS) $< $(SUPPORT_OBJS) -o $@ -lcmocka -lpthread -ldl
 
-$(B)/test/unit/test_nursery: $(patsubst %,$(B)/shim/%.o,nursery pin helper spin inbox perform)
+$(B)/test/unit/test_nursery: $(patsubst %,$(B)/shim/%.o,nursery pin helper spin inbox perform descriptor)
 $(UNIT_TESTS): $(B)/test/unit/%: test/unit/%.c $(SUPPORT_OBJS) $(UNIT_BASE:%=$(B)/shim/%.o) Makefile
 	@mkdir -p $(@D)
 	$(say) TEST $<

@@ -12,7 +12,6 @@
 #include "backend.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/timerfd.h>
@@ -36,6 +35,13 @@ static const struct backend_events *events;
 static bool is_wake_armed;
 static bool has_lost; /* the kernel refused to be entered */
 
+/* Before the ring is entered.  False: it is lost. */
+static bool may_enter(void)
+{
+	has_lost = has_lost || !uring_is_intact(&uring);
+	return !has_lost;
+}
+
 /* The result of entering the ring.  False: it is lost. */
 static bool check_entry(int ret)
 {
@@ -48,7 +54,7 @@ static bool check_entry(int ret)
 static bool submit_prepared(void)
 {
 	while (io_uring_sq_ready(&uring.ring) > 0) {
-		int ret = io_uring_submit(&uring.ring);
+		int ret = may_enter() ? io_uring_submit(&uring.ring) : -EBADF;
 
 		if (!check_entry(ret))
 			return false;
@@ -104,28 +110,36 @@ static bool cancel(struct request *req)
 }
 
 /*
- * Kernels before 6.7: a timer that inbox_push() arms and the ring polls.  Both
- * ends are harmless when the program has closed it and put another file in
- * its place: arming fails, and polling consumes nothing.  Disarming here
- * finds that out, and makes a new one.
+ * Kernels before 6.7: a timer that inbox_wake() arms and the ring polls.  The
+ * program may have closed it, and put another file in its place.
  */
 static int wake_timer(void)
 {
 	static const struct itimerspec never;
-	int timer = atomic_load(&engine_inbox.wake_timer), high;
+	int timer = atomic_load(&engine_inbox.wake_timer);
 
-	if (timer >= 0 && RAW_SYSCALL(SYS_timerfd_settime, timer, 0, &never, NULL) == 0)
+	if (descriptor_is_own(timer)) {
+		RAW_SYSCALL(SYS_timerfd_settime, timer, 0, &never, NULL);
 		return timer;
-	timer = (int)RAW_SYSCALL(SYS_timerfd_create, CLOCK_MONOTONIC, TFD_CLOEXEC);
-	if (timer >= 0) {
-		high = (int)RAW_SYSCALL(SYS_fcntl, timer, F_DUPFD_CLOEXEC, VISIBLE_FD_MIN);
-		if (high >= 0) {
-			RAW_SYSCALL(SYS_close, timer);
-			timer = high;
-		}
 	}
+	timer = (int)RAW_SYSCALL(SYS_timerfd_create, CLOCK_MONOTONIC, TFD_CLOEXEC);
+	if (timer >= 0)
+		timer = descriptor_adopt(timer);
 	atomic_store(&engine_inbox.wake_timer, timer);
 	return timer;
+}
+
+/* The poll of a timer that the program has closed would never end, and no wake come. */
+static void drop_lost_wake(void)
+{
+	struct io_uring_sqe *sqe;
+
+	if (!is_wake_armed || uring.features & URING_FUTEX ||
+	    descriptor_is_own(atomic_load(&engine_inbox.wake_timer)) || !(sqe = get_sqe()))
+		return;
+	io_uring_prep_cancel64(sqe, DATA_WAKE, 0);
+	sqe->user_data = DATA_WAKE | DATA_CANCEL;
+	is_wake_armed = false;
 }
 
 /*
@@ -162,6 +176,7 @@ static void arm_wake(uint32_t wake_value)
 	struct io_uring_sqe *sqe;
 	int timer;
 
+	drop_lost_wake();
 	if (is_wake_armed || !(sqe = get_sqe()))
 		return;
 	if (uring.features & URING_FUTEX) {
@@ -191,6 +206,8 @@ static void wait_ring(uint32_t wake_value, uint64_t timeout_ns)
 		else if (timeout_ns > TIMER_LOST_NS)
 			timeout_ns = TIMER_LOST_NS;
 	}
+	if (!may_enter())
+		return;
 	if (timeout_ns == UINT64_MAX) {
 		check_entry(io_uring_submit_and_wait(&uring.ring, 1));
 	} else {
@@ -203,7 +220,7 @@ static void wait_ring(uint32_t wake_value, uint64_t timeout_ns)
 static void flush_ring(void)
 {
 	stats_inc(engine_enters);
-	if (submit_prepared())
+	if (submit_prepared() && may_enter())
 		check_entry(io_uring_get_events(&uring.ring));
 }
 
@@ -212,7 +229,9 @@ static void report(uint64_t data, int res)
 	struct request *req = (struct request *)(uintptr_t)(data & ~DATA_CANCEL);
 
 	if (data == DATA_WAKE)
-		is_wake_armed = false;
+		is_wake_armed = is_wake_armed && res == -ECANCELED; /* that was of a lost timer */
+	else if (data == (DATA_WAKE | DATA_CANCEL))
+		return;
 	else if (data & DATA_CANCEL)
 		events->cancelled(req, res);
 	else if (data != LIBURING_UDATA_TIMEOUT)
@@ -250,8 +269,7 @@ static void close_ring(void)
 	int timer = atomic_exchange(&engine_inbox.wake_timer, -1);
 
 	uring_teardown(&uring);
-	if (timer >= 0)
-		RAW_SYSCALL(SYS_close, timer);
+	descriptor_close_own(timer);
 }
 
 const struct backend backend_uring = {

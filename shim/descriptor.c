@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * descriptor.c - what a file descriptor means, as far as a request must know it.
+ * descriptor.c - what a file descriptor means, as far as a request must know it; and those of ours.
  */
 #include "descriptor.h"
 
@@ -148,6 +148,38 @@ bool descriptor_ends_at(int fd, off_t offset)
 	if (S_ISBLK(st.st_mode) && RAW_SYSCALL(SYS_ioctl, fd, BLKGETSIZE64, &size) < 0)
 		return false;
 	return (uint64_t)offset >= size;
+}
+
+/*
+ * The signal that its owner asked for belongs to an open file, whatever its kind.  32 is libc's
+ * own: no program asks for it.
+ */
+#define OWN_SIGNAL 32
+
+int descriptor_adopt(int fd)
+{
+	int high, ret = (int)RAW_SYSCALL(SYS_fcntl, fd, F_SETSIG, OWN_SIGNAL);
+
+	if (ret < 0) {
+		RAW_SYSCALL(SYS_close, fd);
+		return ret;
+	}
+	high = (int)RAW_SYSCALL(SYS_fcntl, fd, F_DUPFD_CLOEXEC, VISIBLE_FD_MIN);
+	if (high < 0)
+		return fd;
+	descriptor_close_own(fd);
+	return high;
+}
+
+bool descriptor_is_own(int fd)
+{
+	return fd >= 0 && RAW_SYSCALL(SYS_fcntl, fd, F_GETSIG) == OWN_SIGNAL;
+}
+
+void descriptor_close_own(int fd)
+{
+	if (descriptor_is_own(fd))
+		RAW_SYSCALL(SYS_close, fd);
 }
 
 void descriptor_forget(void)

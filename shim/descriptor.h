@@ -67,6 +67,19 @@ static inline bool descriptor_is_held(int fd)
 	return atomic_load(&descriptor_held[(unsigned)fd % DESCRIPTOR_BUCKETS]) != 0;
 }
 
+#define VISIBLE_FD_MIN 1000 /* a descriptor of ours that must be visible: out of the way */
+
+/*
+ * Mark what was just opened as ours, and move it out of the way, if there is room.  Returns the
+ * descriptor, or -errno: then it is closed.
+ */
+int descriptor_adopt(int fd);
+
+/* The program may have closed it, and @fd mean a file of its own: ask before each use. */
+bool descriptor_is_own(int fd);
+
+void descriptor_close_own(int fd);
+
 /* Child of a fork: nothing is held. */
 void descriptor_forget(void);
 

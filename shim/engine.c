@@ -248,8 +248,8 @@ static void take_over(pthread_t predecessor)
 	pthread_join(predecessor, NULL);
 	backend = &backend_threads;
 	atomic_store(&serving, backend->name);
-	log_line("io_uring was taken away from process %d while in use (a seccomp filter?): worker "
-		 "threads serve from here on",
+	log_line("io_uring was taken away from process %d while in use (a seccomp filter, or its "
+		 "descriptor was closed): worker threads serve from here on",
 		 atomic_load(&process_pid));
 	backend_uring.reap();
 	client->abandon_ring();

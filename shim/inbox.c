@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <sys/timerfd.h>
 
+#include "descriptor.h"
 #include "futex.h"
 #include "stats.h"
 
@@ -35,7 +36,7 @@ void inbox_wake(struct inbox *inbox)
 	/* All: a ring that was just closed may still wait here, and is not the one that is meant. */
 	futex_wake(&inbox->wake_word, inbox->wakes_one ? 1 : INT_MAX);
 	timer = atomic_load(&inbox->wake_timer);
-	if (timer >= 0) {
+	if (descriptor_is_own(timer)) {
 		const struct itimerspec at_once = { .it_value = { .tv_nsec = 1 } };
 
 		RAW_SYSCALL(SYS_timerfd_settime, timer, 0, &at_once, NULL);

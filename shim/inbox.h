@@ -24,9 +24,8 @@ struct inbox {
 	_Atomic uint32_t wake_word; /* bumped, then futex-woken, for each wake */
 	/*
 	 * Kernels without a futex operation in io_uring (before 6.7) need a
-	 * descriptor to wake the ring: a timerfd, armed by each wake.  A timerfd
-	 * and no eventfd, since arming fails harmlessly when the program has put
-	 * another file in its place.  -1: none.
+	 * descriptor to wake the ring: a timerfd, armed by each wake.  Negative:
+	 * none.
 	 */
 	_Atomic int wake_timer;
 	bool wakes_one; /* of several receivers */

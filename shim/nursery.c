@@ -84,7 +84,7 @@ static struct pin *make_pin(const struct ask *ask)
 
 	if (fd < 0)
 		return NULL;
-	pin = pin_make(fd);
+	pin = pin_make(fd, false);
 	if (!pin)
 		RAW_SYSCALL(SYS_close, fd);
 	return pin;

@@ -9,9 +9,11 @@
  */
 #include "pin.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stddef.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 
 #include "futex.h"
 #include "helper.h"
@@ -21,7 +23,9 @@
 struct pin {
 	struct helper helper; /* first: serve() gets the pin by it */
 	struct message last;
-	int fd; /* in the table of who made the pin */
+	int fd;               /* in the table of who made the pin, */
+	bool is_visible;      /* which is the program's: it may put a file of its own there */
+	struct stat identity; /* of a visible one, as the pin's thread has found it */
 	_Atomic uint32_t holders;
 	struct pin *next_free;
 };
@@ -66,10 +70,30 @@ static void free_pin(struct pin *pin)
 
 /* --- the pin's thread ----------------------------------------------------------- */
 
+static bool begin(struct helper *helper)
+{
+	struct pin *pin = (struct pin *)helper;
+
+	if (pin->is_visible)
+		RAW_SYSCALL(SYS_fstat, pin->fd, &pin->identity);
+	return true;
+}
+
+/* Where the inode number changes while the file is open, what is left of it is cancelled. */
+static bool is_own(struct pin *pin)
+{
+	struct stat now;
+
+	return !pin->is_visible ||
+	       (RAW_SYSCALL(SYS_fstat, pin->fd, &now) == 0 && now.st_ino == pin->identity.st_ino &&
+		now.st_dev == pin->identity.st_dev);
+}
+
 /* A direct call: the program's close, and ours, are about the program's table. */
 static void end(struct pin *pin)
 {
-	RAW_SYSCALL(SYS_close, pin->fd);
+	if (is_own(pin))
+		RAW_SYSCALL(SYS_close, pin->fd);
 	free_pin(pin);
 }
 
@@ -81,7 +105,7 @@ static bool serve(struct helper *helper, struct message *messages)
 		struct message *next = messages->next;
 		struct request *req = (struct request *)messages;
 
-		req->res = perform(req, pin->fd);
+		req->res = is_own(pin) ? perform(req, pin->fd) : -ECANCELED;
 		workers_report(req);
 		messages = next;
 	}
@@ -93,7 +117,7 @@ static bool serve(struct helper *helper, struct message *messages)
 
 /* --- for others ----------------------------------------------------------------- */
 
-struct pin *pin_make(int fd)
+struct pin *pin_make(int fd, bool is_visible)
 {
 	struct pin *pin = alloc_pin();
 
@@ -102,8 +126,10 @@ struct pin *pin_make(int fd)
 	helper_forget(&pin->helper);
 	pin->helper.thread_name = "rtaio-pinned";
 	pin->helper.is_resident = true;
+	pin->helper.begin = begin;
 	pin->helper.serve = serve;
 	pin->fd = fd;
+	pin->is_visible = is_visible;
 	atomic_store(&pin->holders, 1);
 	if (helper_start(&pin->helper))
 		return pin;

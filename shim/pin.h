@@ -17,9 +17,9 @@ struct pin;
 /*
  * [nursery; engine, where there is none] A pin of @fd, a descriptor of the caller's
  * table, which the pin's thread has as well, with one holder.  NULL: no thread or
- * no memory, and @fd is the caller's still.
+ * no memory, and @fd is the caller's still.  @is_visible: it is the program's table.
  */
-struct pin *pin_make(int fd);
+struct pin *pin_make(int fd, bool is_visible);
 
 /*
  * [holder] Perform @req on the file, after those submitted before it.  It is

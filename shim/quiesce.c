@@ -27,11 +27,10 @@
 #include "question.h"
 #include "workers.h"
 
-#define DUPLICATE_MIN 1000   /* out of the way of the program's descriptors */
-#define NAP_FIRST_NS  20000u /* between two questions, then doubled up to */
-#define NAP_LAST_NS   1000000u
-#define BLIND_MAX     16u        /* questions, where nobody can see whether a call has begun */
-#define CLOSED_MAX    BYPASS_MAX /* each is kept for one of these, at least */
+#define NAP_FIRST_NS 20000u /* between two questions, then doubled up to */
+#define NAP_LAST_NS  1000000u
+#define BLIND_MAX    16u        /* questions, where nobody can see whether a call has begun */
+#define CLOSED_MAX   BYPASS_MAX /* each is kept for one of these, at least */
 
 /* A descriptor that was, or is about to be closed, and what is left of its file. */
 struct closed {
@@ -123,13 +122,13 @@ static struct closed *make_closed(int fd)
  */
 static struct pin *pin_duplicate(const struct request *question, int fd)
 {
-	int duplicate = (int)RAW_SYSCALL(SYS_fcntl, fd, F_DUPFD_CLOEXEC, DUPLICATE_MIN);
+	int duplicate = (int)RAW_SYSCALL(SYS_fcntl, fd, F_DUPFD_CLOEXEC, VISIBLE_FD_MIN);
 	struct pin *pin = NULL;
 
 	if (duplicate < 0)
 		return NULL;
 	if (duplicate < question->fd || duplicate > question->last_fd)
-		pin = pin_make(duplicate);
+		pin = pin_make(duplicate, true);
 	if (!pin)
 		RAW_SYSCALL(SYS_close, duplicate);
 	return pin;

@@ -20,12 +20,12 @@
 #include "uring_setup.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <time.h>
 
 #include "config.h"
+#include "descriptor.h"
 #include "futex.h"
 #include "uring_abi.h"
 
@@ -129,22 +129,22 @@ static int setup_hidden(struct uring *uring, unsigned entries, struct io_uring_p
  * A ring with a descriptor: enter it by a registered index and close the
  * descriptor; before 5.18 move it out of the way of the program's descriptors.
  */
-static void hide_descriptor(struct uring *uring)
+static int hide_descriptor(struct uring *uring)
 {
 	struct io_uring *ring = &uring->ring;
-	int high;
+	int fd = descriptor_adopt(ring->ring_fd);
 
+	ring->ring_fd = fd;
+	if (fd < 0)
+		return fd;
 	if ((config.uring_features & URING_REGISTERED) && io_uring_register_ring_fd(ring) == 1) {
 		uring->features |= URING_REGISTERED;
-		RAW_SYSCALL(SYS_close, ring->ring_fd);
+		descriptor_close_own(fd);
 		ring->ring_fd = -1;
-		return;
+	} else {
+		ring->enter_ring_fd = fd;
 	}
-	high = (int)RAW_SYSCALL(SYS_fcntl, ring->ring_fd, F_DUPFD_CLOEXEC, VISIBLE_FD_MIN);
-	if (high < 0)
-		return;
-	RAW_SYSCALL(SYS_close, ring->ring_fd);
-	ring->ring_fd = ring->enter_ring_fd = high;
+	return 0;
 }
 
 static int setup_visible(struct uring *uring, unsigned entries, struct io_uring_params *params)
@@ -154,8 +154,10 @@ static int setup_visible(struct uring *uring, unsigned entries, struct io_uring_
 	if (ret < 0)
 		return ret;
 	io_uring_ring_dontfork(&uring->ring);
-	hide_descriptor(uring);
-	return 0;
+	ret = hide_descriptor(uring);
+	if (ret < 0)
+		io_uring_queue_exit(&uring->ring);
+	return ret;
 }
 
 static int try_setup(struct uring *uring, const struct attempt *attempt, unsigned entries)
@@ -263,6 +265,12 @@ static void release_index(struct uring *uring)
 		    IORING_UNREGISTER_RING_FDS | URING_REGISTER_USE_REGISTERED, &update, 1);
 }
 
+bool uring_is_intact(const struct uring *uring)
+{
+	return uring->memory || uring->features & URING_REGISTERED ||
+	       descriptor_is_own(uring->ring.ring_fd);
+}
+
 void uring_teardown(struct uring *uring)
 {
 	if (uring->memory) {
@@ -273,5 +281,7 @@ void uring_teardown(struct uring *uring)
 	}
 	if (uring->features & URING_REGISTERED)
 		release_index(uring); /* liburing tries that again, and fails without harm */
+	else if (!uring_is_intact(uring))
+		uring->ring.ring_fd = -1; /* the program's by now: liburing would close it */
 	io_uring_queue_exit(&uring->ring);
 }

@@ -9,6 +9,7 @@
 #define RTAIO_URING_SETUP_H
 
 #include <liburing.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 /* What a ring can be; RTAIO_TEST_URING masks them so that tests can play an older kernel. */
@@ -20,8 +21,6 @@ enum uring_feature {
 	URING_FUTEX = 1u << 4,      /* IORING_OP_FUTEX_WAIT (6.7) */
 };
 
-#define VISIBLE_FD_MIN 1000 /* a descriptor of ours that must be visible: out of the way */
-
 struct uring {
 	struct io_uring ring; /* liburing's; entered through a registered index where possible */
 	unsigned features;    /* enum uring_feature bits in force */
@@ -31,6 +30,9 @@ struct uring {
 
 /* 0 or -errno. */
 int uring_setup(struct uring *uring);
+
+/* Is it still what its descriptor means?  The program may have closed that. */
+bool uring_is_intact(const struct uring *uring);
 
 void uring_teardown(struct uring *uring);
 

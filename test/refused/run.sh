@@ -33,7 +33,8 @@ run "seccomp refuses preadv2 and pwritev2" \
 
 run "seccomp refuses to take files over from another table, and to compare tables" \
 	env WRAPPER="$refuse pidfd --" scripts/run-tests --implementation auto --implementation threads \
-	test_close_reuse test_close_many test_close_streams test_close_fails test_offload_close test_frozen test_locks
+	test_close_reuse test_close_many test_close_streams test_close_fails test_offload_close test_frozen test_locks \
+	test_replaced
 
 restore=:
 trap 'eval "$restore"' EXIT
