@@ -73,3 +73,24 @@ int process_start(void)
 	errno = saved_errno;
 	return ret;
 }
+
+/*
+ * Where the kernel wipes nothing, as in some sandboxes and emulators.  An older handler may have
+ * begun already, where it does.
+ */
+static void begin_anew(void)
+{
+	_Atomic uint32_t *word = atomic_load(&process_word);
+
+	if (atomic_load(word) != PROCESS_NEW && atomic_load(&process_pid) != (int)getpid())
+		atomic_store(word, PROCESS_NEW);
+}
+
+/* What pthread_atfork() calls, which takes part of the compiler's start files, too. */
+int __register_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void), void *dso);
+
+/* At load, so that no lock of libc is taken in a handler, and that ours is among the first. */
+__attribute__((constructor)) static void at_load(void)
+{
+	__register_atfork(NULL, NULL, begin_anew, NULL);
+}

@@ -5,6 +5,7 @@
  * One word in a page that the kernel wipes in the child of any fork
  * (MADV_WIPEONFORK) answers both: zero means "start", be it the first use or
  * a child made by fork, _Fork or raw clone, which skips the fork handlers.
+ * Where nothing is wiped a handler does it, in children of fork.
  * Before the first use the word is a static zero, so that a program which
  * never uses AIO has no mapping of ours.
  */
