@@ -124,6 +124,8 @@ static int cancel_one(int fd, struct aiocb *cb)
 		return AIO_ALLDONE;
 	handle = aiocb_handle(cb);
 	req = aiocb_lookup(cb, handle);
+	if (!req && aiocb_is_foreign(cb))
+		return AIO_NOTCANCELED;
 	if (!req)
 		/* Either it has just ended, or it was never ours. */
 		return aiocb_error(cb) == EINPROGRESS ? interface_fail(EINVAL) : AIO_ALLDONE;

@@ -22,9 +22,12 @@
 #include "reaper.h"
 #include "waiter.h"
 
+#define TICK_NS 10000000u
+
 struct census {
 	int nr_pending;              /* in progress, and ours */
 	int nr_direct;               /* of these, on the direct lane */
+	bool has_foreign;            /* any is in progress in another process */
 	bool has_ended;              /* any is not in progress, or is nobody's */
 	const struct aiocb *pending; /* the last one found */
 };
@@ -45,7 +48,8 @@ static struct census take_census(const struct entries *entries)
 		if (!cb || cb == census.pending)
 			continue;
 		if (!req) {
-			census.has_ended = true;
+			census.has_ended = !aiocb_is_foreign(cb);
+			census.has_foreign |= !census.has_ended;
 		} else {
 			census.nr_pending++;
 			census.nr_direct += (request_place(req) == PLACE_DIRECT);
@@ -76,6 +80,20 @@ static void set_deadline(struct timespec *deadline, const struct timespec *timeo
 	}
 }
 
+/* Another process tells nobody here when a request of its own ends: look again, now and then. */
+static int sleep_for_a_tick(const struct timespec *deadline)
+{
+	struct timespec tick = clock_in_ns(TICK_NS);
+	bool is_last =
+		deadline && (deadline->tv_sec < tick.tv_sec ||
+			     (deadline->tv_sec == tick.tv_sec && deadline->tv_nsec < tick.tv_nsec));
+	int ret = waiter_sleep(is_last ? deadline : &tick);
+
+	if (ret == -ETIMEDOUT && !is_last)
+		return 0;
+	return deadline ? ret : interface_restart(ret);
+}
+
 static int sleep_on_records(const struct census *census, const struct entries *entries,
 			    const struct timespec *deadline)
 {
@@ -89,6 +107,8 @@ static int wait_for(const struct census *census, const struct entries *entries,
 {
 	int ret = -EBUSY;
 
+	if (census->has_foreign)
+		return sleep_for_a_tick(deadline);
 	if (census->nr_direct == 0)
 		return sleep_on_records(census, entries, deadline);
 	if (census->nr_direct == census->nr_pending)
@@ -109,7 +129,7 @@ static int suspend(const struct entries *entries, const struct timespec *timeout
 
 	event_ring_poll();
 	census = take_census(entries);
-	if (census.has_ended || census.nr_pending == 0)
+	if (census.has_ended || (census.nr_pending == 0 && !census.has_foreign))
 		return 0;
 	if (timeout) {
 		if (timeout->tv_nsec < 0 || timeout->tv_nsec >= 1000000000)

@@ -99,3 +99,18 @@ struct request *aiocb_request(const struct aiocb *cb)
 {
 	return aiocb_error(cb) == EINPROGRESS ? aiocb_lookup(cb, aiocb_handle(cb)) : NULL;
 }
+
+bool aiocb_is_foreign(const struct aiocb *cb)
+{
+	request_handle handle;
+
+	do {
+		if (aiocb_error(cb) != EINPROGRESS)
+			return false;
+		handle = aiocb_handle(cb);
+		if (request_lookup(handle) || !request_is_possible(handle))
+			return false;
+		/* Or has it ended just now?  Then it says so, or has another handle. */
+	} while (aiocb_error(cb) != EINPROGRESS || aiocb_handle(cb) != handle);
+	return true;
+}

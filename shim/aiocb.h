@@ -49,4 +49,10 @@ struct request *aiocb_lookup(const struct aiocb *cb, request_handle handle);
 /* The live record behind an aiocb in progress, or NULL when we know none. */
 struct request *aiocb_request(const struct aiocb *cb);
 
+/*
+ * Is it in progress, but another process's?  Its memory is shared, or copied by a fork.  Of
+ * garbage, and of a copy that the program has made, nobody will see the end: they are not.
+ */
+bool aiocb_is_foreign(const struct aiocb *cb);
+
 #endif

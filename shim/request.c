@@ -150,6 +150,11 @@ struct request *request_lookup(request_handle handle)
 	return req;
 }
 
+bool request_is_possible(request_handle handle)
+{
+	return (uint32_t)handle != 0 && chunk_of((uint32_t)handle - 1u) < CHUNK_NR;
+}
+
 void request_set_place(struct request *req, enum request_place place)
 {
 	enum {

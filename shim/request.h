@@ -236,6 +236,9 @@ void request_free(struct request *req);
 /* The live request of @handle, or NULL.  Any thread; the answer may be stale at once. */
 struct request *request_lookup(request_handle handle);
 
+/* Can a record ever have had this handle, here or in another process? */
+bool request_is_possible(request_handle handle);
+
 /* The only function that changes the place; checks the arrow in debug builds. */
 void request_set_place(struct request *req, enum request_place place);
 
