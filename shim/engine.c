@@ -261,6 +261,7 @@ static void *engine_thread(void *arg)
 	pthread_t self = pthread_self();
 
 	thread_set_name("rtaio-engine");
+	idle_since = 0; /* what its predecessor left behind */
 	atomic_store(&tid, (pid_t)RAW_SYSCALL(SYS_gettid));
 	if (arg) {
 		take_over((pthread_t)arg);

@@ -7,7 +7,7 @@
  * and in a destructor.  Where the moment matters, this program runs itself as
  * a fresh one with "--role NAME".
  */
-#include "transparency.h"
+#include "offload.h"
 
 #include <dirent.h>
 #include <stdatomic.h>
@@ -87,8 +87,21 @@ static int count_descriptors(void)
 	return nr;
 }
 
+#define NR_USES 4
+
+static int use_now_and_then(void)
+{
+	for (int i = 0; i < NR_USES; i++) {
+		use_pipe_only();
+		eventually(nr_tasks() == 1);
+	}
+	exit(0);
+}
+
 static int play_role(void)
 {
+	if (is_role("now-and-then"))
+		use_now_and_then();
 	if (is_role("return"))
 		block();
 	if (is_role("atexit")) {
@@ -239,6 +252,76 @@ static void test_exit_amid_use_by_other_threads(void **state)
 		check_prompt_end(exit_amid_use);
 }
 
+/* ---- the last thread ends ---- */
+
+#define NR_HANDLERS 4
+#define NR_CHILDREN 12
+
+static atomic_int nr_running;
+
+/* Exit handlers run one after another, however many threads AIO makes for them. */
+static void run_alone(void)
+{
+	atomic_fetch_add(&nr_running, 1);
+	use_pipe_only();
+	if (becomes_true(atomic_load(&nr_running) > 1, 200)) {
+		dprintf(STDOUT_FILENO, "exit handlers run on two threads\n");
+		_exit(1);
+	}
+	atomic_fetch_sub(&nr_running, 1);
+}
+
+static void *use_and_end(void *arg)
+{
+	(void)arg;
+	use_pipe_only();
+	return NULL;
+}
+
+static void end_main_thread(void)
+{
+	for (int i = 0; i < NR_HANDLERS; i++)
+		check_equal(atexit(run_alone), 0);
+	pthread_detach(start_thread(use_and_end, NULL));
+	pthread_exit(NULL);
+}
+
+/* What may go wrong does so now and then. */
+static int end_main_threads(void)
+{
+	pid_t pids[NR_CHILDREN];
+
+	for (int i = 0; i < NR_CHILDREN; i++) {
+		pids[i] = fork();
+		check(pids[i] >= 0);
+		if (!pids[i])
+			end_main_thread();
+	}
+	for (int i = 0; i < NR_CHILDREN; i++)
+		check_child(pids[i]);
+	return 0;
+}
+
+static void test_exit_handlers_run_on_one_thread_when_the_last_one_ended(void **state)
+{
+	(void)state;
+	check_in_child(end_main_threads, 20000);
+}
+
+/* ---- helpers that leave, and come again ---- */
+
+static void test_helpers_start_once_for_each_time_of_use(void **state)
+{
+	long nr;
+
+	(void)state;
+	setenv("TEST_EXIT_ROLE", "now-and-then", 1);
+	nr = count_in_role("now-and-then", false, "engine_starts");
+	unsetenv("TEST_EXIT_ROLE");
+	if (nr > NR_USES)
+		check_failed("%ld starts for %d times of use", nr, NR_USES);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -253,6 +336,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_aio_works_in_destructor),
 		cmocka_unit_test(test_aio_works_first_in_destructor),
 		cmocka_unit_test(test_exit_amid_use_by_other_threads),
+		cmocka_unit_test(test_exit_handlers_run_on_one_thread_when_the_last_one_ended),
+		cmocka_unit_test(test_helpers_start_once_for_each_time_of_use),
 	};
 
 	if (argc > 2 && !strcmp(argv[1], "--role"))
