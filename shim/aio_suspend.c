@@ -22,7 +22,8 @@
 #include "reaper.h"
 #include "waiter.h"
 
-#define TICK_NS 10000000u
+#define NS_PER_S 1000000000
+#define TICK_NS  10000000u
 
 struct census {
 	int nr_pending;              /* in progress, and ours */
@@ -67,17 +68,29 @@ static bool is_settled(const void *arg)
 	return census.has_ended || census.nr_direct < census.nr_pending;
 }
 
-/* An absolute time on CLOCK_MONOTONIC; what lies beyond its range is its end. */
+/*
+ * An absolute time on CLOCK_MONOTONIC.  POSIX has no error for an odd timeout,
+ * and glibc adds seconds and nanoseconds, whatever their signs: what is below
+ * zero then is over already, what is beyond all bounds never is.
+ */
 static void set_deadline(struct timespec *deadline, const struct timespec *timeout)
 {
+	long carry = timeout->tv_nsec / NS_PER_S;
+
 	clock_read(CLOCK_MONOTONIC, deadline);
-	if (__builtin_add_overflow(deadline->tv_sec, timeout->tv_sec, &deadline->tv_sec))
-		deadline->tv_sec = LONG_MAX - 1;
-	deadline->tv_nsec += timeout->tv_nsec;
-	if (deadline->tv_nsec >= 1000000000) {
-		deadline->tv_nsec -= 1000000000;
-		deadline->tv_sec++;
+	deadline->tv_nsec += timeout->tv_nsec % NS_PER_S;
+	if (deadline->tv_nsec < 0) {
+		deadline->tv_nsec += NS_PER_S;
+		carry--;
+	} else if (deadline->tv_nsec >= NS_PER_S) {
+		deadline->tv_nsec -= NS_PER_S;
+		carry++;
 	}
+	deadline->tv_sec += carry;
+	if (__builtin_add_overflow(deadline->tv_sec, timeout->tv_sec, &deadline->tv_sec))
+		deadline->tv_sec = timeout->tv_sec < 0 ? 0 : LONG_MAX;
+	if (deadline->tv_sec < 0)
+		*deadline = (struct timespec){ 0 };
 }
 
 /* Another process tells nobody here when a request of its own ends: look again, now and then. */
@@ -131,13 +144,8 @@ static int suspend(const struct entries *entries, const struct timespec *timeout
 	census = take_census(entries);
 	if (census.has_ended || (census.nr_pending == 0 && !census.has_foreign))
 		return 0;
-	if (timeout) {
-		if (timeout->tv_nsec < 0 || timeout->tv_nsec >= 1000000000)
-			return -EINVAL;
-		if (timeout->tv_sec < 0)
-			return -EAGAIN; /* over already, as glibc sees it */
+	if (timeout)
 		set_deadline(&deadline, timeout);
-	}
 	while (!census.has_ended && ret == 0) {
 		ret = wait_for(&census, entries, timeout ? &deadline : NULL);
 		census = take_census(entries);

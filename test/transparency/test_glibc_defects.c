@@ -255,29 +255,54 @@ TEST_IN_CHILD(test_cancelling_the_first_of_a_queue_strands_nobody, cancel_head_o
 
 /* ---- odd timeouts ---- */
 
+static int odd_pipe[2];
+
+static void *write_while_main_waits(void *arg)
+{
+	(void)arg;
+	eventually(is_asleep(getpid()));
+	write_fully(odd_pipe[1], "x", 1);
+	return NULL;
+}
+
+/* Seconds and nanoseconds are added: waits of 200 ms, waits that are over, one without end. */
 static int suspend_with_odd_timeouts(void)
 {
-	const struct timespec odd[] = {
-		{ 0, 2000000000 }, { 0, LONG_MAX }, { 0, LONG_MIN }, { 0, -2000000000 }, { 1, -1 },
+	const struct timespec waits[] = { { 1, -800000000 },
+					  { -1, 1200000000 },
+					  { 9, -8800000000 } };
+	const struct timespec over[] = {
+		{ 0, -500000000 },  { 0, -2000000000 }, { 1, -1000000000 },
+		{ 1, -3000000000 }, { 0, LONG_MIN },    { LONG_MIN, LONG_MIN },
 	};
+	const struct timespec endless = { LONG_MAX, LONG_MAX };
 	const struct aiocb *list[1];
+	pthread_t writer;
 	struct aiocb cb;
 	char byte;
-	int fds[2];
 
-	open_pipe(fds);
-	submit_read(&cb, fds[0], &byte, 1, 0);
+	open_pipe(odd_pipe);
+	submit_read(&cb, odd_pipe[0], &byte, 1, 0);
 	list[0] = &cb;
-	for (size_t i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) {
-		check_equal(aio_suspend(list, 1, &odd[i]), -1);
-		check_equal(errno, EINVAL);
+	for (size_t i = 0; i < sizeof(waits) / sizeof(waits[0]); i++) {
+		uint64_t begin = now_ns();
+
+		check_equal(aio_suspend(list, 1, &waits[i]), -1);
+		check_equal(errno, EAGAIN);
+		check(now_ns() - begin >= 200000000);
 	}
-	write_fully(fds[1], "x", 1);
+	for (size_t i = 0; i < sizeof(over) / sizeof(over[0]); i++) {
+		check_equal(aio_suspend(list, 1, &over[i]), -1);
+		check_equal(errno, EAGAIN);
+	}
+	writer = start_thread(write_while_main_waits, NULL);
+	check_equal(aio_suspend(list, 1, &endless), 0);
+	join_thread(writer);
 	check_equal(outcome(&cb), 1);
 	return 0;
 }
 
-TEST_IN_CHILD(test_timeout_out_of_range_gives_einval, suspend_with_odd_timeouts, 15000)
+TEST_IN_CHILD(test_timeout_out_of_range_is_a_sum, suspend_with_odd_timeouts, 15000)
 
 /* ---- long queues ---- */
 
@@ -330,7 +355,7 @@ int main(void)
 		cmocka_unit_test(test_callbacks_share_a_bounded_number_of_threads),
 		cmocka_unit_test(test_blocked_reads_do_not_stop_other_requests),
 		cmocka_unit_test(test_cancelling_the_first_of_a_queue_strands_nobody),
-		cmocka_unit_test(test_timeout_out_of_range_gives_einval),
+		cmocka_unit_test(test_timeout_out_of_range_is_a_sum),
 		cmocka_unit_test(test_cost_of_a_request_does_not_grow_with_its_queue),
 	};
 
