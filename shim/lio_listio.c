@@ -5,7 +5,7 @@
  * What the engine serves of a list is handed over whole, what the direct lane
  * serves a few at a time, so that the disk begins early; entries that can be done
  * at once may complete before the others are looked at.  There is no limit on a
- * list's length.
+ * list's length, and a negative one means an empty list, as -1 does for glibc.
  *
  * Two functions bear the name.  The one of GLIBC_2.2.5 (x86-64) suppresses the
  * notification of each entry and says so in it; glibc 2.34 broke it, glibc
@@ -209,7 +209,7 @@ static int checked_submit(int mode, struct aiocb *const entries[], int nent, str
 {
 	int ret;
 
-	if ((mode != LIO_WAIT && mode != LIO_NOWAIT) || nent < 0)
+	if (mode != LIO_WAIT && mode != LIO_NOWAIT)
 		return interface_fail(EINVAL);
 	if (!interface_enter())
 		return -1;
