@@ -48,7 +48,7 @@ static int submit_one(struct aiocb *cb, enum request_op op)
 static int submit_transfer(struct aiocb *cb, enum request_op op)
 {
 	if (!interface_enter())
-		return -1;
+		return interface_refuse(cb, errno);
 	if (forward_is_on())
 		return op == OP_READ ? forward.aio_read(cb) : forward.aio_write(cb);
 	if (!interface_check_priority(cb))
@@ -79,7 +79,7 @@ int rtaio_aio_fsync(int op, struct aiocb *cb)
 	if (op != O_SYNC && op != O_DSYNC)
 		return interface_fail(EINVAL);
 	if (!interface_enter())
-		return -1;
+		return interface_refuse(cb, errno);
 	if (forward_is_on())
 		return forward.aio_fsync(op, cb);
 	/* Unlike a transfer, a bad descriptor is reported at the call. */

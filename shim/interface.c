@@ -27,6 +27,12 @@ int interface_fail(int err)
 	return -1;
 }
 
+int interface_refuse(struct aiocb *cb, int err)
+{
+	aiocb_reject(cb, err, 0);
+	return interface_fail(err);
+}
+
 /* The kernel's struct sigaction: handler and flags come first on x86-64 and aarch64. */
 struct kernel_sigaction {
 	void (*handler)(int);

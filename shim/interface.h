@@ -15,6 +15,9 @@
 /* Set errno; always -1. */
 int interface_fail(int err);
 
+/* The same, and @cb says so too: a program may look at its blocks only. */
+int interface_refuse(struct aiocb *cb, int err);
+
 /* aio_reqprio within bounds?  If not, @cb records EINVAL as in glibc. */
 bool interface_check_priority(struct aiocb *cb);
 

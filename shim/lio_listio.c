@@ -181,6 +181,16 @@ static bool is_to_be_done(const struct aiocb *cb)
 	return cb && cb->aio_lio_opcode != LIO_NOP;
 }
 
+/* Nothing of the list is begun, and each entry says so. */
+static int refuse_entries(struct aiocb *const entries[], int nent, int err)
+{
+	for (int i = 0; i < nent; i++) {
+		if (is_to_be_done(entries[i]))
+			interface_refuse(entries[i], err);
+	}
+	return -err;
+}
+
 static int submit_entries(int mode, struct aiocb *const entries[], int nent, struct sigevent *event,
 			  bool keeps_silent)
 {
@@ -188,7 +198,7 @@ static int submit_entries(int mode, struct aiocb *const entries[], int nent, str
 	int nr_left = 0;
 
 	if (open_list(&list, mode, event) < 0)
-		return -EAGAIN;
+		return refuse_entries(entries, nent, EAGAIN);
 	for (int i = 0; i < nent; i++)
 		nr_left += is_to_be_done(entries[i]);
 	for (int i = 0; i < nent; i++) {
@@ -212,7 +222,7 @@ static int checked_submit(int mode, struct aiocb *const entries[], int nent, str
 	if (mode != LIO_WAIT && mode != LIO_NOWAIT)
 		return interface_fail(EINVAL);
 	if (!interface_enter())
-		return -1;
+		return interface_fail(-refuse_entries(entries, nent, errno));
 	if (forward_is_on())
 		return (is_old ? forward.lio_listio_old : forward.lio_listio)(mode, entries, nent,
 									      event);

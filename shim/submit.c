@@ -251,8 +251,10 @@ int submit_begin(struct aiocb *cb, enum request_op op, const struct sigevent *ev
 	else if (complete_inline(&probe, event, number, may_bypass))
 		return 0;
 	req = make_record(&probe, event);
-	if (!req)
+	if (!req) {
+		aiocb_reject(cb, EAGAIN, 0);
 		return -EAGAIN;
+	}
 	if (!may_bypass || !enter_bypass(req))
 		enter_engine(req);
 	if (group)

@@ -150,6 +150,80 @@ static int run_without_address_space(void *is_warm)
 TEST_COLD_AND_WARM(without_threads, run_without_threads)
 TEST_COLD_AND_WARM(without_address_space, run_without_address_space)
 
+/* ---- what a refusal leaves ---- */
+
+/* A program that looks at its blocks only must not take one that was refused for done. */
+static void check_refused(const struct aiocb *cb, int ret)
+{
+	check_equal(ret, -1);
+	check_equal(errno, EAGAIN);
+	check_equal(aio_error(cb), EAGAIN);
+}
+
+/* With room for what malloc has already, but not for a mapping. */
+static void forbid_mappings(void)
+{
+	free(malloc(64 << 10));
+	set_soft_limit(RLIMIT_AS, 4096);
+}
+
+static int refuse_first_use(void)
+{
+	static struct aiocb cbs[5], *list[] = { &cbs[0], &cbs[1] };
+	static char buf[16];
+	int fds[2];
+
+	open_pipe(fds);
+	for (int i = 0; i < 5; i++) {
+		aiocb_init_lio(&cbs[i], LIO_READ, fds[0], buf, 1, 0);
+		cbs[i].__error_code = 0;
+	}
+	cbs[3].aio_fildes = fds[1];
+	forbid_mappings();
+	for (int mode = LIO_WAIT; mode <= LIO_NOWAIT; mode++) {
+		check_refused(&cbs[0], lio_listio(mode, list, 2, NULL));
+		check_equal(aio_error(&cbs[1]), EAGAIN);
+		cbs[0].__error_code = cbs[1].__error_code = 0;
+	}
+	check_refused(&cbs[2], aio_read(&cbs[2]));
+	check_refused(&cbs[3], aio_write(&cbs[3]));
+	check_refused(&cbs[4], aio_fsync(O_SYNC, &cbs[4]));
+	set_soft_limit(RLIMIT_AS, RLIM_INFINITY);
+	use_aio();
+	return 0;
+}
+
+/* More requests than there is memory for. */
+static int refuse_one_of_many(void)
+{
+	enum { NR = 20000 };
+	static struct aiocb cbs[NR], *list[1];
+	static char buf[NR];
+	int fds[2], nr = 0;
+
+	open_pipe(fds);
+	submit_read(&cbs[nr], fds[0], &buf[nr], 1, 0);
+	forbid_mappings();
+	do {
+		nr++;
+		check(nr < NR);
+		aiocb_init_lio(&cbs[nr], LIO_READ, fds[0], &buf[nr], 1, 0);
+		cbs[nr].__error_code = 0;
+	} while (aio_read(&cbs[nr]) == 0);
+	check_refused(&cbs[nr], -1);
+	list[0] = &cbs[nr];
+	cbs[nr].__error_code = 0;
+	check_refused(&cbs[nr], lio_listio(LIO_NOWAIT, list, 1, NULL));
+	set_soft_limit(RLIMIT_AS, RLIM_INFINITY);
+	write_fully(fds[1], buf, (size_t)nr);
+	for (int i = 0; i < nr; i++)
+		check_equal(outcome(&cbs[i]), 1);
+	return 0;
+}
+
+TEST_IN_CHILD(test_first_requests_that_are_refused_say_so, refuse_first_use, 30000)
+TEST_IN_CHILD(test_request_too_many_that_is_refused_says_so, refuse_one_of_many, 30000)
+
 static int run_without_locked_memory(void)
 {
 	become_nobody();
@@ -595,6 +669,8 @@ int main(void)
 		cmocka_unit_test(test_use_goes_on_without_threads),
 		cmocka_unit_test(test_first_use_without_address_space),
 		cmocka_unit_test(test_use_goes_on_without_address_space),
+		cmocka_unit_test(test_first_requests_that_are_refused_say_so),
+		cmocka_unit_test(test_request_too_many_that_is_refused_says_so),
 		cmocka_unit_test(test_aio_works_without_locked_memory),
 		cmocka_unit_test(test_full_signal_queue_delays_signals_only),
 		cmocka_unit_test(test_delayed_signals_keep_their_order),
