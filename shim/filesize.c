@@ -12,19 +12,25 @@
 
 #define KNOWN_FOR_NS 20000u
 
-static _Atomic uint64_t unlimited_until_ns; /* any thread reads and writes: a hint */
+/*
+ * A time, or the number of a change, which as a time is long past: no value
+ * comes back.  Any thread that asks, and any that changes the limit.
+ */
+static _Atomic uint64_t unlimited_until_ns;
+static _Atomic uint64_t nr_changes;
 
 bool filesize_is_limited(void)
 {
-	uint64_t now = clock_now_ns();
+	uint64_t until = atomic_load(&unlimited_until_ns), now = clock_now_ns();
 	struct rlimit limit;
 
-	if (now < atomic_load_explicit(&unlimited_until_ns, memory_order_relaxed))
+	if (now < until)
 		return false;
 	if (RAW_SYSCALL(SYS_prlimit64, 0, RLIMIT_FSIZE, NULL, &limit) < 0 ||
 	    limit.rlim_cur != RLIM_INFINITY)
 		return true;
-	atomic_store(&unlimited_until_ns, now + KNOWN_FOR_NS);
+	/* Fails if the limit was changed meanwhile: the answer is from before. */
+	atomic_compare_exchange_strong(&unlimited_until_ns, &until, now + KNOWN_FOR_NS);
 	return false;
 }
 
@@ -40,8 +46,8 @@ int rtaio_prlimit(pid_t pid, enum __rlimit_resource resource, const struct rlimi
 {
 	int ret = (int)syscall(SYS_prlimit64, pid, resource, new_limit, old_limit);
 
-	if (new_limit)
-		atomic_store(&unlimited_until_ns, 0);
+	if (new_limit) /* no answer from before is kept */
+		atomic_store(&unlimited_until_ns, atomic_fetch_add(&nr_changes, 1) + 1);
 	return ret;
 }
 

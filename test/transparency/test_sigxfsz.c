@@ -9,9 +9,14 @@
  */
 #include "transparency.h"
 
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
+#include <ucontext.h>
 
 #define LIMIT (64 * 1024)
 
@@ -177,6 +182,85 @@ TEST_IN_CHILD(test_file_size_limit_set_after_use_of_aio, limit_set_later, 20000)
 TEST_IN_CHILD(test_file_size_limit_set_by_another_process, limit_set_from_outside, 20000)
 TEST_IN_CHILD(test_file_size_limit_taken_away, limit_taken_away, 20000)
 
+/* ---- a limit that comes while somebody asks for it ---- */
+
+#if defined(__x86_64__)
+#define RESULT_OF(context)   ((context)->uc_mcontext.gregs[REG_RAX])
+#define ARGUMENT_OF(context) ((context)->uc_mcontext.gregs[REG_R10])
+#else
+#define RESULT_OF(context)   ((context)->uc_mcontext.regs[0])
+#define ARGUMENT_OF(context) ((context)->uc_mcontext.regs[3])
+#endif
+
+static volatile sig_atomic_t is_limited;
+
+/* The first who asks in this thread is told that there is none, and then there is one. */
+static void answer_and_limit(int signo, siginfo_t *info, void *context_)
+{
+	ucontext_t *context = context_;
+	struct rlimit *answer = (struct rlimit *)(uintptr_t)ARGUMENT_OF(context);
+
+	(void)signo;
+	(void)info;
+	*answer = (struct rlimit){ is_limited ? LIMIT : RLIM_INFINITY, RLIM_INFINITY };
+	RESULT_OF(context) = 0;
+	if (!is_limited)
+		set_limit();
+	is_limited = true;
+}
+
+#define LOW_WORD_OF(argument) (offsetof(struct seccomp_data, args) + 8 * (argument))
+#define HALF_IS(offset, value)                                      \
+	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (unsigned int)(offset)), \
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (value), 1, 0), \
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)
+
+/* prlimit(0, RLIMIT_FSIZE, NULL, ...) gives SIGSYS in this thread. */
+static void trap_questions(void)
+{
+	struct sock_filter filter[] = {
+		HALF_IS(offsetof(struct seccomp_data, nr), SYS_prlimit64),
+		HALF_IS(LOW_WORD_OF(1), RLIMIT_FSIZE),
+		HALF_IS(LOW_WORD_OF(2), 0),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRAP),
+	};
+	struct sock_fprog program = {
+		.len = sizeof(filter) / sizeof(filter[0]),
+		.filter = filter,
+	};
+	struct sigaction action = { .sa_sigaction = answer_and_limit, .sa_flags = SA_SIGINFO };
+
+	check_equal(sigaction(SIGSYS, &action, NULL), 0);
+	check_equal(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+	check_equal(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program), 0);
+}
+
+/* The first write may ask; the second one, at once, is beyond the limit in any case. */
+static int limit_set_amid_a_question(void)
+{
+	struct rlimit none = { RLIM_INFINITY, RLIM_INFINITY };
+	int fds[] = { temp_file(0), memfd_create("rtaio", 0) };
+	struct aiocb before, after;
+
+	warm_up();
+	handle_signal(SIGXFSZ, count_signal, 0);
+	trap_questions();
+	for (int i = 0; i < 200; i++) {
+		check_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+		is_limited = false;
+		submit_write(&before, fds[i % 2], "x", 1, 0);
+		if (!is_limited)
+			set_limit();
+		submit_write(&after, fds[i % 2], "x", 1, LIMIT);
+		check_equal(outcome(&before), 1);
+		check_equal(outcome(&after), -EFBIG);
+	}
+	check_equal(nr_signals, 0);
+	return 0;
+}
+
+TEST_IN_CHILD(test_file_size_limit_set_while_it_is_asked_for, limit_set_amid_a_question, 20000)
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -186,6 +270,7 @@ int main(void)
 		cmocka_unit_test(test_file_size_limit_set_after_use_of_aio),
 		cmocka_unit_test(test_file_size_limit_set_by_another_process),
 		cmocka_unit_test(test_file_size_limit_taken_away),
+		cmocka_unit_test(test_file_size_limit_set_while_it_is_asked_for),
 	};
 
 	return cmocka_run_group_tests_name("sigxfsz", tests, NULL, NULL);
