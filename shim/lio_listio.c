@@ -139,7 +139,7 @@ static int submit_and_wait(struct list *list)
 	int ret;
 
 	submit_prepared(list);
-	submit_release_group(list->group);
+	submit_release_group(list->group, false);
 	/* The last copy of a worker is there in a moment. */
 	if (list->is_shared && !list->submission.has_any)
 		spin_for(is_over, &handle, SPIN_NS);
@@ -156,9 +156,13 @@ static int submit_and_wait(struct list *list)
 
 static int submit_and_go(struct list *list)
 {
+	bool is_empty;
+	int ret;
+
 	submit_prepared(list);
-	submit_release_group(list->group);
-	return -list->rejection;
+	is_empty = !list->has_started && !list->rejection;
+	ret = submit_release_group(list->group, is_empty);
+	return list->rejection ? -list->rejection : ret;
 }
 
 /* The group, and for LIO_NOWAIT what it has to tell when it is complete. */

@@ -140,6 +140,12 @@ int notify_signal(const struct notification *notification)
 	return 0;
 }
 
+void notify_signal_now(const struct notification *notification)
+{
+	if (notify_signal(notification) < 0)
+		RAW_SYSCALL(SYS_kill, atomic_load(&process_pid), notification->signo);
+}
+
 /* On a thread of the callback pool. */
 static void run_callback(struct request *req)
 {

@@ -32,6 +32,9 @@ bool notify_is_wanted(const struct notification *notification);
  */
 int notify_signal(const struct notification *notification);
 
+/* [any thread] The same where nobody can try again: a full queue costs the signal its value. */
+void notify_signal_now(const struct notification *notification);
+
 /*
  * [engine] Deliver for @req, which is published, and free its record then or
  * later.

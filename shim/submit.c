@@ -70,14 +70,28 @@ static void notify_by_engine(const struct notification *notification)
 {
 	struct request *req = request_alloc();
 
-	if (!req)
+	if (!req) {
+		notify_signal_now(notification);
 		return;
+	}
 	req->op = OP_GROUP; /* no I/O, only something to be told */
 	req->message.kind = MESSAGE_NOTIFY;
 	req->notification = *notification;
 	request_set_place(req, PLACE_DONE);
-	if (engine_hand_over(&req->message, &req->message) < 0)
+	if (engine_hand_over(&req->message, &req->message) < 0) {
+		notify_signal_now(notification);
 		request_free(req);
+	}
+}
+
+static bool is_blocked(int signo)
+{
+	uint64_t blocked = 0;
+
+	if (signo < 0 || signo > 64)
+		return true; /* nobody's signal */
+	RAW_SYSCALL(SYS_rt_sigprocmask, SIG_BLOCK, NULL, &blocked, sizeof(blocked));
+	return blocked >> (signo - 1) & 1;
 }
 
 /*
@@ -89,16 +103,10 @@ static void notify_by_engine(const struct notification *notification)
  */
 static bool may_notify_at_once(const struct sigevent *event)
 {
-	uint64_t blocked = 0;
-
 	if (event->sigev_notify == SIGEV_THREAD)
 		return false;
-	if (event->sigev_notify != SIGEV_SIGNAL || event->sigev_signo == 0)
-		return true;
-	if (event->sigev_signo < 0 || event->sigev_signo > 64)
-		return true; /* nobody's signal */
-	RAW_SYSCALL(SYS_rt_sigprocmask, SIG_BLOCK, NULL, &blocked, sizeof(blocked));
-	return blocked >> (event->sigev_signo - 1) & 1;
+	return event->sigev_notify != SIGEV_SIGNAL || event->sigev_signo == 0 ||
+	       is_blocked(event->sigev_signo);
 }
 
 /* Is there nobody to be told?  Only then may it bypass the engine and be done later. */
@@ -398,14 +406,33 @@ int submit_close(struct submission *submission)
 	return ret;
 }
 
-void submit_release_group(struct request *group)
+/*
+ * The list is over, and there is no engine.  Who sleeps next until the signal has
+ * come would sleep on: the error says that it has.
+ */
+static int announce_here(struct request *group, bool is_empty, int err)
 {
-	if (!group_leave(group, false))
-		return;
-	if (!notify_is_wanted(&group->notification)) {
-		waiter_wake_slots(publish_silent_group(group));
-	} else if (engine_hand_over(&group->message, &group->message) < 0) {
-		notify_discard(&group->notification);
-		group_put(group);
+	const struct notification *notification = &group->notification;
+
+	if (notification->notify == SIGEV_SIGNAL) {
+		notify_signal_now(notification);
+		if (is_empty || is_blocked(notification->signo))
+			err = 0;
 	}
+	notify_discard(&group->notification);
+	group_put(group);
+	return err;
+}
+
+int submit_release_group(struct request *group, bool is_empty)
+{
+	int ret = 0;
+
+	if (!group_leave(group, false))
+		return 0;
+	if (!notify_is_wanted(&group->notification))
+		waiter_wake_slots(publish_silent_group(group));
+	else
+		ret = engine_hand_over(&group->message, &group->message);
+	return ret < 0 ? announce_here(group, is_empty, ret) : 0;
 }

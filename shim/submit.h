@@ -51,7 +51,11 @@ int submit_close(struct submission *submission);
 void submit_raise_filter(struct request *req);
 void submit_lower_filter(struct request *req);
 
-/* Let go of a group after its members were handed over. */
-void submit_release_group(struct request *group);
+/*
+ * Let go of a group after its members were handed over.  @is_empty: it never had
+ * any work; then its signal may come inside the call, as with glibc.  0 or
+ * -errno: there is no engine to announce that all is done.
+ */
+int submit_release_group(struct request *group, bool is_empty);
 
 #endif
