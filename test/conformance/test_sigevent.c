@@ -244,16 +244,22 @@ static void test_signal_number_zero_sends_nothing(void **state)
 /* The data is in the buffer: the result must say so. */
 static void test_invalid_signal_number_keeps_the_result(void **state)
 {
-	static const int numbers[] = { -1, 65, 1000 };
+	static const int numbers[] = { -1, 65, 1000, INT_MIN, INT_MAX };
 	int fd = temp_file_filled(1000);
+	struct aiocb cb, *list[] = { &cb };
 	struct sigevent event;
-	struct aiocb cb;
 
 	(void)state;
-	for (int i = 0; i < 3; i++) {
+	for (int i = 0; i < 5; i++) {
 		notify_by_signal(&event, numbers[i], 0);
 		submit_notified_read(&cb, fd, &event);
 		check_equal(await_result(&cb), 100);
+		aiocb_init_lio(&cb, LIO_WRITE, fd, buf, 100, 0);
+		cb.aio_sigevent = event;
+		check_equal(lio_listio(LIO_WAIT, list, 1, NULL), 0);
+		check_equal(await_result(&cb), 100);
+		check_equal(aio_fsync(O_SYNC, &cb), 0);
+		check_equal(await_result(&cb), 0);
 	}
 	close(fd);
 }
