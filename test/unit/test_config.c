@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: MIT
+/*
+ * test_config.c - what the environment makes of the configuration
+ *
+ * Each case in a child, which has the defaults; what it reports on standard
+ * error is looked at here.
+ */
+#include "support.h"
+
+#include "config.h"
+
+static struct config before;
+
+/* Read these variables, given as name and value, until NULL. */
+static void load(const char *const variables[])
+{
+	clearenv();
+	for (; *variables; variables += 2)
+		check_equal(setenv(variables[0], variables[1], 1), 0);
+	memcpy(&before, &config, sizeof(before));
+	config_load();
+}
+
+#define LOAD(...) load((const char *const[]){ __VA_ARGS__, NULL })
+
+static int nothing_is_set(void)
+{
+	LOAD(NULL);
+	check_memory(&config, &before, sizeof(config));
+	check_equal(config.backend, BACKEND_AUTO);
+	return 0;
+}
+
+static int everything_is_set(void)
+{
+	LOAD("RTAIO_BACKEND", "threads", "RTAIO_DEPTH", "1", "RTAIO_THREADS", "65536",
+	     "RTAIO_CALLBACKS", "7", "RTAIO_SPIN", "0", "RTAIO_INLINE", "0", "RTAIO_OFFLOAD", "0",
+	     "RTAIO_VERBOSE", "1", "RTAIO_STATS", "/some/file");
+	check_equal(config.backend, BACKEND_THREADS);
+	check_equal(config.depth, 1);
+	check_equal(config.threads_max, 65536);
+	check_equal(config.callbacks_max, 7);
+	check_equal(config.spin_us, 0);
+	check(!config.inline_lane && !config.offload && config.verbose && config.stats);
+	check(strcmp(config.stats_path, "/some/file") == 0);
+	return 0;
+}
+
+/* Nothing else of the program's environment counts. */
+static int others_are_set(void)
+{
+	LOAD("RTAIO", "1", "XRTAIO_DEPTH", "1", "RTAI", "1", "RTAIO_TEST_SOMETHING", "1");
+	check_memory(&config, &before, sizeof(config));
+	return 0;
+}
+
+static int unusable_values_are_set(void)
+{
+	static const char *const numbers[] = { "",     "0",   "65537", "-1",
+					       "1x",   "x",   "1 ",    "99999999999999999999",
+					       "0x10", "1.5", NULL };
+
+	for (int i = 0; numbers[i]; i++) {
+		LOAD("RTAIO_DEPTH", numbers[i], "RTAIO_INLINE", "yes");
+		check_memory(&config, &before, sizeof(config));
+	}
+	return 0;
+}
+
+static int unknown_backend_is_set(void)
+{
+	LOAD("RTAIO_BACKEND", "uring");
+	check_equal(config.backend, BACKEND_INVALID);
+	return 0;
+}
+
+static int unknown_variable_is_set(void)
+{
+	LOAD("RTAIO_DEPHT", "1");
+	check_memory(&config, &before, sizeof(config));
+	return 0;
+}
+
+static int long_path_is_set(void)
+{
+	static char path[sizeof(config.stats_path) + 1];
+
+	memset(path, 'x', sizeof(path) - 1);
+	LOAD("RTAIO_STATS", path);
+	check(!config.stats);
+	return 0;
+}
+
+/* In a child, whose output has this in it; NULL: which prints nothing. */
+static void check_load(int (*function)(void), const char *report)
+{
+	struct child_result result = in_child(function, 10000);
+
+	if (result.end != CHILD_EXITED || result.code != 0)
+		check_failed("%s: %s", describe_child(&result), result.output);
+	if (report ? !strstr(result.output, report) : result.output[0] != '\0')
+		check_failed("it printed: %s", result.output);
+}
+
+#define TEST_LOAD(test, function, report)     \
+	static void test(void **state)        \
+	{                                     \
+		(void)state;                  \
+		check_load(function, report); \
+	}
+
+TEST_LOAD(test_empty_environment_leaves_the_defaults, nothing_is_set, NULL)
+TEST_LOAD(test_every_variable_is_read, everything_is_set, NULL)
+TEST_LOAD(test_other_variables_are_left_alone, others_are_set, NULL)
+TEST_LOAD(test_value_that_cannot_be_used_is_reported, unusable_values_are_set,
+	  "RTAIO_DEPTH=65537 is not a number from 1 to 65536: 256 is used")
+TEST_LOAD(test_unknown_backend_is_no_backend, unknown_backend_is_set,
+	  "RTAIO_BACKEND=uring is not a backend")
+TEST_LOAD(test_unknown_variable_is_reported, unknown_variable_is_set,
+	  "RTAIO_DEPHT is not a variable of rtaio")
+TEST_LOAD(test_path_that_is_too_long_means_no_statistics, long_path_is_set, "no statistics")
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_empty_environment_leaves_the_defaults),
+		cmocka_unit_test(test_every_variable_is_read),
+		cmocka_unit_test(test_other_variables_are_left_alone),
+		cmocka_unit_test(test_value_that_cannot_be_used_is_reported),
+		cmocka_unit_test(test_unknown_backend_is_no_backend),
+		cmocka_unit_test(test_unknown_variable_is_reported),
+		cmocka_unit_test(test_path_that_is_too_long_means_no_statistics),
+	};
+
+	return cmocka_run_group_tests_name("config", tests, NULL, NULL);
+}

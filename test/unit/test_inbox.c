@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: MIT
+/*
+ * test_inbox.c - the states of an inbox, and the order of what is in it
+ *
+ * test/model/inbox.pml searches what several threads can do to each other; here
+ * are the answers that one of them gets.
+ */
+#include "support.h"
+
+#include "inbox.h"
+
+static struct inbox inbox;
+static struct message messages[4];
+
+/* An inbox whose receiver is awake, and empty. */
+static void open_inbox(void)
+{
+	inbox = (struct inbox)INBOX_INIT;
+	inbox_open(&inbox);
+	check(inbox_take(&inbox) == NULL);
+}
+
+static void push(int first, int last)
+{
+	for (int i = last; i < first; i++)
+		messages[i + 1].next = &messages[i];
+	check(inbox_push(&inbox, &messages[first], &messages[last]));
+}
+
+static void check_order(const struct message *message, int first, int last)
+{
+	for (int i = first; i <= last; i++) {
+		check(message == &messages[i]);
+		message = message->next;
+	}
+	check(message == NULL);
+}
+
+static void test_messages_come_oldest_first(void **state)
+{
+	(void)state;
+	open_inbox();
+	push(0, 0);
+	push(2, 1); /* a list, linked from newest to oldest */
+	push(3, 3);
+	check_order(inbox_take(&inbox), 0, 3);
+	check(inbox_take(&inbox) == NULL);
+}
+
+static void test_nobody_sleeps_or_leaves_over_a_message(void **state)
+{
+	uint32_t value;
+
+	(void)state;
+	open_inbox();
+	push(0, 0);
+	check(!inbox_fall_asleep(&inbox, &value));
+	check(!inbox_close(&inbox));
+	check_order(inbox_take(&inbox), 0, 0);
+	check(inbox_fall_asleep(&inbox, &value));
+	inbox_wake_up(&inbox);
+	check(inbox_close(&inbox));
+}
+
+static void test_first_message_wakes_a_sleeper(void **state)
+{
+	uint32_t value;
+
+	(void)state;
+	open_inbox();
+	check(inbox_fall_asleep(&inbox, &value));
+	check(inbox_rests(&inbox));
+	check_equal(inbox.wake_word, value);
+	push(0, 0);
+	check(inbox.wake_word != value);
+	value = inbox.wake_word;
+	push(1, 1);
+	check_equal(inbox.wake_word, value);
+	check(!inbox_rests(&inbox));
+	inbox_wake_up(&inbox); /* which loses no message */
+	check_order(inbox_take(&inbox), 0, 1);
+}
+
+static void test_message_for_who_rests_finds_nobody_awake(void **state)
+{
+	uint32_t value;
+
+	(void)state;
+	open_inbox();
+	check(!inbox_push_to_rest(&inbox, &messages[0]));
+	check(inbox_fall_asleep(&inbox, &value));
+	check(inbox_push_to_rest(&inbox, &messages[0]));
+	check(!inbox_push_to_rest(&inbox, &messages[1]));
+	check_order(inbox_take(&inbox), 0, 0);
+}
+
+static void test_closed_inbox_takes_nothing_until_somebody_starts(void **state)
+{
+	(void)state;
+	inbox = (struct inbox)INBOX_INIT;
+	check(!inbox_is_open(&inbox));
+	check(!inbox_push(&inbox, &messages[0], &messages[0]));
+	check(inbox_claim_start(&inbox));
+	check(!inbox_claim_start(&inbox));
+	check(inbox_is_open(&inbox));
+	push(0, 0);
+	check_order(inbox_take(&inbox), 0, 0);
+}
+
+static void test_start_that_fails_gives_back_what_came(void **state)
+{
+	(void)state;
+	inbox = (struct inbox)INBOX_INIT;
+	check(inbox_claim_start(&inbox));
+	push(0, 0);
+	check(!inbox_abandon(&inbox));
+	check_order(inbox_take_refused(&inbox), 0, 0);
+	check(inbox_abandon(&inbox));
+	check(!inbox_is_open(&inbox));
+	check(inbox_claim_start(&inbox));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_messages_come_oldest_first),
+		cmocka_unit_test(test_nobody_sleeps_or_leaves_over_a_message),
+		cmocka_unit_test(test_first_message_wakes_a_sleeper),
+		cmocka_unit_test(test_message_for_who_rests_finds_nobody_awake),
+		cmocka_unit_test(test_closed_inbox_takes_nothing_until_somebody_starts),
+		cmocka_unit_test(test_start_that_fails_gives_back_what_came),
+	};
+
+	return cmocka_run_group_tests_name("inbox", tests, NULL, NULL);
+}
