@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: MIT
+/*
+ * test_fdqueue.c - which request of a descriptor may be issued now
+ *
+ * Each test adds requests to the queue of one descriptor and names, in order,
+ * those that come out of it.
+ */
+#include "support.h"
+
+#include <sys/stat.h>
+
+#include "fdqueue.h"
+
+#define FD 5
+
+static struct fdqueue *queue;
+
+static struct request *add(mode_t mode, enum request_op op, off_t offset, size_t nbytes)
+{
+	struct request *req = request_alloc();
+
+	check(req != NULL);
+	req->fd = FD;
+	req->op = (uint8_t)op;
+	req->offset = offset;
+	req->nbytes = nbytes;
+	req->descriptor.mode = mode;
+	check_equal(fdqueue_add(req), 0);
+	queue = req->queue;
+	return req;
+}
+
+static struct request *add_file(enum request_op op, off_t offset, size_t nbytes)
+{
+	return add(S_IFREG, op, offset, nbytes);
+}
+
+static struct request *add_stream(enum request_op op)
+{
+	return add(S_IFIFO, op, 0, 1);
+}
+
+/* This one comes next, and is in flight from here on. */
+static void check_next(struct request *req)
+{
+	check(fdqueue_next(queue, true) == req);
+	request_set_place(req, PLACE_WORKERS);
+}
+
+static void check_none(void)
+{
+	check(fdqueue_next(queue, true) == NULL);
+}
+
+static void end(struct request *req)
+{
+	fdqueue_remove(req);
+	request_set_place(req, PLACE_DONE);
+	request_free(req);
+}
+
+static int forget_all(void **state)
+{
+	(void)state;
+	fdqueue_forget();
+	request_forget();
+	return 0;
+}
+
+static void test_requests_that_are_apart_run_at_once(void **state)
+{
+	struct request *first = add_file(OP_WRITE, 0, 100);
+	struct request *second = add_file(OP_WRITE, 100, 100);
+	struct request *third = add_file(OP_READ, 200, 100);
+
+	(void)state;
+	check_next(first);
+	check_next(second);
+	check_next(third);
+	check_equal(queue->nr_in_flight, 3);
+	check_none();
+}
+
+static void test_overlap_waits_and_all_behind_it(void **state)
+{
+	struct request *write = add_file(OP_WRITE, 50, 100);
+	struct request *read = add_file(OP_READ, 149, 1);
+	struct request *apart = add_file(OP_READ, 1000, 1);
+
+	(void)state;
+	check_next(write);
+	check_none();
+	end(write);
+	check_next(read);
+	check_next(apart);
+}
+
+static void test_reads_may_overlap(void **state)
+{
+	struct request *first = add_file(OP_READ, 0, 100);
+	struct request *second = add_file(OP_READ, 0, 100);
+	struct request *write = add_file(OP_WRITE, 99, 1);
+
+	(void)state;
+	check_next(first);
+	check_next(second);
+	check_none();
+	end(first);
+	check_none();
+	end(second);
+	check_next(write);
+}
+
+static void test_append_covers_the_whole_file(void **state)
+{
+	struct request *append = add_file(OP_WRITE, 0, 1);
+	struct request *read = add_file(OP_READ, INT64_MAX - 10, 1);
+
+	(void)state;
+	append->descriptor.flags = O_APPEND;
+	check_next(append);
+	check_none();
+	end(append);
+	check_next(read);
+}
+
+static void test_barrier_waits_for_what_is_older_and_nothing_for_it(void **state)
+{
+	struct request *write = add_file(OP_WRITE, 0, 100);
+	struct request *barrier = add_file(OP_FSYNC, 0, 0);
+	struct request *later = add_file(OP_WRITE, 100, 100);
+
+	(void)state;
+	check_next(write);
+	check_next(later);
+	check_none();
+	end(write);
+	check_next(barrier);
+	check_none();
+}
+
+static void test_file_requests_need_room(void **state)
+{
+	struct request *read = add_file(OP_READ, 0, 100);
+
+	(void)state;
+	check(fdqueue_next(queue, false) == NULL);
+	check_next(read);
+}
+
+static void test_stream_has_one_in_flight_each_way(void **state)
+{
+	struct request *first = add_stream(OP_READ);
+	struct request *second = add_stream(OP_READ);
+	struct request *write = add_stream(OP_WRITE);
+
+	(void)state;
+	check_next(first);
+	check_next(write);
+	check_none();
+	end(first);
+	check_next(second);
+}
+
+static void test_priority_orders_what_waits_on_a_stream(void **state)
+{
+	struct request *low = request_alloc();
+	struct request *high, *next;
+
+	(void)state;
+	low->fd = FD;
+	low->op = OP_READ;
+	low->priority = -5;
+	low->descriptor.mode = S_IFIFO;
+	check_equal(fdqueue_add(low), 0);
+	high = add_stream(OP_READ);
+	next = add_stream(OP_READ);
+	check_next(high);
+	end(high);
+	check_next(next);
+	end(next);
+	check_next(low);
+}
+
+static void test_withdrawn_request_does_not_come(void **state)
+{
+	struct request *first = add_file(OP_READ, 0, 1);
+	struct request *second = add_file(OP_READ, 0, 1);
+
+	(void)state;
+	fdqueue_withdraw(first);
+	check_next(second);
+	check_none();
+}
+
+static void test_next_file_of_a_descriptor_has_its_own_queue(void **state)
+{
+	struct request *old = add_file(OP_WRITE, 0, 100);
+	struct fdqueue *before = queue;
+	struct request *new;
+
+	(void)state;
+	check_next(old);
+	fdqueue_detach(before, fdqueue_new_detached());
+	new = add_file(OP_WRITE, 0, 100);
+	check(queue != before);
+	check_next(new);
+	check(fdqueue_first(FD) == queue);
+	check(fdqueue_after(queue) == before);
+	end(old);
+	check(fdqueue_after(queue) == NULL);
+}
+
+#define TEST(name) cmocka_unit_test_teardown(name, forget_all)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_requests_that_are_apart_run_at_once),
+		TEST(test_overlap_waits_and_all_behind_it),
+		TEST(test_reads_may_overlap),
+		TEST(test_append_covers_the_whole_file),
+		TEST(test_barrier_waits_for_what_is_older_and_nothing_for_it),
+		TEST(test_file_requests_need_room),
+		TEST(test_stream_has_one_in_flight_each_way),
+		TEST(test_priority_orders_what_waits_on_a_stream),
+		TEST(test_withdrawn_request_does_not_come),
+		TEST(test_next_file_of_a_descriptor_has_its_own_queue),
+	};
+
+	return cmocka_run_group_tests_name("fdqueue", tests, NULL, NULL);
+}
