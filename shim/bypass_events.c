@@ -111,7 +111,6 @@ static void on_copied(struct request *req, bool is_done)
 	if (is_done) {
 		on_offloaded(req);
 	} else {
-		req->copy_kind = FILE_UNKNOWN;
 		stats_inc(fallbacks);
 		waiter_wake_slots(bounce(req));
 	}

@@ -205,7 +205,6 @@ static void enter_engine(struct request *req)
 {
 	descriptor_get_type(req->fd, &req->descriptor);
 	req->stamp = bypass_stamp();
-	req->copy_kind = FILE_UNKNOWN;
 	/* A sync has no bytes, and overlaps nothing; but a later one must not overtake it. */
 	if ((is_transfer(req) || request_is_barrier(req)) && descriptor_is_file(&req->descriptor))
 		submit_raise_filter(req);
@@ -230,7 +229,6 @@ static void come_back(struct request *req)
 	bypass_leave_range(req);
 	bypass_leave(req);
 	bypass_return(req, request_generation(req));
-	req->copy_kind = FILE_UNKNOWN;
 }
 
 /* What is offloaded waits for nothing else of its list.  False: it is the engine's. */
