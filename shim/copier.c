@@ -102,7 +102,7 @@ static void start(void)
 
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
-	if (!helper_start(&copier)) /* do not try again at once */
+	if (!helper_start(&copier) && !inbox_is_open(&copier.inbox)) /* do not try again at once */
 		time_budget_lose(&in_vain, TIME_BUDGET_MAX_NS, clock_now_ns());
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 }
