@@ -332,5 +332,4 @@ void event_ring_take_left(void)
 void event_ring_forget(void)
 {
 	atomic_store(&claim, CLAIM_FREE);
-	spin_forget();
 }

@@ -45,8 +45,3 @@ bool spin_for(bool (*has_come)(const void *arg), const void *arg, uint64_t max_n
 	time_budget_lose(&spun, lost, now);
 	return is_there;
 }
-
-void spin_forget(void)
-{
-	time_budget_clear(&spun);
-}

@@ -19,7 +19,4 @@
  */
 bool spin_for(bool (*has_come)(const void *arg), const void *arg, uint64_t max_ns);
 
-/* Child of a fork: nothing was lost yet. */
-void spin_forget(void);
-
 #endif
