@@ -47,7 +47,6 @@ struct closed {
 static struct closed all_closed[CLOSED_MAX];
 static unsigned nr_closed;
 static uint64_t nr_closes;
-static uint64_t this_close; /* which asks now */
 
 /* --- any thread --------------------------------------------------------------- */
 
@@ -89,14 +88,14 @@ void quiesce(int first, int last)
 /* --- the engine: what is kept of a file ---------------------------------------- */
 
 /* NULL: there are too many. */
-static struct closed *make_closed(int fd)
+static struct closed *make_closed(const struct request *question, int fd)
 {
 	struct closed *closed = NULL;
 
 	for (unsigned i = 0; i < CLOSED_MAX; i++) {
 		struct closed *entry = &all_closed[i];
 
-		if (entry->stamp && entry->fd == fd && entry->close == this_close) {
+		if (entry->stamp && entry->fd == fd && entry->close == question->close) {
 			entry->stamp = bypass_stamp();
 			return entry;
 		}
@@ -107,7 +106,7 @@ static struct closed *make_closed(int fd)
 		return NULL;
 	*closed = (struct closed){
 		.fd = fd,
-		.close = this_close,
+		.close = question->close,
 		.stamp = bypass_stamp(),
 		.detached = fdqueue_new_detached(),
 	};
@@ -204,7 +203,7 @@ static void quiesce_stream(struct request *question, struct request *req)
 /* False: there is no pin, and @req must begin before its descriptor may be closed. */
 static bool pin_file(const struct request *question, struct request *req)
 {
-	struct closed *closed = make_closed(req->fd);
+	struct closed *closed = make_closed(question, req->fd);
 
 	return closed && has_pin(question, closed) && give_pin(req, closed);
 }
@@ -263,7 +262,7 @@ static void quiesce_bypassing(struct request *question, struct request *req, req
 	/* A call that goes on may be this very thread's, further down its stack. */
 	if (request_is_marked(req, REQUEST_SUBMITTING) || request_lookup(handle) != req)
 		return;
-	if (!(closed = make_closed(fd))) {
+	if (!(closed = make_closed(question, fd))) {
 		question->nr_kept++; /* it could not tell which file it was for */
 	} else if (place == PLACE_DIRECT) {
 		keep_file(question, closed); /* it may be given back */
@@ -282,19 +281,20 @@ static void quiesce_bypassing(struct request *question, struct request *req, req
 	}
 }
 
-static void detach_queues(int first, int last)
+static void detach_queues(const struct request *question)
 {
 	struct fdqueue *queue, *next;
 
-	for (queue = fdqueue_first(first); queue && queue->fd <= last; queue = next) {
-		struct closed *closed = queue->detached ? NULL : make_closed(queue->fd);
+	for (queue = fdqueue_first(question->fd); queue && queue->fd <= question->last_fd;
+	     queue = next) {
+		struct closed *closed = queue->detached ? NULL : make_closed(question, queue->fd);
 
 		next = fdqueue_after(queue);
 		if (!queue->detached)
 			fdqueue_detach(queue, closed ? closed->detached : fdqueue_new_detached());
 	}
 	for (unsigned i = 0; nr_closed > 0 && i < CLOSED_MAX; i++)
-		if (all_closed[i].stamp && all_closed[i].close == this_close)
+		if (all_closed[i].stamp && all_closed[i].close == question->close)
 			all_closed[i].is_final = true;
 }
 
@@ -308,7 +308,6 @@ void quiesce_accept(struct request *question)
 
 	if (!question->close)
 		question->close = ++nr_closes;
-	this_close = question->close;
 	engine_flush(); /* what is prepared is in the kernel then, which holds the files */
 	for (queue = fdqueue_first(first); queue && queue->fd <= last; queue = fdqueue_after(queue))
 		if (!queue->detached)
@@ -317,7 +316,7 @@ void quiesce_accept(struct request *question)
 	while ((req = bypass_next(first, last, &stamp, &handle)))
 		quiesce_bypassing(question, req, handle);
 	if (question->nr_kept == 0)
-		detach_queues(first, last);
+		detach_queues(question);
 	quiesce_tick();
 	question_answer(question);
 }
