@@ -195,7 +195,7 @@ tests: $(BLACK_BOX) $(UNIT_TESTS) $(PRELOADS) $(B)/test/refused/refuse $(B)/test
 .PHONY: test-programs
 test-programs: all tests
 
-SHELL_TESTS := test/scripts/launcher.sh test/scripts/environment.sh test/scripts/privileged.sh test/scripts/completion.sh test/scripts/status.sh test/scripts/assertions.sh test/scripts/run_tests.sh \
+SHELL_TESTS := test/scripts/launcher.sh test/scripts/environment.sh test/scripts/privileged.sh test/scripts/completion.sh test/scripts/status.sh test/scripts/valgrind.sh test/scripts/assertions.sh test/scripts/run_tests.sh \
 	test/abi/preload_old.sh test/abi/idle.sh test/abi/early.sh test/examples/run.sh
 # Longer ones, with real programs, kernels that refuse, and the models.
 SYSTEM_TESTS := test/programs/fio.sh test/programs/stress-ng.sh test/programs/others.sh test/refused/run.sh test/refused/old_kernels.sh scripts/check-sanitizers scripts/model

@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 
 #include "futex.h"
+#include "valgrind.h"
 
 #define CONTEXT_EVENTS     256
 #define CONTEXT_EVENTS_MIN 32
@@ -38,7 +39,7 @@ static int make_context(void)
 {
 	struct aio_ring *expected = NULL;
 	io_context_t made = NULL;
-	int ret = io_setup(CONTEXT_EVENTS, &made);
+	int ret = valgrind_is_here() ? -EOPNOTSUPP : io_setup(CONTEXT_EVENTS, &made);
 
 	if (ret == -EAGAIN) /* fs.aio-max-nr is shared by the whole machine */
 		ret = io_setup(CONTEXT_EVENTS_MIN, &made);
@@ -65,7 +66,7 @@ int aio_context_open(void)
 	if (clock_now_ns() < atomic_load_explicit(&retry_at_ns, memory_order_relaxed))
 		return -EAGAIN;
 	ret = make_context();
-	if (ret == -EPERM || ret == -ENOSYS)
+	if (ret == -EPERM || ret == -ENOSYS || ret == -EOPNOTSUPP)
 		atomic_store(&is_refused, true);
 	else if (ret < 0)
 		atomic_store(&retry_at_ns, clock_now_ns() + RETRY_NS);

@@ -27,6 +27,7 @@
 #include "stats.h"
 #include "thread.h"
 #include "uring_refusal.h"
+#include "valgrind.h"
 
 enum verdict {
 	VERDICT_PENDING = 0, /* the engine is trying its backend */
@@ -83,9 +84,10 @@ static void report_refusal(int err)
 
 	if (!atomic_exchange(&is_reported, true))
 		log_line(
-			"RTAIO_BACKEND=%s cannot serve here: %s; asynchronous I/O fails with ENOSYS. "
+			"RTAIO_BACKEND=%s cannot serve here: %s%s; asynchronous I/O fails with ENOSYS. "
 			"rtaio --status says why; RTAIO_BACKEND=auto takes what works",
-			backend_names[config.backend], strerror(err));
+			backend_names[config.backend], strerror(err),
+			valgrind_is_here() ? " under valgrind" : "");
 }
 
 /* Why is there no ring?  Without this line the only sign is that worker threads serve. */

@@ -14,6 +14,7 @@
 #include <sys/prctl.h>
 
 #include "futex.h"
+#include "valgrind.h"
 
 #define ALLOW_CALLS "allow io_uring_setup, io_uring_enter and io_uring_register"
 #define TRIES_AGAIN "nothing: rtaio tries again when its engine next starts"
@@ -51,6 +52,11 @@ static const struct uring_refusal by_sysctl = {
 	"kernel.io_uring_group",
 };
 
+static const struct uring_refusal by_valgrind = {
+	"valgrind cannot look into it",
+	"nothing: worker threads serve under valgrind",
+};
+
 static const struct uring_refusal unknown = {
 	"rtaio does not know this error of io_uring",
 	"please report it, with the kernel and the container or sandbox",
@@ -58,6 +64,8 @@ static const struct uring_refusal unknown = {
 
 struct uring_refusal uring_refusal(int err)
 {
+	if (valgrind_is_here())
+		return by_valgrind;
 	if (err == EPERM && RAW_SYSCALL(SYS_prctl, PR_GET_SECCOMP, 0, 0, 0, 0) == 0)
 		return by_sysctl;
 	for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++)

@@ -28,6 +28,7 @@
 #include "descriptor.h"
 #include "futex.h"
 #include "uring_abi.h"
+#include "valgrind.h"
 
 #define ENTRIES_MAX     256u
 #define ENTRIES_MIN     64u /* 64 SQEs fill a page of 4 KiB */
@@ -237,6 +238,8 @@ int uring_setup(struct uring *uring)
 {
 	int ret = -ENOSYS;
 
+	if (valgrind_is_here())
+		return -EOPNOTSUPP;
 	for (size_t i = 0; i < sizeof(attempts) / sizeof(attempts[0]); i++) {
 		if (attempts[i].feature && !(config.uring_features & attempts[i].feature))
 			continue;
