@@ -5,7 +5,9 @@
  * Requests begin in the order in which they came, and no more than a few of one
  * descriptor run at once: a file that blocks does not take the threads of the
  * others.  Buffered writes follow each other, since the kernel lets one at a time
- * into an inode.  No two requests in the pool overlap: engine and filter see to that.
+ * into an inode.  No two requests in the pool overlap, engine and filter see to that;
+ * but for those that were submitted at the same time, or one in a handler amid the
+ * submission of the other, which have no order.
  */
 #ifndef RTAIO_POOL_ORDER_H
 #define RTAIO_POOL_ORDER_H
