@@ -69,6 +69,7 @@
 #include "pump.h"
 #include "question.h"
 #include "quiesce.h"
+#include "reaper.h"
 #include "stats.h"
 #include "submit.h"
 #include "waiter.h"
@@ -266,6 +267,8 @@ static void serve_asked(unsigned asked)
 {
 	if (asked & ENGINE_ASK_WORKERS)
 		workers_provide();
+	if (asked & ENGINE_ASK_REAPER)
+		reaper_provide();
 	if (asked & ENGINE_ASK_DRAINED)
 		pump_awaiting();
 }

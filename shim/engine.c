@@ -86,7 +86,7 @@ static void report_refusal(int err)
 		log_line(
 			"RTAIO_BACKEND=%s cannot serve here: %s%s; asynchronous I/O fails with ENOSYS. "
 			"rtaio --status says why; RTAIO_BACKEND=auto takes what works",
-			backend_names[config.backend], strerror(err),
+			backend_names[config.backend], strerrordesc_np(err),
 			valgrind_is_here() ? " under valgrind" : "");
 }
 
@@ -97,7 +97,7 @@ static void explain_refusal(int err)
 	struct uring_refusal refusal = uring_refusal(err);
 
 	if (config.verbose && !atomic_exchange(&is_explained, true))
-		log_line("io_uring does not serve: %s: %s. What helps: %s", strerror(err),
+		log_line("io_uring does not serve: %s: %s. What helps: %s", strerrordesc_np(err),
 			 refusal.reason, refusal.remedy);
 }
 

@@ -62,6 +62,7 @@ int engine_hand_over(struct message *first, struct message *last);
 enum engine_ask {
 	ENGINE_ASK_DRAINED = 1u << 0, /* a request left for which its queues may have waited */
 	ENGINE_ASK_WORKERS = 1u << 1, /* the workers need looking after */
+	ENGINE_ASK_REAPER = 1u << 2,  /* there is none */
 };
 
 /*

@@ -28,8 +28,10 @@ static void issue_all(struct fdqueue *queue)
 /* Workers tell by themselves. */
 static void keep_reaper(void)
 {
-	if (aio_context() && reaper_notice())
-		reaper_relieve();
+	if (!aio_context())
+		return;
+	reaper_provide();
+	reaper_relieve();
 }
 
 /* What leaves is reported now; look once more, since it may have left just before. */

@@ -27,6 +27,7 @@
 #include <stddef.h>
 
 #include "bypass.h"
+#include "engine.h"
 #include "event_ring.h"
 #include "futex.h"
 #include "thread.h"
@@ -112,10 +113,12 @@ static void *reap(void *unused)
 	return unused;
 }
 
-static void start(void)
+void reaper_provide(void)
 {
 	sigset_t all, old;
 
+	if (atomic_load(&state) != REAPER_NONE)
+		return;
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	if (try_to_exist() && thread_create(reap, NULL, THREAD_SMALL_STACK) < 0)
@@ -142,8 +145,9 @@ bool reaper_notice(void)
 
 	if (seen == REAPER_IDLE)
 		call();
-	if (seen == REAPER_NONE)
-		start();
+	/* The engine makes it, if there is one: a handler may have interrupted malloc. */
+	if (seen == REAPER_NONE && !engine_ask(ENGINE_ASK_REAPER))
+		reaper_provide();
 	return atomic_load(&state) != REAPER_NONE;
 }
 

@@ -3,7 +3,7 @@
  * reaper.h - the thread that sees to the event ring while the program does not.
  *
  * It exists while anything is in flight on the direct lane, and for a second
- * longer.  It is made by the first request, since a waiter may be a handler,
+ * longer.  It is made for the first request, since a waiter may be a handler,
  * which must make no thread.
  */
 #ifndef RTAIO_REAPER_H
@@ -12,11 +12,14 @@
 #include <stdbool.h>
 
 /*
- * [submitter, engine] A request is about to be submitted to the direct lane, and
- * has entered (bypass.h): somebody must see to its completion.  Makes the thread.
- * False: there can be none.
+ * [submitter] A request is about to be submitted to the direct lane, and has
+ * entered (bypass.h): somebody must see to its completion.  The engine makes the
+ * thread, or where there is no engine, the caller.  False: there is none yet.
  */
 bool reaper_notice(void);
+
+/* [engine, or where there is none, a submitter] Make the thread, if there is none. */
+void reaper_provide(void);
 
 /*
  * [any thread] This thread is about to sleep where completions wake it, and

@@ -40,7 +40,7 @@ void stats_print(void)
 				      0600);
 		if (fd < 0) {
 			log_line("RTAIO_STATS: cannot open %s: %s", config.stats_path,
-				 strerror(-fd));
+				 strerrordesc_np(-fd));
 			return;
 		}
 	}
