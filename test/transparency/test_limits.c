@@ -32,6 +32,10 @@ static void set_soft_limit(int resource, rlim_t value)
 
 /* ---- attempts which may be refused ---- */
 
+#define THREADS_MAX 8
+#define ROOM_MAX    (1536 << 10)
+#define ROOM_STEP   (28 << 10)
+
 struct attempt {
 	struct aiocb cbs[16];
 	char *buf;
@@ -48,6 +52,15 @@ static void attempt_open(struct attempt *attempt)
 	open_pipe(attempt->pipe);
 }
 
+/* A backend that is asked for by name, and cannot be had at first, is refused for good. */
+static bool may_be_refused, is_refused;
+
+static void check_refusal(void)
+{
+	is_refused = may_be_refused && errno == ENOSYS;
+	check(is_refused || errno == EAGAIN);
+}
+
 /* Accepted, it completes with its data; refused, now or later, by EAGAIN. */
 static void attempt_read(struct attempt *attempt, int index, int fd)
 {
@@ -57,7 +70,7 @@ static void attempt_read(struct attempt *attempt, int index, int fd)
 
 	aiocb_init(cb, fd, buf, 4096, index * 4096);
 	if (aio_read(cb) < 0) {
-		check_equal(errno, EAGAIN);
+		check_refusal();
 		return;
 	}
 	if (fd == attempt->pipe[0])
@@ -113,20 +126,27 @@ static int run_without_threads(void *is_warm)
 	return 0;
 }
 
+static rlim_t address_space(void)
+{
+	FILE *statm = fopen("/proc/self/statm", "r");
+	unsigned long pages;
+
+	check(statm && fscanf(statm, "%lu", &pages) == 1);
+	fclose(statm);
+	return pages * 4096;
+}
+
 static int run_without_address_space(void *is_warm)
 {
 	struct attempt attempt;
-	unsigned long pages;
-	FILE *statm;
+	rlim_t used;
 
 	attempt_open(&attempt);
 	if (is_warm)
 		use_aio();
-	statm = fopen("/proc/self/statm", "r");
-	check(statm && fscanf(statm, "%lu", &pages) == 1);
-	fclose(statm);
+	used = address_space();
 	for (rlim_t room = 0; room < 16 << 20; room += 256 << 10) {
-		set_soft_limit(RLIMIT_AS, pages * 4096 + room);
+		set_soft_limit(RLIMIT_AS, used + room);
 		attempt_all(&attempt);
 	}
 	set_soft_limit(RLIMIT_AS, RLIM_INFINITY);
@@ -223,6 +243,80 @@ static int refuse_one_of_many(void)
 
 TEST_IN_CHILD(test_first_requests_that_are_refused_say_so, refuse_first_use, 30000)
 TEST_IN_CHILD(test_request_too_many_that_is_refused_says_so, refuse_one_of_many, 30000)
+
+/* The same, each time as the first use of AIO: what it makes then may be made in part. */
+static void attempt_first(int resource, rlim_t limit)
+{
+	struct attempt attempt;
+	struct rlimit before;
+
+	may_be_refused = true;
+	attempt_open(&attempt);
+	check_equal(getrlimit(resource, &before), 0);
+	set_soft_limit(resource, limit);
+	attempt_all(&attempt);
+	set_soft_limit(resource, before.rlim_cur);
+	if (!is_refused)
+		use_aio();
+}
+
+static void check_first_attempt(int resource, rlim_t limit)
+{
+	pid_t pid = fork();
+
+	check(pid >= 0);
+	if (!pid) {
+		attempt_first(resource, limit);
+		_exit(0);
+	}
+	check_child(pid);
+}
+
+static int first_uses_without_address_space(void)
+{
+	for (rlim_t room = 0; room < ROOM_MAX; room += ROOM_STEP)
+		check_first_attempt(RLIMIT_AS, address_space() + room);
+	return 0;
+}
+
+static int first_uses_with_few_threads(void)
+{
+	become_nobody();
+	/* Its parent's thread and its own count. */
+	for (rlim_t nr = 0; nr < THREADS_MAX; nr++)
+		check_first_attempt(RLIMIT_NPROC, nr + 2);
+	return 0;
+}
+
+/* With the rings that Linux 6.7, 6.1 and 5.10 have. */
+static int run_with_rings(void *function)
+{
+	const char *const masks[] = { "0x1f", "0x0e", "0x00" };
+
+	for (size_t i = 0; i < sizeof(masks) / sizeof(*masks); i++) {
+		setenv("RTAIO_TEST_URING", masks[i], 1);
+		check_in_child(*(int (**)(void))function, 40000);
+	}
+	return 0;
+}
+
+static void check_with_rings(int (*function)(void))
+{
+	support_check_child(in_child_with(run_with_rings, &function, 120000), "the child", __FILE__,
+			    __LINE__);
+}
+
+static void test_each_first_use_without_address_space(void **state)
+{
+	(void)state;
+	check_with_rings(first_uses_without_address_space);
+}
+
+static void test_each_first_use_with_few_threads(void **state)
+{
+	(void)state;
+	check_with_rings(first_uses_with_few_threads);
+}
 
 static int run_without_locked_memory(void)
 {
@@ -671,6 +765,9 @@ int main(void)
 		cmocka_unit_test(test_use_goes_on_without_address_space),
 		cmocka_unit_test(test_first_requests_that_are_refused_say_so),
 		cmocka_unit_test(test_request_too_many_that_is_refused_says_so),
+
+		cmocka_unit_test(test_each_first_use_without_address_space),
+		cmocka_unit_test(test_each_first_use_with_few_threads),
 		cmocka_unit_test(test_aio_works_without_locked_memory),
 		cmocka_unit_test(test_full_signal_queue_delays_signals_only),
 		cmocka_unit_test(test_delayed_signals_keep_their_order),
