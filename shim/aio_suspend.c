@@ -11,6 +11,8 @@
 #include <aio.h>
 #include <errno.h>
 #include <limits.h>
+#include <pthread.h>
+#include <signal.h>
 #include <time.h>
 
 #include "abi.h"
@@ -93,17 +95,51 @@ static void set_deadline(struct timespec *deadline, const struct timespec *timeo
 		*deadline = (struct timespec){ 0 };
 }
 
-/* Another process tells nobody here when a request of its own ends: look again, now and then. */
-static int sleep_for_a_tick(const struct timespec *deadline)
+/* At most; until the deadline, if that comes first. */
+static uint64_t tick_ns(const struct timespec *deadline)
 {
-	struct timespec tick = clock_in_ns(TICK_NS);
-	bool is_last =
-		deadline && (deadline->tv_sec < tick.tv_sec ||
-			     (deadline->tv_sec == tick.tv_sec && deadline->tv_nsec < tick.tv_nsec));
-	int ret = waiter_sleep(is_last ? deadline : &tick);
+	struct timespec left;
 
-	if (ret == -ETIMEDOUT && !is_last)
+	if (!deadline)
+		return TICK_NS;
+	clock_read(CLOCK_MONOTONIC, &left);
+	left.tv_sec = deadline->tv_sec - left.tv_sec;
+	left.tv_nsec = deadline->tv_nsec - left.tv_nsec;
+	if (left.tv_sec > 1)
+		return TICK_NS;
+	left.tv_nsec += left.tv_sec * NS_PER_S;
+	if (left.tv_nsec <= 0)
 		return 0;
+	return left.tv_nsec < TICK_NS ? (uint64_t)left.tv_nsec : TICK_NS;
+}
+
+/* 0, -EINTR or -ETIMEDOUT. */
+static int sleep_for_a_tick(const struct timespec *deadline, const uint64_t *mask)
+{
+	struct timespec tick = clock_timespec(tick_ns(deadline));
+	int old_type, ret;
+
+	if (tick.tv_nsec == 0)
+		return -ETIMEDOUT;
+	pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, &old_type);
+	ret = (int)RAW_SYSCALL(SYS_ppoll, NULL, 0, &tick, mask, sizeof(*mask));
+	pthread_setcanceltype(old_type, NULL);
+	return ret;
+}
+
+/*
+ * Another process tells nobody here when a request of its own ends: look again, now and
+ * then.  Signals are open in the sleep alone, or one that came during a look would end nothing.
+ */
+static int wait_for_foreign(const struct entries *entries, const struct timespec *deadline)
+{
+	uint64_t all = ALL_BUT_LIBC, mask;
+	int ret = 0;
+
+	RAW_SYSCALL(SYS_rt_sigprocmask, SIG_SETMASK, &all, &mask, sizeof(mask));
+	while (ret == 0 && !take_census(entries).has_ended)
+		ret = sleep_for_a_tick(deadline, &mask);
+	RAW_SYSCALL(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof(mask));
 	return deadline ? ret : interface_restart(ret);
 }
 
@@ -121,7 +157,7 @@ static int wait_for(const struct census *census, const struct entries *entries,
 	int ret = -EBUSY;
 
 	if (census->has_foreign)
-		return sleep_for_a_tick(deadline);
+		return wait_for_foreign(entries, deadline);
 	if (census->nr_direct == 0)
 		return sleep_on_records(census, entries, deadline);
 	if (census->nr_direct == census->nr_pending)

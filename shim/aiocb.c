@@ -108,7 +108,7 @@ bool aiocb_is_foreign(const struct aiocb *cb)
 		if (aiocb_error(cb) != EINPROGRESS)
 			return false;
 		handle = aiocb_handle(cb);
-		if (request_lookup(handle) || !request_is_possible(handle))
+		if (aiocb_lookup(cb, handle) || !request_is_possible(handle))
 			return false;
 		/* Or has it ended just now?  Then it says so, or has another handle. */
 	} while (aiocb_error(cb) != EINPROGRESS || aiocb_handle(cb) != handle);

@@ -50,8 +50,8 @@ struct request *aiocb_lookup(const struct aiocb *cb, request_handle handle);
 struct request *aiocb_request(const struct aiocb *cb);
 
 /*
- * Is it in progress, but another process's?  Its memory is shared, or copied by a fork.  Of
- * garbage, and of a copy that the program has made, nobody will see the end: they are not.
+ * Is it in progress, but another process's?  Its memory is shared, or copied by a fork.
+ * Garbage is not.
  */
 bool aiocb_is_foreign(const struct aiocb *cb);
 

@@ -55,8 +55,6 @@
 #define LOOKS_MAX 3u        /* a waiter may be waiting for a processor */
 /* The kernel finds an event and cannot hand it over; it sees so without a page fault. */
 #define KERNEL_ADDRESS ((void *)-4096L)
-/* A setuid in another thread waits for the handlers of signals 32 and 33, which are libc's. */
-#define ALL_BUT_LIBC (~(UINT64_C(3) << 31))
 
 #define CLAIM_FREE     ((uintptr_t)0)
 #define CLAIM_REAPING  ((uintptr_t)1)

@@ -60,13 +60,6 @@ static int sleep_on(_Atomic uint32_t *word, uint32_t value, const struct timespe
 	return ret == -EAGAIN ? 0 : ret;
 }
 
-int waiter_sleep(const struct timespec *deadline)
-{
-	static _Atomic uint32_t never;
-
-	return sleep_on(&never, 0, deadline, true);
-}
-
 int waiter_wait_one(request_handle handle, const struct timespec *deadline, bool can_cancel)
 {
 	struct request *req = request_lookup(handle);

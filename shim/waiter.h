@@ -39,9 +39,6 @@ int waiter_wait_one(request_handle handle, const struct timespec *deadline, bool
 int waiter_wait_any(const struct aiocb *const list[], int nent, const struct timespec *deadline,
 		    bool can_cancel);
 
-/* [any thread] Sleep though nobody will wake it.  -ETIMEDOUT or -EINTR; a cancellation point. */
-int waiter_sleep(const struct timespec *deadline);
-
 /*
  * [completing thread] The result of @req is published: end its generation.
  * Returns who is interested, for waiter_wake().

@@ -71,7 +71,7 @@ static void ignore(int signo)
 static void sleep_until_signal(void)
 {
 	const struct aiocb *list[] = { block };
-	const struct itimerspec soon = { .it_value = { .tv_nsec = WAIT_NS } };
+	const struct itimerspec soon = { { .tv_nsec = WAIT_NS }, { .tv_nsec = WAIT_NS } };
 	struct sigevent event = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1 };
 	timer_t timer;
 
@@ -117,6 +117,36 @@ static void wait_for_own_too(void)
 	while (aio_error(&own) == EINPROGRESS)
 		check_equal(aio_suspend(list, 2, &timeout), 0);
 	check_equal(aio_return(&own), 1);
+}
+
+/* The other way round, after the fork: the requests of both are the first of their kind. */
+static int parent_waits(void)
+{
+	struct aiocb own;
+	char bytes[2];
+	int others[2];
+	pid_t pid;
+
+	block = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_ANONYMOUS | MAP_SHARED, -1, 0);
+	check(block != MAP_FAILED);
+	open_pipe(fds);
+	open_pipe(others);
+	pid = fork();
+	if (!pid) {
+		submit_read(block, fds[0], &bytes[0], 1, 0);
+		check_equal(outcome(block), 1);
+		_exit(0);
+	}
+	submit_read(&own, others[0], &bytes[1], 1, 0);
+	eventually(aio_error(block) == EINPROGRESS);
+	sleep_until_timeout();
+	cancel_nothing();
+	write_fully(fds[1], "x", 1);
+	check_child(pid);
+	check_equal(suspend_for(WAIT_NS), 0);
+	write_fully(others[1], "x", 1);
+	check_equal(outcome(&own), 1);
+	return 0;
 }
 
 static int child_does(void *arg)
@@ -172,6 +202,7 @@ TEST_CHILD(test_child_sleeps_until_a_signal, sleep_until_signal)
 TEST_CHILD(test_child_is_cancelled_while_it_sleeps, cancel_thread)
 TEST_CHILD(test_child_cancels_nothing, cancel_nothing)
 TEST_CHILD(test_child_waits_for_a_request_of_its_own, wait_for_own_too)
+TEST_IN_CHILD(test_parent_sleeps_while_its_child_has_a_block, parent_waits, 30000)
 TEST_IN_CHILD(test_end_of_a_shared_block_is_seen, child_sees_end, 30000)
 
 int main(void)
@@ -182,6 +213,7 @@ int main(void)
 		cmocka_unit_test(test_child_is_cancelled_while_it_sleeps),
 		cmocka_unit_test(test_child_cancels_nothing),
 		cmocka_unit_test(test_child_waits_for_a_request_of_its_own),
+		cmocka_unit_test(test_parent_sleeps_while_its_child_has_a_block),
 		cmocka_unit_test(test_end_of_a_shared_block_is_seen),
 	};
 
