@@ -46,7 +46,9 @@ static bool is_alone(const struct request *req)
 	has_reads = filter_depth(FILTER_ENGINE, &range) > 0;
 	range.is_write = true;
 	has_writes = filter_depth(FILTER_ENGINE, &range) > 0;
-	return !has_reads && !has_writes && !descriptor_is_held(req->fd);
+	/* What bypasses the engine lets its descriptor go just before its result is there. */
+	return !has_reads && !has_writes && !descriptor_is_held(req->fd) &&
+	       !bypass_has_any(req->fd, UINT64_MAX);
 }
 
 /* What the engine would give to a worker, or copy itself. */
