@@ -82,7 +82,8 @@ static void begin_anew(void)
 {
 	_Atomic uint32_t *word = atomic_load(&process_word);
 
-	if (atomic_load(word) != PROCESS_NEW && atomic_load(&process_pid) != (int)getpid())
+	if (atomic_load(word) != PROCESS_NEW &&
+	    atomic_load(&process_pid) != (int)RAW_SYSCALL(SYS_getpid))
 		atomic_store(word, PROCESS_NEW);
 }
 
