@@ -93,6 +93,12 @@ bool nobody_else_runs(void);
 /* The program that is executed next gets the standard descriptors alone. */
 void close_others_on_exec(void);
 
+/*
+ * The program's own are the descriptors below this number, at most @max: before
+ * Linux 6.7 an AIO library on io_uring needs some, and may put them at 1000 and above.
+ */
+int nr_private_fds(int max);
+
 /* Install a handler of the simple kind. */
 void handle_signal(int signo, void (*handler)(int signo), int flags);
 

@@ -14,7 +14,6 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/utsname.h>
 
 #define NR_NUMBERS 65536
 #define FILE_SIZE  (512 * 1024)
@@ -44,17 +43,6 @@ static void list_open_numbers(bool is_open[NR_NUMBERS])
 			is_open[fd] = true;
 	}
 	closedir(dir);
-}
-
-/* Kernels from 6.5 on have rings without any descriptor. */
-static int nr_private_numbers(void)
-{
-	struct utsname name;
-	int major, minor;
-
-	check_equal(uname(&name), 0);
-	check_equal(sscanf(name.release, "%d.%d", &major, &minor), 2);
-	return major > 6 || (major == 6 && minor >= 5) ? NR_NUMBERS : 1000;
 }
 
 /* ---- requests that stay in flight ---- */
@@ -176,7 +164,7 @@ static int no_number_is_taken(void)
 	submit_read(&cb, fds[0], &byte, 1, 0);
 	eventually(others_are_asleep()); /* it is blocked now, wherever that is */
 	list_open_numbers(after);
-	for (int fd = 0; fd < nr_private_numbers(); fd++)
+	for (int fd = 0; fd < nr_private_fds(NR_NUMBERS); fd++)
 		if (before[fd] != after[fd])
 			check_failed("descriptor %d appeared or went", fd);
 	write_fully(fds[1], "x", 1);

@@ -37,7 +37,7 @@ static void check_descriptors(const bool before[FD_MAX])
 	static bool now[FD_MAX];
 
 	note_descriptors(now);
-	for (int fd = 0; fd < FD_MAX; fd++)
+	for (int fd = 0; fd < nr_private_fds(FD_MAX); fd++)
 		if (now[fd] && !before[fd])
 			check_failed("the child has fd %d, which the program never opened", fd);
 }
