@@ -81,7 +81,9 @@ static void prep_request(struct io_uring_sqe *sqe, const struct request *req)
 	/* Some streams refuse an offset; none has one. */
 	uint64_t offset = descriptor_is_file(&req->descriptor) ? (uint64_t)req->offset : 0;
 
-	if (req->op == OP_READ)
+	if (req->is_polled)
+		io_uring_prep_poll_add(sqe, req->fd, POLLIN);
+	else if (req->op == OP_READ)
 		io_uring_prep_read(sqe, req->fd, req->buf, len, offset);
 	else /* of files only */
 		io_uring_prep_write(sqe, req->fd, req->buf, len, offset);

@@ -18,6 +18,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sock_diag.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 #include "config.h"
@@ -167,6 +168,11 @@ static void issue_without_waiting(struct request *req, bool is_nonblocking)
 	}
 	if (res > 0)
 		request_advance(req, (size_t)res);
+	/*
+	 * Before Linux 6.5 a pipe knows no NOWAIT, and a ring would make a thread of the
+	 * kernel's for its read, if need be trying for ever.
+	 */
+	req->is_polled = res == -EOPNOTSUPP && S_ISFIFO(req->descriptor.mode);
 	if (is_for_worker(req, res, is_nonblocking))
 		issue_to_worker(req);
 	else
@@ -308,6 +314,16 @@ void issue_again(struct request *req)
 		issue_to_worker_instead(req);
 }
 
+/* Another reader may be faster; then the engine waits until there is more. */
+static bool has_bytes(const struct request *req)
+{
+	struct pollfd fd = { .fd = req->fd, .events = POLLIN };
+	struct timespec zero = { 0 };
+
+	return req->op == OP_READ && S_ISFIFO(req->descriptor.mode) &&
+	       RAW_SYSCALL(SYS_ppoll, &fd, 1L, &zero, NULL, 0L) == 1;
+}
+
 /* A thread at last, or what can be done without one. */
 static void retry_stranded(struct request *req)
 {
@@ -317,6 +333,8 @@ static void retry_stranded(struct request *req)
 		return;
 	request_set_place(req, PLACE_STRANDED);
 	res = perform_nowait(req);
+	if (res == -EOPNOTSUPP && has_bytes(req))
+		res = perform(req, req->fd);
 	if (res > 0 && (size_t)res < req->nbytes && req->op == OP_WRITE)
 		request_advance(req, (size_t)res);
 	else if (res != -EAGAIN && res != -EOPNOTSUPP) {

@@ -189,17 +189,6 @@ static void quiesce_running(struct request *question, struct request *req)
 	request_release_descriptor(req);
 }
 
-/* What waits on a stream may wait for ever. */
-static void quiesce_stream(struct request *question, struct request *req)
-{
-	if (cancel_withdraw(req))
-		ledger_end(req, -ECANCELED);
-	else if (request_place(req) == PLACE_WORKERS)
-		quiesce_running(question, req);
-	else
-		request_release_descriptor(req); /* the ring holds the file */
-}
-
 /* False: there is no pin, and @req must begin before its descriptor may be closed. */
 static bool pin_file(const struct request *question, struct request *req)
 {
@@ -213,6 +202,19 @@ static void quiesce_in_ring(const struct request *question, struct request *req)
 {
 	if (!pin_file(question, req))
 		request_release_descriptor(req);
+}
+
+/* What waits on a stream may wait for ever. */
+static void quiesce_stream(struct request *question, struct request *req)
+{
+	if (cancel_withdraw(req))
+		ledger_end(req, -ECANCELED);
+	else if (request_place(req) == PLACE_WORKERS)
+		quiesce_running(question, req);
+	else if (request_place(req) == PLACE_RING && req->is_polled)
+		quiesce_in_ring(question, req);
+	else
+		request_release_descriptor(req); /* the ring holds the file */
 }
 
 static void quiesce_file(struct request *question, struct request *req)

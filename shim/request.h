@@ -160,6 +160,7 @@ struct request {
 	_Atomic bool is_held;   /* counted in descriptor_held; a worker lowers it too */
 	bool has_cqe;           /* its completion is in; that of its cancellation may not be */
 	bool is_withdrawn;      /* taken out of its queue's order to be cancelled */
+	bool is_polled;         /* on the ring: it only tells when there is something to read */
 	bool has_stalled;       /* waited for an overlapping request */
 	bool is_file_data;      /* counted in ledger.nr_files_in_flight */
 	struct request *cancel; /* aio_cancel that asked the kernel, or NULL */
