@@ -27,8 +27,10 @@
 #define DATA_WAKE      UINT64_C(2) /* the futex wait, or the poll of the timer */
 #define DATA_CANCEL    UINT64_C(1) /* flag in the address of a record */
 #define KERNEL_WORKERS 1024u
-#define PRESSING_MIN   32u       /* prepared SQEs that are worth an entry of their own */
-#define TIMER_LOST_NS  50000000u /* longest sleep when the program closed our timer */
+#define PRESSING_MIN   32u /* prepared SQEs that are worth an entry of their own */
+/* Longest sleep, as the program may have closed our timer: doubled while nothing comes. */
+#define SLEEP_FIRST_NS 50000000u
+#define SLEEP_LAST_NS  1600000000u
 
 static struct uring uring;
 static const struct backend_events *events;
@@ -196,8 +198,10 @@ static void arm_wake(uint32_t wake_value)
 
 static void wait_ring(uint32_t wake_value, uint64_t timeout_ns)
 {
+	static uint64_t longest_sleep_ns = SLEEP_FIRST_NS;
 	struct __kernel_timespec timeout;
 	struct io_uring_cqe *cqe;
+	int ret;
 
 	arm_wake(wake_value);
 	stats_inc(engine_enters);
@@ -205,8 +209,8 @@ static void wait_ring(uint32_t wake_value, uint64_t timeout_ns)
 		/* A wake that came before the timer was disarmed has bumped the word. */
 		if (atomic_load(&engine_inbox.wake_word) != wake_value)
 			timeout_ns = 0;
-		else if (timeout_ns > TIMER_LOST_NS)
-			timeout_ns = TIMER_LOST_NS;
+		else if (timeout_ns > longest_sleep_ns)
+			timeout_ns = longest_sleep_ns;
 	}
 	if (!may_enter())
 		return;
@@ -215,7 +219,12 @@ static void wait_ring(uint32_t wake_value, uint64_t timeout_ns)
 	} else {
 		timeout.tv_sec = (int64_t)(timeout_ns / 1000000000u);
 		timeout.tv_nsec = (long long)(timeout_ns % 1000000000u);
-		check_entry(io_uring_submit_and_wait_timeout(&uring.ring, &cqe, 1, &timeout, NULL));
+		ret = io_uring_submit_and_wait_timeout(&uring.ring, &cqe, 1, &timeout, NULL);
+		check_entry(ret);
+		if (ret != -ETIME)
+			longest_sleep_ns = SLEEP_FIRST_NS;
+		else if (longest_sleep_ns < SLEEP_LAST_NS)
+			longest_sleep_ns *= 2;
 	}
 }
 
