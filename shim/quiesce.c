@@ -204,11 +204,19 @@ static void quiesce_in_ring(const struct request *question, struct request *req)
 		request_release_descriptor(req);
 }
 
-/* What waits on a stream may wait for ever. */
+/* What waits on a stream may wait for ever; but a write that is half done goes on. */
+static void quiesce_waiting(struct request *question, struct request *req)
+{
+	if (req->done > 0 && pin_file(question, req))
+		issue_to_worker_instead(req);
+	else
+		ledger_end(req, -ECANCELED);
+}
+
 static void quiesce_stream(struct request *question, struct request *req)
 {
 	if (cancel_withdraw(req))
-		ledger_end(req, -ECANCELED);
+		quiesce_waiting(question, req);
 	else if (request_place(req) == PLACE_WORKERS)
 		quiesce_running(question, req);
 	else if (request_place(req) == PLACE_RING && req->is_polled)
