@@ -44,12 +44,14 @@ static bool is_doubtful(const struct record *record)
 
 /*
  * Nor is it sure, then, where the file ends: tmpfs sets the size to the begin of a
- * write beyond the end of which nothing could be copied.
+ * write beyond the end of which nothing could be copied. A cancelled one may have
+ * been tried in the submitting call.
  */
 static bool may_have_moved_the_end(const struct record *record, const struct object *object)
 {
 	return record->done && record->object == object && record->verb == VERB_WRITE &&
-	       (record->error == EFAULT || is_doubtful(record));
+	       (record->error == EFAULT || (record->error == ECANCELED && record->nr_good == 0) ||
+		is_doubtful(record));
 }
 
 static bool is_of(const struct record *record, const struct object *object, int verb)

@@ -33,7 +33,7 @@ offers "a command behind the options" "truncate" rtaio --stats --verbose trunc
 offers "a command behind --" "truncate" rtaio -- trunc
 cd "$tree/scripts" || exit 1
 offers "files for the command, without its own completion" "check-exports" rtaio ls check-e
-offers "files, also behind options of the command" "check-layers" rtaio --depth 4 ls -l check-l
+offers "files, also behind options of the command" "check-layers" rtaio --depth 4 ls -l check-la
 _command_offset() {
 	COMPREPLY=("offset $1")
 }
