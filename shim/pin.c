@@ -20,12 +20,15 @@
 #include "perform.h"
 #include "workers.h"
 
+#define BEGIN_NS 100000000u
+
 struct pin {
 	struct helper helper; /* first: serve() gets the pin by it */
 	struct message last;
-	int fd;               /* in the table of who made the pin, */
-	bool is_visible;      /* which is the program's: it may put a file of its own there */
-	struct stat identity; /* of a visible one, as the pin's thread has found it */
+	int fd;                     /* in the table of who made the pin, */
+	bool is_visible;            /* which is the program's: it may put a file of its own there */
+	struct stat identity;       /* of a visible one: the pin's thread asks, */
+	_Atomic uint32_t has_begun; /* and who makes the pin waits for it */
 	_Atomic uint32_t holders;
 	struct pin *next_free;
 };
@@ -76,6 +79,8 @@ static bool begin(struct helper *helper)
 
 	if (pin->is_visible)
 		RAW_SYSCALL(SYS_fstat, pin->fd, &pin->identity);
+	atomic_store(&pin->has_begun, 1);
+	futex_wake(&pin->has_begun, 1);
 	return true;
 }
 
@@ -117,6 +122,16 @@ static bool serve(struct helper *helper, struct message *messages)
 
 /* --- for others ----------------------------------------------------------------- */
 
+/* Until then the program must not change it; but a dead server is not waited for. */
+static void await_begin(struct pin *pin)
+{
+	struct timespec deadline = clock_in_ns(BEGIN_NS);
+
+	while (!atomic_load(&pin->has_begun))
+		if (futex_wait(&pin->has_begun, 0, &deadline) == -ETIMEDOUT)
+			return;
+}
+
 struct pin *pin_make(int fd, bool is_visible)
 {
 	struct pin *pin = alloc_pin();
@@ -130,11 +145,15 @@ struct pin *pin_make(int fd, bool is_visible)
 	pin->helper.serve = serve;
 	pin->fd = fd;
 	pin->is_visible = is_visible;
+	atomic_store(&pin->has_begun, 0);
 	atomic_store(&pin->holders, 1);
-	if (helper_start(&pin->helper))
-		return pin;
-	free_pin(pin);
-	return NULL;
+	if (!helper_start(&pin->helper)) {
+		free_pin(pin);
+		return NULL;
+	}
+	if (is_visible)
+		await_begin(pin);
+	return pin;
 }
 
 void pin_submit(struct pin *pin, struct request *req)
