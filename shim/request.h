@@ -274,7 +274,7 @@ static inline void request_advance(struct request *req, size_t bytes)
 /* Its flags are known.  Where an append goes is not. */
 static inline bool request_is_in_one_page(const struct request *req)
 {
-	return ((req->offset ^ (req->offset + (off_t)req->nbytes - 1)) & ~4095) == 0 &&
+	return (uint64_t)req->offset % 4096 + req->nbytes <= 4096 && req->nbytes <= 4096 &&
 	       !(req->op == OP_WRITE && req->descriptor.flags & O_APPEND);
 }
 
