@@ -72,8 +72,8 @@ static bool is_settled(const void *arg)
 
 /*
  * An absolute time on CLOCK_MONOTONIC.  POSIX has no error for an odd timeout,
- * and glibc adds seconds and nanoseconds, whatever their signs: what is below
- * zero then is over already, what is beyond all bounds never is.
+ * and glibc adds seconds and nanoseconds, whatever their signs.  A sum below zero
+ * is over already; one beyond the range of the clock never ends.
  */
 static void set_deadline(struct timespec *deadline, const struct timespec *timeout)
 {

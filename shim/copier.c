@@ -31,10 +31,10 @@
 #define POLL_NS    20000u  /* for the next copy: to be woken costs more than a copy */
 
 static void (*ended)(struct request *req, bool is_done);
-static _Atomic int nr_pieces;      /* handed over and not yet copied */
-static _Atomic int nr_since_wake;  /* handed over since the copier was woken */
-static struct time_budget in_vain; /* spent by wakes for too few pieces */
-static pid_t tid;                  /* of the copier, which alone uses it */
+static _Atomic int nr_pieces;     /* handed over and not yet copied */
+static _Atomic int nr_since_wake; /* handed over since the copier was woken */
+static struct time_budget wakes;  /* spent by those for too few pieces */
+static pid_t tid;                 /* of the copier, which alone uses it */
 
 /* --- the copier's thread -------------------------------------------------------- */
 
@@ -43,12 +43,12 @@ static void copy(struct request *req)
 	int nr = (int)submit_ahead_pieces(req->nbytes);
 	bool is_done;
 
-	/*
-	 * Partner: quiesce_bypassing(), which asks whether this thread has found the file.
-	 * After that there is no second call.
-	 */
+	/* Partner: quiesce_bypassing(), which asks whether this thread's call has found the file. */
 	atomic_store(&req->tid, tid);
-	/* A short result may be the end of the file; but the descriptor may mean another by now. */
+	/*
+	 * From then on the descriptor may mean another file.  So there is no second call, and
+	 * nobody can say here whether a short result is the end of the file.
+	 */
 	is_done = inline_perform(req, (enum file_kind)req->copy_kind, &req->res) &&
 		  (size_t)req->res == req->nbytes;
 	atomic_fetch_sub_explicit(&nr_pieces, nr, memory_order_relaxed);
@@ -103,7 +103,7 @@ static void start(void)
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	if (!helper_start(&copier) && !inbox_is_open(&copier.inbox)) /* do not try again at once */
-		time_budget_lose(&in_vain, TIME_BUDGET_MAX_NS, clock_now_ns());
+		time_budget_lose(&wakes, TIME_BUDGET_MAX_NS, clock_now_ns());
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 }
 
@@ -122,7 +122,7 @@ bool copier_wants(const struct request *req, enum file_kind kind)
 		return false;
 	if (inbox_is_awake(&copier.inbox))
 		return nr < PIECES_MAX && (nr <= 0 || (unsigned)nr < ahead);
-	if (!config.is_always_deep && time_budget_is_spent(&in_vain))
+	if (!config.is_always_deep && time_budget_is_spent(&wakes))
 		return false;
 	if (inbox_rests(&copier.inbox))
 		return true;
@@ -134,7 +134,7 @@ bool copier_wants(const struct request *req, enum file_kind kind)
 static void note_wake(void)
 {
 	if (atomic_exchange_explicit(&nr_since_wake, 0, memory_order_relaxed) < WAKE_WORTH)
-		time_budget_lose(&in_vain, WAKE_NS, clock_now_ns());
+		time_budget_lose(&wakes, WAKE_NS, clock_now_ns());
 	atomic_store_explicit(&nr_pieces, 0, memory_order_relaxed);
 }
 
@@ -166,5 +166,5 @@ void copier_forget(void)
 	helper_forget(&copier);
 	atomic_store(&nr_pieces, 0);
 	atomic_store(&nr_since_wake, 0);
-	time_budget_clear(&in_vain);
+	time_budget_clear(&wakes);
 }

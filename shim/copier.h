@@ -8,9 +8,11 @@
  *
  * The copier never waits for a device: it reads with RWF_NOWAIT, and gives to the
  * engine what is not in memory.  It does not write, since a write may sleep, and
- * all that is queued behind it would wait.  So it does, with the closes of its
- * descriptors, behind a read whose buffer blocks (userfaultfd, or mapped from a file
- * system that is frozen); in the submitting call the program itself would wait.
+ * all that is queued behind it would wait.
+ *
+ * One case remains: the read's buffer blocks (userfaultfd, or a mapping of a frozen
+ * file system).  Then the requests behind it wait, and so do closes of their
+ * descriptors.  Without the copier the submitting call itself would wait.
  */
 #ifndef RTAIO_COPIER_H
 #define RTAIO_COPIER_H

@@ -50,8 +50,9 @@ static bool is_socket(int fd)
 }
 
 /*
- * A stream that takes any offset: a read gets what nobody has read yet.  Its name
- * tells; looked for only where nothing is left to read, in blocks as procfs has.
+ * /proc/kmsg takes any offset, but is a stream: a read gets what nobody has read yet.
+ * Only its name tells.  The name is asked for only if nothing is left to read and the
+ * blocks are as small as those of procfs.
  */
 static bool is_kernel_log(int fd)
 {

@@ -190,9 +190,8 @@ static void finish(struct request *req)
 }
 
 /*
- * A ring may end a transfer of a file early, or at nothing (Linux 5.10), where a plain
- * call goes on.  Through the page cache it writes by one call (issue.c): what ended that
- * would end the next.
+ * A ring may end a transfer of a file early, or return 0 (Linux 5.10), where a plain call
+ * goes on.  A buffered write is one call (issue.c), so that its short count is final.
  */
 static bool is_cut_short(const struct request *req)
 {
@@ -222,7 +221,7 @@ static void absorb(struct request *req)
 		/* Perhaps only the ring cannot do it: the plain call knows. */
 		issue_to_worker_again(req);
 	} else if (is_cut_short(req)) {
-		/* Of a read again all: in two parts a write could come between. */
+		/* A read is made again as a whole: between two parts a write could come. */
 		if (req->op == OP_WRITE)
 			request_advance(req, (size_t)res);
 		issue_to_worker_again(req);

@@ -71,8 +71,8 @@ static ssize_t read_nowait(const struct request *req)
 }
 
 /*
- * A short result is the end of the file, or of what is cached.  What misses is read
- * as a whole by somebody else: in two parts a write could come between.
+ * A short result is the end of the file, or of what is cached.  In the second case
+ * another lane reads all of it again: between two parts a write could come.
  */
 static bool read_cached(struct request *req, ssize_t *res)
 {
@@ -104,9 +104,9 @@ static bool write_plain(struct request *req, ssize_t *res)
 }
 
 /*
- * The file system may refuse the flag, or take it and yet need to wait.  Half a page,
- * which small blocks make possible, is finished at once, even if that waits: the rest
- * could no longer be refused.
+ * The file system may refuse the flag, or take it and yet need to wait.  One whose
+ * blocks are smaller than a page may write a part.  The rest is written at once, even
+ * if that waits: nobody could refuse the request any more.
  */
 static bool write_cached(struct request *req, enum file_kind kind, ssize_t *res)
 {

@@ -217,9 +217,9 @@ static bool is_lone_copy(const struct request *req)
 }
 
 /*
- * Where the file system takes NOWAIT a ring tries that first, and what it does only a part
- * of, it continues by another call: the parts are torn for other processes.  IOSQE_ASYNC
- * would do without, but then the descriptor is looked up after the submission (6.18).
+ * A ring first tries NOWAIT if the file system takes it.  It finishes a partial transfer by a
+ * second call, and other processes see the parts.  IOSQE_ASYNC makes it one call, but then the
+ * kernel looks the descriptor up after the submission (6.18).
  */
 static bool could_be_split(const struct request *req, enum file_kind kind)
 {

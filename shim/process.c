@@ -75,8 +75,8 @@ int process_start(void)
 }
 
 /*
- * Where the kernel wipes nothing, as in some sandboxes and emulators.  An older handler may have
- * begun already, where it does.
+ * For kernels that wipe nothing, as some sandboxes and emulators do.  If the page was wiped, a
+ * handler that ran before this one may have started the child's AIO already.
  */
 static void begin_anew(void)
 {

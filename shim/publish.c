@@ -12,14 +12,17 @@
 #include "stats.h"
 #include "waiter.h"
 
-/* The error of a connection, which the call that returned it took away from all others? */
+/* Is it the error of a connection?  The kernel reports it to one call only. */
 static bool is_told_once(const struct request *req)
 {
 	return S_ISSOCK(req->descriptor.mode) && req->res < 0 && req->res != -EFAULT &&
 	       req->res != -EAGAIN && req->res != -ECANCELED;
 }
 
-/* As a system call: a partial transfer hides the error that ended it, if that can be had again. */
+/*
+ * As a system call: a partial transfer hides the error that ended it.  But an error that
+ * no later call would report is the result.
+ */
 ssize_t publish_final_result(const struct request *req)
 {
 	if (req->done == 0 || is_told_once(req))

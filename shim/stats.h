@@ -24,7 +24,7 @@
 	X(inline_writes, "writes completed inside the submitting call")                        \
 	X(direct_reads, "reads submitted to Linux AIO by the caller")                          \
 	X(direct_writes, "writes submitted to Linux AIO by the caller")                        \
-	X(offloaded_reads, "reads handed to a worker by the caller")                           \
+	X(offloaded_reads, "reads handed to the copier or a worker by the caller")             \
 	X(offloaded_writes, "writes handed to a worker by the caller")                         \
 	X(offloaded_syncs, "syncs handed to a worker by the caller")                           \
 	X(direct_spins, "waits for Linux AIO that ended before they slept")                    \
