@@ -307,3 +307,12 @@ int nr_private_fds(int max)
 	check_equal(sscanf(name.release, "%d.%d", &major, &minor), 2);
 	return major > 6 || (major == 6 && minor >= 7) || max < 1000 ? max : 1000;
 }
+
+void set_soft_limit(int resource, rlim_t value)
+{
+	struct rlimit limit;
+
+	check_equal(getrlimit(resource, &limit), 0);
+	limit.rlim_cur = value;
+	check_equal(setrlimit(resource, &limit), 0);
+}

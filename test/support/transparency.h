@@ -12,6 +12,7 @@
 #include "support.h"
 
 #include <pthread.h>
+#include <sys/resource.h>
 #include <sys/types.h>
 
 /* A test which is one function run in a child; the child returns 0. */
@@ -101,6 +102,9 @@ int nr_private_fds(int max);
 
 /* Install a handler of the simple kind. */
 void handle_signal(int signo, void (*handler)(int signo), int flags);
+
+/* As setrlimit, of the soft limit alone. */
+void set_soft_limit(int resource, rlim_t value);
 
 /* Give up root, if held, for good: become a user id which nothing else uses. */
 void become_nobody(void);

@@ -10,7 +10,6 @@
 
 #include <poll.h>
 #include <pty.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <termios.h>
@@ -110,15 +109,6 @@ static void *close_lines(void *arg)
 
 /* ---- close returns, however few fds are left ---- */
 
-static void limit_fds(rlim_t nr)
-{
-	struct rlimit limit;
-
-	check_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
-	limit.rlim_cur = nr;
-	check_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
-}
-
 static void take_all_fds(void)
 {
 	while (open("/dev/null", O_RDWR | O_CLOEXEC) >= 0)
@@ -129,7 +119,7 @@ static void take_all_fds(void)
 /* Of 1024, which is what most programs have. */
 static int close_returns_with_usual_limit(void *open_line)
 {
-	limit_fds(1024);
+	set_soft_limit(RLIMIT_NOFILE, 1024);
 	open_lines(open_line, NR_LINES);
 	use_lines();
 	join_thread(start_thread(close_lines, NULL));
@@ -139,7 +129,7 @@ static int close_returns_with_usual_limit(void *open_line)
 /* Of so few that none is free above 1000. */
 static int close_returns_with_small_limit(void *open_line)
 {
-	limit_fds(256);
+	set_soft_limit(RLIMIT_NOFILE, 256);
 	open_lines(open_line, 1);
 	use_lines();
 	join_thread(start_thread(close_lines, NULL));
@@ -148,7 +138,7 @@ static int close_returns_with_small_limit(void *open_line)
 
 static int close_returns_with_none_left(void *open_line)
 {
-	limit_fds(1024);
+	set_soft_limit(RLIMIT_NOFILE, 1024);
 	open_lines(open_line, NR_LINES);
 	take_all_fds();
 	submit_lines();
@@ -171,7 +161,7 @@ static int blocked_requests_take_no_fd(void *open_line)
 {
 	unsigned int nr_before;
 
-	limit_fds(1024);
+	set_soft_limit(RLIMIT_NOFILE, 1024);
 	open_lines(open_line, NR_LINES);
 	use_aio_briefly(); /* before Linux 6.7 the library itself may need one or two */
 	nr_before = nr_fds();

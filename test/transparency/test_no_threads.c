@@ -9,19 +9,9 @@
  */
 #include "transparency.h"
 
-#include <sys/resource.h>
 #include <sys/socket.h>
 
 #define NR_READS 12 /* fewer than threads that a library may have */
-
-static void limit_threads(rlim_t value)
-{
-	struct rlimit limit;
-
-	check_equal(getrlimit(RLIMIT_NPROC, &limit), 0);
-	limit.rlim_cur = value;
-	check_equal(setrlimit(RLIMIT_NPROC, &limit), 0);
-}
 
 /* Which helpers there are: none, those of a read that need not wait, or those of everything. */
 enum use { NO_USE, ONE_READ, ALL_USES };
@@ -46,7 +36,7 @@ static void begin_shortage(enum use use)
 		read_what_is_there();
 	else if (use == ALL_USES)
 		use_aio();
-	limit_threads(1);
+	set_soft_limit(RLIMIT_NPROC, 1);
 }
 
 /* True if it was accepted. */
@@ -103,7 +93,7 @@ static int close_in_shortage(enum use use)
 	begin_shortage(use);
 	for (int i = 0; i < 5; i++)
 		close_blocked();
-	limit_threads(1000);
+	set_soft_limit(RLIMIT_NPROC, 1000);
 	use_aio();
 	return 0;
 }
@@ -132,7 +122,7 @@ static int cancel_in_shortage(enum use use)
 		cancel_blocked(fds[0], fds[1]);
 		close_pair(fds);
 	}
-	limit_threads(1000);
+	set_soft_limit(RLIMIT_NPROC, 1000);
 	use_aio();
 	return 0;
 }
@@ -155,7 +145,7 @@ static int list_in_shortage(void)
 	check_equal(errno, EAGAIN);
 	for (int i = 0; i < NR_READS; i++)
 		check(aio_error(&reads[i]) != EINPROGRESS && aio_error(&reads[i]) != 0);
-	limit_threads(1000);
+	set_soft_limit(RLIMIT_NPROC, 1000);
 	write_fully(fds[1], "abcdefghijkl", NR_READS);
 	check_equal(lio_listio(LIO_WAIT, list, NR_READS, NULL), 0);
 	check_memory(bytes, "abcdefghijkl", NR_READS);
@@ -299,7 +289,7 @@ static int call_back_for_lists(enum use use)
 		else
 			check_equal(errno, EAGAIN);
 	}
-	limit_threads(1000);
+	set_soft_limit(RLIMIT_NPROC, 1000);
 	use_aio();
 	eventually(nr_callbacks == nr_expected);
 	return 0;
@@ -321,7 +311,7 @@ static int leave_after_shortage(enum use use)
 		if (!is_accepted || outcome(&cb) != 1)
 			read_fully(fds[0], NULL, 1);
 	}
-	limit_threads(1000);
+	set_soft_limit(RLIMIT_NPROC, 1000);
 	use_aio();
 	eventually(nr_tasks() == 1);
 	return 0;
@@ -338,7 +328,7 @@ static int serve_after_shortage(enum use use)
 		open_pipe(pipes[i]);
 		is_accepted[i] = try_read(&reads[i], pipes[i][0], &bytes[i], 1);
 	}
-	limit_threads(1000);
+	set_soft_limit(RLIMIT_NPROC, 1000);
 	use_aio_briefly();
 	for (int i = 0; i < NR_READS; i++) {
 		write_fully(pipes[i][1], "x", 1);
@@ -396,7 +386,7 @@ static int keep_signals(enum use use)
 	call_everything(fds);
 	close_pair(fds);
 	check_signals();
-	limit_threads(1000);
+	set_soft_limit(RLIMIT_NPROC, 1000);
 	use_aio();
 	check_signals();
 	return 0;
