@@ -75,8 +75,10 @@
 #include "waiter.h"
 #include "workers.h"
 
-#define ROUNDS_MAX 64       /* of what is answered on the spot, before the backend is served */
-#define TICK_NS    4000000u /* how often to look while something has to be watched */
+#define ROUNDS_MAX 64 /* of what is answered on the spot, before the backend is served */
+/* How often to look while something has to be watched: ever more rarely at full signal queues. */
+#define TICK_NS     4000000u
+#define TICK_MAX_NS 1000000000u
 
 /* --- publish ----------------------------------------------------------- */
 
@@ -364,28 +366,38 @@ static void publish_ended(void)
 	}
 }
 
-/* Some things tell nobody when they change: a full signal queue, a blocked pool. */
-static bool is_watching(void)
+/* Some things tell nobody when they change: a blocked pool, */
+static bool is_watching_closely(void)
 {
-	return !TAILQ_EMPTY(&ledger.awaiting) || notify_is_waiting() ||
+	return !TAILQ_EMPTY(&ledger.awaiting) || notify_is_waiting_for_thread() ||
 	       thread_pool_is_waiting(&workers) || quiesce_is_watching() ||
 	       !TAILQ_EMPTY(&ledger.stranded);
 }
 
+/* and a full signal queue, which may stay full for ever. */
+static bool is_watching(void)
+{
+	return notify_is_waiting() || is_watching_closely();
+}
+
 static uint64_t tick(void)
 {
+	bool is_close = is_watching_closely();
 	uint64_t now;
 
-	if (!is_watching())
+	if (!is_close && !notify_is_waiting())
 		return UINT64_MAX;
 	now = clock_now_ns();
-	if (now >= ledger.tick_at) {
-		notify_tick();
+	if (now >= ledger.tick_at || (is_close && ledger.tick_at > now + TICK_NS)) {
+		if (notify_tick() || is_close || ledger.tick_ns == 0)
+			ledger.tick_ns = TICK_NS;
+		else if (ledger.tick_ns < TICK_MAX_NS)
+			ledger.tick_ns *= 2;
 		thread_pool_tick(&workers);
 		issue_stranded();
 		pump_watch_awaiting();
 		quiesce_tick();
-		ledger.tick_at = now + TICK_NS;
+		ledger.tick_at = now + ledger.tick_ns;
 	}
 	return ledger.tick_at - now;
 }
@@ -430,7 +442,9 @@ static uint64_t settle(void)
 		return 0;
 	if (!is_watching())
 		return UINT64_MAX;
-	return next_tick < TICK_NS ? next_tick : TICK_NS;
+	return next_tick == UINT64_MAX || (is_watching_closely() && next_tick > TICK_NS)
+		       ? TICK_NS
+		       : next_tick;
 }
 
 static bool is_idle(void)

@@ -24,7 +24,8 @@ struct ledger {
 	struct request_list stranded; /* for want of a thread: streams, tried now and then */
 	uint64_t slots_to_wake;       /* of waiters, gathered over a batch */
 	uint64_t nr_publishings;      /* how often all that had ended was published */
-	uint64_t tick_at;             /* when to look again at what has to be watched */
+	uint64_t tick_at;             /* when to look again at what has to be watched, */
+	uint64_t tick_ns;             /* and how long after the look before */
 };
 
 extern struct ledger ledger;

@@ -239,13 +239,18 @@ void notify_deliver(struct request *req)
 
 bool notify_is_waiting(void)
 {
-	return !TAILQ_EMPTY(&undelivered) || thread_pool_is_waiting(&callbacks);
+	return !TAILQ_EMPTY(&undelivered) || notify_is_waiting_for_thread();
 }
 
-void notify_tick(void)
+bool notify_is_waiting_for_thread(void)
+{
+	return thread_pool_is_waiting(&callbacks);
+}
+
+bool notify_tick(void)
 {
 	struct request_list list = TAILQ_HEAD_INITIALIZER(list);
-	bool is_stuck[NR_KINDS] = { false };
+	bool is_stuck[NR_KINDS] = { false }, has_delivered = false;
 	struct request *req;
 
 	TAILQ_CONCAT(&list, &undelivered, list_link);
@@ -257,9 +262,12 @@ void notify_tick(void)
 		if (is_stuck[kind] || deliver(req) < 0) {
 			is_stuck[kind] = true;
 			put_off(req);
+		} else {
+			has_delivered = true;
 		}
 	}
 	thread_pool_tick(&callbacks);
+	return has_delivered;
 }
 
 void notify_start(void)

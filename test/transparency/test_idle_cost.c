@@ -141,10 +141,35 @@ static int idle_in_suspend(void)
 	return 0;
 }
 
+/* Signals that find no room are tried again, but ever more rarely while nobody takes one. */
+static int idle_with_a_full_signal_queue(void)
+{
+	static struct aiocb cbs[NR_BLOCKED];
+	static char bytes[NR_BLOCKED];
+	int fds[2];
+
+	become_nobody();
+	open_pipe(fds);
+	set_soft_limit(RLIMIT_SIGPENDING, 0);
+	change_mask(SIG_BLOCK, SIGRTMIN);
+	for (int i = 0; i < NR_BLOCKED; i++) {
+		aiocb_init(&cbs[i], fds[0], &bytes[i], 1, 0);
+		notify_by_signal(&cbs[i].aio_sigevent, SIGRTMIN, i);
+		check_equal(aio_read(&cbs[i]), 0);
+	}
+	write_fully(fds[1], "xxxx", NR_BLOCKED);
+	for (int i = 0; i < NR_BLOCKED; i++)
+		await(&cbs[i]);
+	do_nothing(LEAVE_MS * UINT64_C(1000000));
+	check_cost();
+	return 0;
+}
+
 TEST_IN_CHILD(test_idle_process_costs_little_at_once, idle_at_once, 30000)
 TEST_IN_CHILD(test_idle_process_costs_nothing_later, idle_later, 30000)
 TEST_IN_CHILD(test_blocked_requests_cost_nothing, idle_with_blocked_requests, 30000)
 TEST_IN_CHILD(test_wait_for_a_blocked_request_costs_nothing, idle_in_suspend, 30000)
+TEST_IN_CHILD(test_full_signal_queue_costs_nothing, idle_with_a_full_signal_queue, 30000)
 
 int main(void)
 {
@@ -153,6 +178,7 @@ int main(void)
 		cmocka_unit_test(test_idle_process_costs_nothing_later),
 		cmocka_unit_test(test_blocked_requests_cost_nothing),
 		cmocka_unit_test(test_wait_for_a_blocked_request_costs_nothing),
+		cmocka_unit_test(test_full_signal_queue_costs_nothing),
 	};
 
 	return cmocka_run_group_tests_name("idle_cost", tests, NULL, NULL);
