@@ -35,7 +35,9 @@
 static struct uring uring;
 static const struct backend_events *events;
 static bool is_wake_armed;
-static bool has_lost; /* the kernel refused to be entered */
+static bool has_lost;        /* the kernel refused to be entered */
+static unsigned nr_pending;  /* prepared or in flight, the wake too */
+static unsigned nr_of_files; /* transfers among these */
 
 /* Before the ring is entered.  False: it is lost. */
 static bool may_enter(void)
@@ -74,6 +76,7 @@ static struct io_uring_sqe *get_sqe(void)
 
 	if (!sqe && !has_lost && submit_prepared())
 		sqe = io_uring_get_sqe(&uring.ring);
+	nr_pending += sqe != NULL;
 	return sqe;
 }
 
@@ -99,6 +102,7 @@ static int submit(struct request *req)
 		return -EAGAIN;
 	prep_request(sqe, req);
 	sqe->user_data = (uint64_t)(uintptr_t)req;
+	nr_of_files += descriptor_is_file(&req->descriptor);
 	return 0;
 }
 
@@ -146,6 +150,11 @@ static void drop_lost_wake(void)
 	is_wake_armed = false;
 }
 
+static bool is_registered(void)
+{
+	return uring.memory || uring.features & URING_REGISTERED;
+}
+
 /*
  * Requests that block keep a thread of the kernel's each, of which there are few
  * by default: then nothing else that needs one would be served.
@@ -155,7 +164,7 @@ static void raise_worker_limit(void)
 	unsigned limits[2] = { KERNEL_WORKERS, 0 }; /* for files; the others are not bounded */
 	unsigned op = IORING_REGISTER_IOWQ_MAX_WORKERS;
 
-	if (uring.memory || uring.features & URING_REGISTERED)
+	if (is_registered())
 		op |= URING_REGISTER_USE_REGISTERED;
 	RAW_SYSCALL(__NR_io_uring_register, uring.ring.enter_ring_fd, op, limits, 2);
 }
@@ -169,6 +178,7 @@ static int open_ring(const struct backend_events *events_)
 	events = events_;
 	is_wake_armed = false;
 	has_lost = false;
+	nr_pending = nr_of_files = 0;
 	raise_worker_limit();
 	if (!(uring.features & URING_FUTEX))
 		wake_timer(); /* now: it passes through a descriptor that the program may expect free */
@@ -196,13 +206,36 @@ static void arm_wake(uint32_t wake_value)
 	is_wake_armed = true;
 }
 
+/*
+ * Submit and sleep; without @timeout_ns, UINT64_MAX, for ever.  Only while a file is read or
+ * written is that a wait for I/O, which the machine's statistics may count and for which the
+ * kernel may speed up the processor.
+ */
+static int submit_and_sleep(uint64_t timeout_ns)
+{
+	struct __kernel_timespec timeout = {
+		.tv_sec = (int64_t)(timeout_ns / 1000000000u),
+		.tv_nsec = (long long)(timeout_ns % 1000000000u),
+	};
+	bool is_forever = timeout_ns == UINT64_MAX;
+	struct io_uring_cqe *cqe;
+
+	if (uring.features & URING_NO_IOWAIT && nr_of_files == 0)
+		return uring_sleep(&uring.ring, is_registered(), is_forever ? NULL : &timeout);
+	if (is_forever)
+		return io_uring_submit_and_wait(&uring.ring, 1);
+	return io_uring_submit_and_wait_timeout(&uring.ring, &cqe, 1, &timeout, NULL);
+}
+
 static void wait_ring(uint32_t wake_value, uint64_t timeout_ns)
 {
 	static uint64_t longest_sleep_ns = SLEEP_FIRST_NS;
-	struct __kernel_timespec timeout;
-	struct io_uring_cqe *cqe;
 	int ret;
 
+	if (nr_pending == 0) { /* it takes no ring to wait for messages */
+		backend_threads.wait(wake_value, timeout_ns);
+		return;
+	}
 	arm_wake(wake_value);
 	stats_inc(engine_enters);
 	if (!(uring.features & URING_FUTEX)) {
@@ -214,18 +247,12 @@ static void wait_ring(uint32_t wake_value, uint64_t timeout_ns)
 	}
 	if (!may_enter())
 		return;
-	if (timeout_ns == UINT64_MAX) {
-		check_entry(io_uring_submit_and_wait(&uring.ring, 1));
-	} else {
-		timeout.tv_sec = (int64_t)(timeout_ns / 1000000000u);
-		timeout.tv_nsec = (long long)(timeout_ns % 1000000000u);
-		ret = io_uring_submit_and_wait_timeout(&uring.ring, &cqe, 1, &timeout, NULL);
-		check_entry(ret);
-		if (ret != -ETIME)
-			longest_sleep_ns = SLEEP_FIRST_NS;
-		else if (longest_sleep_ns < SLEEP_LAST_NS)
-			longest_sleep_ns *= 2;
-	}
+	ret = submit_and_sleep(timeout_ns);
+	check_entry(ret);
+	if (ret != -ETIME)
+		longest_sleep_ns = SLEEP_FIRST_NS;
+	else if (longest_sleep_ns < SLEEP_LAST_NS)
+		longest_sleep_ns *= 2;
 }
 
 static void flush_ring(void)
@@ -239,14 +266,19 @@ static void report(uint64_t data, int res)
 {
 	struct request *req = (struct request *)(uintptr_t)(data & ~DATA_CANCEL);
 
-	if (data == DATA_WAKE)
-		is_wake_armed = is_wake_armed && res == -ECANCELED; /* that was of a lost timer */
-	else if (data == (DATA_WAKE | DATA_CANCEL))
+	if (data == LIBURING_UDATA_TIMEOUT)
 		return;
-	else if (data & DATA_CANCEL)
+	nr_pending--;
+	if (data == DATA_WAKE) {
+		is_wake_armed = is_wake_armed && res == -ECANCELED; /* that was of a lost timer */
+	} else if (data == (DATA_WAKE | DATA_CANCEL)) {
+		return;
+	} else if (data & DATA_CANCEL) {
 		events->cancelled(req, res);
-	else if (data != LIBURING_UDATA_TIMEOUT)
+	} else {
+		nr_of_files -= descriptor_is_file(&req->descriptor);
 		events->complete(req, res);
+	}
 }
 
 static bool reap_ring(void)

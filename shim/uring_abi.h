@@ -6,10 +6,13 @@
 #ifndef RTAIO_URING_ABI_H
 #define RTAIO_URING_ABI_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
 #include <liburing.h>
+
+#include "futex.h"
 
 /* Linux 6.3: io_uring_register() by a registered index */
 #define URING_REGISTER_USE_REGISTERED (1U << 31)
@@ -36,6 +39,30 @@ static inline void uring_prep_futex_wait(struct io_uring_sqe *sqe, _Atomic uint3
 	sqe->addr = (uint64_t)(uintptr_t)word;
 	sqe->addr2 = expected;
 	sqe->addr3 = 0xffffffffu; /* any waker */
+}
+
+/* Linux 6.15 */
+#define URING_FEAT_NO_IOWAIT  (1U << 17)
+#define URING_ENTER_NO_IOWAIT (1U << 7)
+
+/*
+ * As io_uring_submit_and_wait_timeout() for one completion, but the sleep does not count as
+ * a wait for I/O.  @timeout may be NULL.  The kernel has URING_FEAT_NO_IOWAIT.
+ */
+static inline int uring_sleep(struct io_uring *ring, bool is_registered,
+			      const struct __kernel_timespec *timeout)
+{
+	struct io_uring_getevents_arg arg = { .ts = (uint64_t)(uintptr_t)timeout };
+	unsigned flags = IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG | URING_ENTER_NO_IOWAIT;
+	unsigned tail = ring->sq.sqe_tail;
+
+	if (is_registered)
+		flags |= IORING_ENTER_REGISTERED_RING;
+	ring->sq.sqe_head = tail;
+	io_uring_smp_store_release(ring->sq.ktail, tail);
+	return (int)RAW_SYSCALL(__NR_io_uring_enter, ring->enter_ring_fd,
+				tail - io_uring_smp_load_acquire(ring->sq.khead), 1, flags, &arg,
+				sizeof(arg));
 }
 
 /*

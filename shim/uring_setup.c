@@ -180,6 +180,8 @@ static int try_setup(struct uring *uring, const struct attempt *attempt, unsigne
 		uring_teardown(uring);
 		return -ENOSYS; /* before 5.7: worker threads serve better */
 	}
+	if (params.features & URING_FEAT_NO_IOWAIT)
+		uring->features |= config.uring_features & URING_NO_IOWAIT;
 	return 0;
 }
 

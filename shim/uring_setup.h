@@ -19,6 +19,7 @@ enum uring_feature {
 	URING_COOP = 1u << 2,       /* COOP_TASKRUN (5.19) */
 	URING_REGISTERED = 1u << 3, /* ring descriptor registered and closed (5.18) */
 	URING_FUTEX = 1u << 4,      /* IORING_OP_FUTEX_WAIT (6.7) */
+	URING_NO_IOWAIT = 1u << 5,  /* a sleep need not count as a wait for I/O (6.15) */
 };
 
 struct uring {

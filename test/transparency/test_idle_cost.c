@@ -4,18 +4,24 @@
  *
  * After use, with nothing to do or with requests that are blocked, neither the
  * program's thread nor a helper takes processor time or wakes up again and
- * again.
+ * again, and none counts as waiting for I/O.
  */
 #include "transparency.h"
 
 #include <dirent.h>
 #include <sys/resource.h>
+#include <sys/utsname.h>
 
 #define IDLE_NS    3000000000
 #define WAKES_MAX  10 /* in all that time, of all threads together */
 #define CPU_MAX_US 30000
 #define LEAVE_MS   4000 /* helpers may stay for a while, and then leave */
 #define NR_BLOCKED 4
+
+#define NR_PROCESSES 32
+#define BETWEEN_NS   100000000
+#define NR_LOOKS     100
+#define LOOK_NS      2000000
 
 /* Of one thread; 0 if it has ended. */
 static long nr_switches(const char *tid)
@@ -165,11 +171,116 @@ static int idle_with_a_full_signal_queue(void)
 	return 0;
 }
 
+/* How many sleeping threads of the whole machine count as waiting for I/O. */
+static long nr_waiting_for_io(void)
+{
+	FILE *stat = fopen("/proc/stat", "r");
+	char line[512];
+	long nr = -1;
+
+	while (stat && fgets(line, sizeof(line), stat))
+		if (sscanf(line, "procs_blocked %ld", &nr) == 1)
+			break;
+	if (stat)
+		fclose(stat);
+	return nr;
+}
+
+static long least_waiting_for_io(void)
+{
+	long least = nr_waiting_for_io();
+
+	for (int i = 0; i < NR_LOOKS; i++) {
+		long nr = nr_waiting_for_io();
+
+		least = nr < least ? nr : least;
+		do_nothing(LOOK_NS);
+	}
+	return least;
+}
+
+static void read_a_byte(int fds[2])
+{
+	struct aiocb cb;
+	char byte;
+
+	submit_read(&cb, fds[0], &byte, 1, 0);
+	write_fully(fds[1], "x", 1);
+	check_equal(outcome(&cb), 1);
+}
+
+/* Its helpers sleep nearly always: between two requests, and during one that is blocked. */
+static _Noreturn void be_idle(bool is_blocked, int ready)
+{
+	static struct aiocb cb;
+	static char byte;
+	int fds[2], others[2];
+
+	open_pipe(fds);
+	open_pipe(others);
+	if (is_blocked)
+		submit_read(&cb, others[0], &byte, 1, 0);
+	read_a_byte(fds);
+	eventually(others_are_asleep());
+	write_fully(ready, "x", 1);
+	for (;;) {
+		do_nothing(BETWEEN_NS);
+		if (!is_blocked)
+			read_a_byte(fds);
+	}
+}
+
+/*
+ * The kernel counts for the whole machine only; so there are many processes, and
+ * the least counts that was seen, whatever others do.
+ */
+static int idle_processes(bool are_blocked)
+{
+	long before = least_waiting_for_io();
+	char bytes[NR_PROCESSES];
+	int ready[2];
+
+	if (before < 0) {
+		printf("# the kernel does not count threads that wait for I/O\n");
+		return CHILD_SKIPPED;
+	}
+	open_pipe(ready);
+	for (int i = 0; i < NR_PROCESSES; i++)
+		if (fork() == 0)
+			be_idle(are_blocked, ready[1]);
+	for (int i = 0; i < NR_PROCESSES; i++)
+		check_equal(read(ready[0], &bytes[i], 1), 1);
+	eventually(least_waiting_for_io() < before + NR_PROCESSES / 2);
+	return 0;
+}
+
+static int idle_between_requests(void)
+{
+	return idle_processes(false);
+}
+
+/* Before Linux 6.15 no sleep on io_uring can be told from a wait for I/O. */
+static int idle_with_a_blocked_request(void)
+{
+	struct utsname name;
+	int major = 0, minor = 0;
+
+	uname(&name);
+	sscanf(name.release, "%d.%d", &major, &minor);
+	if (major * 100 + minor < 615) {
+		printf("# Linux %d.%d may count it as one\n", major, minor);
+		return CHILD_SKIPPED;
+	}
+	return idle_processes(true);
+}
+
 TEST_IN_CHILD(test_idle_process_costs_little_at_once, idle_at_once, 30000)
 TEST_IN_CHILD(test_idle_process_costs_nothing_later, idle_later, 30000)
 TEST_IN_CHILD(test_blocked_requests_cost_nothing, idle_with_blocked_requests, 30000)
 TEST_IN_CHILD(test_wait_for_a_blocked_request_costs_nothing, idle_in_suspend, 30000)
 TEST_IN_CHILD(test_full_signal_queue_costs_nothing, idle_with_a_full_signal_queue, 30000)
+TEST_OR_SKIP(test_pause_between_requests_is_no_wait_for_io, idle_between_requests, 30000)
+TEST_OR_SKIP(test_blocked_request_is_no_wait_for_io, idle_with_a_blocked_request, 30000)
 
 int main(void)
 {
@@ -179,6 +290,8 @@ int main(void)
 		cmocka_unit_test(test_blocked_requests_cost_nothing),
 		cmocka_unit_test(test_wait_for_a_blocked_request_costs_nothing),
 		cmocka_unit_test(test_full_signal_queue_costs_nothing),
+		cmocka_unit_test(test_pause_between_requests_is_no_wait_for_io),
+		cmocka_unit_test(test_blocked_request_is_no_wait_for_io),
 	};
 
 	return cmocka_run_group_tests_name("idle_cost", tests, NULL, NULL);
