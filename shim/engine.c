@@ -36,6 +36,8 @@ enum verdict {
 	VERDICT_NO_THREAD,
 };
 
+#define CALM_NS 1000000000u
+
 struct inbox engine_inbox = INBOX_INIT;
 
 static const struct engine_client *client;
@@ -44,6 +46,7 @@ static _Atomic(const char *) serving; /* engine writes, introspection reads */
 static _Atomic uint32_t verdict;      /* engine writes, a starter waits */
 static _Atomic pid_t tid;             /* engine writes */
 static uint64_t idle_since;           /* engine only; 0: not idle */
+static bool has_trimmed;              /* engine only: since the last message */
 
 void engine_init(const struct engine_client *client_)
 {
@@ -161,8 +164,10 @@ void engine_receive(void)
 {
 	struct message *message = inbox_take(&engine_inbox), *next;
 
-	if (message)
+	if (message) {
 		idle_since = 0; /* also for what ends before anybody asks whether it is idle */
+		has_trimmed = false;
+	}
 	for (; message; message = next) {
 		next = message->next; /* the message may be gone once it is received */
 		client->receive(message);
@@ -190,6 +195,19 @@ static uint64_t idle_time(uint64_t timeout_ns)
 	return now - idle_since;
 }
 
+/* The memory of a burst does not wait for what is left of it to end, which may be blocked. */
+static void doze(uint32_t wake_value, uint64_t timeout_ns)
+{
+	bool may_trim = timeout_ns > CALM_NS && !has_trimmed && request_may_trim();
+	uint64_t until = may_trim ? clock_now_ns() + CALM_NS : 0;
+
+	backend->wait(wake_value, may_trim ? CALM_NS : timeout_ns);
+	if (may_trim && clock_now_ns() >= until) {
+		request_trim();
+		has_trimmed = true;
+	}
+}
+
 /* Sleep, or find that there is no need to.  True: idle for long enough to leave. */
 static bool rest(uint64_t timeout_ns)
 {
@@ -198,8 +216,10 @@ static bool rest(uint64_t timeout_ns)
 	bool is_idle = timeout_ns == UINT64_MAX && client->is_idle();
 	uint32_t wake_value;
 
-	if (is_idle && idle_for >= idle_ns)
+	if (is_idle && idle_for >= idle_ns) {
+		request_trim();
 		return true;
+	}
 	if (!inbox_fall_asleep(&engine_inbox, &wake_value)) {
 		if (backend->is_pressing && backend->is_pressing()) {
 			engine_flush();
@@ -207,7 +227,7 @@ static bool rest(uint64_t timeout_ns)
 		}
 		return false;
 	}
-	backend->wait(wake_value, is_idle ? idle_ns - idle_for : timeout_ns);
+	doze(wake_value, is_idle ? idle_ns - idle_for : timeout_ns);
 	inbox_wake_up(&engine_inbox);
 	reap();
 	return false;

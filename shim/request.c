@@ -5,10 +5,14 @@
  * A Treiber stack of indices, with a tag next to the head so that a pop which
  * slept through a pop and a push of the same record fails (ABA), over chunks
  * that double in size.  What was never used is taken by bumping high_water, so
- * growing and forgetting after fork touch no record.
+ * growing and forgetting after fork touch no record.  The other way is
+ * request_trim(): the memory of the last records, if all are free, goes back to
+ * the kernel, and they count as never used.  Zeros are there then for who looks
+ * at them late; when they are used again their generations go on.
  *
  * Both sides of every atomic here are request_alloc() and request_free(), in
- * any thread, in handlers too.  test/model/freelist.pml is the model.
+ * any thread, in handlers too, and request_trim().  test/model/freelist.pml is the
+ * model.
  */
 #include "request.h"
 
@@ -22,9 +26,13 @@
 #define CHUNK_FIRST_BITS 8u  /* 256 records */
 #define CHUNK_NR         18u /* 256 * (2^18 - 1): 67 million records */
 
+#define RECORDS_KEPT 4096u /* by request_trim(), and the rest of their chunk */
+
 static _Atomic(struct request *) chunks[CHUNK_NR];
 static _Atomic uint64_t free_head;  /* tag << 32 | index + 1; 0 in the low half: empty */
 static _Atomic uint32_t high_water; /* indices below were in use at some time */
+static _Atomic uint32_t
+	generation_min; /* of what is at or above it: request_trim() has been there */
 
 /* Chunk k begins at index 256 * (2^k - 1). */
 static unsigned chunk_of(uint32_t index)
@@ -83,6 +91,18 @@ static struct request *pop_free(void)
 	return NULL;
 }
 
+static struct request *begin_record(uint32_t index)
+{
+	struct request *req = mapped_record(index);
+	uint32_t generation = atomic_load(&generation_min);
+
+	req->index = index;
+	atomic_store(&req->place, PLACE_FREE);
+	if (request_generation(req) < generation)
+		atomic_store(&req->word, (uint64_t)generation << 32);
+	return req;
+}
+
 static struct request *take_unused(void)
 {
 	uint32_t index = atomic_load(&high_water);
@@ -94,12 +114,8 @@ static struct request *take_unused(void)
 			return NULL;
 		if (!atomic_load(&chunks[chunk]) && !map_chunk(chunk))
 			return NULL;
-		if (atomic_compare_exchange_weak(&high_water, &index, index + 1u)) {
-			struct request *req = mapped_record(index);
-
-			req->index = index;
-			return req;
-		}
+		if (atomic_compare_exchange_weak(&high_water, &index, index + 1u))
+			return begin_record(index);
 	}
 }
 
@@ -126,15 +142,100 @@ struct request *request_alloc(void)
 	return req;
 }
 
-void request_free(struct request *req)
+static void push_free(struct request *req)
 {
 	uint64_t head = atomic_load(&free_head), next;
 
-	request_set_place(req, PLACE_FREE);
 	do {
 		atomic_store_explicit(&req->free_next, (uint32_t)head, memory_order_relaxed);
 		next = ((head >> 32) + 1u) << 32 | (req->index + 1u);
 	} while (!atomic_compare_exchange_weak(&free_head, &head, next));
+}
+
+void request_free(struct request *req)
+{
+	request_set_place(req, PLACE_FREE);
+	push_free(req);
+}
+
+/* From which chunk on are all records below @high at @place? */
+static uint32_t find_surplus(uint32_t high, enum request_place place)
+{
+	uint32_t end = high;
+
+	while (end > RECORDS_KEPT && request_place(mapped_record(end - 1u)) == place)
+		end--;
+	end = chunk_start(chunk_of(end) + 1u);
+	return end < high ? end : high;
+}
+
+/* From the free list; nobody else takes them from here on. */
+static void take_spare(void)
+{
+	uint64_t head = atomic_load(&free_head);
+
+	while (!atomic_compare_exchange_weak(&free_head, &head, ((head >> 32) + 1u) << 32))
+		continue;
+	for (uint32_t next = (uint32_t)head; next != 0;) {
+		struct request *req = mapped_record(next - 1u);
+
+		atomic_store(&req->place, PLACE_SPARE);
+		next = atomic_load_explicit(&req->free_next, memory_order_relaxed);
+	}
+}
+
+/* Give back those below @end, the lowest on top; note the generations of the others. */
+static void split_spare(uint32_t end, uint32_t high)
+{
+	uint32_t generation = atomic_load(&generation_min);
+
+	for (uint32_t index = high; index-- > 0;) {
+		struct request *req = mapped_record(index);
+
+		if (request_place(req) != PLACE_SPARE)
+			continue;
+		if (index < end) {
+			atomic_store(&req->place, PLACE_FREE);
+			push_free(req);
+		} else if (request_generation(req) > generation) {
+			generation = request_generation(req);
+		}
+	}
+	atomic_store(&generation_min, generation);
+}
+
+/* From the start of a chunk; should the kernel refuse, as with locked memory, all stays. */
+static void discard(uint32_t begin, uint32_t end)
+{
+	for (unsigned chunk = chunk_of(begin); chunk_start(chunk) < end; chunk++) {
+		uint32_t next = chunk_start(chunk + 1u);
+		size_t nr = (end < next ? end : next) - chunk_start(chunk);
+
+		RAW_SYSCALL(SYS_madvise, mapped_record(chunk_start(chunk)),
+			    nr * sizeof(struct request) & ~(size_t)4095u, MADV_DONTNEED);
+	}
+}
+
+bool request_may_trim(void)
+{
+	return atomic_load(&high_water) > chunk_start(chunk_of(RECORDS_KEPT) + 1u);
+}
+
+void request_trim(void)
+{
+	uint32_t high = atomic_load(&high_water), expected, end;
+
+	if (find_surplus(high, PLACE_FREE) == high)
+		return;
+	take_spare();
+	high = expected = atomic_load(&high_water); /* all that was taken is below */
+	end = find_surplus(high, PLACE_SPARE);
+	split_spare(end, high);
+	discard(end, high);
+	/* Somebody took one that was never used: then these are no more the last. */
+	if (!atomic_compare_exchange_strong(&high_water, &expected, end))
+		while (high-- > end)
+			push_free(begin_record(high));
 }
 
 struct request *request_lookup(request_handle handle)

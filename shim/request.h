@@ -2,9 +2,10 @@
 /*
  * request.h - the record of one request, its states and its pool.
  *
- * Records live in chunks that are mapped once and never given back, so a
+ * Records live in chunks that are mapped once and never unmapped, so a
  * pointer to a record stays readable for the life of the process: a late
  * waiter or a stale handle meets another generation, never unmapped memory.
+ * After a burst request_trim() gives back what the chunks hold.
  *
  *   place              who holds it                 in which list
  *   PLACE_FREE         pool of records              free list
@@ -18,6 +19,7 @@
  *   PLACE_DIRECT       kernel: Linux AIO            bypass.c
  *   PLACE_ENDED        the engine: res is known     outstanding, and ended
  *   PLACE_DONE         who published it             notification lists
+ *   PLACE_SPARE        request_trim()               none
  *
  * The engine moves a record from QUEUE to RING, WORKERS or STRANDED, and from
  * one of these to another; submitters move it from SUBMITTER to DIRECT or
@@ -67,6 +69,7 @@ enum request_place {
 	PLACE_DIRECT,
 	PLACE_ENDED,
 	PLACE_DONE,
+	PLACE_SPARE,
 };
 
 /* Marks in the word of the generation, which they end with. */
@@ -233,6 +236,13 @@ struct request *request_alloc(void);
 
 /* Give a record back.  Lock-free; any thread. */
 void request_free(struct request *req);
+
+/*
+ * [engine] Give memory back that a burst has left.  It takes as long as the burst was large, and
+ * is worth asking for while request_may_trim().
+ */
+bool request_may_trim(void);
+void request_trim(void);
 
 /* The live request of @handle, or NULL.  Any thread; the answer may be stale at once. */
 struct request *request_lookup(request_handle handle);

@@ -3,7 +3,8 @@
  * freelist.pml - allocation of records (request.c)
  *
  *	pop, bump, got		request_alloc(): pop_free(), take_unused()
- *	push			request_free()
+ *	push			request_free(), push_free()
+ *	trim			request_trim(): take_spare(), find_surplus(), split_spare(), discard()
  *
  * A Treiber stack of record indices, whose head, free_head, is one word of index and tag;
  * every pop that succeeds makes the tag one higher. When the stack is empty a
@@ -12,11 +13,24 @@
  * end). All changes are read-modify-writes, and the link is written before the
  * push, so that store buffers change nothing.
  *
+ * The engine takes the whole list now and then. If the last records are all in it,
+ * it gives their memory back, which sets their generations to 0, and makes the
+ * high-water index lower, unless somebody has made it higher meanwhile: then it
+ * pushes them like the others. Nobody else makes it lower. A record that is begun has at
+ * least the highest generation that was given back, generation_min.
+ *
  * A popper reads the link, free_next, of a record that another thread may have taken by
  * then: the link is an atomic of its own, never a member of a union, and the
  * memory of records is never given back.
  *
- * Proved: no record has two owners, and all are free in the end, each once.
+ * config: -DTRIM
+ * BROKEN_GENERATION: -DTRIM
+ * BROKEN_LATE: -DTRIM
+ * BROKEN_EARLY: -DTRIM
+ * BROKEN_LOWER: -DTRIM
+ *
+ * Proved: no record has two owners, the generations of each go up, memory in use is not
+ * given back, and all are free in the end, each once.
  */
 
 #define NR_RECORDS	3
@@ -28,6 +42,16 @@ byte tag;			/* and tag */
 byte free_next[NR_RECORDS] = { NONE, 0, 0 };
 byte high_water = 2;
 bool is_owned[NR_RECORDS];
+byte generation[NR_RECORDS];
+byte generation_min;
+byte last[NR_RECORDS];		/* the highest that each has had */
+
+/* begin_record() */
+#ifdef BROKEN_GENERATION
+#define BEGIN(r)	skip
+#else
+#define BEGIN(r)	if :: generation[r] < generation_min -> generation[r] = generation_min :: else fi
+#endif
 
 /* Allocates a few times, holds up to two, gives them back in any order. */
 proctype program(byte nr_allocs)
@@ -76,11 +100,14 @@ bump:	old = high_water;
 		fi
 	};
 #endif
-	r = old;
+	atomic { r = old; assert(!is_owned[r]); BEGIN(r) };
 
 got:	atomic {
 		assert(!is_owned[r]);
 		is_owned[r] = true;
+		generation[r]++;
+		assert(generation[r] > last[r]);
+		last[r] = generation[r];
 		if
 		:: held == NONE -> held = r
 		:: else -> held_too = r
@@ -106,14 +133,105 @@ push:	atomic { old = free_head; old_tag = tag };
 out:	skip
 }
 
+/* request_trim(), which keeps no record */
+proctype trim()
+{
+	byte high, end, i, old, old_tag;
+	bool is_spare[NR_RECORDS];
+
+#ifdef BROKEN_EARLY
+	high = high_water;
+#endif
+take:	atomic { i = free_head; free_head = NONE; tag++ };
+#ifndef BROKEN_EARLY
+	high = high_water; /* all of the list are below */
+#endif
+	do
+	:: i != NONE -> is_spare[i] = true; i = free_next[i]
+	:: else -> break
+	od;
+	end = high;
+	do
+	:: end > 0 && is_spare[end - 1] -> end--
+	:: else -> break
+	od;
+	i = high;
+split:	if
+	:: i > 0 -> i--
+	:: else -> goto drop
+	fi;
+	if
+	:: is_spare[i] && i >= end ->
+		atomic {
+			if
+			:: generation[i] > generation_min -> generation_min = generation[i]
+			:: else
+			fi
+		}
+	:: is_spare[i] && i < end ->
+push:		atomic { old = free_head; old_tag = tag };
+		free_next[i] = old;
+		atomic {
+			if
+			:: free_head == old && tag == old_tag -> free_head = i; tag++
+			:: else -> goto push
+			fi
+		}
+	:: else
+	fi;
+	goto split;
+
+drop:
+#ifdef BROKEN_LATE
+	atomic { (high_water == high) -> high_water = end };
+#endif
+	i = high;
+	do
+	:: i > end -> atomic { i--; assert(!is_owned[i]); generation[i] = 0; free_next[i] = 0 }
+	:: else -> break
+	od;
+#ifdef BROKEN_LOWER
+	high_water = end;
+	goto out;
+#endif
+#ifndef BROKEN_LATE
+	atomic {
+		if
+		:: high_water == high -> high_water = end; goto out
+		:: else
+		fi
+	};
+	i = high;
+back:	if
+	:: i > end -> i--
+	:: else -> goto out
+	fi;
+	BEGIN(i);
+again:	atomic { old = free_head; old_tag = tag };
+	free_next[i] = old;
+	atomic {
+		if
+		:: free_head == old && tag == old_tag -> free_head = i; tag++; goto back
+		:: else -> goto again
+		fi
+	};
+#endif
+out:	skip
+}
+
 init
 {
 	byte i, n;
 
 	atomic {
 		run program(2);
+#ifdef TRIM
+		run program(2);
+		run trim()
+#else
 		run program(2);
 		run program(1)
+#endif
 	};
 	_nr_pr == 1;
 	i = free_head;

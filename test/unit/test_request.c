@@ -9,7 +9,8 @@
 #include "request.h"
 
 /* More than the first chunks hold. */
-#define NR 2000
+#define NR_BURST 20000
+#define NR       2000
 
 static struct request *records[NR];
 
@@ -105,6 +106,31 @@ static void test_forgotten_records_begin_anew(void **state)
 	check(request_lookup(old) == NULL);
 }
 
+/* A handle from before the memory was given back stays the handle of nothing. */
+static void test_generations_go_on_after_a_trim(void **state)
+{
+	static struct request *many[NR_BURST];
+	static request_handle old[NR_BURST];
+
+	(void)state;
+	for (int round = 0; round < 2; round++) {
+		for (int i = 0; i < NR_BURST; i++) {
+			many[i] = request_alloc();
+			check(many[i]->index < NR_BURST);
+			check(round == 0 || request_lookup(old[many[i]->index]) == NULL);
+			old[many[i]->index] = request_handle_of(many[i]);
+		}
+		check(request_may_trim());
+		request_trim();
+		check(request_lookup(old[NR_BURST - 1]) != NULL);
+		for (int i = 0; i < NR_BURST; i++)
+			request_free(many[i]);
+		request_trim();
+		check(!request_may_trim());
+		check(request_lookup(old[NR_BURST - 1]) == NULL);
+	}
+}
+
 #define TEST(name) cmocka_unit_test_teardown(name, forget_all)
 
 int main(void)
@@ -116,6 +142,7 @@ int main(void)
 		TEST(test_handle_of_nothing_is_refused),
 		TEST(test_marks_do_not_touch_the_generation),
 		TEST(test_forgotten_records_begin_anew),
+		TEST(test_generations_go_on_after_a_trim),
 	};
 
 	return cmocka_run_group_tests_name("request", tests, NULL, NULL);
