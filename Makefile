@@ -73,13 +73,13 @@ STATUS := $(B)/rtaio-status
 # shim/eager.h has names looked up at load by an attribute of gcc; without it, as with clang, all are.
 BINDING := $(if $(filter 1,$(shell echo '__has_attribute(noplt)' | $(CC) -E -P -x c - 2>/dev/null)),lazy,now)
 
-# liburing and libaio go in statically and stay hidden: libc is the only dependency.
+# liburing goes in statically and stays hidden: libc is the only dependency. Of libaio only the header is used.
 # Every program that is started pays for what the loader does: two segments instead of four, names
 # looked up when they are used (but see shim/eager.h), and none for the compiler's start files, which
 # serve libraries that are unloaded.
 SHIM_LDFLAGS := -shared -Wl,-z,defs -Wl,-z,nodelete -Wl,--exclude-libs,ALL -Wl,-O1 -Wl,--hash-style=gnu \
 	-Wl,-z,$(BINDING) -Wl,-z,relro -Wl,-z,noseparate-code $(if $(VARIANT),,-nostartfiles) $(VARIANT_FLAGS)
-SHIM_LIBS := -Wl,-Bstatic -luring -laio -Wl,-Bdynamic
+SHIM_LIBS := -Wl,-Bstatic -luring -Wl,-Bdynamic
 
 .PHONY: all
 all: $(LIBRARY) $(LIBRT) $(STATUS)
@@ -90,7 +90,7 @@ $(B)/deps-found:
 		$(CC) -x c - -o /dev/null $$2 2>/dev/null || \
 		{ echo "rtaio: $$1 or its static library is missing: install $$3" >&2; exit 1; }; }; \
 	need liburing.h "-Wl,-Bstatic -luring -Wl,-Bdynamic" "liburing-dev"; \
-	need libaio.h "-Wl,-Bstatic -laio -Wl,-Bdynamic" "libaio-dev"; \
+	need libaio.h "" "libaio-dev"; \
 	need bsd/sys/tree.h "" "libbsd-dev"
 	@touch $@
 
@@ -167,6 +167,9 @@ $(UNIT_TESTS): $(B)/test/unit/%: test/unit/%.c $(SUPPORT_OBJS) $(UNIT_BASE:%=$(B
 $(B)/test/refused/refuse $(B)/test/filesystems/edges: $(B)/test/%: test/%.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(TEST_FLAGS) $(CFLAGS) $< -o $@
+
+# Its functions come before libc's for every library.
+$(B)/test/transparency/test_own_names: private CFLAGS += -rdynamic
 
 $(B)/test/transparency/plugin.so $(B)/test/transparency/fake_clock.so: $(B)/%.so: %.c
 	@mkdir -p $(@D)

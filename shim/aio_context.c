@@ -18,6 +18,11 @@
 #define RING_MAGIC         0xa10a10a1u
 #define RETRY_NS           1000000000u
 
+/* libaio's functions of these names call syscall(), which may be the program's. */
+#define io_setup(nr, context)      ((int)RAW_SYSCALL(SYS_io_setup, nr, context))
+#define io_submit(context, nr, cb) ((int)RAW_SYSCALL(SYS_io_submit, context, nr, cb))
+#define io_destroy(context)        RAW_SYSCALL(SYS_io_destroy, context)
+
 /* The kernel's ring, as fs/aio.c lays it out and libaio reads it. */
 struct aio_ring {
 	unsigned id;

@@ -8,7 +8,6 @@
 #include "cancel.h"
 
 #include <errno.h>
-#include <sched.h>
 
 #include "bypass.h"
 #include "bypass_events.h"
@@ -18,6 +17,7 @@
 #include "ledger.h"
 #include "question.h"
 #include "quiesce.h"
+#include "raw_syscall.h"
 #include "stats.h"
 #include "workers.h"
 
@@ -59,7 +59,7 @@ void cancel_answer(struct request *req, bool is_cancelled, bool is_kept)
 static bool is_out_of_reach(const struct request *req)
 {
 	while (request_is_marked(req, REQUEST_PUBLISHING))
-		sched_yield();
+		RAW_SYSCALL(SYS_sched_yield);
 	return request_place(req) == PLACE_DONE || request_place(req) == PLACE_ENDED;
 }
 
@@ -117,7 +117,7 @@ static bool goes_on(const struct request *req, request_handle handle)
 	enum request_place place;
 
 	while (request_lookup(handle) && request_is_marked(req, REQUEST_PUBLISHING))
-		sched_yield();
+		RAW_SYSCALL(SYS_sched_yield);
 	place = request_place(req);
 	return place != PLACE_DONE && place != PLACE_FREE && request_lookup(handle);
 }

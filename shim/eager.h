@@ -15,7 +15,6 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <sched.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -27,8 +26,6 @@ EAGER(__errno_location);
 EAGER(fileno_unlocked);
 EAGER(pthread_setcanceltype);
 EAGER(pthread_testcancel);
-EAGER(sched_yield);
-EAGER(syscall);
 
 #undef EAGER
 #endif

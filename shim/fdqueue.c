@@ -103,7 +103,7 @@ static bool grow_free_queues(void)
 	}
 	base = RAW_SYSCALL(SYS_mmap, NULL, SLAB_BYTES, PROT_READ | PROT_WRITE,
 			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (base < 0 && base > -4096)
+	if (raw_is_error(base))
 		return false;
 	add_free_queues((struct fdqueue *)base, SLAB_BYTES / sizeof(struct fdqueue));
 	return true;

@@ -13,23 +13,10 @@
 #include <linux/futex.h>
 #include <stdatomic.h>
 #include <stdint.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
-/*
- * A system call that leaves errno alone.  syscall(3) sets it; a signal
- * handler's or an engine's errno belongs to somebody else.
- */
-#define RAW_SYSCALL(...)                          \
-	__extension__({                           \
-		int saved_errno_ = errno;         \
-		long ret_ = syscall(__VA_ARGS__); \
-		if (ret_ == -1)                   \
-			ret_ = -errno;            \
-		errno = saved_errno_;             \
-		ret_;                             \
-	})
+#include "raw_syscall.h"
 
 /*
  * Sleep while *word == expected.  @deadline is absolute CLOCK_MONOTONIC or

@@ -130,7 +130,7 @@ int notify_signal(const struct notification *notification)
 	info.si_signo = notification->signo;
 	info.si_code = SI_ASYNCIO;
 	info.si_pid = atomic_load(&process_pid);
-	info.si_uid = getuid();
+	info.si_uid = (uid_t)RAW_SYSCALL(SYS_getuid);
 	info.si_value = notification->value;
 	ret = RAW_SYSCALL(SYS_rt_sigqueueinfo, info.si_pid, notification->signo, &info);
 	if (ret == -EAGAIN)

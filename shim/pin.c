@@ -42,13 +42,13 @@ static struct pin *free_pins; /* guarded by lock */
 /* The child of a fork does not get it: there it would be lost. */
 static struct pin *map_pin(void)
 {
-	struct pin *pin = mmap(NULL, sizeof(*pin), PROT_READ | PROT_WRITE,
+	long pin = RAW_SYSCALL(SYS_mmap, NULL, sizeof(struct pin), PROT_READ | PROT_WRITE,
 			       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-	if (pin == MAP_FAILED)
+	if (raw_is_error(pin))
 		return NULL;
-	madvise(pin, sizeof(*pin), MADV_DONTFORK);
-	return pin;
+	RAW_SYSCALL(SYS_madvise, pin, sizeof(struct pin), MADV_DONTFORK);
+	return (struct pin *)pin;
 }
 
 static struct pin *alloc_pin(void)

@@ -26,15 +26,16 @@ _Atomic int process_pid;
 /* The first use in this program: make the page.  Losers of the race drop theirs. */
 static int map_page(void)
 {
-	size_t size = (size_t)sysconf(_SC_PAGESIZE);
+	const size_t size = sizeof(*process_word); /* the kernel makes a page of it */
 	_Atomic uint32_t *expected = &process_never_used;
-	void *page = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	long page = RAW_SYSCALL(SYS_mmap, NULL, size, PROT_READ | PROT_WRITE,
+				MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-	if (page == MAP_FAILED)
+	if (raw_is_error(page))
 		return -ENOMEM;
-	madvise(page, size, MADV_WIPEONFORK);
-	if (!atomic_compare_exchange_strong(&process_word, &expected, page))
-		munmap(page, size);
+	RAW_SYSCALL(SYS_madvise, page, size, MADV_WIPEONFORK);
+	if (!atomic_compare_exchange_strong(&process_word, &expected, (_Atomic uint32_t *)page))
+		RAW_SYSCALL(SYS_munmap, page, size);
 	return 0;
 }
 

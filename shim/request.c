@@ -69,7 +69,7 @@ static bool map_chunk(unsigned chunk)
 	long base = RAW_SYSCALL(SYS_mmap, NULL, size, PROT_READ | PROT_WRITE,
 				MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-	if (base < 0 && base > -4096)
+	if (raw_is_error(base))
 		return false;
 	if (!atomic_compare_exchange_strong(&chunks[chunk], &expected, (struct request *)base))
 		RAW_SYSCALL(SYS_munmap, base, size); /* somebody else was faster */

@@ -88,7 +88,7 @@ static bool is_blocked(int signo)
 {
 	uint64_t blocked = 0;
 
-	if (signo < 0 || signo > 64)
+	if (signo < 1 || signo > 64)
 		return true; /* nobody's signal */
 	RAW_SYSCALL(SYS_rt_sigprocmask, SIG_BLOCK, NULL, &blocked, sizeof(blocked));
 	return blocked >> (signo - 1) & 1;

@@ -11,6 +11,8 @@
 #include <stdint.h>
 #include <sys/prctl.h>
 
+#include "raw_syscall.h"
+
 #define SMALL_STACK_BYTES (128u * 1024u)
 
 /*
@@ -74,5 +76,5 @@ int thread_create(void *(*run)(void *), void *arg, enum thread_kind kind)
 
 void thread_set_name(const char *name)
 {
-	prctl(PR_SET_NAME, name);
+	RAW_SYSCALL(SYS_prctl, PR_SET_NAME, name);
 }

@@ -103,17 +103,19 @@ static int setup_hidden(struct uring *uring, unsigned entries, struct io_uring_p
 			   entries * sizeof(unsigned));
 	char *memory;
 	int index;
+	long base;
 
 	/* Shared, so that a fork copies none of it; and the child does not see it at all. */
-	memory = mmap(NULL, sqes_bytes + rings_bytes, PROT_READ | PROT_WRITE,
-		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (memory == MAP_FAILED)
+	base = RAW_SYSCALL(SYS_mmap, NULL, sqes_bytes + rings_bytes, PROT_READ | PROT_WRITE,
+			   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (raw_is_error(base))
 		return -ENOMEM;
-	madvise(memory, sqes_bytes + rings_bytes, MADV_DONTFORK);
+	memory = (char *)base;
+	RAW_SYSCALL(SYS_madvise, memory, sqes_bytes + rings_bytes, MADV_DONTFORK);
 	uring_set_memory(params, memory + sqes_bytes, memory);
 	index = (int)RAW_SYSCALL(__NR_io_uring_setup, entries, params);
 	if (index < 0) {
-		munmap(memory, sqes_bytes + rings_bytes);
+		RAW_SYSCALL(SYS_munmap, memory, sqes_bytes + rings_bytes);
 		return index;
 	}
 	uring->memory = memory;
@@ -280,7 +282,7 @@ void uring_teardown(struct uring *uring)
 {
 	if (uring->memory) {
 		release_index(uring);
-		munmap(uring->memory, uring->memory_bytes);
+		RAW_SYSCALL(SYS_munmap, uring->memory, uring->memory_bytes);
 		uring->memory = NULL;
 		return;
 	}

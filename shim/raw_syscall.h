@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * raw_syscall.h - system calls that no other library sees, and that leave errno alone.
+ *
+ * The program, or a library that it preloads, may have functions of its own with
+ * the names of libc's: syscall, mmap, madvise, prctl.  glibc's AIO never calls
+ * those, and they may not be fit for our threads and moments.
+ */
+#ifndef RTAIO_RAW_SYSCALL_H
+#define RTAIO_RAW_SYSCALL_H
+
+#include <sys/syscall.h>
+
+static inline long raw_syscall(long nr, long arg1, long arg2, long arg3, long arg4, long arg5,
+			       long arg6)
+{
+#if defined(__x86_64__)
+	register long r10 __asm__("r10") = arg4;
+	register long r8 __asm__("r8") = arg5;
+	register long r9 __asm__("r9") = arg6;
+
+	__asm__ volatile("syscall"
+			 : "+a"(nr)
+			 : "D"(arg1), "S"(arg2), "d"(arg3), "r"(r10), "r"(r8), "r"(r9)
+			 : "rcx", "r11", "memory");
+	return nr;
+#elif defined(__aarch64__)
+	register long x8 __asm__("x8") = nr;
+	register long x0 __asm__("x0") = arg1;
+	register long x1 __asm__("x1") = arg2;
+	register long x2 __asm__("x2") = arg3;
+	register long x3 __asm__("x3") = arg4;
+	register long x4 __asm__("x4") = arg5;
+	register long x5 __asm__("x5") = arg6;
+
+	__asm__ volatile("svc 0"
+			 : "+r"(x0)
+			 : "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5), "r"(x8)
+			 : "memory");
+	return x0;
+#else
+#error "the system call instruction of this architecture is missing"
+#endif
+}
+
+/* The number and up to six arguments, integers or pointers.  The result, or -errno. */
+#define RAW_SYSCALL(...) RAW_SYSCALL_OF(__VA_ARGS__, 0, 0, 0, 0, 0, 0, 0)
+#define RAW_SYSCALL_OF(nr, arg1, arg2, arg3, arg4, arg5, arg6, ...)                             \
+	raw_syscall((nr), (long)(arg1), (long)(arg2), (long)(arg3), (long)(arg4), (long)(arg5), \
+		    (long)(arg6))
+
+/* Is it an error what a call returns that may return an address? */
+static inline int raw_is_error(long ret)
+{
+	return ret < 0 && ret > -4096;
+}
+
+#endif
