@@ -135,7 +135,8 @@ CONFORMANCE := $(foreach program,$(BLACK_BOX),$(if $(findstring /conformance/,$(
 # White box: linked to some objects of the library, but to none that exports a function of libc's.
 UNIT_TESTS := $(patsubst %.c,$(B)/%,$(wildcard test/unit/test_*.c))
 UNIT_BASE := config log stats clock thread
-PRELOADS := $(B)/test/transparency/plugin.so $(B)/test/transparency/fake_clock.so $(B)/test/transparency/obvious.so
+PRELOADS := $(B)/test/transparency/plugin.so $(B)/test/transparency/fake_clock.so $(B)/test/transparency/wraps.so \
+	$(B)/test/transparency/obvious.so
 
 IMPLEMENTATIONS ?= glibc auto io_uring libaio threads
 # What is run without the inline lane, too: there every request takes another way.
@@ -171,7 +172,7 @@ $(B)/test/refused/refuse $(B)/test/filesystems/edges: $(B)/test/%: test/%.c
 # Its functions come before libc's for every library.
 $(B)/test/transparency/test_own_names: private CFLAGS += -rdynamic
 
-$(B)/test/transparency/plugin.so $(B)/test/transparency/fake_clock.so: $(B)/%.so: %.c
+$(B)/test/transparency/plugin.so $(B)/test/transparency/fake_clock.so $(B)/test/transparency/wraps.so: $(B)/%.so: %.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(TEST_FLAGS) $(CFLAGS) -fPIC -shared $< -o $@
 

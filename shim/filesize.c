@@ -4,7 +4,9 @@
  */
 #include "filesize.h"
 
+#include <dlfcn.h>
 #include <stdatomic.h>
+#include <stddef.h>
 #include <sys/resource.h>
 
 #include "abi.h"
@@ -36,24 +38,62 @@ bool filesize_is_limited(void)
 
 /* --- setrlimit and prlimit: this process changes its limits --- */
 
-EXPORT int rtaio_prlimit(pid_t pid, enum __rlimit_resource resource, const struct rlimit *new_limit,
-			 struct rlimit *old_limit);
-EXPORT int rtaio_setrlimit(__rlimit_resource_t resource, const struct rlimit *limit);
+typedef int setrlimit_function(__rlimit_resource_t resource, const struct rlimit *limit);
+typedef int prlimit_function(pid_t pid, enum __rlimit_resource resource,
+			     const struct rlimit *new_limit, struct rlimit *old_limit);
 
-/* On 64-bit Linux the kernel's structure is the program's. */
-int rtaio_prlimit(pid_t pid, enum __rlimit_resource resource, const struct rlimit *new_limit,
-		  struct rlimit *old_limit)
+/* As in close.c.  The names with 64 are libc's for the same, but another library may tell them apart. */
+static struct {
+	setrlimit_function *setrlimit, *setrlimit64;
+	prlimit_function *prlimit, *prlimit64;
+} next __attribute__((section(".data")));
+
+__attribute__((constructor)) static void find_next(void)
 {
-	int ret = (int)syscall(SYS_prlimit64, pid, resource, new_limit, old_limit);
+	next.setrlimit = NEXT_PROVIDER(next.setrlimit, "setrlimit");
+	next.setrlimit64 = NEXT_PROVIDER(next.setrlimit64, "setrlimit64");
+	next.prlimit = NEXT_PROVIDER(next.prlimit, "prlimit");
+	next.prlimit64 = NEXT_PROVIDER(next.prlimit64, "prlimit64");
+}
 
-	if (new_limit) /* no answer from before is kept */
-		atomic_store(&unlimited_until_ns, atomic_fetch_add(&nr_changes, 1) + 1);
+/* No answer from before is kept. */
+static int note_change(int ret)
+{
+	atomic_store(&unlimited_until_ns, atomic_fetch_add(&nr_changes, 1) + 1);
 	return ret;
 }
 
+EXPORT setrlimit_function rtaio_setrlimit, rtaio_setrlimit64;
+EXPORT prlimit_function rtaio_prlimit, rtaio_prlimit64;
+
 int rtaio_setrlimit(__rlimit_resource_t resource, const struct rlimit *limit)
 {
-	return rtaio_prlimit(0, resource, limit, NULL);
+	if (!next.setrlimit)
+		find_next();
+	return note_change(next.setrlimit(resource, limit));
+}
+
+int rtaio_setrlimit64(__rlimit_resource_t resource, const struct rlimit *limit)
+{
+	if (!next.setrlimit64)
+		find_next();
+	return note_change(next.setrlimit64(resource, limit));
+}
+
+int rtaio_prlimit(pid_t pid, enum __rlimit_resource resource, const struct rlimit *new_limit,
+		  struct rlimit *old_limit)
+{
+	if (!next.prlimit)
+		find_next();
+	return note_change(next.prlimit(pid, resource, new_limit, old_limit));
+}
+
+int rtaio_prlimit64(pid_t pid, enum __rlimit_resource resource, const struct rlimit *new_limit,
+		    struct rlimit *old_limit)
+{
+	if (!next.prlimit64)
+		find_next();
+	return note_change(next.prlimit64(pid, resource, new_limit, old_limit));
 }
 
 #if defined(__x86_64__)
@@ -63,6 +103,6 @@ int rtaio_setrlimit(__rlimit_resource_t resource, const struct rlimit *limit)
 #endif
 
 SYMVER(rtaio_setrlimit, setrlimit, "@@", GLIBC_BASE);
-SYMVER(rtaio_setrlimit, setrlimit64, "@@", GLIBC_BASE);
+SYMVER(rtaio_setrlimit64, setrlimit64, "@@", GLIBC_BASE);
 SYMVER(rtaio_prlimit, prlimit, "@@", PRLIMIT_NODE);
-SYMVER(rtaio_prlimit, prlimit64, "@@", PRLIMIT_NODE);
+SYMVER(rtaio_prlimit64, prlimit64, "@@", PRLIMIT_NODE);

@@ -5,8 +5,9 @@
  * Nothing happens when the library is loaded; the first use of AIO begins it
  * all.  A child of a fork begins with nothing in flight.
  */
+#include <dlfcn.h>
 #include <errno.h>
-#include <sys/syscall.h>
+#include <stdint.h>
 #include <unistd.h>
 
 #include "abi.h"
@@ -93,15 +94,39 @@ __attribute__((destructor)) static void at_exit(void)
 	say_goodbye();
 }
 
+/* As in close.c. */
+static struct {
+	void (*_exit)(int status);
+	void (*_Exit)(int status);
+} next __attribute__((section(".data")));
+
+__attribute__((constructor)) static void find_next(void)
+{
+	next._exit = NEXT_PROVIDER(next._exit, "_exit");
+	next._Exit = NEXT_PROVIDER(next._Exit, "_Exit");
+}
+
 /* Programs whose working processes leave by _exit, such as fio's, have counters, too. */
 EXPORT _Noreturn void rtaio_exit(int status);
+EXPORT _Noreturn void rtaio_exit_of_c(int status);
 
 _Noreturn void rtaio_exit(int status)
 {
 	say_goodbye();
+	if (!next._exit)
+		find_next();
 	for (;;)
-		syscall(SYS_exit_group, status);
+		next._exit(status);
+}
+
+_Noreturn void rtaio_exit_of_c(int status)
+{
+	say_goodbye();
+	if (!next._Exit)
+		find_next();
+	for (;;)
+		next._Exit(status);
 }
 
 SYMVER(rtaio_exit, _exit, "@@", GLIBC_BASE);
-SYMVER(rtaio_exit, _Exit, "@@", GLIBC_BASE);
+SYMVER(rtaio_exit_of_c, _Exit, "@@", GLIBC_BASE);

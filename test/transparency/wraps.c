@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+/*
+ * wraps.c - a library for preloading that wraps functions of libc, for test_other_libraries
+ *
+ * As tools do that trace, limit or clean up.  Each call is counted and goes on to
+ * the next library; _exit adds 1 to the status, _Exit 2.
+ */
+#include <dlfcn.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+_Atomic unsigned int wraps_nr_calls;
+
+#define NEXT(name) ((__typeof__(&(name)))dlsym(RTLD_NEXT, #name))
+
+#define WRAP(name, parameters, ...)             \
+	int name parameters                     \
+	{                                       \
+		wraps_nr_calls++;               \
+		return NEXT(name)(__VA_ARGS__); \
+	}
+
+WRAP(close, (int fd), fd)
+WRAP(dup2, (int old, int new), old, new)
+WRAP(dup3, (int old, int new, int flags), old, new, flags)
+WRAP(close_range, (unsigned int first, unsigned int last, int flags), first, last, flags)
+WRAP(fclose, (FILE * stream), stream)
+WRAP(setrlimit, (__rlimit_resource_t resource, const struct rlimit *limit), resource, limit)
+WRAP(setrlimit64, (__rlimit_resource_t resource, const struct rlimit64 *limit), resource, limit)
+WRAP(prlimit,
+     (pid_t pid, enum __rlimit_resource resource, const struct rlimit *new, struct rlimit *old),
+     pid, resource, new, old)
+WRAP(prlimit64,
+     (pid_t pid, enum __rlimit_resource resource, const struct rlimit64 *new, struct rlimit64 *old),
+     pid, resource, new, old)
+
+void closefrom(int first)
+{
+	wraps_nr_calls++;
+	NEXT(closefrom)(first);
+}
+
+void _exit(int status)
+{
+	for (;;)
+		NEXT(_exit)(status + 1);
+}
+
+void _Exit(int status)
+{
+	for (;;)
+		NEXT(_Exit)(status + 2);
+}
