@@ -93,6 +93,9 @@ int rtaio_aio_error(const struct aiocb *cb)
 {
 	int err = aiocb_error(cb);
 
+	/* Before the first use the next provider may be unknown, and there is nothing to ask. */
+	if (forward_is_on() && forward.aio_error)
+		return forward.aio_error(cb);
 	/* Perhaps it only has to be taken from the event ring. */
 	if (err == EINPROGRESS && process_is_ready()) {
 		event_ring_poll();
@@ -103,6 +106,8 @@ int rtaio_aio_error(const struct aiocb *cb)
 
 ssize_t rtaio_aio_return(struct aiocb *cb)
 {
+	if (forward_is_on() && forward.aio_return)
+		return forward.aio_return(cb);
 	/* Nobody may have asked aio_error before. */
 	if (aiocb_error(cb) == EINPROGRESS && process_is_ready())
 		event_ring_poll();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * config.c - the RTAIO_* environment, read once.
+ * config.c - the RTAIO_* environment.
  *
  * A value that cannot be used is reported and its default kept; so is a
  * variable of our prefix that nobody knows, because a typo that is ignored in
@@ -28,6 +28,15 @@
 #define SPIN_DEFAULT_US   40 /* less than two switches of threads, and what glibc spends on them */
 #define SPIN_MAX_US       1000        /* signals wait for so long */
 #define IDLE_DEFAULT_NS   1000000000u /* glibc's workers wait as long */
+
+/* At the first use only: a program that does not use AIO hears nothing. */
+#define complain(...)                          \
+	do {                                   \
+		if (is_first_use)              \
+			log_line(__VA_ARGS__); \
+	} while (0)
+
+static bool is_first_use; /* of what reads the environment now; there is one caller at a time */
 
 const char *const backend_names[BACKEND_NR] = {
 	[BACKEND_INVALID] = "invalid",   [BACKEND_AUTO] = "auto",
@@ -58,7 +67,7 @@ static void set_backend(const char *name, const char *value, void *out)
 		}
 	}
 	*choice = BACKEND_INVALID;
-	log_line("%s=%s is not a backend: use auto, io_uring, libaio, threads or glibc; "
+	complain("%s=%s is not a backend: use auto, io_uring, libaio, threads or glibc; "
 		 "asynchronous I/O fails with ENOSYS until then",
 		 name, value);
 }
@@ -72,7 +81,7 @@ static void set_within(const char *name, const char *value, unsigned *out, unsig
 	errno = 0;
 	number = strtoul(value, &end, 10);
 	if (errno || *end || end == value || *value == '-' || number < min || number > max)
-		log_line("%s=%s is not a number from %lu to %lu: %u is used", name, value, min, max,
+		complain("%s=%s is not a number from %lu to %lu: %u is used", name, value, min, max,
 			 *out);
 	else
 		*out = (unsigned)number;
@@ -97,7 +106,7 @@ static void set_switch(const char *name, const char *value, void *out)
 	else if (strcmp(value, "0") == 0)
 		*on = false;
 	else
-		log_line("%s=%s is neither 0 nor 1: %d is used", name, value, *on);
+		complain("%s=%s is neither 0 nor 1: %d is used", name, value, *on);
 }
 
 /* 0, 1, or the name of the file that receives the counters. */
@@ -105,11 +114,13 @@ static void set_stats(const char *name, const char *value, void *out)
 {
 	struct config *target = out;
 
+	target->stats = false;
+	target->stats_path[0] = '\0';
 	if (strcmp(value, "0") == 0 || *value == '\0')
 		return;
 	if (strcmp(value, "1") != 0) {
 		if (strlen(value) >= sizeof(target->stats_path)) {
-			log_line("%s: the file name is longer than %zu bytes: no statistics", name,
+			complain("%s: the file name is longer than %zu bytes: no statistics", name,
 				 sizeof(target->stats_path) - 1);
 			return;
 		}
@@ -126,7 +137,7 @@ static void set_features(const char *name, const char *value, void *out)
 
 	*features = (unsigned)strtoul(value, &end, 0);
 	if (*end)
-		log_line("%s=%s is not a number", name, value);
+		complain("%s=%s is not a number", name, value);
 }
 
 static const struct variable {
@@ -158,25 +169,31 @@ static const struct variable *find_variable(const char *name, size_t name_len)
 
 static void read_entry(const char *entry)
 {
-	const char *equals = strchr(entry, '=');
 	const struct variable *variable;
+	const char *equals;
 
-	if (!equals || strncmp(entry, "RTAIO_", strlen("RTAIO_")) != 0)
+	/* Most programs have none, and need not look up strncmp for it. */
+	if (*entry != 'R' || strncmp(entry, "RTAIO_", strlen("RTAIO_")) != 0)
 		return;
+	equals = strchr(entry, '=');
+	if (!equals)
+		return;
+	log_note_stderr();
 	variable = find_variable(entry, (size_t)(equals - entry));
 	if (variable)
 		variable->set(variable->name, equals + 1, variable->out);
 	else if (strncmp(entry, "RTAIO_TEST_", strlen("RTAIO_TEST_")) != 0)
-		log_line("%.*s is not a variable of rtaio: it knows RTAIO_BACKEND, RTAIO_VERBOSE, "
+		complain("%.*s is not a variable of rtaio: it knows RTAIO_BACKEND, RTAIO_VERBOSE, "
 			 "RTAIO_STATS, RTAIO_INLINE, RTAIO_OFFLOAD, RTAIO_SPIN, RTAIO_DEPTH, "
 			 "RTAIO_THREADS and RTAIO_CALLBACKS",
 			 (int)(equals - entry), entry);
 }
 
-void config_load(void)
+void config_load(bool at_first_use)
 {
 	if (getauxval(AT_SECURE))
 		return;
+	is_first_use = at_first_use;
 	for (char **entry = environ; entry && *entry; entry++)
 		read_entry(*entry);
 }

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * config.h - the RTAIO_* environment, read once.
+ * config.h - the RTAIO_* environment.
  *
- * config_load() runs at the first use of AIO and is the only reader of the
- * environment.  Afterwards the struct is constant (aio_init may lower or raise
- * idle_ns), so every thread reads it without a lock.
+ * config_load() is the only reader of the environment.  It runs when the library is
+ * loaded, since the program may throw its environment away, and again at the
+ * first use of AIO, since the program may choose by itself before that.  Afterwards the
+ * struct is constant (aio_init may lower or raise idle_ns), so every thread
+ * reads it without a lock.
  */
 #ifndef RTAIO_CONFIG_H
 #define RTAIO_CONFIG_H
@@ -45,9 +47,10 @@ extern const char *const backend_names[BACKEND_NR];
 extern struct config config;
 
 /*
- * Read the environment into @config.  Reports what it cannot use on standard
- * error.  Nothing is read in a setuid program and its like (AT_SECURE).
+ * Read the environment into @config.  What it does not mention stays as it is.  What
+ * cannot be used is reported on standard error at the first use.  Nothing is read in
+ * a setuid program and its like (AT_SECURE).
  */
-void config_load(void);
+void config_load(bool at_first_use);
 
 #endif

@@ -1,16 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
  * forward.c - the next provider of AIO, for standing aside (RTAIO_BACKEND=glibc).
- *
- * aio_error and aio_return are not here: they read the aiocb, where every
- * provider keeps the same two fields.
  */
 #include "forward.h"
 
 #include <dlfcn.h>
 #include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "abi.h"
 
@@ -22,6 +17,8 @@ static void find_next(void)
 		.aio_read = NEXT_PROVIDER(forward.aio_read, "aio_read"),
 		.aio_write = NEXT_PROVIDER(forward.aio_write, "aio_write"),
 		.aio_fsync = NEXT_PROVIDER(forward.aio_fsync, "aio_fsync"),
+		.aio_error = NEXT_PROVIDER(forward.aio_error, "aio_error"),
+		.aio_return = NEXT_PROVIDER(forward.aio_return, "aio_return"),
 		.aio_suspend = NEXT_PROVIDER(forward.aio_suspend, "aio_suspend"),
 		.aio_cancel = NEXT_PROVIDER(forward.aio_cancel, "aio_cancel"),
 		.lio_listio = NEXT_PROVIDER(forward.lio_listio, "lio_listio"),
@@ -34,23 +31,12 @@ static void find_next(void)
 		forward.lio_listio_old = forward.lio_listio;
 }
 
-/*
- * When the library is loaded, as in thread.c; but eight names are looked up only
- * in a program that needs them.
- */
-__attribute__((constructor)) static void find_next_at_load(void)
-{
-	const char *backend = getenv("RTAIO_BACKEND");
-
-	if (backend && strcmp(backend, backend_names[BACKEND_GLIBC]) == 0)
-		find_next();
-}
-
 bool forward_start(void)
 {
-	/* The program has set the variable itself, or another library's constructor was faster. */
+	/* Mostly when the library is loaded, as in thread.c. */
 	if (!forward.aio_read)
 		find_next();
-	return forward.aio_read && forward.aio_write && forward.aio_fsync && forward.aio_suspend &&
-	       forward.aio_cancel && forward.lio_listio && forward.aio_init;
+	return forward.aio_read && forward.aio_write && forward.aio_fsync && forward.aio_error &&
+	       forward.aio_return && forward.aio_suspend && forward.aio_cancel &&
+	       forward.lio_listio && forward.aio_init;
 }

@@ -14,6 +14,8 @@ struct forward {
 	int (*aio_read)(struct aiocb *cb);
 	int (*aio_write)(struct aiocb *cb);
 	int (*aio_fsync)(int op, struct aiocb *cb);
+	int (*aio_error)(const struct aiocb *cb);
+	ssize_t (*aio_return)(struct aiocb *cb);
 	int (*aio_suspend)(const struct aiocb *const list[], int nent,
 			   const struct timespec *timeout);
 	int (*aio_cancel)(int fd, struct aiocb *cb);
@@ -25,7 +27,7 @@ struct forward {
 /* Constant after forward_start(). */
 extern struct forward forward;
 
-/* Find the next provider.  False: there is none. */
+/* Find the next provider.  False: there is none.  More than once does no harm. */
 bool forward_start(void);
 
 /* Does every call go to the next provider?  Only valid after process_enter(). */

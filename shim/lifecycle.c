@@ -2,8 +2,9 @@
 /*
  * lifecycle.c - beginning, fork and end: a table of contents.
  *
- * Nothing happens when the library is loaded; the first use of AIO begins it
- * all.  A child of a fork begins with nothing in flight.
+ * When the library is loaded it only looks: at the environment, and for the
+ * functions that it replaces.  The first use of AIO begins it all.  A child of a
+ * fork begins with nothing in flight.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -61,14 +62,23 @@ static void check_named_backend(void)
 		config.backend = BACKEND_INVALID; /* the engine has said why */
 }
 
+static bool is_configured; /* a fork may have come before that, or another library's constructor */
+
+__attribute__((constructor)) static void at_load(void)
+{
+	if (is_configured)
+		return;
+	config_load(false);
+	if (forward_is_on())
+		forward_start(); /* nine names that few programs need */
+}
+
 void lifecycle_start(bool is_child)
 {
-	static bool is_configured; /* a fork may have come before that */
-
 	if (is_child)
 		forget_parent();
 	if (!is_configured)
-		config_load();
+		config_load(true);
 	is_configured = true;
 	if (forward_is_on())
 		stand_aside();

@@ -1,17 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * log.h - one line on standard error, or where the statistics go.
+ * log.h - what the library says on standard error, and how it writes statistics.
  *
- * Formats into a small stack buffer and writes it with one write(2): no stdio,
- * no malloc, no lock, errno preserved.  Every line starts with "rtaio: ".
+ * No stdio, no malloc, no lock, errno preserved.  A write neither waits nor
+ * brings a signal: what there is no room for is lost.  Descriptor 2 is written
+ * to only while it means the file that it meant when the library was loaded.
  */
 #ifndef RTAIO_LOG_H
 #define RTAIO_LOG_H
 
+#include <stddef.h>
 #include <unistd.h>
 
-void log_to(int fd, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Note which file standard error is.  Nothing is said before; the first call counts. */
+void log_note_stderr(void);
 
-#define log_line(...) log_to(STDERR_FILENO, __VA_ARGS__)
+/* One line, which begins with "rtaio: ", on standard error. */
+void log_line(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* @text by one system call.  @fd is STDERR_FILENO or the library's own. */
+void log_write(int fd, const char *text, size_t size);
 
 #endif

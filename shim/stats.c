@@ -7,14 +7,18 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "config.h"
-#include "futex.h"
 #include "log.h"
+#include "raw_syscall.h"
 
 _Atomic uint64_t stats_counters[STATS_NR];
+static _Atomic bool is_printed; /* several threads may call _exit */
 
 static const char *const names[STATS_NR] = {
 #define X(name, description) #name,
@@ -28,34 +32,53 @@ static const char *const descriptions[STATS_NR] = {
 #undef X
 };
 
+/* Standard error, or the file that RTAIO_STATS names; -1, and it is said, if that cannot be opened. */
+static int open_destination(void)
+{
+	int fd;
+
+	if (!config.stats_path[0])
+		return STDERR_FILENO;
+	/* The directory may be open to others, who put a link, a FIFO or a terminal there. */
+	fd = (int)RAW_SYSCALL(SYS_openat, AT_FDCWD, config.stats_path,
+			      O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK |
+				      O_NOCTTY,
+			      0600);
+	if (fd < 0)
+		log_line("RTAIO_STATS: cannot open %s: %s", config.stats_path,
+			 strerrordesc_np(-fd));
+	return fd;
+}
+
+/* Many processes may append to one file: each by one write, which a pipe takes as a whole, too. */
 void stats_print(void)
 {
-	int fd = STDERR_FILENO;
+	static char text[PIPE_BUF]; /* not on the stack: _exit may be called on a small one */
+	size_t used;
+	int fd;
 
-	if (config.stats_path[0]) {
-		/* The directory may be open to others, who put a link, a FIFO or a terminal there. */
-		fd = (int)RAW_SYSCALL(SYS_openat, AT_FDCWD, config.stats_path,
-				      O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW |
-					      O_NONBLOCK | O_NOCTTY,
-				      0600);
-		if (fd < 0) {
-			log_line("RTAIO_STATS: cannot open %s: %s", config.stats_path,
-				 strerrordesc_np(-fd));
-			return;
-		}
-	}
-	log_to(fd, "statistics of process %d, backend %s", (int)RAW_SYSCALL(SYS_getpid),
-	       backend_names[config.backend]);
+	_Static_assert(sizeof(text) > 100 + STATS_NR * 110, "all lines fit");
+	if (atomic_exchange(&is_printed, true))
+		return;
+	fd = open_destination();
+	if (fd < 0)
+		return;
+	used = (size_t)snprintf(text, sizeof(text), "rtaio: statistics of process %d, backend %s\n",
+				(int)RAW_SYSCALL(SYS_getpid), backend_names[config.backend]);
 	for (int i = 0; i < STATS_NR; i++)
-		log_to(fd, "%-16s %12" PRIu64 "  %s", names[i],
-		       atomic_load_explicit(&stats_counters[i], memory_order_relaxed),
-		       descriptions[i]);
+		used += (size_t)snprintf(text + used, sizeof(text) - used,
+					 "rtaio: %-16s %12" PRIu64 "  %s\n", names[i],
+					 atomic_load_explicit(&stats_counters[i],
+							      memory_order_relaxed),
+					 descriptions[i]);
+	log_write(fd, text, used);
 	if (fd != STDERR_FILENO)
 		RAW_SYSCALL(SYS_close, fd);
 }
 
 void stats_forget(void)
 {
+	atomic_store(&is_printed, false);
 	for (int i = 0; i < STATS_NR; i++)
 		atomic_store_explicit(&stats_counters[i], 0, memory_order_relaxed);
 }

@@ -136,7 +136,7 @@ int main(void)
 	struct utsname kernel;
 	bool has_uring, has_libaio;
 
-	config_load();
+	config_load(true);
 	uname(&kernel);
 	printf("rtaio %s on %s %s %s\n\n", RTAIO_VERSION, kernel.sysname, kernel.release,
 	       kernel.machine);

@@ -87,6 +87,19 @@ done
 equal "RTAIO_STATS=FILE appends" "$(head -1 counters) $(grep -c 'statistics of process' counters)" \
 	"kept 3"
 
+# Lines of several processes do not mix: one system call appends them all.
+if strace -f -o /dev/null true 2>/dev/null; then
+	strace -f -qq -o writes -P "$work/counters" -e trace=write \
+		env RTAIO_STATS="$work/counters" LD_PRELOAD="$library" timeout 20 ./reads file
+	equal "the statistics of a process are one write" "$(grep -c 'write(' writes)" 1
+else
+	skip "the statistics of a process are one write" "strace cannot trace here"
+fi
+env RTAIO_STATS="$work/cleared" RTAIO_BACKEND=threads LD_PRELOAD="$library" \
+	timeout 20 ./reads file without-environment
+check "a program that throws its environment away keeps what was set" \
+	grep -q "statistics of process [0-9]*, backend threads" cleared
+
 equal "that file is for the user alone" "$(umask 0 && rm counters &&
 	env RTAIO_STATS="$work/counters" LD_PRELOAD="$library" timeout 20 ./reads file &&
 	stat -c %a counters)" 600

@@ -5,6 +5,7 @@
  * As tools do that trace, limit or clean up.  Each call is counted and goes on to
  * the next library; _exit adds 1 to the status, _Exit 2.
  */
+#include <aio.h>
 #include <dlfcn.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -23,6 +24,7 @@ _Atomic unsigned int wraps_nr_calls;
 		return NEXT(name)(__VA_ARGS__); \
 	}
 
+WRAP(aio_error, (const struct aiocb *cb), cb)
 WRAP(close, (int fd), fd)
 WRAP(dup2, (int old, int new), old, new)
 WRAP(dup3, (int old, int new, int flags), old, new, flags)
@@ -36,6 +38,12 @@ WRAP(prlimit,
 WRAP(prlimit64,
      (pid_t pid, enum __rlimit_resource resource, const struct rlimit64 *new, struct rlimit64 *old),
      pid, resource, new, old)
+
+ssize_t aio_return(struct aiocb *cb)
+{
+	wraps_nr_calls++;
+	return NEXT(aio_return)(cb);
+}
 
 void closefrom(int first)
 {

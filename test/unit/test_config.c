@@ -18,7 +18,7 @@ static void load(const char *const variables[])
 	for (; *variables; variables += 2)
 		check_equal(setenv(variables[0], variables[1], 1), 0);
 	memcpy(&before, &config, sizeof(before));
-	config_load();
+	config_load(true);
 }
 
 #define LOAD(...) load((const char *const[]){ __VA_ARGS__, NULL })
