@@ -62,6 +62,16 @@ sets "--stats=FILE does not depend on the directory" \
 sets "--librt goes by the library path" "LD_LIBRARY_PATH=$librt_dir" --librt 2>/dev/null
 LD_PRELOAD=$librt_dir/librt.so.1 sets "an LD_PRELOAD there is kept, behind ours" \
 	"LD_PRELOAD=$library:$librt_dir/librt.so.1" --
+# A profiler has wrappers of its own that find the next function by dlsym.
+echo 'void *dlsym(void *, const char *); void *aio_read(void) { return dlsym((void *)-1, "aio_read"); }' |
+	${CC:-cc} -shared -fPIC -o profiler.so -x c - || exit 1
+cp "$library" libtsan.so.2
+cp "$library" libdarshan.so
+LD_PRELOAD="$librt_dir/librt.so.1 $work/profiler.so" sets "a library that wraps AIO comes before ours" \
+	"LD_PRELOAD=$work/profiler.so:$library:$librt_dir/librt.so.1" --
+LD_PRELOAD="$work/libtsan.so.2::$librt_dir/librt.so.1:$work/libdarshan.so" \
+	sets "so do a sanitizer's runtime and Darshan" \
+	"LD_PRELOAD=$work/libtsan.so.2:$work/libdarshan.so:$library:$librt_dir/librt.so.1" --
 LD_LIBRARY_PATH=/nowhere sets "an LD_LIBRARY_PATH there is kept, behind ours" \
 	"LD_LIBRARY_PATH=$librt_dir:/nowhere" --librt 2>/dev/null
 RTAIO_BACKEND=libaio sets "a variable holds where no option is given" \
@@ -138,6 +148,13 @@ else
 fi
 ${CC:-cc} -o dynamic main.c
 equal "a dynamic program is run without one" "$("$rtaio" ./dynamic 2>&1; echo $?)" 3
+if ${CC:-cc} -fsanitize=address -o sanitized main.c 2>/dev/null && ./sanitized; [ $? -eq 3 ]; then
+	ends "a program of AddressSanitizer is run as before" 3 '^$' ./sanitized
+	sanitizer=$(${CC:-cc} -print-file-name=libasan.so)
+	LD_PRELOAD=$sanitizer ends "so it is with the runtime preloaded" 3 '^$' ./sanitized
+else
+	skip "a program of AddressSanitizer is run as before" "the compiler has none"
+fi
 equal "nor is a script warned about" \
 	"$(printf '#!/bin/sh\nexit 4\n' >script; chmod +x script; "$rtaio" ./script 2>&1; echo $?)" 4
 ends "--librt for a program that asks for no librt" 3 'leave out --librt' --librt ./dynamic
