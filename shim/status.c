@@ -4,7 +4,7 @@
  *
  * A program of its own, run by "rtaio --status" with the same environment,
  * limits and confinement as the program in question, so it tries the real
- * thing: it makes a ring and an AIO context, and drops them.
+ * thing: it makes a ring and an AIO context, each in a child, and drops them.
  */
 #include <errno.h>
 #include <stdbool.h>
@@ -12,6 +12,8 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/utsname.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "aio_context.h"
 #include "config.h"
@@ -87,6 +89,32 @@ static int show_libaio(void)
 	return 0;
 }
 
+enum answer { ANSWER_YES, ANSWER_NO, ANSWER_DEATH };
+
+/* In a child, since a seccomp filter may kill who asks. */
+static enum answer ask(const char *name, int (*show)(void))
+{
+	int status;
+	pid_t pid;
+
+	fflush(stdout);
+	pid = fork();
+	if (pid <= 0) {
+		int ret = show();
+
+		if (pid < 0)
+			return ret < 0 ? ANSWER_NO : ANSWER_YES;
+		fflush(stdout);
+		_exit(ret < 0 ? ANSWER_NO : ANSWER_YES);
+	}
+	if (waitpid(pid, &status, 0) == pid && WIFEXITED(status))
+		return (enum answer)WEXITSTATUS(status);
+	printf("%-10s no    who asks for it is killed, by a seccomp filter\n"
+	       "                 what helps: RTAIO_BACKEND=threads, which does not ask\n",
+	       name);
+	return ANSWER_DEATH;
+}
+
 static void show_limits(void)
 {
 	struct rlimit memlock, nofile;
@@ -102,19 +130,25 @@ static void show_limits(void)
 }
 
 /* Which lanes there would be with the environment as it is.  False: none. */
-static bool show_choice(bool has_uring, bool has_libaio)
+static bool show_choice(enum answer uring, enum answer libaio)
 {
 	enum backend_choice choice = config.backend;
-	bool has_ring = has_uring && (choice == BACKEND_AUTO || choice == BACKEND_IO_URING);
-	bool has_direct = has_libaio && (choice == BACKEND_AUTO || choice == BACKEND_LIBAIO);
+	bool wants_ring = choice == BACKEND_AUTO || choice == BACKEND_IO_URING;
+	bool wants_direct = choice == BACKEND_AUTO || choice == BACKEND_LIBAIO;
+	bool has_ring = uring == ANSWER_YES && wants_ring;
+	bool has_direct = libaio == ANSWER_YES && wants_direct;
 
 	printf("\nRTAIO_BACKEND=%s: ", backend_names[choice]);
 	if (choice == BACKEND_GLIBC) {
 		printf("rtaio stands aside, glibc serves\n");
 		return true;
 	}
-	if (choice == BACKEND_INVALID || (choice == BACKEND_IO_URING && !has_uring) ||
-	    (choice == BACKEND_LIBAIO && !has_libaio)) {
+	if ((uring == ANSWER_DEATH && wants_ring) || (libaio == ANSWER_DEATH && wants_direct)) {
+		printf("a program that uses asynchronous I/O would be killed here\n");
+		return false;
+	}
+	if (choice == BACKEND_INVALID || (choice == BACKEND_IO_URING && !has_ring) ||
+	    (choice == BACKEND_LIBAIO && !has_direct)) {
 		printf("cannot serve here; asynchronous I/O would fail with ENOSYS\n");
 		return false;
 	}
@@ -134,16 +168,16 @@ static bool show_choice(bool has_uring, bool has_libaio)
 int main(void)
 {
 	struct utsname kernel;
-	bool has_uring, has_libaio;
+	enum answer uring, libaio;
 
 	config_load(true);
 	uname(&kernel);
 	printf("rtaio %s on %s %s %s\n\n", RTAIO_VERSION, kernel.sysname, kernel.release,
 	       kernel.machine);
-	has_uring = show_io_uring() == 0;
-	has_libaio = show_libaio() == 0;
+	uring = ask("io_uring", show_io_uring);
+	libaio = ask("libaio", show_libaio);
 	printf("threads    yes   %u for files at most, one for each blocked stream\n",
 	       config.threads_max);
 	show_limits();
-	return show_choice(has_uring, has_libaio) ? 0 : 1;
+	return show_choice(uring, libaio) ? 0 : 1;
 }

@@ -5,7 +5,8 @@
  *   refuse INTERFACE[=ERROR]... -- command [argument]...
  *
  * An INTERFACE is one of the table below.  A seccomp filter answers EPERM, as
- * container profiles do, or another ERROR, as ENOSYS.  The environment, a
+ * container profiles do, or another ERROR, as ENOSYS; or it kills the process
+ * that asks, if the ERROR is kill.  The environment, a
  * preload among it, is the command's: this program does no AIO.
  */
 #include <errno.h>
@@ -40,27 +41,30 @@ static void add(struct sock_filter statement)
 	filter[filter_len++] = statement;
 }
 
-/* EPERM where none is given; -1: there is no such error. */
-static int error_named(const char *name)
+#define NO_ANSWER 0xffffffffu
+
+/* What the filter returns; EPERM where no error is given. */
+static unsigned int answer_named(const char *name)
 {
 	if (!name)
-		return EPERM;
+		return SECCOMP_RET_ERRNO | EPERM;
+	if (strcmp(name, "kill") == 0)
+		return SECCOMP_RET_KILL_PROCESS;
 	for (int err = 1; err < 200; err++) {
 		const char *known = strerrorname_np(err);
 
 		if (known && strcmp(name, known) == 0)
-			return err;
+			return SECCOMP_RET_ERRNO | (unsigned int)err;
 	}
-	return -1;
+	return NO_ANSWER;
 }
 
-static void refuse_calls(const int calls[4], int err)
+static void refuse_calls(const int calls[4], unsigned int answer)
 {
 	for (int i = 0; i < 4; i++) {
 		add((struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned int)calls[i],
 						 0, 1));
-		add((struct sock_filter)BPF_STMT(BPF_RET | BPF_K,
-						 SECCOMP_RET_ERRNO | (unsigned int)err));
+		add((struct sock_filter)BPF_STMT(BPF_RET | BPF_K, answer));
 	}
 }
 
@@ -68,16 +72,16 @@ static void refuse_calls(const int calls[4], int err)
 static int refuse(char *argument)
 {
 	char *name = strsep(&argument, "=");
-	int err = error_named(argument);
+	unsigned int answer = answer_named(argument);
 
-	if (err < 0) {
+	if (answer == NO_ANSWER) {
 		fprintf(stderr, "refuse: %s is not the name of an error\n", argument);
 		return -1;
 	}
 	for (size_t i = 0; i < sizeof(interfaces) / sizeof(interfaces[0]); i++) {
 		if (strcmp(name, interfaces[i].name) != 0)
 			continue;
-		refuse_calls(interfaces[i].calls, err);
+		refuse_calls(interfaces[i].calls, answer);
 		return 0;
 	}
 	fprintf(stderr, "refuse: unknown interface %s\n", name);

@@ -42,6 +42,22 @@ if ! "$refuse" io_uring -- true 2>/dev/null; then
 fi
 ends "auto does without io_uring" 0 'io_uring +no .*seccomp filter.*threads +everything else' \
 	"$refuse" io_uring --
+ends "a filter that kills is survived" 1 \
+	'io_uring +no +who asks for it is killed.*RTAIO_BACKEND=threads.*libaio +yes.*RTAIO_BACKEND=auto: .*would be killed' \
+	"$refuse" io_uring=kill --
+ends "libaio does not ask for io_uring" 0 'io_uring +no +who asks.*RTAIO_BACKEND=libaio: these lanes' \
+	env RTAIO_BACKEND=libaio "$refuse" io_uring=kill --
+ends "libaio is killed" 1 'libaio +no +who asks.*RTAIO_BACKEND=libaio: .*would be killed' \
+	env RTAIO_BACKEND=libaio "$refuse" libaio=kill --
+ends "threads ask for neither" 0 'RTAIO_BACKEND=threads: these lanes' \
+	env RTAIO_BACKEND=threads "$refuse" io_uring=kill libaio=kill --
+# The manual names the calls that a list has to allow; test_allow_list.c runs with these.
+equal "the manual lists what threads need" \
+	"$(sed -n '/^.SS Sandboxes that kill/,/^.SS /p' "$tree/scripts/man/rtaio.7" |
+		sed -n 's/^.BR \([a-z0-9_]*\) (2).*/\1/p' | sort -u | tr '\n' ' ')" \
+	"$(sed -n '/^static const int request_calls/,/^\/\* ---- the filter/p' \
+		"$tree/test/transparency/test_allow_list.c" | grep -o 'SYS_[a-z0-9_]*' | sed 's/SYS_//' |
+		sort -u | tr '\n' ' ')"
 ends "io_uring is refused" 1 'io_uring +no .*io_uring_disabled.*cannot serve here' \
 	env RTAIO_BACKEND=io_uring "$refuse" io_uring --
 ends "libaio does not need io_uring" 0 'RTAIO_BACKEND=libaio: these lanes' \
