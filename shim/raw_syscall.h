@@ -4,12 +4,15 @@
  *
  * The program, or a library that it preloads, may have functions of its own with
  * the names of libc's: syscall, mmap, madvise, prctl.  glibc's AIO never calls
- * those, and they may not be fit for our threads and moments.
+ * those, and they may not be fit for our threads and moments.  On processors whose
+ * instruction is not given here, the libc's or the program's syscall() has to do.
  */
 #ifndef RTAIO_RAW_SYSCALL_H
 #define RTAIO_RAW_SYSCALL_H
 
+#include <errno.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 static inline long raw_syscall(long nr, long arg1, long arg2, long arg3, long arg4, long arg5,
 			       long arg6)
@@ -39,7 +42,13 @@ static inline long raw_syscall(long nr, long arg1, long arg2, long arg3, long ar
 			 : "memory");
 	return x0;
 #else
-#error "the system call instruction of this architecture is missing"
+	int saved = errno;
+
+	nr = syscall(nr, arg1, arg2, arg3, arg4, arg5, arg6);
+	if (nr == -1)
+		nr = -errno;
+	errno = saved;
+	return nr;
 #endif
 }
 
