@@ -18,22 +18,31 @@
 
 static int root_dir = -1;
 
+/* -1 and EBUSY if another program has taken the one that was free. */
+static int configure_free(int control, const struct loop_config *config, char device[32])
+{
+	int fd, error;
+
+	snprintf(device, 32, "/dev/loop%d", ioctl(control, LOOP_CTL_GET_FREE));
+	fd = open(device, O_RDWR | O_CLOEXEC);
+	if (fd < 0 || ioctl(fd, LOOP_CONFIGURE, config) == 0)
+		return fd;
+	error = errno;
+	close(fd);
+	errno = error;
+	return -1;
+}
+
 int frozen_attach(const char *image, char device[32])
 {
-	int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC), id, fd;
+	int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC), fd;
 	struct loop_config config = { .info.lo_flags = LO_FLAGS_AUTOCLEAR };
 
 	if (control < 0)
 		return -1;
-	id = ioctl(control, LOOP_CTL_GET_FREE);
-	close(control);
-	snprintf(device, 32, "/dev/loop%d", id);
-	fd = open(device, O_RDWR | O_CLOEXEC);
 	config.fd = (unsigned int)open(image, O_RDWR | O_CLOEXEC);
-	if (fd >= 0 && ioctl(fd, LOOP_CONFIGURE, &config) < 0) {
-		close(fd);
-		fd = -1;
-	}
+	eventually((fd = configure_free(control, &config, device)) >= 0 || errno != EBUSY);
+	close(control);
 	close((int)config.fd);
 	return fd;
 }
