@@ -142,7 +142,9 @@ IMPLEMENTATIONS ?= glibc auto io_uring libaio threads
 # What is run without the inline lane, too: there every request takes another way.
 WITHOUT_INLINE := $(notdir $(filter-out %/test_header,$(filter $(B)/test/conformance/% $(B)/test/stress/%,$(BLACK_BOX)))) \
 	test_close_reuse test_close_many test_cancel_deep test_offload test_offload_lone test_fork test_frozen test_starvation
-RUN_TESTS := scripts/run-tests --library $(LIBRARY)
+# So many programs, or scripts, at a time: much of their time they wait.
+JOBS ?= 2
+RUN_TESTS := scripts/run-tests --library $(LIBRARY) --jobs $(JOBS)
 
 .SECONDARY: $(SUPPORT_OBJS)
 
@@ -201,8 +203,10 @@ test-programs: all tests
 
 SHELL_TESTS := test/scripts/launcher.sh test/scripts/environment.sh test/scripts/privileged.sh test/scripts/completion.sh test/scripts/status.sh test/scripts/valgrind.sh test/scripts/assertions.sh test/scripts/run_tests.sh \
 	test/abi/preload_old.sh test/abi/idle.sh test/abi/early.sh test/examples/run.sh
-# Longer ones, with real programs, kernels that refuse, and the models.
-SYSTEM_TESTS := test/programs/fio.sh test/programs/stress-ng.sh test/programs/others.sh test/refused/run.sh test/refused/old_kernels.sh scripts/check-sanitizers scripts/model
+# Longer ones, with real programs, sanitizers and the models; the longest first.
+SYSTEM_TESTS := test/programs/fio.sh scripts/check-sanitizers scripts/model test/programs/stress-ng.sh test/refused/old_kernels.sh test/programs/others.sh
+# Sets what is the whole machine's, so that nothing else can run meanwhile.
+MACHINE_TESTS := test/refused/run.sh
 
 .PHONY: check test
 check test: all tests ## all tests, on every implementation
@@ -210,10 +214,8 @@ check test: all tests ## all tests, on every implementation
 	$(RUN_TESTS) $(IMPLEMENTATIONS:%=--implementation %) $(TESTS) || failed=1; \
 	echo "== without the inline lane"; \
 	RTAIO_INLINE=0 $(RUN_TESTS) --implementation auto --implementation libaio $(or $(TESTS),$(WITHOUT_INLINE)) || failed=1; \
-	for t in $(UNIT_TESTS); do echo "== $$t"; timeout -k 5 120 $$t || failed=1; done; \
-	echo "== scripts/fuzz --check"; scripts/fuzz --check || failed=1; \
-	for t in $(SHELL_TESTS) $(if $(QUICK),,$(SYSTEM_TESTS)); do \
-		echo "== $$t"; $$t || failed=1; done; \
+	scripts/side-by-side $(JOBS) "scripts/fuzz --check" $(if $(QUICK),,$(SYSTEM_TESTS)) $(UNIT_TESTS:%="timeout -k 5 120 %") $(SHELL_TESTS) || failed=1; \
+	$(if $(QUICK),,JOBS=$(JOBS) scripts/side-by-side 1 $(MACHINE_TESTS) || failed=1;) \
 	exit $$failed
 
 .PHONY: $(addprefix check-,glibc auto io_uring libaio threads)
@@ -258,11 +260,11 @@ model: ## verify the lock-free protocols with spin
 
 # --- style -----------------------------------------------------------------
 
-SCRIPTS := scripts/rtaio scripts/rtaio-conformance scripts/demo scripts/check scripts/install-missing scripts/run-tests \
+SCRIPTS := scripts/rtaio scripts/rtaio-conformance scripts/demo scripts/check scripts/install-missing scripts/run-tests scripts/side-by-side \
 	scripts/check-layers scripts/check-exports scripts/check-assertions scripts/check-traps scripts/check-mutants \
 	scripts/check-sanitizers scripts/check-compilers scripts/check-releases scripts/fuzz scripts/conformance-musl scripts/bench scripts/model .ci/run \
 	scripts/check-kernels scripts/check-ltp scripts/guest/init scripts/guest/initrd scripts/guest/images.sh scripts/guest/filesystems \
-	$(SHELL_TESTS) $(filter %.sh,$(SYSTEM_TESTS))
+	$(SHELL_TESTS) $(filter %.sh,$(SYSTEM_TESTS)) $(MACHINE_TESTS)
 C_FILES := $(wildcard shim/*.[ch] include/*.h test/*/*.[ch] test/*/*/*.[ch])
 
 .PHONY: lint
@@ -340,6 +342,6 @@ clean: ## remove build/
 help: ## this list
 	@awk -F':.*## ' '/^[a-z$$(].*## /{t=$$1; sub(/^\$$\(addprefix check-,.*/, "check-NAME", t); \
 		printf "  make %-14s %s\n", t, $$2}' Makefile
-	@echo "  variables: prefix libdir DESTDIR CC CFLAGS WERROR=1 V=1 VARIANT=asan|ubsan|tsan TESTS= WRAPPER="
+	@echo "  variables: prefix libdir DESTDIR CC CFLAGS WERROR=1 V=1 VARIANT=asan|ubsan|tsan TESTS= JOBS=2 WRAPPER="
 
 -include $(SHIM_OBJS:.o=.d) $(B)/shim/status.d $(B)/shim/librt_nodes.d $(BLACK_BOX:=.d) $(UNIT_TESTS:=.d) $(SUPPORT_OBJS:.o=.d) $(FUZZ_OBJS:.o=.d)

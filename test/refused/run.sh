@@ -14,6 +14,7 @@ cd "$(dirname "$0")/../.." || exit 2
 refuse=$PWD/build/test/refused/refuse
 programs=(test_aio_read test_aio_read_streams test_aio_write test_aio_cancel test_aio_suspend test_lio_listio
 	test_sigevent test_callbacks test_ordering test_overlaps test_sigpipe test_sigxfsz test_fork test_close_reuse)
+run_tests=(scripts/run-tests --jobs "${JOBS:-1}")
 failed=0
 
 run() {
@@ -24,16 +25,16 @@ run() {
 
 for refused in io_uring libaio "io_uring libaio"; do
 	run "seccomp refuses $refused" \
-		env WRAPPER="$refuse $refused --" scripts/run-tests --implementation auto "${programs[@]}"
+		env WRAPPER="$refuse $refused --" "${run_tests[@]}" --implementation auto "${programs[@]}"
 done
 
 run "seccomp refuses preadv2 and pwritev2" \
-	env WRAPPER="$refuse nowait --" scripts/run-tests --implementation auto \
+	env WRAPPER="$refuse nowait --" "${run_tests[@]}" --implementation auto \
 	test_aio_read_streams test_aio_cancel test_close_streams test_blocking_calls test_aio_write test_ordering \
 	test_overlaps
 
 run "seccomp refuses to take files over from another table, and to compare tables" \
-	env WRAPPER="$refuse pidfd --" scripts/run-tests --implementation auto --implementation threads \
+	env WRAPPER="$refuse pidfd --" "${run_tests[@]}" --implementation auto --implementation threads \
 	test_close_reuse test_close_many test_close_streams test_close_fails test_offload_close test_frozen test_locks \
 	test_replaced
 
@@ -55,7 +56,7 @@ with_sysctl() {
 	restore=:
 }
 
-on_auto=(scripts/run-tests --implementation auto)
+on_auto=("${run_tests[@]}" --implementation auto)
 with_sysctl kernel/io_uring_disabled 2 "${on_auto[@]}" "${programs[@]}"
 # The contexts of Linux AIO are the machine's: none left, and room for a small one only.
 with_sysctl fs/aio-max-nr "$(cat /proc/sys/fs/aio-nr)" "${on_auto[@]}" \

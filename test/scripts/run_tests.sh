@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 #
-# run_tests.sh - the runner of the tests understands every version of cmocka
+# run_tests.sh - the runner of the tests understands every version of cmocka, and runs programs side by
+# side, as scripts/side-by-side does with commands
 
 set -u
 cd "$(dirname "$0")/../.." || exit 2
@@ -90,5 +91,61 @@ fail test_without_fixture"
 done
 
 equal "nothing is said of a test that passes" "$(awk -F'\t' '$4 == "test_passes" { print $5 }' "$work/results")" ""
+
+# ---- side by side ----
+
+# acting_program name: one that runs what is on standard input.
+acting_program() {
+	{
+		echo '#!/bin/sh'
+		echo 'echo 1..1'
+		cat
+	} >"$work/$1"
+	chmod +x "$work/$1"
+}
+
+# Neither of the two ends without the other.
+mkfifo "$work/fifo" || exit 2
+acting_program test_writes <<EOF
+echo x >$work/fifo && echo ok 1 - test_is_read
+EOF
+acting_program test_reads <<EOF
+read -r x <$work/fifo && echo ok 1 - test_is_written
+EOF
+# The runner's own terminal may be one that ignores them.
+acting_program test_ignores_what_the_runner_ignores <<EOF
+[ "\$(grep SigIgn: /proc/self/status)" = "$(grep SigIgn: /proc/self/status)" ] && echo ok 1 - test_ignores_the_same
+EOF
+acting_program test_dies <<'EOF'
+kill -9 $$
+EOF
+
+# runs test expected option...: what the runner ends with.
+runs() {
+	local test=$1 expected=$2
+	shift 2
+	equal "$test" "$(scripts/run-tests --implementation glibc --timeout 20 --results "$work/results" "$@" |
+		tail -1)" "$expected"
+}
+
+runs "two programs run side by side" "2 passed, 0 failed, 0 skipped" --jobs 2 "$work/test_writes" "$work/test_reads"
+runs "a crash beside others is seen" "4 passed, 7 failed, 3 skipped" --jobs 3 "$work/test_dies" \
+	"$work"/test_cmocka_1* "$work/test_ignores_what_the_runner_ignores" "$work/test_cmocka_2_0"
+equal "results have the order of the programs" "$(awk -F'\t' '!seen[$2]++ { print $2 }' "$work/results" | tr '\n' ' ')" \
+	"test_dies test_cmocka_1_1_5 test_cmocka_1_1_7 test_ignores_what_the_runner_ignores test_cmocka_2_0 "
+runs "a program may be named twice" "2 passed, 0 failed, 0 skipped" --jobs 2 \
+	"$work/test_ignores_what_the_runner_ignores" "$work/test_ignores_what_the_runner_ignores"
+equal "no jobs at all are refused" "$(scripts/run-tests --jobs 0 2>&1)" "run-tests: --jobs is a number from 1"
+
+equal "two commands run side by side" "$(timeout 20 scripts/side-by-side 2 "echo x >$work/fifo" "read -r x <$work/fifo" |
+	grep -c ' s$')" 2
+equal "what a command prints stays together" "$(timeout 20 scripts/side-by-side 2 "echo a; cat $work/fifo; echo b" \
+	"echo c; echo x >$work/fifo; echo d" | grep '^.$' | tr -d '\n' | sed 's/^\(cd\)\(axb\)$/\2\1/')" axbcd
+for commands in "false true true" "true true false"; do
+	# shellcheck disable=SC2086 # several words
+	equal "a command that fails beside others is seen: $commands" \
+		"$(scripts/side-by-side 2 $commands >/dev/null; echo $?)" 1
+done
+check "commands that succeed are a success" scripts/side-by-side 2 true true true
 
 finish
