@@ -21,7 +21,8 @@ cd "$work" || exit 1
 inst=$work/inst
 cc=${CC:-cc}
 cflags=(-std=gnu11 -Wall -Wextra -Werror)
-limit=(timeout -k 5 30)
+# What hangs is to end; what is slow because the machine is busy is none of this test's business.
+limit=(timeout -k 5 300)
 echo "first line" >file
 
 build_examples() {
@@ -146,8 +147,8 @@ conforms "it tests the library of anybody" 0 '^librtaio.so.0  *[1-9][0-9]*  *0  
 	--implementation preload "$inst/lib/librtaio.so.0"
 conforms "it sees that a library does not serve" 1 '^useless.so  *0  *0  *0  *[1-9]' \
 	--implementation glibc --implementation preload useless.so
-conforms "it speaks TAP" 0 '^ok 1 - glibc test_aio_read:test_read_returns' --tap
-conforms "it writes a page" 0 '^glibc' --html=page.html
+conforms "it speaks TAP" 0 '^ok 1 - glibc test_aio_read:test_read_returns' --implementation glibc --tap
+conforms "it writes a page" 0 '^glibc' --implementation glibc --html=page.html
 check "the page is whole" grep -q '^</main></html>' page.html
 mv "$inst/lib/librtaio.so.0" away
 conforms "without rtaio it tests glibc" 0 '^glibc  *[1-9][0-9]*  *0  *0  *0$'
