@@ -11,6 +11,7 @@
 #include <linux/loop.h>
 #include <poll.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 
@@ -47,17 +48,20 @@ int frozen_attach(const char *image, char device[32])
 	return fd;
 }
 
-static bool make_image(const char *image, const char *type)
+/* In memory, so that a busy disk does not make the tests slow: an fsync there may take many seconds. */
+static int make_image(char image[32], const char *type)
 {
-	char command[PATH_MAX + 64];
-	int fd = open(image, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	char command[128];
+	int fd = memfd_create("image", 0);
 	bool is_made;
 
 	check(fd >= 0);
-	is_made = ftruncate(fd, IMAGE_SIZE) == 0;
-	close(fd);
+	snprintf(image, 32, "/proc/%d/fd/%d", (int)getpid(), fd);
 	snprintf(command, sizeof(command), "mkfs.%s -q %s >/dev/null 2>&1", type, image);
-	return is_made && system(command) == 0;
+	is_made = ftruncate(fd, IMAGE_SIZE) == 0 && system(command) == 0;
+	if (!is_made)
+		close(fd);
+	return is_made ? fd : -1;
 }
 
 /* The mount has no name any more when this returns: nothing stays behind. */
@@ -97,16 +101,16 @@ static void start_guard(void)
 
 bool frozen_start_as(const char *type)
 {
-	char image[PATH_MAX], dir[PATH_MAX], device[32];
+	char image[32], dir[PATH_MAX], device[32];
+	int fd, loop;
 	bool is_made;
-	int loop;
 
-	snprintf(image, sizeof(image), "%s/image.%d", temp_dir(), (int)getpid());
 	snprintf(dir, sizeof(dir), "%s/mount.%d", temp_dir(), (int)getpid());
-	is_made = geteuid() == 0 && make_image(image, type);
-	loop = is_made ? frozen_attach(image, device) : -1;
+	fd = geteuid() == 0 ? make_image(image, type) : -1;
+	loop = fd >= 0 ? frozen_attach(image, device) : -1;
 	is_made = loop >= 0 && mount_loop(device, dir, type);
-	unlink(image);
+	if (fd >= 0)
+		close(fd);
 	if (loop >= 0)
 		close(loop);
 	if (is_made)
