@@ -366,7 +366,7 @@ static void publish_ended(void)
 	}
 }
 
-/* Some things tell nobody when they change: a blocked pool, */
+/* Some things tell nobody when they change: blocked workers, the end of a callback, */
 static bool is_watching_closely(void)
 {
 	return !TAILQ_EMPTY(&ledger.awaiting) || notify_is_waiting_for_thread() ||
@@ -468,7 +468,6 @@ static const struct engine_client client = {
 void dispatch_start(void)
 {
 	ledger_reset();
-	notify_start();
 	engine_init(&client);
 	bypass_events_start();
 }

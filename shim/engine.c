@@ -282,7 +282,9 @@ static void *engine_thread(void *arg)
 {
 	pthread_t self = pthread_self();
 
-	thread_set_name("rtaio-engine");
+	if (!arg)
+		thread_keep_program_name();
+	thread_begin("rtaio-engine");
 	idle_since = 0; /* what its predecessor left behind */
 	atomic_store(&tid, (pid_t)RAW_SYSCALL(SYS_gettid));
 	if (arg) {
@@ -300,7 +302,7 @@ static void *engine_thread(void *arg)
 	if (!serve()) {
 		struct timespec second = { .tv_sec = 1 };
 
-		while (thread_create(engine_thread, (void *)self, THREAD_JOINABLE) < 0)
+		while (thread_create(engine_thread, (void *)self, true) < 0)
 			RAW_SYSCALL(SYS_nanosleep, &second, NULL); /* nothing to do without it */
 	} else {
 		pthread_detach(self);
@@ -314,7 +316,7 @@ static int start_claimed(void)
 	int ret;
 
 	atomic_store(&verdict, VERDICT_PENDING);
-	ret = thread_create(engine_thread, NULL, THREAD_JOINABLE);
+	ret = thread_create(engine_thread, NULL, true);
 	if (ret < 0) {
 		/* An earlier starter may not have read the verdict that was cleared above. */
 		give_verdict(VERDICT_NO_THREAD);

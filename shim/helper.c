@@ -51,7 +51,7 @@ static void *run(void *arg)
 {
 	struct helper *helper = arg;
 
-	thread_set_name(helper->thread_name);
+	thread_begin(helper->thread_name);
 	if (helper->begin && !helper->begin(helper)) {
 		refuse_all(helper);
 		return NULL;
@@ -70,7 +70,7 @@ static void *run(void *arg)
 
 static bool start_claimed(struct helper *helper)
 {
-	if (thread_create(run, helper, THREAD_SMALL_STACK) == 0)
+	if (thread_create(run, helper, false) == 0)
 		return true;
 	refuse_all(helper);
 	return false;

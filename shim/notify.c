@@ -7,8 +7,9 @@
  * the process is full (RLIMIT_SIGPENDING) they wait in a list, in order, and
  * are tried again; the result of the request stays what it was.
  *
- * SIGEV_THREAD without attributes runs on the callback pool; with attributes on
- * a thread of its own, which is what the attributes describe.
+ * Each callback of SIGEV_THREAD gets a new thread, which the engine makes: what it
+ * does to its thread ends with it.  While RTAIO_CALLBACKS of them run, or no
+ * thread can be had, it waits in the same list.
  */
 #include "notify.h"
 
@@ -23,19 +24,10 @@
 #include "futex.h"
 #include "process.h"
 #include "stats.h"
-#include "thread_pool.h"
+#include "thread.h"
 
-#define CALLBACKS_EAGER 2u /* threads made without waiting for the pool to be stuck */
-
-static void run_callback(struct request *req);
-
-static struct thread_pool callbacks = {
-	.thread_name = "rtaio-callback",
-	.run = run_callback,
-	.runs_callbacks = true,
-	.nr_eager = CALLBACKS_EAGER,
-};
 static struct request_list undelivered = TAILQ_HEAD_INITIALIZER(undelivered); /* engine only */
+static _Atomic unsigned nr_callbacks; /* that run: the engine counts up, their threads down */
 
 /*
  * The program may destroy its attribute object as soon as it sees the result:
@@ -45,7 +37,7 @@ static pthread_attr_t *copy_attributes(const pthread_attr_t *from)
 {
 	pthread_attr_t *to = malloc(sizeof(*to));
 	struct sched_param param;
-	cpu_set_t cpus;
+	cpu_set_t cpus[2];
 	void *stack;
 	size_t size;
 	int value;
@@ -70,8 +62,10 @@ static pthread_attr_t *copy_attributes(const pthread_attr_t *from)
 		pthread_attr_setstack(to, stack, size);
 	else if (pthread_attr_getstacksize(from, &size) == 0)
 		pthread_attr_setstacksize(to, size);
-	if (pthread_attr_getaffinity_np(from, sizeof(cpus), &cpus) == 0)
-		pthread_attr_setaffinity_np(to, sizeof(cpus), &cpus);
+	/* All of any size where none was set: the thread inherits its processors then. */
+	if (pthread_attr_getaffinity_np(from, sizeof(cpus), cpus) == 0 &&
+	    CPU_COUNT(&cpus[1]) < CPU_SETSIZE)
+		pthread_attr_setaffinity_np(to, sizeof(cpus), cpus);
 	return to;
 }
 
@@ -146,43 +140,53 @@ void notify_signal_now(const struct notification *notification)
 		RAW_SYSCALL(SYS_kill, atomic_load(&process_pid), notification->signo);
 }
 
-/* On a thread of the callback pool. */
-static void run_callback(struct request *req)
+/* The callback has returned, or ended its thread; and it may have forked. */
+static void end_callback(void *generation)
 {
-	void (*function)(union sigval) = req->notification.function;
-	union sigval value = req->notification.value;
-
-	finish(req);
-	stats_inc(notify_callbacks);
-	function(value);
+	if (process_is_still((uint32_t)(uintptr_t)generation))
+		atomic_fetch_sub(&nr_callbacks, 1);
 }
 
-/* On a thread of its own, made with the program's attributes. */
-static void *run_own_thread(void *arg)
+static void *run_callback(void *arg)
 {
+	struct request *req = arg;
+	void (*function)(union sigval) = req->notification.function;
+	union sigval value = req->notification.value;
+	uintptr_t generation = atomic_load(&process_generation);
 	sigset_t none;
 
+	request_free(req);
+	stats_inc(notify_callbacks);
+	thread_begin_callback();
 	sigemptyset(&none);
+	pthread_cleanup_push(end_callback, (void *)generation);
 	pthread_sigmask(SIG_SETMASK, &none, NULL);
-	run_callback(arg);
+	function(value);
+	pthread_cleanup_pop(1);
 	return NULL;
 }
 
+/* 0 or -errno: then @req is the caller's still. */
 static int start_callback(struct request *req)
 {
+	/* The new thread frees the record; the attributes are read until pthread_create returns. */
 	struct notification own = req->notification;
+	pthread_attr_t detached;
 	pthread_t thread;
 	int ret;
 
-	if (!own.attributes)
-		return thread_pool_submit(&callbacks, req);
-	/* The new thread frees the record; the attributes are read until pthread_create returns. */
-	req->notification.attributes = NULL;
-	ret = -pthread_create(&thread, own.attributes, run_own_thread, req);
-	if (ret == 0)
-		notify_discard(&own);
+	if (atomic_load(&nr_callbacks) >= config.callbacks_max)
+		return -EAGAIN;
+	pthread_attr_init(&detached);
+	pthread_attr_setdetachstate(&detached, PTHREAD_CREATE_DETACHED);
+	atomic_fetch_add(&nr_callbacks, 1);
+	ret = -pthread_create(&thread, own.attributes ? own.attributes : &detached, run_callback,
+			      req);
+	pthread_attr_destroy(&detached);
+	if (ret < 0)
+		atomic_fetch_sub(&nr_callbacks, 1);
 	else
-		req->notification.attributes = own.attributes;
+		notify_discard(&own);
 	return ret;
 }
 
@@ -201,7 +205,7 @@ static int deliver(struct request *req)
 	if (ret == -EINVAL || ret == -EPERM) {
 		/* Attributes that make no thread here: the callback matters more than they do. */
 		notify_discard(&req->notification);
-		ret = thread_pool_submit(&callbacks, req);
+		ret = start_callback(req);
 	}
 	return ret == 0 ? 0 : -EAGAIN;
 }
@@ -239,12 +243,12 @@ void notify_deliver(struct request *req)
 
 bool notify_is_waiting(void)
 {
-	return !TAILQ_EMPTY(&undelivered) || notify_is_waiting_for_thread();
+	return !TAILQ_EMPTY(&undelivered);
 }
 
 bool notify_is_waiting_for_thread(void)
 {
-	return thread_pool_is_waiting(&callbacks);
+	return nr_undelivered[0] > 0;
 }
 
 bool notify_tick(void)
@@ -266,18 +270,12 @@ bool notify_tick(void)
 			has_delivered = true;
 		}
 	}
-	thread_pool_tick(&callbacks);
 	return has_delivered;
-}
-
-void notify_start(void)
-{
-	callbacks.nr_max = config.callbacks_max;
-	thread_pool_init(&callbacks);
 }
 
 void notify_forget(void)
 {
 	TAILQ_INIT(&undelivered);
 	memset(nr_undelivered, 0, sizeof(nr_undelivered));
+	atomic_store(&nr_callbacks, 0);
 }

@@ -41,18 +41,15 @@ void notify_signal_now(const struct notification *notification);
  */
 void notify_deliver(struct request *req);
 
-/* [engine] Is there anything that notify_tick() could help?  Is the callback pool stuck? */
+/* [engine] Is there anything that notify_tick() could help?  Is a callback? */
 bool notify_is_waiting(void);
 bool notify_is_waiting_for_thread(void);
 
 /*
  * [engine] Now and then while notify_is_waiting(): retry what could not be
- * delivered and grow the callback pool if it is stuck.  True: something was delivered.
+ * delivered.  True: something was.
  */
 bool notify_tick(void);
-
-/* Before the first delivery: limits from the configuration. */
-void notify_start(void);
 
 /* Child of a fork: nothing to deliver. */
 void notify_forget(void);

@@ -102,7 +102,7 @@ static void *reap(void *unused)
 {
 	uint32_t seen;
 
-	thread_set_name("rtaio-reaper");
+	thread_begin("rtaio-reaper");
 	do {
 		do {
 			seen = atomic_load(&wake_word);
@@ -121,7 +121,7 @@ void reaper_provide(void)
 		return;
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
-	if (try_to_exist() && thread_create(reap, NULL, THREAD_SMALL_STACK) < 0)
+	if (try_to_exist() && thread_create(reap, NULL, false) < 0)
 		atomic_store(&state, REAPER_NONE);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 }

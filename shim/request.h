@@ -103,7 +103,7 @@ struct notification {
 	int signo;
 	union sigval value;
 	void (*function)(union sigval);
-	pthread_attr_t *attributes; /* own copy, from malloc; NULL: the callback pool */
+	pthread_attr_t *attributes; /* own copy, from malloc; NULL: the defaults */
 };
 
 struct request {

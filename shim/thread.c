@@ -7,7 +7,6 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>
-#include <stdbool.h>
 #include <stdint.h>
 #include <sys/prctl.h>
 
@@ -33,6 +32,8 @@ __attribute__((constructor)) static void find_minstack(void)
 								       "__pthread_get_minstack");
 }
 
+static char program_name[16]; /* the engine writes it before it makes any thread */
+
 static size_t small_stack_size(void)
 {
 	pthread_attr_t attr;
@@ -46,7 +47,7 @@ static size_t small_stack_size(void)
 	return size;
 }
 
-static int create(void *(*run)(void *), void *arg, enum thread_kind kind, bool has_small_stack)
+static int create(void *(*run)(void *), void *arg, bool is_joinable, bool has_small_stack)
 {
 	pthread_attr_t attr;
 	pthread_t thread;
@@ -54,7 +55,7 @@ static int create(void *(*run)(void *), void *arg, enum thread_kind kind, bool h
 	int ret;
 
 	pthread_attr_init(&attr);
-	if (kind != THREAD_JOINABLE)
+	if (!is_joinable)
 		pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
 	size = has_small_stack ? small_stack_size() : 0;
 	if (size)
@@ -64,17 +65,27 @@ static int create(void *(*run)(void *), void *arg, enum thread_kind kind, bool h
 	return ret;
 }
 
-int thread_create(void *(*run)(void *), void *arg, enum thread_kind kind)
+int thread_create(void *(*run)(void *), void *arg, bool is_joinable)
 {
-	int ret = create(run, arg, kind, kind != THREAD_DEFAULT_STACK);
+	int ret = create(run, arg, is_joinable, true);
 
 	/* Not even that was enough: the default size then. */
 	if (ret == EINVAL)
-		ret = create(run, arg, kind, false);
+		ret = create(run, arg, is_joinable, false);
 	return -ret;
 }
 
-void thread_set_name(const char *name)
+void thread_begin(const char *name)
 {
 	RAW_SYSCALL(SYS_prctl, PR_SET_NAME, name);
+}
+
+void thread_keep_program_name(void)
+{
+	RAW_SYSCALL(SYS_prctl, PR_GET_NAME, program_name);
+}
+
+void thread_begin_callback(void)
+{
+	RAW_SYSCALL(SYS_prctl, PR_SET_NAME, program_name);
 }

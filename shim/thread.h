@@ -5,20 +5,24 @@
 #ifndef RTAIO_THREAD_H
 #define RTAIO_THREAD_H
 
-enum thread_kind {
-	THREAD_SMALL_STACK,   /* for our own code, detached */
-	THREAD_DEFAULT_STACK, /* for the program's callbacks, detached */
-	THREAD_JOINABLE,      /* for our own code; it detaches itself or is joined */
-};
+#include <stdbool.h>
 
 /*
  * A thread that starts with the caller's signal mask, which must have
  * everything blocked.  0 or -errno.  Through pthread_create, since glibc's
- * setuid has to find it.
+ * setuid has to find it.  Detached unless @is_joinable.
  */
-int thread_create(void *(*run)(void *), void *arg, enum thread_kind kind);
+int thread_create(void *(*run)(void *), void *arg, bool is_joinable);
 
-/* Name the calling thread, as ps -L and a debugger show it. */
-void thread_set_name(const char *name);
+/*
+ * [a new thread of ours] Take the name that ps -L and a debugger show.
+ */
+void thread_begin(const char *name);
+
+/* [engine, before thread_begin()] Callbacks will have the name that it has inherited. */
+void thread_keep_program_name(void);
+
+/* [a new thread for a callback] It looks like one of the program's. */
+void thread_begin_callback(void);
 
 #endif

@@ -11,39 +11,30 @@
  * while a thread is idle, so that one thing holds always: whoever replaces
  * ASLEEP wakes a thread that takes everything.  Submitters add nothing while no
  * thread is idle.  test/model/pool.pml is the model.
- *
- * A callback may fork; the child's only thread then returns here with a pool
- * that was forgotten, and must not touch it: the generation of the process
- * tells.
  */
 #include "thread_pool.h"
 
 #include <errno.h>
-#include <signal.h>
 
 #include "bypass.h"
 #include "config.h"
 #include "futex.h"
 #include "pool_order.h"
-#include "process.h"
 #include "thread.h"
 
 /* One for each thread, on its stack. */
 struct member {
 	struct thread_pool *pool;
-	uint32_t generation; /* of the process in which the thread was made */
 	uint32_t wake_value; /* of the inbox, when it was idle last */
 	pid_t tid;
 	bool is_bounded; /* guarded by the lock: it runs a bounded request */
-	bool has_left;   /* no longer counted */
 };
 
 /* --- order: with the lock held ------------------------------------------------ */
 
-static bool is_unbounded(const struct thread_pool *pool, const struct request *req)
+static bool is_unbounded(const struct request *req)
 {
-	return pool->is_ordered && !request_is_barrier(req) &&
-	       !descriptor_is_file(&req->descriptor);
+	return !request_is_barrier(req) && !descriptor_is_file(&req->descriptor);
 }
 
 static struct request_list *order_of(struct thread_pool *pool, const struct request *req)
@@ -54,13 +45,12 @@ static struct request_list *order_of(struct thread_pool *pool, const struct requ
 static void make_ready(struct thread_pool *pool, struct request *req)
 {
 	req->pool_state = POOL_READY;
-	TAILQ_INSERT_TAIL(is_unbounded(pool, req) ? &pool->unbounded : &pool->bounded, req,
-			  list_link);
+	TAILQ_INSERT_TAIL(is_unbounded(req) ? &pool->unbounded : &pool->bounded, req, list_link);
 }
 
 static void add(struct thread_pool *pool, struct request *req)
 {
-	if (!pool->is_ordered || is_unbounded(pool, req)) {
+	if (is_unbounded(req)) {
 		make_ready(pool, req);
 		return;
 	}
@@ -89,7 +79,7 @@ static void remove_from_order(struct thread_pool *pool, struct request *req)
 	struct request_list *order = order_of(pool, req);
 
 	req->pool_state = POOL_NONE;
-	if (is_unbounded(pool, req))
+	if (is_unbounded(req))
 		return;
 	TAILQ_REMOVE(order, req, pool_link);
 	make_followers_ready(pool, order, req->fd);
@@ -113,14 +103,12 @@ static struct request *take(struct member *member)
 
 	if (!req)
 		return NULL;
-	member->is_bounded = !is_unbounded(pool, req);
+	member->is_bounded = !is_unbounded(req);
 	TAILQ_REMOVE(member->is_bounded ? &pool->bounded : &pool->unbounded, req, list_link);
 	pool->nr_bounded += member->is_bounded;
 	pool->nr_taken++;
-	if (pool->is_ordered) {
-		req->pool_state = POOL_RUNNING;
-		atomic_store(&req->tid, member->tid);
-	}
+	req->pool_state = POOL_RUNNING;
+	atomic_store(&req->tid, member->tid);
 	return req;
 }
 
@@ -143,8 +131,7 @@ static int add_thread(struct thread_pool *pool)
 
 	if (pool->nr_threads == 0)
 		inbox_open(&pool->inbox);
-	ret = thread_create(pool_thread, pool,
-			    pool->runs_callbacks ? THREAD_DEFAULT_STACK : THREAD_SMALL_STACK);
+	ret = thread_create(pool_thread, pool, false);
 	if (ret == 0)
 		pool->nr_threads++;
 	else if (pool->nr_threads == 0)
@@ -181,7 +168,7 @@ static bool look_after_rest(struct thread_pool *pool)
 {
 	bool has_failed = provide_thread(pool) < 0;
 
-	return pool->is_ordered && (has_failed || is_short(pool)) && !pool->is_watched;
+	return (has_failed || is_short(pool)) && !pool->is_watched;
 }
 
 /* Take what submitters have added.  While a thread is idle the inbox stays asleep. */
@@ -214,52 +201,7 @@ static bool become_idle(struct member *member)
 	return true;
 }
 
-/* Nobody counts on the thread any more. */
-static void stop_counting(struct member *member)
-{
-	stop_running(member);
-	member->pool->nr_threads--;
-	member->has_left = true;
-}
-
 /* --- a thread of the pool ----------------------------------------------------- */
-
-static void block_signals(void)
-{
-	sigset_t all;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, NULL);
-}
-
-/* Runs when the thread returns and when a callback ends it by pthread_exit. */
-static void leave_pool(void *arg)
-{
-	struct member *member = arg;
-
-	block_signals();
-	if (!process_is_still(member->generation) || member->has_left)
-		return;
-	pthread_mutex_lock(&member->pool->lock);
-	stop_counting(member);
-	provide_thread(member->pool);
-	pthread_mutex_unlock(&member->pool->lock);
-}
-
-/* Whatever a callback did to its thread must not reach the next one. */
-static void run_callback(struct thread_pool *pool, struct request *req)
-{
-	sigset_t none;
-
-	sigemptyset(&none);
-	pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, NULL);
-	pthread_setcanceltype(PTHREAD_CANCEL_DEFERRED, NULL);
-	pthread_sigmask(SIG_SETMASK, &none, NULL);
-	pool->run(req);
-	pthread_testcancel(); /* a callback may have cancelled its own thread */
-	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
-	block_signals();
-}
 
 /*
  * @done, if there is one, was run: forget it, and take the next.  Without one
@@ -275,7 +217,7 @@ static struct request *exchange(struct member *member, struct request *done)
 
 	pthread_mutex_lock(&pool->lock);
 	stop_running(member);
-	if (done && pool->is_ordered)
+	if (done)
 		remove_from_order(pool, done);
 	do {
 		drain(pool);
@@ -303,8 +245,7 @@ static bool wait_for_work(struct member *member)
 		is_over = false;
 	if (is_over && pool->nr_threads == 1 && !inbox_close(&pool->inbox))
 		is_over = false;
-	if (is_over)
-		stop_counting(member);
+	pool->nr_threads -= is_over;
 	pthread_mutex_unlock(&pool->lock);
 	return !is_over;
 }
@@ -316,33 +257,21 @@ static void work(struct member *member)
 
 	do {
 		next = exchange(member, req);
-		if (req && pool->finish)
+		if (req)
 			pool->finish(req);
 		req = next;
-		if (!req)
-			continue;
-		if (pool->runs_callbacks)
-			run_callback(pool, req);
-		else
+		if (req)
 			pool->run(req);
-		if (!process_is_still(member->generation))
-			return;
 	} while (req || wait_for_work(member));
 }
 
 static void *pool_thread(void *arg)
 {
-	struct member member = {
-		.pool = arg,
-		.generation = atomic_load(&process_generation),
-	};
+	struct member member = { .pool = arg };
 
 	member.tid = (pid_t)RAW_SYSCALL(SYS_gettid);
-	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
-	thread_set_name(member.pool->thread_name);
-	pthread_cleanup_push(leave_pool, &member);
+	thread_begin(member.pool->thread_name);
 	work(&member);
-	pthread_cleanup_pop(1);
 	return NULL;
 }
 
@@ -366,10 +295,8 @@ static bool take_back(struct thread_pool *pool, struct request *req)
 	if (req->pool_state != POOL_WAITING && req->pool_state != POOL_READY)
 		return false;
 	if (req->pool_state == POOL_READY)
-		TAILQ_REMOVE(is_unbounded(pool, req) ? &pool->unbounded : &pool->bounded, req,
-			     list_link);
-	if (pool->is_ordered)
-		remove_from_order(pool, req);
+		TAILQ_REMOVE(is_unbounded(req) ? &pool->unbounded : &pool->bounded, req, list_link);
+	remove_from_order(pool, req);
 	return true;
 }
 

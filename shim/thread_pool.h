@@ -2,9 +2,8 @@
 /*
  * thread_pool.h - an elastic pool of threads.
  *
- * Two of them exist: workers, which perform requests by plain system calls, and
- * the callbacks of SIGEV_THREAD.  The engine feeds them; submitters feed the
- * workers, too, while one of them is idle.
+ * One exists: the workers, which perform requests by plain system calls.  The
+ * engine feeds it; submitters do, too, while one of its threads is idle.
  *
  * Bounded requests run on at most so many threads as the pool may use at once.
  * That number grows only when nothing was taken between two ticks although
@@ -12,7 +11,7 @@
  * other request (a read or write of a stream, which may block for ever) gets a
  * thread at once.  Idle threads leave.
  *
- * An ordered pool begins requests for files as pool_order.h says.
+ * Requests for files begin in the order that pool_order.h says.
  */
 #ifndef RTAIO_THREAD_POOL_H
 #define RTAIO_THREAD_POOL_H
@@ -24,27 +23,25 @@
 #include "inbox.h"
 #include "request.h"
 
-#define POOL_BUCKETS 256u /* of an ordered pool, by descriptor */
+#define POOL_BUCKETS 256u /* by descriptor */
 
 struct thread_pool {
 	const char *thread_name;
-	/* On a thread of the pool.  In a pool without finish(), ownership passes to it. */
+	/* On a thread of the pool. */
 	void (*run)(struct request *req);
 	/* On the same thread, when the pool knows @req no longer. */
 	void (*finish)(struct request *req);
-	/* On a thread of an ordered pool: thread_pool_is_waiting() is true, and was not. */
+	/* On a thread of the pool: thread_pool_is_waiting() is true, and was not. */
 	void (*ask_for_tick)(void);
-	bool is_ordered;
-	bool runs_callbacks; /* the program's code: empty signal mask, large stack */
-	unsigned nr_eager;   /* bounded requests that run at once, */
-	unsigned nr_max;     /* and the most that this grows to */
+	unsigned nr_eager; /* bounded requests that run at once, */
+	unsigned nr_max;   /* and the most that this grows to */
 
 	struct inbox inbox; /* from submitters; asleep while a thread is idle, closed without any */
 
 	pthread_mutex_t lock;          /* engine and pool threads only, all signals blocked */
 	struct request_list unbounded; /* guarded by lock, as all below: may begin */
 	struct request_list bounded;   /* the same, as far as there is a thread */
-	struct request_list order[POOL_BUCKETS]; /* ordered: all of a bucket, oldest first */
+	struct request_list order[POOL_BUCKETS]; /* all of a bucket, oldest first */
 	unsigned nr_threads;
 	unsigned nr_idle;    /* asleep, perhaps already woken */
 	unsigned nr_bounded; /* that run */

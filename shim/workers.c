@@ -45,7 +45,6 @@ struct thread_pool workers = {
 	.run = run,
 	.finish = finish,
 	.ask_for_tick = ask_for_tick,
-	.is_ordered = true,
 	.nr_max = WORKERS_MAX,
 };
 
