@@ -1,18 +1,25 @@
 // SPDX-License-Identifier: MIT
 /*
  * thread.c - how rtaio makes its threads.
+ *
+ * A thread of ours serves the whole process, whichever thread needed it first.  So
+ * it has the policy and priority of the main thread, and may run where that one may,
+ * besides where its maker may.
  */
 #include "thread.h"
 
 #include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdint.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 
 #include "raw_syscall.h"
 
-#define SMALL_STACK_BYTES (128u * 1024u)
+#define IOPRIO_WHO_PROCESS 1 /* linux/ioprio.h is not everywhere */
+#define SMALL_STACK_BYTES  (128u * 1024u)
 
 /*
  * glibc carves the program's static thread-local storage out of the stack, and
@@ -75,9 +82,64 @@ int thread_create(void *(*run)(void *), void *arg, bool is_joinable)
 	return -ret;
 }
 
+/* What the priority of a process is made of, as far as its threads inherit it. */
+struct schedule {
+	long policy, nice, io;
+	struct sched_param param;
+};
+
+static struct schedule schedule_of(pid_t tid)
+{
+	struct schedule schedule;
+
+	schedule.policy = RAW_SYSCALL(SYS_sched_getscheduler, tid);
+	schedule.nice = 20 - RAW_SYSCALL(SYS_getpriority, PRIO_PROCESS, tid);
+	schedule.io = RAW_SYSCALL(SYS_ioprio_get, IOPRIO_WHO_PROCESS, tid);
+	schedule.param.sched_priority = 0;
+	RAW_SYSCALL(SYS_sched_getparam, tid, &schedule.param);
+	/* A thread may keep these to itself. */
+	if (schedule.policy == SCHED_DEADLINE || schedule.policy >= SCHED_RESET_ON_FORK) {
+		schedule.policy = SCHED_OTHER;
+		schedule.param.sched_priority = 0;
+		schedule.nice = schedule.nice < 0 ? 0 : schedule.nice;
+	}
+	return schedule;
+}
+
+static void take_schedule(pid_t from)
+{
+	struct schedule mine = schedule_of(0), its = schedule_of(from);
+
+	if (its.policy >= 0 &&
+	    (its.policy != mine.policy || its.param.sched_priority != mine.param.sched_priority))
+		RAW_SYSCALL(SYS_sched_setscheduler, 0, its.policy, &its.param);
+	if (its.nice != mine.nice)
+		RAW_SYSCALL(SYS_setpriority, PRIO_PROCESS, 0, its.nice);
+	if (its.io != mine.io)
+		RAW_SYSCALL(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, its.io);
+}
+
+static void add_processors(pid_t from)
+{
+	cpu_set_t mine, its, both;
+
+	CPU_ZERO(&mine);
+	CPU_ZERO(&its);
+	if (RAW_SYSCALL(SYS_sched_getaffinity, 0, sizeof(mine), &mine) < 0 ||
+	    RAW_SYSCALL(SYS_sched_getaffinity, from, sizeof(its), &its) < 0)
+		return;
+	CPU_OR(&both, &mine, &its);
+	if (!CPU_EQUAL(&both, &mine))
+		RAW_SYSCALL(SYS_sched_setaffinity, 0, sizeof(both), &both);
+}
+
 void thread_begin(const char *name)
 {
+	pid_t process = (pid_t)RAW_SYSCALL(SYS_getpid);
+
 	RAW_SYSCALL(SYS_prctl, PR_SET_NAME, name);
+	add_processors(process);
+	take_schedule(process);
 }
 
 void thread_keep_program_name(void)

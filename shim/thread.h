@@ -15,7 +15,8 @@
 int thread_create(void *(*run)(void *), void *arg, bool is_joinable);
 
 /*
- * [a new thread of ours] Take the name that ps -L and a debugger show.
+ * [a new thread of ours] Take the process's processors and priority, and the name that
+ * ps -L and a debugger show.
  */
 void thread_begin(const char *name);
 

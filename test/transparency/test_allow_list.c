@@ -57,9 +57,28 @@ static const int own_calls[] = {
 
 /* What rtaio(7), "Sandboxes that kill", names, in the same order: for requests, */
 static const int request_calls[] = {
-	SYS_fstatfs,    SYS_getrusage,   SYS_getsockopt, SYS_gettid,  SYS_ioctl,     SYS_kill,
-	SYS_ppoll,      SYS_prctl,       SYS_preadv,     SYS_preadv2, SYS_prlimit64, SYS_pwritev2,
-	SYS_readlinkat, SYS_sched_yield, SYS_statx,      SYS_fstat,
+	SYS_fstatfs,
+	SYS_getpriority,
+	SYS_getrusage,
+	SYS_getsockopt,
+	SYS_gettid,
+	SYS_ioctl,
+	SYS_ioprio_get,
+	SYS_ioprio_set,
+	SYS_kill,
+	SYS_ppoll,
+	SYS_prctl,
+	SYS_preadv,
+	SYS_preadv2,
+	SYS_prlimit64,
+	SYS_pwritev2,
+	SYS_readlinkat,
+	SYS_sched_getaffinity,
+	SYS_sched_setaffinity,
+	SYS_sched_yield,
+	SYS_setpriority,
+	SYS_statx,
+	SYS_fstat,
 };
 
 /* for a descriptor that is closed amid requests, */
