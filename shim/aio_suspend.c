@@ -117,14 +117,10 @@ static uint64_t tick_ns(const struct timespec *deadline)
 static int sleep_for_a_tick(const struct timespec *deadline, const uint64_t *mask)
 {
 	struct timespec tick = clock_timespec(tick_ns(deadline));
-	int old_type, ret;
 
 	if (tick.tv_nsec == 0)
 		return -ETIMEDOUT;
-	pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, &old_type);
-	ret = (int)RAW_SYSCALL(SYS_ppoll, NULL, 0, &tick, mask, sizeof(*mask));
-	pthread_setcanceltype(old_type, NULL);
-	return ret;
+	return (int)RAW_SYSCALL(SYS_ppoll, NULL, 0, &tick, mask, sizeof(*mask));
 }
 
 /*
@@ -133,13 +129,16 @@ static int sleep_for_a_tick(const struct timespec *deadline, const uint64_t *mas
  */
 static int wait_for_foreign(const struct entries *entries, const struct timespec *deadline)
 {
-	uint64_t all = ALL_BUT_LIBC, mask;
-	int ret = 0;
+	uint64_t all = UINT64_MAX, mask;
+	int old_type, ret = 0;
 
+	/* First, so that cancellation acts in the sleep, under the program's mask. */
+	pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, &old_type);
 	RAW_SYSCALL(SYS_rt_sigprocmask, SIG_SETMASK, &all, &mask, sizeof(mask));
 	while (ret == 0 && !take_census(entries).has_ended)
 		ret = sleep_for_a_tick(deadline, &mask);
 	RAW_SYSCALL(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof(mask));
+	pthread_setcanceltype(old_type, NULL);
 	return deadline ? ret : interface_restart(ret);
 }
 

@@ -167,7 +167,6 @@ struct wait {
 	bool (*is_done)(const void *arg);
 	const void *arg;
 	const struct timespec *deadline;
-	bool can_cancel;
 	uint64_t mask; /* the program's */
 	struct aio_ring *ring;
 	uint32_t generation; /* of the process that began to wait */
@@ -202,14 +201,9 @@ static int sleep_for_event(const struct wait *wait, uint64_t ns)
 		const uint64_t *mask;
 		size_t size;
 	} mask = { &wait->mask, sizeof(wait->mask) };
-	int old_type = PTHREAD_CANCEL_DEFERRED, ret;
+	int ret = (int)RAW_SYSCALL(SYS_io_pgetevents, wait->ring, 1L, 1L, KERNEL_ADDRESS, &timeout,
+				   &mask);
 
-	if (wait->can_cancel)
-		pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, &old_type);
-	ret = (int)RAW_SYSCALL(SYS_io_pgetevents, wait->ring, 1L, 1L, KERNEL_ADDRESS, &timeout,
-			       &mask);
-	if (wait->can_cancel)
-		pthread_setcanceltype(old_type, NULL);
 	if (ret == -ENOSYS || ret == -EPERM) {
 		aio_context_refuse();
 		return -EBUSY;
@@ -265,24 +259,26 @@ int event_ring_wait(bool (*is_done)(const void *arg), const void *arg,
 		.is_done = is_done,
 		.arg = arg,
 		.deadline = deadline,
-		.can_cancel = can_cancel,
 		.ring = aio_context(),
 		.generation = generation,
 	};
 	uintptr_t seen = atomic_load(&claim);
-	int ret = -EBUSY;
+	int old_type, ret = -EBUSY;
 
 	if (!wait.ring)
 		return -EINTR; /* one has forked before, and the child has begun anew */
 	if (!may_wait(seen))
 		return -EBUSY;
+	/* While signals are blocked, libc's cannot come: it acts in the sleep, under the program's mask. */
 	if (can_cancel)
-		pthread_testcancel();
+		pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, &old_type);
 	wait.mask = block_signals();
 	/* Until then a handler may have forked: in the child the ring is another's. */
 	if (process_is_still(generation) && try_claim(seen))
 		ret = wait_at_ring(&wait);
 	restore_signals(wait.mask);
+	if (can_cancel)
+		pthread_setcanceltype(old_type, NULL);
 	return process_is_still(generation) ? ret : -EINTR;
 }
 

@@ -539,6 +539,64 @@ static int cancel_suspend(void)
 	return 0;
 }
 
+/* ---- what the clean-up of a cancelled thread finds ---- */
+
+static struct aiocb direct_cb;
+static char *direct_buf;
+static int direct_fd, wrong_masks;
+static atomic_int nr_reads;
+
+/* The thread has SIGUSR2 blocked and no other. */
+static void look_at_mask(void *arg)
+{
+	sigset_t mask;
+
+	(void)arg;
+	pthread_sigmask(SIG_BLOCK, NULL, &mask);
+	wrong_masks += !sigismember(&mask, SIGUSR2) || sigismember(&mask, SIGUSR1) ||
+		       sigismember(&mask, SIGTERM);
+}
+
+/* Only the wait may be cancelled. */
+static void *wait_for_direct_reads(void *unused)
+{
+	const struct aiocb *list[] = { &direct_cb };
+
+	change_mask(SIG_BLOCK, SIGUSR2);
+	pthread_cleanup_push(look_at_mask, NULL);
+	for (;;) {
+		pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
+		submit_read(&direct_cb, direct_fd, direct_buf, 4096, 0);
+		nr_reads++;
+		pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, NULL);
+		while (aio_error(&direct_cb) == EINPROGRESS)
+			aio_suspend(list, 1, NULL);
+	}
+	pthread_cleanup_pop(0);
+	return unused;
+}
+
+/* At any moment of the wait. */
+static int cancel_direct_waits(void)
+{
+	direct_fd = direct_file(4096, 0);
+	if (direct_fd < 0)
+		return CHILD_SKIPPED;
+	direct_buf = direct_buffer(4096);
+	for (int i = 0; i < 1000; i++) {
+		pthread_t thread = start_thread(wait_for_direct_reads, NULL);
+
+		eventually(nr_reads > i % 20);
+		check_equal(pthread_cancel(thread), 0);
+		join_thread(thread);
+		check_equal(outcome(&direct_cb), 4096);
+		nr_reads = 0;
+	}
+	if (wrong_masks)
+		check_failed("%d of 1000 threads cleaned up under another mask", wrong_masks);
+	return 0;
+}
+
 /* A cancellation is pending; only the last line acts on it. */
 static void *call_cancelled(void *arg)
 {
@@ -584,6 +642,7 @@ static int ignore_pending_cancel(void)
 }
 
 TEST_IN_CHILD(test_cancellation_ends_aio_suspend, cancel_suspend, 30000)
+TEST_OR_SKIP(test_cancelled_wait_cleans_up_under_its_own_mask, cancel_direct_waits, 30000)
 TEST_IN_CHILD(test_pending_cancellation_waits_for_a_cancellation_point, ignore_pending_cancel,
 	      30000)
 
@@ -598,6 +657,7 @@ int main(void)
 		cmocka_unit_test(test_no_function_changes_the_signal_mask),
 		cmocka_unit_test(test_signals_run_on_threads_of_the_program_only),
 		cmocka_unit_test(test_cancellation_ends_aio_suspend),
+		cmocka_unit_test(test_cancelled_wait_cleans_up_under_its_own_mask),
 		cmocka_unit_test(test_pending_cancellation_waits_for_a_cancellation_point),
 	};
 
