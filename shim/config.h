@@ -38,7 +38,7 @@ struct config {
 	char stats_path[256];     /* empty: standard error */
 	bool is_always_deep;      /* copies are offloaded however few are under way; testing aid */
 	unsigned uring_features;  /* URING_* bits allowed; testing aid */
-	_Atomic uint64_t idle_ns; /* how long the engine stays without work */
+	_Atomic uint64_t idle_ns; /* how long our threads stay without work */
 };
 
 /* Names of enum backend_choice, as RTAIO_BACKEND spells them. */

@@ -27,14 +27,14 @@
 #include <stddef.h>
 
 #include "bypass.h"
+#include "config.h"
 #include "engine.h"
 #include "event_ring.h"
 #include "futex.h"
 #include "thread.h"
 
 #define TICK_NS     2000000u
-#define IDLE_NS     1000000000u /* then the thread leaves */
-#define BATCHES_MAX 64u         /* for nobody */
+#define BATCHES_MAX 64u /* for nobody */
 
 enum reaper_state {
 	REAPER_NONE = 0, /* there is no thread */
@@ -83,7 +83,7 @@ static bool rest(uint32_t seen)
 	is_idle = !bypass_has_direct();
 	if (!is_idle)
 		atomic_store(&state, REAPER_TICKING);
-	deadline = clock_in_ns(is_idle ? IDLE_NS : TICK_NS);
+	deadline = clock_in_ns(is_idle ? atomic_load(&config.idle_ns) : TICK_NS);
 	is_over = futex_wait(&wake_word, seen, &deadline) == -ETIMEDOUT;
 	atomic_store(&state, REAPER_AWAKE);
 	if (is_over && !is_idle)

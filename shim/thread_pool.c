@@ -234,7 +234,7 @@ static struct request *exchange(struct member *member, struct request *done)
 static bool wait_for_work(struct member *member)
 {
 	struct thread_pool *pool = member->pool;
-	struct timespec deadline = clock_in_ns(1000000000u + atomic_load(&config.idle_ns));
+	struct timespec deadline = clock_in_ns(atomic_load(&config.idle_ns));
 	bool is_over =
 		futex_wait(&pool->inbox.wake_word, member->wake_value, &deadline) == -ETIMEDOUT;
 

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MIT
+/*
+ * test_leaving.c - how soon a process that used AIO is as it was before
+ *
+ * glibc's threads leave when they have had nothing to do for a second
+ * (aio_idle_time).  Until then the process cannot enter another user namespace, and does not
+ * end though its main thread has.  The best of several attempts counts, since a busy machine
+ * only delays.
+ */
+#include "transparency.h"
+
+#include <aio.h>
+#include <pthread.h>
+
+#define IDLE_MS     1000u
+#define ENOUGH_MS   (IDLE_MS * 3 / 2)
+#define NR_ATTEMPTS 5
+
+static unsigned int passed_ms(uint64_t since)
+{
+	return (unsigned int)((now_ns() - since) / 1000000);
+}
+
+static unsigned int enough_ms(void)
+{
+	return (unsigned int)((uint64_t)ENOUGH_MS * default_deadline_ms() / 10000);
+}
+
+static int wait_until_alone(void)
+{
+	unsigned int best = UINT_MAX;
+
+	for (int i = 0; i < NR_ATTEMPTS && best > enough_ms(); i++) {
+		uint64_t start;
+		unsigned int ms;
+
+		use_aio();
+		start = now_ns();
+		eventually(nr_tasks() == 1);
+		ms = passed_ms(start);
+		if (ms < best)
+			best = ms;
+	}
+	if (best > enough_ms())
+		check_failed("threads stayed for %u ms", best);
+	return 0;
+}
+
+static int end_main_thread(void)
+{
+	use_aio();
+	pthread_exit(NULL);
+}
+
+static void test_threads_leave_after_the_idle_time(void **state)
+{
+	(void)state;
+	check_in_child(wait_until_alone, 60000);
+}
+
+/* What it costs to start and use AIO counts as well. */
+static void test_process_ends_soon_after_its_main_thread(void **state)
+{
+	unsigned int best = UINT_MAX;
+
+	(void)state;
+	for (int i = 0; i < NR_ATTEMPTS && best > enough_ms(); i++) {
+		uint64_t start = now_ns();
+		unsigned int ms;
+
+		check_in_child(end_main_thread, 20000);
+		ms = passed_ms(start);
+		if (ms < best)
+			best = ms;
+	}
+	if (best > enough_ms())
+		check_failed("the process stayed for %u ms", best);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_threads_leave_after_the_idle_time),
+		cmocka_unit_test(test_process_ends_soon_after_its_main_thread),
+	};
+
+	return cmocka_run_group_tests_name("leaving", tests, NULL, NULL);
+}
