@@ -183,7 +183,7 @@ static void finish(struct request *req)
 	if (queue) {
 		is_last = fdqueue_is_last(queue);
 		if (is_last)
-			pump_await_no_more(queue);
+			pump_forget(queue);
 		fdqueue_remove(req);
 	}
 	publish(req, res);
@@ -438,7 +438,12 @@ static uint64_t settle(void)
 		cancel_serve();
 		wake_waiters();
 	}
-	if (!TAILQ_EMPTY(&ledger.ended))
+	/* All that has come meanwhile goes before the next copies. */
+	if (!TAILQ_EMPTY(&ledger.held)) {
+		engine_flush();
+		pump_held();
+	}
+	if (!TAILQ_EMPTY(&ledger.ended) || !TAILQ_EMPTY(&ledger.held))
 		return 0;
 	if (!is_watching())
 		return UINT64_MAX;

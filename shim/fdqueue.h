@@ -35,12 +35,14 @@ RB_HEAD(range_tree, request);
 struct fdqueue {
 	RB_ENTRY(fdqueue) tree_link;
 	TAILQ_ENTRY(fdqueue) awaiting_link; /* also the free list */
+	TAILQ_ENTRY(fdqueue) held_link;
 	int fd;
 	bool is_file;
 	unsigned detached;               /* 0, or what tells closed ones apart */
 	uint64_t since;                  /* stamps before that are another file's: quiesce.h */
 	bool awaits_bypass;              /* the next one waits for one that bypasses the engine */
 	bool is_awaiting;                /* dispatch keeps it in its list of such queues */
+	bool is_held;                    /* in the ledger's list of such queues */
 	unsigned nr_in_flight;           /* file requests that are issued and not complete */
 	struct request_list outstanding; /* accepted and not complete, oldest first */
 	struct request_list waiting;     /* file requests not issued, oldest first */

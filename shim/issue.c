@@ -80,6 +80,8 @@ static void issue_to_backend(struct request *req)
 		issue_to_worker_instead(req);
 		return;
 	}
+	if (req->is_file_data && !(req->descriptor.flags & O_DIRECT))
+		ledger.nr_to_copy += req->nbytes;
 	PROBE_ISSUE(req->cb, PROBE_RING);
 	stats_inc(lane_ring);
 	request_set_place(req, PLACE_RING);

@@ -20,6 +20,7 @@ void ledger_reset(void)
 {
 	memset(&ledger, 0, sizeof(ledger));
 	TAILQ_INIT(&ledger.awaiting);
+	TAILQ_INIT(&ledger.held);
 	TAILQ_INIT(&ledger.ended);
 	TAILQ_INIT(&ledger.stranded);
 }

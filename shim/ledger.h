@@ -20,6 +20,8 @@ struct ledger {
 	unsigned nr_files_in_flight;
 	unsigned nr_on_workers;
 	struct fdqueue_list awaiting; /* queues that wait for what bypasses the engine */
+	struct fdqueue_list held;     /* queues that wait until the ring has been entered */
+	uint64_t nr_to_copy;          /* bytes for it since these were released: copied at once? */
 	struct request_list ended;    /* res is known, to be published */
 	struct request_list stranded; /* for want of a thread: streams, tried now and then */
 	uint64_t slots_to_wake;       /* of waiters, gathered over a batch */

@@ -3,7 +3,9 @@
  * pump.c - issue what order and room allow.
  *
  * Room: config.depth file requests in flight for each descriptor, so that one
- * which blocks leaves the others alone.  Order: fdqueue.c; a queue that waits
+ * which blocks leaves the others alone.  What is in the page cache the kernel
+ * copies while the engine enters the ring, so that between two entries it is given
+ * no more than takes a moment.  Order: fdqueue.c; a queue that waits
  * for what bypasses the engine is looked at again whenever something leaves
  * there.
  */
@@ -17,12 +19,41 @@
 #include "ledger.h"
 #include "reaper.h"
 
+#define COPY_BYTES_MAX (1u << 20)
+
+static bool may_copy(void)
+{
+	return ledger.nr_to_copy < COPY_BYTES_MAX;
+}
+
 static void issue_all(struct fdqueue *queue)
 {
 	struct request *req;
 
-	while ((req = fdqueue_next(queue, queue->nr_in_flight < config.depth)))
+	while ((req = fdqueue_next(queue, queue->nr_in_flight < config.depth && may_copy())))
 		issue(req);
+	if (may_copy() || queue->is_held || TAILQ_EMPTY(&queue->waiting))
+		return;
+	queue->is_held = true;
+	TAILQ_INSERT_TAIL(&ledger.held, queue, held_link);
+}
+
+static void release(struct fdqueue *queue)
+{
+	if (queue->is_held)
+		TAILQ_REMOVE(&ledger.held, queue, held_link);
+	queue->is_held = false;
+}
+
+void pump_held(void)
+{
+	struct fdqueue *queue;
+
+	ledger.nr_to_copy = 0;
+	while (may_copy() && (queue = TAILQ_FIRST(&ledger.held))) {
+		release(queue);
+		pump(queue);
+	}
 }
 
 /* Workers tell by themselves. */
@@ -48,7 +79,7 @@ static void await_bypass(struct fdqueue *queue)
 	issue_all(queue);
 }
 
-void pump_await_no_more(struct fdqueue *queue)
+static void await_no_more(struct fdqueue *queue)
 {
 	if (!queue->is_awaiting)
 		return;
@@ -58,6 +89,12 @@ void pump_await_no_more(struct fdqueue *queue)
 		bypass_watch(false);
 }
 
+void pump_forget(struct fdqueue *queue)
+{
+	release(queue);
+	await_no_more(queue);
+}
+
 /* Issue all that order and room allow. */
 void pump(struct fdqueue *queue)
 {
@@ -65,7 +102,7 @@ void pump(struct fdqueue *queue)
 	if (queue->awaits_bypass)
 		await_bypass(queue);
 	if (!queue->awaits_bypass)
-		pump_await_no_more(queue);
+		await_no_more(queue);
 }
 
 /* Something left, for which one of these may have waited. */

@@ -16,7 +16,10 @@ void pump_awaiting(void);
 /* The same, now and then: in case that nobody reports. */
 void pump_watch_awaiting(void);
 
-/* @queue waits for nothing that bypasses the engine, or is about to go. */
-void pump_await_no_more(struct fdqueue *queue);
+/* The ring has been entered, and has copied what it could: some more. */
+void pump_held(void);
+
+/* @queue is about to go. */
+void pump_forget(struct fdqueue *queue);
 
 #endif
