@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * test_callbacks_odd.c - callbacks that no thread can run, or that end theirs
+ * test_callbacks_odd.c - callbacks that no thread can run, or that end or hold theirs
  *
  * Attributes by which no thread can be made spoil neither the data of their
  * request nor later callbacks.  Callbacks may end their threads more often than
@@ -122,12 +122,56 @@ static int exit_together(void)
 TEST_IN_CHILD(test_more_callbacks_than_threads_may_end_theirs, exit_often, 30000)
 TEST_IN_CHILD(test_many_callbacks_at_once_may_end_their_threads, exit_together, 30000)
 
+/* ---- callbacks that wait ---- */
+
+#define NR_WAITING  400
+#define NR_TOGETHER 100
+
+static atomic_int nr_running;
+static sem_t turn;
+
+static void await_turn(union sigval value)
+{
+	(void)value;
+	nr_running++;
+	check_equal(sem_wait(&turn), 0);
+	nr_running--;
+	nr_called++;
+}
+
+/* One goes on every now and then, so that they never all hang; the others shall not queue up. */
+static int wait_in_turn(void)
+{
+	static struct aiocb cbs[NR_WAITING];
+	int fd = temp_file_filled(1000), nr_turns = 0;
+	struct sigevent event;
+
+	sem_init(&turn, 0, 0);
+	notify_by_thread(&event, await_turn, NULL);
+	for (int i = 0; i < NR_WAITING; i++)
+		submit_notified_read(&cbs[i], fd, &event);
+	for (; nr_turns < NR_WAITING - NR_TOGETHER && nr_running < NR_TOGETHER; nr_turns++) {
+		eventually(nr_running > 0);
+		sem_post(&turn);
+		eventually(nr_called > nr_turns);
+		short_pause();
+	}
+	check(nr_running >= NR_TOGETHER);
+	for (; nr_turns < NR_WAITING; nr_turns++)
+		sem_post(&turn);
+	eventually(nr_called == NR_WAITING);
+	return 0;
+}
+
+TEST_IN_CHILD(test_callbacks_that_wait_in_turn_run_together, wait_in_turn, 60000)
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_attributes_without_a_thread_spoil_nothing_else),
 		cmocka_unit_test(test_more_callbacks_than_threads_may_end_theirs),
 		cmocka_unit_test(test_many_callbacks_at_once_may_end_their_threads),
+		cmocka_unit_test(test_callbacks_that_wait_in_turn_run_together),
 	};
 
 	return cmocka_run_group_tests_name("callbacks_odd", tests, NULL, NULL);
