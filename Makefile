@@ -58,7 +58,7 @@ TEST_FLAGS := $(BASE_FLAGS) -Itest/support
 # Named one by one, by layer: a stray file must not enter the library.
 SHIM := config log stats clock thread process descriptor fd_kind fd_hints submit_ahead \
 	request aiocb \
-	filesize filter inline bypass aio_context event_ring reaper spin direct inbox helper pin nursery perform \
+	filesize filter in_flight inline bypass aio_context event_ring reaper spin direct inbox helper pin nursery perform \
 	pool_order thread_pool workers offload copier uring_setup uring_refusal backend_uring backend_threads engine \
 	fdqueue group notify waiter \
 	publish ledger issue pump bypass_events question cancel quiesce dispatch submit \
@@ -159,7 +159,7 @@ $(B)/test/%: test/%.c $(SUPPORT_OBJS) Makefile
 	$(Q)$(CC) $(TEST_FLAGS) $(CFLAGS) $< $(SUPPORT_OBJS) -o $@ -lcmocka -lpthread -ldl
 
 $(B)/test/unit/test_nursery: $(patsubst %,$(B)/shim/%.o,nursery pin helper spin inbox perform descriptor)
-$(B)/test/unit/test_fdqueue: $(patsubst %,$(B)/shim/%.o,fdqueue bypass filter request descriptor)
+$(B)/test/unit/test_fdqueue: $(patsubst %,$(B)/shim/%.o,fdqueue bypass filter in_flight request descriptor)
 $(B)/test/unit/test_inbox: $(B)/shim/inbox.o $(B)/shim/descriptor.o
 $(B)/test/unit/test_request: $(patsubst %,$(B)/shim/%.o,request descriptor)
 $(UNIT_TESTS): $(B)/test/unit/%: test/unit/%.c $(SUPPORT_OBJS) $(UNIT_BASE:%=$(B)/shim/%.o) Makefile

@@ -15,6 +15,7 @@
 #include "bypass.h"
 
 #include "filter.h"
+#include "in_flight.h"
 
 static _Atomic(struct request *) slots[BYPASS_MAX];
 static _Atomic unsigned nr_used; /* slots from here on never were */
@@ -68,6 +69,7 @@ bool bypass_enter(struct request *req, enum request_place place)
 	}
 	request_set_place(req, place);
 	request_hold_descriptor(req);
+	in_flight_enter(req);
 	filter_raise(FILTER_BYPASS, &range);
 	return true;
 }
@@ -88,6 +90,7 @@ void bypass_leave_range(struct request *req)
 void bypass_leave(struct request *req)
 {
 	atomic_store(&slots[req->slot], NULL);
+	in_flight_leave(req);
 	if (atomic_load(&is_watched))
 		drained();
 }
@@ -218,4 +221,5 @@ void bypass_forget(void)
 		atomic_store_explicit(&slots[i], NULL, memory_order_relaxed);
 	atomic_store(&nr_used, 0);
 	atomic_store(&is_watched, false);
+	in_flight_forget();
 }

@@ -25,6 +25,7 @@
 #define THREADS_DEFAULT   16
 #define CALLBACKS_DEFAULT 1024
 #define LIMIT_MAX         65536
+#define IN_FLIGHT_DEFAULT 16384 /* KiB: a disk is busy with it, and done with it soon */
 #define SPIN_DEFAULT_US   40 /* less than two switches of threads, and what glibc spends on them */
 #define SPIN_MAX_US       1000        /* signals wait for so long */
 #define IDLE_DEFAULT_NS   1000000000u /* glibc's workers wait as long */
@@ -47,6 +48,7 @@ const char *const backend_names[BACKEND_NR] = {
 struct config config = {
 	.backend = BACKEND_AUTO,
 	.depth = DEPTH_DEFAULT,
+	.in_flight_kib = IN_FLIGHT_DEFAULT,
 	.threads_max = THREADS_DEFAULT,
 	.callbacks_max = CALLBACKS_DEFAULT,
 	.spin_us = SPIN_DEFAULT_US,
@@ -147,6 +149,7 @@ static const struct variable {
 } variables[] = {
 	{ "RTAIO_BACKEND", set_backend, &config.backend },
 	{ "RTAIO_DEPTH", set_limit, &config.depth },
+	{ "RTAIO_IN_FLIGHT", set_limit, &config.in_flight_kib },
 	{ "RTAIO_THREADS", set_limit, &config.threads_max },
 	{ "RTAIO_CALLBACKS", set_limit, &config.callbacks_max },
 	{ "RTAIO_SPIN", set_spin, &config.spin_us },
@@ -185,7 +188,7 @@ static void read_entry(const char *entry)
 	else if (strncmp(entry, "RTAIO_TEST_", strlen("RTAIO_TEST_")) != 0)
 		complain("%.*s is not a variable of rtaio: it knows RTAIO_BACKEND, RTAIO_VERBOSE, "
 			 "RTAIO_STATS, RTAIO_INLINE, RTAIO_OFFLOAD, RTAIO_SPIN, RTAIO_DEPTH, "
-			 "RTAIO_THREADS and RTAIO_CALLBACKS",
+			 "RTAIO_IN_FLIGHT, RTAIO_THREADS and RTAIO_CALLBACKS",
 			 (int)(equals - entry), entry);
 }
 

@@ -27,6 +27,7 @@ enum backend_choice {
 
 struct config {
 	enum backend_choice backend;
+	unsigned in_flight_kib; /* of O_DIRECT transfers with the kernel: in_flight.h */
 	unsigned depth;         /* requests of a file's descriptor in flight in the engine */
 	unsigned threads_max;   /* requests on files that workers perform at once */
 	unsigned callbacks_max; /* threads for SIGEV_THREAD callbacks */

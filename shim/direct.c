@@ -19,6 +19,7 @@
 #include "filesize.h"
 #include "filter.h"
 #include "futex.h"
+#include "in_flight.h"
 #include "perform.h"
 #include "reaper.h"
 #include "stats.h"
@@ -46,6 +47,8 @@ bool direct_accepts(struct request *req)
 	/* A worker finds it out first. */
 	kind = fd_hints_recall(req->fd, req->descriptor.flags);
 	if (kind != FILE_DIRECT && kind != FILE_DIRECT_WAITING)
+		return false;
+	if (!in_flight_has_room(req->nbytes))
 		return false;
 	req->refuses_nowait = kind == FILE_DIRECT_WAITING;
 	range = filter_range_of(req);

@@ -60,6 +60,7 @@
 #include "filter.h"
 #include "futex.h"
 #include "group.h"
+#include "in_flight.h"
 #include "issue.h"
 #include "ledger.h"
 #include "notify.h"
@@ -180,6 +181,7 @@ static void finish(struct request *req)
 		pin_put(req->pin);
 	if (req->is_file_data)
 		ledger.nr_files_in_flight--;
+	in_flight_leave(req);
 	if (queue) {
 		is_last = fdqueue_is_last(queue);
 		if (is_last)
@@ -364,6 +366,8 @@ static void publish_ended(void)
 		TAILQ_REMOVE(&list, req, list_link);
 		finish(req);
 	}
+	if (in_flight_is_awaited())
+		pump_awaiting();
 }
 
 /* Some things tell nobody when they change: blocked workers, the end of a callback, */

@@ -14,6 +14,7 @@
 #include "bypass.h"
 #include "filter.h"
 #include "futex.h"
+#include "in_flight.h"
 #include "stats.h"
 
 #define SLAB_BYTES       65536u
@@ -250,6 +251,10 @@ static struct request *next_of_file(struct fdqueue *queue)
 			req->has_stalled = true;
 			stats_inc(overlap_stalls);
 		}
+		return NULL;
+	}
+	if (!in_flight_try(req, queue->nr_in_flight)) {
+		queue->awaits_bypass = true;
 		return NULL;
 	}
 	TAILQ_REMOVE(&queue->waiting, req, list_link);

@@ -40,7 +40,7 @@ struct fdqueue {
 	bool is_file;
 	unsigned detached;               /* 0, or what tells closed ones apart */
 	uint64_t since;                  /* stamps before that are another file's: quiesce.h */
-	bool awaits_bypass;              /* the next one waits for one that bypasses the engine */
+	bool awaits_bypass;              /* the next one waits for a bypassing one, or for room */
 	bool is_awaiting;                /* dispatch keeps it in its list of such queues */
 	bool is_held;                    /* in the ledger's list of such queues */
 	unsigned nr_in_flight;           /* file requests that are issued and not complete */

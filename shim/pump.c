@@ -3,11 +3,12 @@
  * pump.c - issue what order and room allow.
  *
  * Room: config.depth file requests in flight for each descriptor, so that one
- * which blocks leaves the others alone.  What is in the page cache the kernel
- * copies while the engine enters the ring, so that between two entries it is given
- * no more than takes a moment.  Order: fdqueue.c; a queue that waits
- * for what bypasses the engine is looked at again whenever something leaves
- * there.
+ * which blocks leaves the others alone, and so many bytes of O_DIRECT for all
+ * (in_flight.h).  What is in the page cache the kernel copies while the engine enters
+ * the ring, so that between two entries it is given no more than takes a moment.
+ *
+ * Order: fdqueue.c.  A queue that waits for what bypasses the engine, or for bytes of
+ * O_DIRECT, is looked at again whenever something leaves there.
  */
 #include "pump.h"
 
@@ -15,6 +16,7 @@
 #include "bypass.h"
 #include "config.h"
 #include "event_ring.h"
+#include "in_flight.h"
 #include "issue.h"
 #include "ledger.h"
 #include "reaper.h"
@@ -85,8 +87,10 @@ static void await_no_more(struct fdqueue *queue)
 		return;
 	queue->is_awaiting = false;
 	TAILQ_REMOVE(&ledger.awaiting, queue, awaiting_link);
-	if (TAILQ_EMPTY(&ledger.awaiting))
+	if (TAILQ_EMPTY(&ledger.awaiting)) {
 		bypass_watch(false);
+		in_flight_await_no_more();
+	}
 }
 
 void pump_forget(struct fdqueue *queue)
@@ -110,8 +114,14 @@ void pump_awaiting(void)
 {
 	struct fdqueue *queue, *next;
 
+	in_flight_await_no_more(); /* until one of them finds that it does */
 	TAILQ_FOREACH_SAFE(queue, &ledger.awaiting, awaiting_link, next)
 		pump(queue);
+	/* Each gets the room first at times. */
+	if ((queue = TAILQ_FIRST(&ledger.awaiting))) {
+		TAILQ_REMOVE(&ledger.awaiting, queue, awaiting_link);
+		TAILQ_INSERT_TAIL(&ledger.awaiting, queue, awaiting_link);
+	}
 }
 
 void pump_watch_awaiting(void)

@@ -133,8 +133,9 @@ struct request {
 	bool refuses_nowait;   /* direct lane: the file does not know NOWAIT writes */
 	uint8_t copy_kind;     /* meant for the copier: enum file_kind; else FILE_UNKNOWN */
 	bool is_bounced; /* it bypassed the engine and was given back: older than what the engine holds */
-	uint16_t slot;  /* direct, offloaded: in bypass.c */
-	uint64_t stamp; /* order of submission, where it matters: bypass.h */
+	uint16_t slot;       /* direct, offloaded: in bypass.c */
+	uint64_t stamp;      /* order of submission, where it matters: bypass.h */
+	size_t nr_in_flight; /* bytes that in_flight.c counts for it */
 
 	/* --- pool of threads: guarded by its lock --- */
 	TAILQ_ENTRY(request) pool_link;

@@ -52,7 +52,8 @@ counter() {
 }
 
 check "good values are taken without a word" is_silent RTAIO_BACKEND=auto RTAIO_DEPTH=1 \
-	RTAIO_THREADS=65536 RTAIO_CALLBACKS=2 RTAIO_SPIN=0 RTAIO_INLINE=0 RTAIO_OFFLOAD=0 RTAIO_STATS=0 RTAIO_VERBOSE=0
+	RTAIO_THREADS=65536 RTAIO_CALLBACKS=2 RTAIO_IN_FLIGHT=4 RTAIO_SPIN=0 RTAIO_INLINE=0 RTAIO_OFFLOAD=0 RTAIO_STATS=0 \
+	RTAIO_VERBOSE=0
 says "a variable that nobody knows" \
 	'^rtaio: RTAIO_DEPHT is not a variable of rtaio: .*RTAIO_DEPTH' RTAIO_DEPHT=5
 says "a number that is none" "^rtaio: RTAIO_DEPTH=many is not a number from 1 to 65536: 256 is used" \
