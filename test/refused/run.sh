@@ -58,10 +58,8 @@ with_sysctl() {
 
 on_auto=("${run_tests[@]}" --implementation auto)
 with_sysctl kernel/io_uring_disabled 2 "${on_auto[@]}" "${programs[@]}"
-# The contexts of Linux AIO are the machine's: none left, and room for a small one only.
+# The contexts of Linux AIO are the machine's: none left.
 with_sysctl fs/aio-max-nr "$(cat /proc/sys/fs/aio-nr)" "${on_auto[@]}" \
-	test_aio_read test_aio_write test_ordering test_overlaps
-with_sysctl fs/aio-max-nr $(($(cat /proc/sys/fs/aio-nr) + 100)) "${on_auto[@]}" \
 	test_aio_read test_aio_write test_ordering test_overlaps
 
 # By name: ENOSYS, and a line that says what to do.
