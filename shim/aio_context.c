@@ -19,7 +19,6 @@
  */
 #define CONTEXT_EVENTS 1
 #define RING_MAGIC     0xa10a10a1u
-#define RETRY_NS       1000000000u
 
 /* libaio's functions of these names call syscall(), which may be the program's. */
 #define io_setup(nr, context)      ((int)RAW_SYSCALL(SYS_io_setup, nr, context))
@@ -41,11 +40,19 @@ struct aio_ring {
 
 static _Atomic(struct aio_ring *) context; /* NULL: none yet; the address is the context's id */
 static _Atomic bool is_refused;            /* by the kernel or a filter: never again */
-static _Atomic uint64_t retry_at_ns;       /* no memory, or fs.aio-max-nr is spent: not before */
+
+int aio_context_probe(void)
+{
+	int ret;
+
+	if (valgrind_is_here())
+		return -EOPNOTSUPP;
+	ret = io_setup(0, &(io_context_t){ NULL }); /* nobody may have so few */
+	return ret == -EINVAL ? 0 : ret;
+}
 
 static int make_context(void)
 {
-	struct aio_ring *expected = NULL;
 	io_context_t made = NULL;
 	int ret = valgrind_is_here() ? -EOPNOTSUPP : io_setup(CONTEXT_EVENTS, &made);
 
@@ -56,27 +63,22 @@ static int make_context(void)
 		io_destroy(made);
 		return -ENOSYS;
 	}
-	if (!atomic_compare_exchange_strong(&context, &expected, (struct aio_ring *)made))
-		io_destroy(made); /* another thread was faster */
+	atomic_store(&context, (struct aio_ring *)made);
 	return 0;
 }
 
 int aio_context_open(void)
 {
-	int ret;
+	int ret = aio_context() ? 0 : make_context();
 
-	if (atomic_load_explicit(&is_refused, memory_order_relaxed))
-		return -ENOSYS; /* perhaps since a moment ago: what is in flight is still reaped */
-	if (atomic_load_explicit(&context, memory_order_acquire))
-		return 0;
-	if (clock_now_ns() < atomic_load_explicit(&retry_at_ns, memory_order_relaxed))
-		return -EAGAIN;
-	ret = make_context();
 	if (ret == -EPERM || ret == -ENOSYS || ret == -EOPNOTSUPP)
-		atomic_store(&is_refused, true);
-	else if (ret < 0)
-		atomic_store(&retry_at_ns, clock_now_ns() + RETRY_NS);
+		aio_context_refuse();
 	return ret;
+}
+
+bool aio_context_is_refused(void)
+{
+	return atomic_load_explicit(&is_refused, memory_order_relaxed);
 }
 
 struct aio_ring *aio_context(void)
@@ -151,5 +153,4 @@ void aio_context_forget(void)
 	unmap(aio_context());
 	atomic_store(&context, NULL);
 	atomic_store(&is_refused, false);
-	atomic_store(&retry_at_ns, 0);
 }

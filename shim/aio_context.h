@@ -14,8 +14,14 @@
 
 struct aio_ring;
 
-/* [any thread] See to it that there is a context.  0 or -errno. */
+/* [any thread] Would the kernel make one, if there is memory and room in fs.aio-max-nr?  0 or -errno. */
+int aio_context_probe(void);
+
+/* [reaper, which may wait] See to it that there is a context.  0 or -errno. */
 int aio_context_open(void);
+
+/* [any thread] No requests: the kernel or a filter refuses one of the calls. */
+bool aio_context_is_refused(void);
 
 /* [any thread] Its ring, whose address is the context's id; NULL: none yet. */
 struct aio_ring *aio_context(void);

@@ -48,7 +48,7 @@ bool direct_accepts(struct request *req)
 	kind = fd_hints_recall(req->fd, req->descriptor.flags);
 	if (kind != FILE_DIRECT && kind != FILE_DIRECT_WAITING)
 		return false;
-	if (!in_flight_has_room(req->nbytes))
+	if (!reaper_has_context() || !in_flight_has_room(req->nbytes))
 		return false;
 	req->refuses_nowait = kind == FILE_DIRECT_WAITING;
 	range = filter_range_of(req);
@@ -56,7 +56,7 @@ bool direct_accepts(struct request *req)
 		return false;
 	req->descriptor.mode = S_IFREG; /* or a block device, which is the same here */
 	req->descriptor.has_type = true;
-	return aio_context_open() == 0;
+	return true;
 }
 
 /* --- submitting ------------------------------------------------------------ */

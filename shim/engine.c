@@ -116,9 +116,9 @@ static const struct {
 
 static int try_candidate(const struct backend *candidate)
 {
-	int ret = config.backend == BACKEND_LIBAIO ? aio_context_open() : 0;
+	int ret = config.backend == BACKEND_LIBAIO ? aio_context_probe() : 0;
 
-	if (ret < 0 && ret != -ENOMEM) /* memory may be there when it is needed */
+	if (ret < 0)
 		return ret;
 	return candidate->open ? candidate->open(&client->events) : 0;
 }

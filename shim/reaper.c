@@ -2,8 +2,10 @@
 /*
  * reaper.c - the thread that sees to the event ring while the program does not.
  *
- * It does two things:
+ * It does three things:
  *
+ * Open     It makes the context, since io_setup may wait.  Until then, or for a second
+ *          after it could not, other lanes serve the requests.
  * Attend   A thread sleeps until its direct request is published, and is not at
  *          the ring itself; or the engine depends on such a request.  The reaper
  *          then sleeps at the ring, unless a waiter is there.
@@ -26,6 +28,7 @@
 #include <stdatomic.h>
 #include <stddef.h>
 
+#include "aio_context.h"
 #include "bypass.h"
 #include "config.h"
 #include "engine.h"
@@ -103,6 +106,7 @@ static void *reap(void *unused)
 	uint32_t seen;
 
 	thread_begin("rtaio-reaper");
+	aio_context_open();
 	do {
 		do {
 			seen = atomic_load(&wake_word);
@@ -139,15 +143,27 @@ static void call(void)
 	wake();
 }
 
+/* The engine makes it, if there is one: a handler may have interrupted malloc. */
+static void ask_for_thread(void)
+{
+	if (atomic_load(&state) == REAPER_NONE && !engine_ask(ENGINE_ASK_REAPER))
+		reaper_provide();
+}
+
+bool reaper_has_context(void)
+{
+	if (aio_context_is_refused()) /* perhaps since a moment ago: what is in flight is still reaped */
+		return false;
+	if (!aio_context())
+		ask_for_thread();
+	return aio_context();
+}
+
 bool reaper_notice(void)
 {
-	uint32_t seen = atomic_load(&state);
-
-	if (seen == REAPER_IDLE)
+	if (atomic_load(&state) == REAPER_IDLE)
 		call();
-	/* The engine makes it, if there is one: a handler may have interrupted malloc. */
-	if (seen == REAPER_NONE && !engine_ask(ENGINE_ASK_REAPER))
-		reaper_provide();
+	ask_for_thread();
 	return atomic_load(&state) != REAPER_NONE;
 }
 

@@ -11,6 +11,9 @@
 
 #include <stdbool.h>
 
+/* [submitter] Is there a context of Linux AIO?  If not, the thread is asked to make it, as below. */
+bool reaper_has_context(void);
+
 /*
  * [submitter] A request is about to be submitted to the direct lane, and has
  * entered (bypass.h): somebody must see to its completion.  The engine makes the

@@ -2,12 +2,16 @@
 /*
  * test_context.c - contexts of Linux AIO, which are the machine's
  *
- * A library may make one, behind the program's back.  The kernel grants the whole
- * machine so many events: many processes leave something for the others.
+ * A library may make one, behind the program's back.  The kernel may take its time
+ * for it, and grants the whole machine so many events: no call waits for it, and many
+ * processes leave something for the others.
  */
 #include "transparency.h"
 
 #include <linux/aio_abi.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 
 #define BLOCK     4096
@@ -27,6 +31,46 @@ static void read_directly(int fd)
 	}
 	free(buf);
 }
+
+/* From here on who calls io_setup sleeps until the listener is closed; -1: not here. */
+static int hold_up_contexts(void)
+{
+	struct sock_filter filter[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_io_setup, 0, 3),
+		/* It is allowed to ask for nothing, which fails at once. */
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[0])),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 1, 0),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_USER_NOTIF),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = {
+		.len = sizeof(filter) / sizeof(filter[0]),
+		.filter = filter,
+	};
+
+	check_equal(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+	return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER,
+			    &program);
+}
+
+/* Each child has the filter, and one engine, if any, to start. */
+static int use_while_contexts_are_held_up(void)
+{
+	int file = direct_file(BLOCK, 0);
+
+	if (file < 0 || hold_up_contexts() < 0) {
+		printf("no O_DIRECT, or no notifications of seccomp here");
+		return CHILD_SKIPPED;
+	}
+	use_aio();
+	read_directly(file);
+	check_equal(close(file), 0);
+	use_aio();
+	return 0;
+}
+
+TEST_OR_SKIP(test_no_call_waits_for_a_context_of_linux_aio, use_while_contexts_are_held_up, 20000)
 
 static void read_and_stay(int fd, int ready, int stay)
 {
@@ -75,6 +119,7 @@ TEST_OR_SKIP(test_many_processes_leave_contexts_for_others, ask_beside_many, 120
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_no_call_waits_for_a_context_of_linux_aio),
 		cmocka_unit_test(test_many_processes_leave_contexts_for_others),
 	};
 
