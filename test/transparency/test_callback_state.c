@@ -324,8 +324,7 @@ static int have_a_name(void)
 	return 0;
 }
 
-TEST_IN_CHILD(test_callback_with_attributes_keeps_to_the_processors_of_its_process,
-	      restrict_and_use_attributes, 15000)
+TEST_IN_CHILD(test_attributes_leave_the_processors_alone, restrict_and_use_attributes, 15000)
 TEST_IN_CHILD(test_callback_keeps_to_the_processors_of_its_attributes, restrict_by_attributes,
 	      15000)
 TEST_IN_CHILD(test_callback_has_the_name_of_the_program, have_a_name, 15000)
@@ -334,8 +333,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_callback_finds_nothing_of_another_one),
-		cmocka_unit_test(
-			test_callback_with_attributes_keeps_to_the_processors_of_its_process),
+		cmocka_unit_test(test_attributes_leave_the_processors_alone),
 		cmocka_unit_test(test_callback_keeps_to_the_processors_of_its_attributes),
 		cmocka_unit_test(test_callback_has_the_name_of_the_program),
 	};
