@@ -54,6 +54,7 @@ struct plan {
 	void (*submit)(bool is_read, int nr);
 	bool is_direct, is_read;
 	int nr;
+	bool is_growing;
 };
 
 /* False: no O_DIRECT here. */
@@ -61,7 +62,7 @@ static bool submit_as_planned(const struct plan *plan)
 {
 	buf = direct_buffer(NR_BLOCKS * SIZE);
 	if (plan->is_direct) {
-		fd = direct_file(NR_BLOCKS * SIZE, 0);
+		fd = direct_file(plan->is_growing ? 0 : NR_BLOCKS * SIZE, 0);
 	} else {
 		fd = temp_file_filled(NR_BLOCKS * SIZE);
 		evict(fd);
@@ -177,6 +178,8 @@ TEST_PLAN(a_direct_read, submit_all, true, true, 1)
 TEST_PLAN(a_direct_write, submit_all, true, false, 1)
 TEST_PLAN(direct_reads, submit_all, true, true, NR_BLOCKS)
 TEST_PLAN(a_list_of_direct_reads, submit_list, true, true, NR_BLOCKS)
+TEST_PLAN(growing_direct_writes, submit_all, true, false, NR_BLOCKS, true)
+TEST_PLAN(a_list_of_direct_writes, submit_list, true, false, NR_BLOCKS, true)
 TEST_PLAN(cold_reads, submit_all, false, true, NR_BLOCKS)
 TEST_PLAN(writes, submit_all, false, false, NR_BLOCKS)
 TEST_PLAN(a_sync, submit_sync, false, false, 1)
@@ -188,9 +191,14 @@ TEST_PLAN(a_sync, submit_sync, false, false, 1)
 int main(int argc, char *argv[])
 {
 	const struct CMUnitTest tests[] = {
-		UNIT_TESTS(a_direct_read), UNIT_TESTS(a_direct_write),
-		UNIT_TESTS(direct_reads),  UNIT_TESTS(a_list_of_direct_reads),
-		UNIT_TESTS(cold_reads),    UNIT_TESTS(writes),
+		UNIT_TESTS(a_direct_read),
+		UNIT_TESTS(a_direct_write),
+		UNIT_TESTS(direct_reads),
+		UNIT_TESTS(a_list_of_direct_reads),
+		UNIT_TESTS(growing_direct_writes),
+		UNIT_TESTS(a_list_of_direct_writes),
+		UNIT_TESTS(cold_reads),
+		UNIT_TESTS(writes),
 		UNIT_TESTS(a_sync),
 	};
 
