@@ -20,12 +20,14 @@
 #include "filter.h"
 #include "futex.h"
 #include "in_flight.h"
-#include "perform.h"
 #include "reaper.h"
 #include "stats.h"
+#include "thread.h"
 #include "fd_hints.h"
 
-#define SLEPT_NS 200000u
+#define BYTES_MAX (1u << 20)
+#define SLOW_NS   40000u  /* a submission that may have slept */
+#define LONG_NS   200000u /* twice is not by chance: the transfer itself is done there */
 
 static const struct direct_events *events;
 
@@ -39,10 +41,9 @@ bool direct_accepts(struct request *req)
 	descriptor_get_flags(req->fd, &req->descriptor);
 	if (req->descriptor.err || !(req->descriptor.flags & O_DIRECT))
 		return false;
-	if (req->offset < 0 || req->nbytes == 0 || req->nbytes > PERFORM_BYTES_MAX)
+	if (req->offset < 0 || req->nbytes == 0 || req->nbytes > BYTES_MAX)
 		return false;
-	if (req->op == OP_WRITE && ((req->descriptor.flags & O_APPEND) || filesize_is_limited() ||
-				    fd_hints_refuses_writes(req->fd)))
+	if (req->op == OP_WRITE && ((req->descriptor.flags & O_APPEND) || filesize_is_limited()))
 		return false;
 	/* A worker finds it out first. */
 	kind = fd_hints_recall(req->fd, req->descriptor.flags);
@@ -52,7 +53,7 @@ bool direct_accepts(struct request *req)
 		return false;
 	req->refuses_nowait = kind == FILE_DIRECT_WAITING;
 	range = filter_range_of(req);
-	if (filter_may_conflict_anywhere(&range))
+	if (filter_may_conflict_anywhere(&range) || fd_hints_withholds(fd_hints_sort(req)))
 		return false;
 	req->descriptor.mode = S_IFREG; /* or a block device, which is the same here */
 	req->descriptor.has_type = true;
@@ -62,7 +63,7 @@ bool direct_accepts(struct request *req)
 /* --- submitting ------------------------------------------------------------ */
 
 /*
- * A write may have to wait for the file system; with RWF_NOWAIT it is given
+ * The file system, or a full device, may make it wait; with RWF_NOWAIT it is given
  * back instead.  Devices and file systems that do not know the flag get none.
  */
 static void prep(struct iocb *iocb, struct request *req)
@@ -71,7 +72,7 @@ static void prep(struct iocb *iocb, struct request *req)
 		io_prep_pread(iocb, req->fd, req->buf, req->nbytes, req->offset);
 	else
 		io_prep_pwrite(iocb, req->fd, req->buf, req->nbytes, req->offset);
-	if (req->op == OP_WRITE && !req->refuses_nowait)
+	if (!req->refuses_nowait)
 		iocb->aio_rw_flags = RWF_NOWAIT;
 	iocb->data = req;
 }
@@ -88,7 +89,7 @@ static int submit_batch(struct request **reqs, int nr)
 	return aio_context_submit(nr, list);
 }
 
-/* The file of @req does not know NOWAIT writes, if the number still means it. */
+/* The file of @req does not know NOWAIT, if the number still means it. */
 static void note_refusal(const struct request *req)
 {
 	if (fd_hints_recall(req->fd, req->descriptor.flags) == FILE_DIRECT)
@@ -104,16 +105,37 @@ static void learn_refusal(struct request **reqs, int nr)
 	note_refusal(reqs[0]);
 }
 
-/*
- * How did the kernel take writes of @fd?  A call that took long has slept, or
- * was preempted, which costs little to mistake for it.
- */
-static void note_writes(int fd, uint64_t took_ns)
+/* A submission.  The first request of it stands for the others. */
+struct attempt {
+	unsigned sort;
+	bool is_watched;
+	uint64_t began_ns;
+	long nr_sleeps;
+};
+
+static struct attempt begin_attempt(const struct request *first)
 {
-	if (took_ns > SLEPT_NS || aio_context_shows(-EAGAIN))
-		fd_hints_note_refused(fd);
+	unsigned sort = fd_hints_sort(first);
+	struct attempt attempt = {
+		.sort = sort,
+		.is_watched = fd_hints_is_watched(sort),
+		.began_ns = clock_now_ns(),
+	};
+
+	if (attempt.is_watched)
+		attempt.nr_sleeps = thread_nr_sleeps();
+	return attempt;
+}
+
+/* A thread that was preempted is slow, too: that alone only has the next ones watched. */
+static void end_attempt(const struct attempt *attempt)
+{
+	uint64_t took_ns = clock_now_ns() - attempt->began_ns;
+
+	if (attempt->is_watched && (took_ns > LONG_NS || thread_nr_sleeps() != attempt->nr_sleeps))
+		fd_hints_note_refused(attempt->sort);
 	else
-		fd_hints_note_taken(fd);
+		fd_hints_note_taken(attempt->sort, took_ns > SLOW_NS);
 }
 
 /* False: the kernel refused the first of them. */
@@ -121,9 +143,8 @@ static bool submit_some(struct request_list *list)
 {
 	struct request *reqs[DIRECT_BATCH_MAX], *req = TAILQ_FIRST(list);
 	uint32_t generations[DIRECT_BATCH_MAX];
-	bool is_write = req->op == OP_WRITE;
-	int fd = req->fd, nr = 0, ret;
-	uint64_t began;
+	struct attempt attempt;
+	int nr = 0, ret;
 
 	do {
 		generations[nr] = request_generation(req);
@@ -132,14 +153,13 @@ static bool submit_some(struct request_list *list)
 	/* Once it is submitted, another thread may complete and recycle it. */
 	for (int i = 0; i < nr; i++)
 		TAILQ_REMOVE(list, reqs[i], list_link);
-	began = clock_now_ns();
+	attempt = begin_attempt(reqs[0]);
 	ret = submit_batch(reqs, nr);
 	if (ret == -EOPNOTSUPP) {
 		learn_refusal(reqs, nr);
 		ret = submit_batch(reqs, nr);
 	}
-	if (is_write)
-		note_writes(fd, clock_now_ns() - began);
+	end_attempt(&attempt);
 	for (int i = 0; i < ret; i++)
 		bypass_return(reqs[i], generations[i]);
 	for (int i = nr - 1; i >= (ret > 0 ? ret : 0); i--)
@@ -157,7 +177,7 @@ size_t direct_submit(struct request_list *list)
 	TAILQ_FOREACH(req, list, list_link)
 		nr_left++;
 	/*
-	 * A write that is given back is so at once.  It is to begin now, not when
+	 * What is given back is so at once.  It is to begin now, not when
 	 * somebody happens to look.
 	 */
 	if (aio_context_shows(-EAGAIN))
@@ -172,6 +192,8 @@ static uint64_t on_event(void *data, ssize_t res)
 	/* Some only find out while they write (zram on Linux 6.1, f2fs). */
 	if (res == -EOPNOTSUPP)
 		note_refusal(req);
+	if (res == -EAGAIN)
+		fd_hints_note_refused(fd_hints_sort(req));
 	if (res == -EAGAIN || res == -EINTR || res == -EOPNOTSUPP) {
 		stats_inc(fallbacks);
 		return events->bounce(req);

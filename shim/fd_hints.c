@@ -17,6 +17,8 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
+#include "request.h"
+
 #define NUMBERS    1024u
 #define TRUST_MAX  15u
 #define TRUST_ONE  (UINT64_C(1) << 4)
@@ -29,21 +31,29 @@ static _Atomic uint64_t remembered[NUMBERS];
 #define SKIPS_MAX  15u /* reads that are not tried between two that are */
 #define DEEP_LAST  15u /* reads for which it counts that many were under way */
 
-#define WITHHELD_FIRST 64u /* writes that are not tried after a refusal, doubled each time */
-#define REFUSALS_MAX   10u
-#define TAKEN_MIN      64u /* so many, one after the other, make it forgotten */
-
-/* How requests of a descriptor went.  Threads that race lose count, which costs a try more or less. */
+/* How reads of a descriptor went.  Threads that race lose count, which costs a try more or less. */
 struct habits {
-	uint8_t nr_misses; /* of reads, up to MISSES_MIN */
-	uint8_t skips;     /* left until the next try */
-	uint8_t deep;      /* reads left for which that counts */
-	uint8_t refusals;  /* of O_DIRECT writes, up to REFUSALS_MAX */
-	uint8_t taken;     /* since the last one, up to TAKEN_MIN */
-	uint16_t withheld; /* writes that are not tried until the next one is */
+	uint16_t nr_misses; /* up to MISSES_MIN */
+	uint8_t skips;      /* left until the next try */
+	uint8_t deep;       /* reads left for which that counts */
 };
 
 static _Atomic(struct habits) habits[NUMBERS];
+
+#define LONG_MIN_BYTES 131072u /* less than that is one request of every device's */
+#define SORTS          4u      /* of a descriptor: by direction and length */
+#define WITHHELD_FIRST 64u     /* requests after a refusal, doubled each time */
+#define REFUSALS_MAX   10u
+#define WATCHED_MAX    32u /* submissions; without a refusal they make one of those before forgotten */
+
+/* How requests of one sort were taken by Linux AIO.  Threads may race as above. */
+struct reception {
+	uint8_t refusals;  /* up to REFUSALS_MAX */
+	uint8_t watched;   /* submissions left */
+	uint16_t withheld; /* requests left until the next submission */
+};
+
+static _Atomic(struct reception) receptions[NUMBERS * SORTS];
 
 static _Atomic uint64_t *place_of(int fd)
 {
@@ -147,37 +157,54 @@ void fd_hints_note_read(int fd, bool is_hit)
 	atomic_store_explicit(habits_of(fd), seen, memory_order_relaxed);
 }
 
-bool fd_hints_refuses_writes(int fd)
+unsigned fd_hints_sort(const struct request *req)
 {
-	struct habits seen = atomic_load_explicit(habits_of(fd), memory_order_relaxed);
+	return (unsigned)req->fd % NUMBERS * SORTS + (req->op == OP_WRITE ? 2 : 0) +
+	       (req->nbytes > LONG_MIN_BYTES);
+}
+
+bool fd_hints_withholds(unsigned sort)
+{
+	struct reception seen = atomic_load_explicit(&receptions[sort], memory_order_relaxed);
 
 	if (seen.withheld == 0)
 		return false;
 	seen.withheld--;
-	atomic_store_explicit(habits_of(fd), seen, memory_order_relaxed);
+	atomic_store_explicit(&receptions[sort], seen, memory_order_relaxed);
 	return true;
 }
 
-void fd_hints_note_refused(int fd)
+bool fd_hints_is_watched(unsigned sort)
 {
-	struct habits seen = atomic_load_explicit(habits_of(fd), memory_order_relaxed);
-
-	seen.withheld = (uint16_t)((WITHHELD_FIRST << seen.refusals) - 1);
-	seen.taken = 0;
-	if (seen.refusals < REFUSALS_MAX)
-		seen.refusals++;
-	atomic_store_explicit(habits_of(fd), seen, memory_order_relaxed);
+	return atomic_load_explicit(&receptions[sort], memory_order_relaxed).watched > 0;
 }
 
-void fd_hints_note_taken(int fd)
+void fd_hints_note_refused(unsigned sort)
 {
-	struct habits seen = atomic_load_explicit(habits_of(fd), memory_order_relaxed);
+	struct reception seen = atomic_load_explicit(&receptions[sort], memory_order_relaxed);
 
-	if (seen.refusals == 0)
+	if (seen.withheld > 0)
+		return; /* it was submitted before that */
+	seen.withheld = (uint16_t)((WITHHELD_FIRST << seen.refusals) - 1);
+	seen.watched = WATCHED_MAX;
+	if (seen.refusals < REFUSALS_MAX)
+		seen.refusals++;
+	atomic_store_explicit(&receptions[sort], seen, memory_order_relaxed);
+}
+
+void fd_hints_note_taken(unsigned sort, bool is_slow)
+{
+	struct reception seen = atomic_load_explicit(&receptions[sort], memory_order_relaxed);
+
+	if (seen.watched == 0 && !is_slow)
 		return;
-	if (++seen.taken == TAKEN_MIN)
-		seen.refusals = seen.taken = 0;
-	atomic_store_explicit(habits_of(fd), seen, memory_order_relaxed);
+	if (seen.watched == 0) {
+		seen.watched = WATCHED_MAX;
+	} else if (--seen.watched == 0 && seen.refusals > 0) {
+		seen.refusals--;
+		seen.watched = WATCHED_MAX;
+	}
+	atomic_store_explicit(&receptions[sort], seen, memory_order_relaxed);
 }
 
 void fd_hints_forget(unsigned first, unsigned last)
@@ -188,5 +215,8 @@ void fd_hints_forget(unsigned first, unsigned last)
 		atomic_store_explicit(place_of((int)fd), 0, memory_order_relaxed);
 		atomic_store_explicit(habits_of((int)fd), (struct habits){ 0 },
 				      memory_order_relaxed);
+		for (unsigned i = 0; i < SORTS; i++)
+			atomic_store_explicit(&receptions[fd % NUMBERS * SORTS + i],
+					      (struct reception){ 0 }, memory_order_relaxed);
 	}
 }

@@ -16,6 +16,8 @@
 
 #include "fd_kind.h"
 
+struct request;
+
 /* What @fd was with these flags; FILE_UNKNOWN: find out, and note it. */
 enum file_kind fd_hints_recall(int fd, int flags);
 
@@ -42,13 +44,20 @@ bool fd_hints_is_missing(int fd); /* the last ones of @fd have, however many the
 void fd_hints_note_read(int fd, bool is_hit);
 
 /*
- * O_DIRECT writes that must allocate, or that wait for the journal, make
- * io_submit sleep, or are given back.  Once one did (fd_hints_note_refused()),
- * writes of @fd are not given to Linux AIO for a while, longer each time.
+ * io_submit may sleep, or the kernel may give a request back that would have to: a
+ * write must allocate or waits for the journal, the device's queue is full, the file
+ * system reads through the page cache.  After that, requests like it do not go to
+ * Linux AIO for a while, longer each time.  Alike are those of one descriptor and
+ * direction, the long ones (which devices split) apart from the others.
+ *
+ * Whether a thread slept takes two system calls to know.  They are made only while
+ * submissions are watched: after a slow one, and after a pause.
  */
-bool fd_hints_refuses_writes(int fd);
-void fd_hints_note_refused(int fd);
-void fd_hints_note_taken(int fd); /* one was neither */
+unsigned fd_hints_sort(const struct request *req);
+bool fd_hints_withholds(unsigned sort);  /* counts the request that is withheld */
+bool fd_hints_is_watched(unsigned sort); /* the next submission */
+void fd_hints_note_refused(unsigned sort);
+void fd_hints_note_taken(unsigned sort, bool is_slow);
 
 /* The descriptors @first .. @last are about to mean other files. */
 void fd_hints_forget(unsigned first, unsigned last);

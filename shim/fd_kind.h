@@ -25,7 +25,7 @@ enum file_kind {
 	FILE_COPIED,         /* the same, but its buffered writes are copies */
 	FILE_RING,           /* O_DIRECT on btrfs, which has no device of its own */
 	FILE_DIRECT,         /* O_DIRECT on a device of its own: Linux AIO */
-	FILE_DIRECT_WAITING, /* the same, and refuses NOWAIT writes */
+	FILE_DIRECT_WAITING, /* the same, and refuses NOWAIT */
 };
 
 static inline bool file_takes_nowait_writes(enum file_kind kind)

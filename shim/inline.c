@@ -20,7 +20,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 
@@ -29,6 +28,7 @@
 #include "filter.h"
 #include "futex.h"
 #include "stats.h"
+#include "thread.h"
 #include "time_budget.h"
 
 #define DEEP_MIN 8u /* so many reads under way make batches */
@@ -138,15 +138,6 @@ static void pause_copies(uint64_t now)
 	stats_inc(inline_pauses);
 }
 
-/* How often has this thread given up the processor by itself? */
-static long nr_sleeps(void)
-{
-	struct rusage usage = { 0 };
-
-	RAW_SYSCALL(SYS_getrusage, RUSAGE_THREAD, &usage);
-	return usage.ru_nvcsw;
-}
-
 /* A long wait is too much at once, short ones must be rare. */
 static void add_wait(uint64_t waited, uint64_t now)
 {
@@ -169,12 +160,12 @@ static bool write_copied(struct request *req, ssize_t *res)
 
 	is_watched = began < atomic_load_explicit(&watch_until_ns, memory_order_relaxed);
 	if (is_watched)
-		sleeps = nr_sleeps();
+		sleeps = thread_nr_sleeps();
 	is_done = write_plain(req, res);
 	ended = clock_now_ns();
 	if (ended - began < WAIT_SEEN_NS)
 		return is_done;
-	if (is_watched && nr_sleeps() != sleeps)
+	if (is_watched && thread_nr_sleeps() != sleeps)
 		add_wait(ended - began, ended);
 	atomic_store(&watch_until_ns, ended + WATCH_NS);
 	return is_done;

@@ -130,7 +130,7 @@ struct request {
 	struct notification notification;
 	struct request *group; /* list it belongs to, or NULL */
 	bool is_filtered;      /* counted in the engine's overlap filter */
-	bool refuses_nowait;   /* direct lane: the file does not know NOWAIT writes */
+	bool refuses_nowait;   /* direct lane: the file does not know NOWAIT */
 	uint8_t copy_kind;     /* meant for the copier: enum file_kind; else FILE_UNKNOWN */
 	bool is_bounced; /* it bypassed the engine and was given back: older than what the engine holds */
 	uint16_t slot;       /* direct, offloaded: in bypass.c */

@@ -82,6 +82,14 @@ int thread_create(void *(*run)(void *), void *arg, bool is_joinable)
 	return -ret;
 }
 
+long thread_nr_sleeps(void)
+{
+	struct rusage usage = { 0 };
+
+	RAW_SYSCALL(SYS_getrusage, RUSAGE_THREAD, &usage);
+	return usage.ru_nvcsw;
+}
+
 /* What the priority of a process is made of, as far as its threads inherit it. */
 struct schedule {
 	long policy, nice, io;

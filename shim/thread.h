@@ -26,4 +26,7 @@ void thread_keep_program_name(void);
 /* [a new thread for a callback] It looks like one of the program's. */
 void thread_begin_callback(void);
 
+/* How often has the calling thread given up the processor by itself? */
+long thread_nr_sleeps(void);
+
 #endif

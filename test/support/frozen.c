@@ -65,10 +65,10 @@ static int make_image(char image[32], const char *type)
 }
 
 /* The mount has no name any more when this returns: nothing stays behind. */
-static bool mount_loop(const char *device, const char *dir, const char *type)
+static bool mount_loop(const char *device, const char *dir, const char *type, const char *options)
 {
 	check_equal(mkdir(dir, 0700), 0);
-	if (mount(device, dir, type, 0, NULL) == 0) {
+	if (mount(device, dir, type, 0, options) == 0) {
 		root_dir = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		check_equal(umount2(dir, MNT_DETACH), 0);
 	}
@@ -99,7 +99,7 @@ static void start_guard(void)
 	close(ends[0]);
 }
 
-bool frozen_start_as(const char *type)
+bool frozen_start_as(const char *type, const char *options)
 {
 	char image[32], dir[PATH_MAX], device[32];
 	int fd, loop;
@@ -108,7 +108,7 @@ bool frozen_start_as(const char *type)
 	snprintf(dir, sizeof(dir), "%s/mount.%d", temp_dir(), (int)getpid());
 	fd = geteuid() == 0 ? make_image(image, type) : -1;
 	loop = fd >= 0 ? frozen_attach(image, device) : -1;
-	is_made = loop >= 0 && mount_loop(device, dir, type);
+	is_made = loop >= 0 && mount_loop(device, dir, type, options);
 	if (fd >= 0)
 		close(fd);
 	if (loop >= 0)
@@ -123,7 +123,7 @@ bool frozen_start_as(const char *type)
 
 bool frozen_start(void)
 {
-	return frozen_start_as("ext4");
+	return frozen_start_as("ext4", NULL);
 }
 
 int frozen_file(int extra_flags)

@@ -15,7 +15,7 @@
  * False: the machine cannot have it, and the reason is printed.
  */
 bool frozen_start(void);
-bool frozen_start_as(const char *type);
+bool frozen_start_as(const char *type, const char *options);
 
 /* A loop device over @image, until the descriptor that is returned is closed; -1: none. */
 int frozen_attach(const char *image, char device[32]);

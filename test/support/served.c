@@ -179,7 +179,8 @@ static void serve_transfer(const struct fuse_in_header *in, const void *arg)
 	struct held asked = { .unique = in->unique, .opcode = in->opcode };
 	const struct fuse_write_in *write = arg;
 	const struct fuse_read_in *read = arg;
-	bool is_held = strncmp(name_of(in->nodeid), "held", 4) == 0;
+	bool is_held = strncmp(name_of(in->nodeid), "held", 4) == 0 &&
+		       !(in->opcode == FUSE_FSYNC && strstr(name_of(in->nodeid), "synced"));
 
 	if (in->opcode == FUSE_READ) {
 		asked.offset = read->offset;

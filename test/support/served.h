@@ -5,7 +5,7 @@
  * A file system in user space whose files hold 1 MiB of pattern_at() each, made
  * by their first lookup.  It stands for a hung server and for a dead disk:
  * reads, writes and syncs of files whose name begins with "held" get no answer
- * until served_release().  Files have no page cache unless their name has "cached" in
+ * until served_release(), but for syncs of those with "synced" in their name.  Files have no page cache unless their name has "cached" in
  * it, and close() asks nobody.
  */
 #ifndef RTAIO_TEST_SERVED_H

@@ -323,7 +323,7 @@ static void read_and_write(int round)
 
 static int read_from_disk(void)
 {
-	if (!frozen_start_as("xfs"))
+	if (!frozen_start_as("xfs", NULL))
 		return CHILD_SKIPPED;
 	fd = frozen_file(0);
 	others = reopen(fd, O_RDWR);
