@@ -22,6 +22,7 @@
 #include "futex.h"
 #include "interface.h"
 #include "reaper.h"
+#include "submit_ahead.h"
 #include "waiter.h"
 
 #define NS_PER_S 1000000000
@@ -203,6 +204,7 @@ int rtaio_aio_suspend(const struct aiocb *const list[], int nent, const struct t
 		return -1;
 	if (forward_is_on())
 		return forward.aio_suspend(list, nent, timeout);
+	submit_ahead_note_wait();
 	ret = suspend(&(struct entries){ list, nent }, timeout);
 	return ret < 0 ? interface_fail(-ret) : 0;
 }

@@ -136,7 +136,7 @@ static bool complete_inline(struct request *probe, const struct sigevent *event,
 		probe->descriptor.has_type = true;
 		return false;
 	}
-	if (!inline_perform(probe, kind, &res))
+	if (submit_ahead_is_far() || !inline_perform(probe, kind, &res))
 		return false;
 	if (probe->op == OP_READ)
 		stats_inc(inline_reads);

@@ -4,14 +4,22 @@
  */
 #include "submit_ahead.h"
 
-#define FRACTION  4  /* bits of the average behind the point */
-#define WEIGHT    3  /* the newest counts 1 / 2^3 of it */
-#define AHEAD_MAX 64 /* no more than that counts of one */
+#include <stdatomic.h>
+
+#define FRACTION  4   /* bits of the average behind the point */
+#define WEIGHT    3   /* the newest counts 1 / 2^3 of it */
+#define AHEAD_MAX 64  /* no more than that counts of one */
+#define BURST_MAX 160 /* pieces between two results: as many as 32 requests of 64 KiB */
 
 static _Thread_local struct {
 	uint32_t submitted; /* pieces */
+	uint32_t waited;    /* of these, when a result was last asked for */
+	uint32_t elsewhere; /* nr_waits_elsewhere then */
 	uint32_t ahead;     /* average of what was submitted between a request and its collection */
 } work __attribute__((tls_model("initial-exec")));
+
+/* Partners: threads that only collect raise it, submitters read it. */
+static _Atomic uint32_t nr_waits_elsewhere;
 
 uint32_t submit_ahead_note_submitted(size_t nbytes)
 {
@@ -25,6 +33,7 @@ void submit_ahead_note_collected(uint32_t number)
 {
 	uint32_t distance = work.submitted - number;
 
+	submit_ahead_note_wait();
 	if (number == 0)
 		return;
 	if (distance > AHEAD_MAX)
@@ -38,6 +47,24 @@ void submit_ahead_note_left(int nr)
 		nr = AHEAD_MAX;
 	/* As many again are done in the call meanwhile. */
 	work.ahead = (uint32_t)nr / 2 << FRACTION;
+	submit_ahead_note_wait();
+}
+
+void submit_ahead_note_wait(void)
+{
+	if (work.submitted == 0)
+		atomic_fetch_add_explicit(&nr_waits_elsewhere, 1, memory_order_relaxed);
+	work.waited = work.submitted;
+}
+
+bool submit_ahead_is_far(void)
+{
+	uint32_t elsewhere = atomic_load_explicit(&nr_waits_elsewhere, memory_order_relaxed);
+
+	if (elsewhere != work.elsewhere)
+		work.waited = work.submitted;
+	work.elsewhere = elsewhere;
+	return work.submitted - work.waited > BURST_MAX;
 }
 
 unsigned submit_ahead_average(void)

@@ -7,13 +7,18 @@
  * the work of its thread.  When aio_return asks for the result, the distance to
  * the thread's newest position tells.
  *
- * Thread-local, so nobody is on the other side.  A handler on the thread makes it
- * a little wrong, and so does a thread that collects another one's results: it is
- * a hint.
+ * The same positions tell how much the thread has submitted since it last asked for a
+ * result.  A thread that goes on and on has something else to do meanwhile, and
+ * wants to be rid of its requests.
+ *
+ * Thread-local.  Only threads that submit nothing and collect the results of
+ * others raise a counter, which tells those who submit.  A handler on the thread
+ * makes it a little wrong: it is a hint.
  */
 #ifndef RTAIO_SUBMIT_AHEAD_H
 #define RTAIO_SUBMIT_AHEAD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -36,6 +41,12 @@ void submit_ahead_note_collected(uint32_t number);
  * still left to share with another one.
  */
 void submit_ahead_note_left(int nr);
+
+/* [any thread] It waits for results. */
+void submit_ahead_note_wait(void);
+
+/* [submitter] Has it submitted so much without asking for a result that it wants to go on? */
+bool submit_ahead_is_far(void);
 
 /* [submitter] So many pieces, on the average, are submitted before a result is asked for. */
 unsigned submit_ahead_average(void);
