@@ -2,12 +2,14 @@
 /*
  * bench_submit.c - time that the caller spends inside aio_read and aio_write
  *
- * bench_submit posix|psync SECONDS FILE cached-read|buffered-write|direct-read|dirty-write
+ * bench_submit posix|psync SECONDS FILE cached-read|buffered-write|direct-read|dirty-write|burst
  *
  * One 4 KiB request at a time, at random offsets; only the submitting call is
  * measured, not the wait (for psync: pread and pwrite).  dirty-write does
  * buffered writes while another process writes as fast as it can and the
  * kernel keeps the disk busy with what is dirty.
+ *
+ * burst: 512 buffered writes of 64 KiB, and what all of these calls take together.
  *
  * On standard error: how many calls were slow, and of these, in how many the
  * thread slept and in how many it was preempted.
@@ -31,6 +33,8 @@
 #define DIRTY_MAX       (16ull << 30)
 #define SATURATE_MAX_NS 20000000000u
 #define SLOW_NS         100000u
+#define BURST_NR        512
+#define BURST_BYTES     65536
 
 static struct bench_file file;
 static bool is_posix, is_write;
@@ -80,6 +84,34 @@ static uint64_t sample(void)
 		die("submitting");
 	if (is_posix)
 		bench_wait(&cb, BLOCK_BYTES);
+	return begin;
+}
+
+/* The file is overwritten again and again, so that no memory becomes dirty anew. */
+static uint64_t sample_burst(void)
+{
+	static struct aiocb cbs[BURST_NR];
+	off_t nr_places = file.nr_blocks * BLOCK_BYTES / BURST_BYTES;
+	uint64_t begin;
+
+	if (nr_places < BURST_NR)
+		die("the file is too short for a burst");
+	begin = now_ns();
+	for (int i = 0; i < BURST_NR; i++) {
+		cbs[i] = (struct aiocb){
+			.aio_fildes = file.fd,
+			.aio_buf = buffer,
+			.aio_nbytes = BURST_BYTES,
+			.aio_offset = (off_t)i * BURST_BYTES,
+			.aio_sigevent.sigev_notify = SIGEV_NONE,
+		};
+		if ((is_posix ? aio_write(&cbs[i])
+			      : pwrite(file.fd, buffer, BURST_BYTES, cbs[i].aio_offset)) < 0)
+			die("submitting");
+	}
+	begin = now_ns() - begin;
+	for (int i = 0; is_posix && i < BURST_NR; i++)
+		bench_wait(&cbs[i], BURST_BYTES);
 	return begin;
 }
 
@@ -163,24 +195,25 @@ int main(int argc, char **argv)
 {
 	static uint64_t samples[SAMPLES_MAX];
 	const char *kind = argc == 5 ? argv[4] : "";
+	bool is_burst = !strcmp(kind, "burst");
 	uint64_t end_ns;
 	size_t nr = 0;
 	pid_t writer = 0;
 
 	if (argc != 5)
 		die("usage: bench_submit posix|psync SECONDS FILE "
-		    "cached-read|buffered-write|direct-read|dirty-write");
+		    "cached-read|buffered-write|direct-read|dirty-write|burst");
 	is_posix = !strcmp(argv[1], "posix");
 	is_write = strstr(kind, "-write") != NULL;
 	end_ns = bench_duration(argv[2]);
 	bench_open(&file, argv[3], !strncmp(kind, "direct", 6) ? "direct" : "cached");
-	buffer = bench_buffer(BLOCK_BYTES);
+	buffer = bench_buffer(is_burst ? BURST_BYTES : BLOCK_BYTES);
 	if (!strcmp(kind, "dirty-write"))
 		writer = saturate(argv[3]);
-	sample(); /* The first request starts what serves the others. */
+	is_burst ? sample_burst() : sample(); /* The first request starts what serves the others. */
 	bench_begin();
 	while (nr < SAMPLES_MAX && bench_elapsed_ns() < end_ns)
-		samples[nr++] = sample();
+		samples[nr++] = is_burst ? sample_burst() : sample();
 	if (writer) {
 		kill(writer, SIGKILL);
 		waitpid(writer, NULL, 0);
