@@ -28,6 +28,7 @@ struct member {
 	uint32_t wake_value; /* of the inbox, when it was idle last */
 	pid_t tid;
 	bool is_bounded; /* guarded by the lock: it runs a bounded request */
+	bool is_new;     /* guarded by the lock: it has not looked for work yet */
 };
 
 /* --- order: with the lock held ------------------------------------------------ */
@@ -132,10 +133,12 @@ static int add_thread(struct thread_pool *pool)
 	if (pool->nr_threads == 0)
 		inbox_open(&pool->inbox);
 	ret = thread_create(pool_thread, pool, false);
-	if (ret == 0)
+	if (ret == 0) {
 		pool->nr_threads++;
-	else if (pool->nr_threads == 0)
+		pool->nr_new++;
+	} else if (pool->nr_threads == 0) {
 		inbox_close(&pool->inbox);
+	}
 	return ret;
 }
 
@@ -216,6 +219,8 @@ static struct request *exchange(struct member *member, struct request *done)
 	bool asks;
 
 	pthread_mutex_lock(&pool->lock);
+	pool->nr_new -= member->is_new;
+	member->is_new = false;
 	stop_running(member);
 	if (done)
 		remove_from_order(pool, done);
@@ -267,7 +272,7 @@ static void work(struct member *member)
 
 static void *pool_thread(void *arg)
 {
-	struct member member = { .pool = arg };
+	struct member member = { .pool = arg, .is_new = true };
 
 	member.tid = (pid_t)RAW_SYSCALL(SYS_gettid);
 	thread_begin(member.pool->thread_name);
@@ -369,7 +374,9 @@ void thread_pool_tick(struct thread_pool *pool)
 		pool->growth = 1;
 		pool->nr_taken_at_tick = pool->nr_taken;
 	}
-	provide_thread(pool);
+	/* On a busy machine one may be made, and not have run yet. */
+	if (pool->nr_new == 0)
+		provide_thread(pool);
 	pthread_mutex_unlock(&pool->lock);
 }
 
@@ -390,7 +397,7 @@ void thread_pool_init(struct thread_pool *pool)
 	TAILQ_INIT(&pool->bounded);
 	for (unsigned i = 0; i < POOL_BUCKETS; i++)
 		TAILQ_INIT(&pool->order[i]);
-	pool->nr_threads = pool->nr_idle = pool->nr_bounded = 0;
+	pool->nr_threads = pool->nr_new = pool->nr_idle = pool->nr_bounded = 0;
 	pool->nr_taken = pool->nr_taken_at_tick = 0;
 	pool->bound = pool->nr_eager;
 	pool->growth = 1;

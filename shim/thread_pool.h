@@ -43,6 +43,7 @@ struct thread_pool {
 	struct request_list bounded;   /* the same, as far as there is a thread */
 	struct request_list order[POOL_BUCKETS]; /* all of a bucket, oldest first */
 	unsigned nr_threads;
+	unsigned nr_new;     /* of these, that have not looked for work yet */
 	unsigned nr_idle;    /* asleep, perhaps already woken */
 	unsigned nr_bounded; /* that run */
 	unsigned bound;      /* on these, now */

@@ -52,7 +52,7 @@ bool is_asleep[NR_THREADS];	/* on that futex */
 
 bool is_locked;
 byte queued;			/* in the pool's lists */
-byte nr_threads, nr_idle;
+byte nr_threads, nr_idle, nr_new;
 bool is_made[NR_THREADS], is_used[NR_THREADS];
 
 byte accepted, taken, withdrawn;	/* not in the program */
@@ -129,8 +129,8 @@ inline add_thread()
 	:: else
 	fi;
 	if
-	:: d_step { !is_used[0] -> is_used[0] = true; is_made[0] = true; nr_threads++ }
-	:: d_step { is_used[0] && !is_used[1] -> is_used[1] = true; is_made[1] = true; nr_threads++ }
+	:: d_step { !is_used[0] -> is_used[0] = true; is_made[0] = true; nr_threads++; nr_new++ }
+	:: d_step { is_used[0] && !is_used[1] -> is_used[1] = true; is_made[1] = true; nr_threads++; nr_new++ }
 	:: atomic { nr_failures > 0 || (is_used[0] && is_used[1]) ->
 		if
 		:: nr_failures > 0 -> nr_failures--
@@ -170,12 +170,17 @@ out:	skip
 
 proctype thread(byte t, mine)
 {
-	bool is_over, has_failed, asks;
+	bool is_over, has_failed, asks, is_new = mine == 0;
 
 end:	atomic { is_made[t] -> is_made[t] = false };
 
 exchange:
-	atomic { LOCK; mine = 0 };
+	atomic {
+		LOCK;
+		mine = 0;
+		nr_new = nr_new - is_new;
+		is_new = false
+	};
 	drain();
 	do
 	:: queued ->
@@ -241,7 +246,7 @@ end_sleep:
 		if
 		:: is_over ->
 			nr_threads--; is_used[t] = false; is_bumped[t] = false;
-			is_over = false;
+			is_over = false; is_new = true;
 			goto end
 		:: else -> goto exchange
 		fi
@@ -275,7 +280,10 @@ end:	do
 	:: atomic { (is_asked || is_watched) && !is_locked ->
 		is_locked = true; m = is_asked; is_asked = false };
 		drain();
-		provide_thread();
+		if
+		:: nr_new == 0 -> provide_thread()
+		:: else	/* that one takes it */
+		fi;
 		atomic { is_watched = queued != 0; has_failed = false; unlock() };
 		if
 		:: m ->
