@@ -75,7 +75,8 @@ TEST_IN_CHILD(test_child_has_the_descriptors_of_the_program, find_descriptors, 3
 /* ---- generations ---- */
 
 #define NR_GENERATIONS 12
-#define NR_GROWN_MAX   3 /* memory may be given out in another order */
+#define NR_GROWN_MAX   6     /* the others would have to be larger, too */
+#define LIMIT_MS       60000 /* each waits for all that come after it */
 
 static long nr_mappings(void)
 {
@@ -90,23 +91,26 @@ static long nr_mappings(void)
 	return nr;
 }
 
-static void live(int generation, long nr_before)
+/*
+ * A generation on a busy machine may have had more threads, whose stacks the next one inherits
+ * and uses.  But what nobody uses again makes every generation the largest so far.
+ */
+static void live(int generation, long largest, int nr_grown)
 {
 	long nr;
 	pid_t pid;
 
 	use_aio();
 	nr = nr_mappings();
-	if (generation == 2)
-		nr_before = nr;
-	if (generation > 2 && nr > nr_before + NR_GROWN_MAX)
-		check_failed("generation %d has %ld mappings, the second %ld", generation, nr,
-			     nr_before);
+	nr_grown += generation > 2 && nr > largest;
+	if (nr_grown > NR_GROWN_MAX)
+		check_failed("%d generations of %d have grown, to %ld mappings", nr_grown,
+			     generation, nr);
 	if (generation == NR_GENERATIONS)
 		return;
 	pid = fork();
 	if (!pid) {
-		live(generation + 1, nr_before);
+		live(generation + 1, nr > largest ? nr : largest, nr_grown);
 		_exit(0);
 	}
 	check_child(pid);
@@ -114,11 +118,12 @@ static void live(int generation, long nr_before)
 
 static int live_on(void)
 {
-	live(0, 0);
+	choose_default_deadline(LIMIT_MS);
+	live(0, 0, 0);
 	return 0;
 }
 
-TEST_IN_CHILD(test_generations_do_not_grow, live_on, 30000)
+TEST_IN_CHILD(test_generations_do_not_grow, live_on, LIMIT_MS)
 
 /* ---- statistics ---- */
 
