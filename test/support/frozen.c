@@ -10,6 +10,7 @@
 #include <linux/fs.h>
 #include <linux/loop.h>
 #include <poll.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
@@ -41,6 +42,8 @@ int frozen_attach(const char *image, char device[32])
 
 	if (control < 0)
 		return -1;
+	/* Two programs that open the same free one wait for each other in the kernel, for ever if need be. */
+	eventually(flock(control, LOCK_EX | LOCK_NB) == 0);
 	config.fd = (unsigned int)open(image, O_RDWR | O_CLOEXEC);
 	eventually((fd = configure_free(control, &config, device)) >= 0 || errno != EBUSY);
 	close(control);
