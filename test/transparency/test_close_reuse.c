@@ -11,6 +11,7 @@
  */
 #include "transparency.h"
 
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -71,6 +72,18 @@ static void by_close_and_open(int fd, int other)
 static void by_fclose_and_dup(int fd, int other)
 {
 	by_fclose(fd, other);
+	check_equal(fcntl(other, F_DUPFD, fd), fd);
+}
+
+/* No descriptor is to be had by which the library could keep the file for what waits. */
+static void by_close_without_a_descriptor(int fd, int other)
+{
+	struct rlimit limit;
+
+	check_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	set_soft_limit(RLIMIT_NOFILE, 0);
+	check_equal(close(fd), 0);
+	set_soft_limit(RLIMIT_NOFILE, limit.rlim_cur);
 	check_equal(fcntl(other, F_DUPFD, fd), fd);
 }
 
@@ -303,6 +316,7 @@ TEST_TAKE(dup2)
 TEST_TAKE(dup3)
 TEST_TAKE(close_and_open)
 TEST_TAKE(fclose_and_dup)
+TEST_TAKE(close_without_a_descriptor)
 
 /* ---- the number is good for new requests at once ---- */
 
@@ -384,6 +398,8 @@ int main(void)
 		cmocka_unit_test(test_file_requests_survive_close_and_open),
 		cmocka_unit_test(test_stream_requests_survive_fclose_and_dup),
 		cmocka_unit_test(test_file_requests_survive_fclose_and_dup),
+		cmocka_unit_test(test_stream_requests_survive_close_without_a_descriptor),
+		cmocka_unit_test(test_file_requests_survive_close_without_a_descriptor),
 		cmocka_unit_test(test_file_on_a_reused_number_is_usable_at_once),
 		cmocka_unit_test(test_pipe_on_a_reused_number_is_usable_at_once),
 	};
