@@ -28,6 +28,13 @@ for refused in io_uring libaio "io_uring libaio"; do
 		env WRAPPER="$refuse $refused --" "${run_tests[@]}" --implementation auto "${programs[@]}"
 done
 
+# A context is given, but not what it takes to use it.
+for refused in io_submit io_submit=ENOSYS io_getevents io_getevents=ENOSYS; do
+	run "seccomp refuses $refused" \
+		env WRAPPER="$refuse $refused --" "${run_tests[@]}" --implementation auto --implementation libaio \
+		test_aio_read test_aio_write test_aio_suspend test_aio_cancel test_lio_listio test_waits test_ordering
+done
+
 run "seccomp refuses preadv2 and pwritev2" \
 	env WRAPPER="$refuse nowait --" "${run_tests[@]}" --implementation auto \
 	test_aio_read_streams test_aio_cancel test_close_streams test_blocking_calls test_aio_write test_ordering \
