@@ -111,6 +111,13 @@ check "nor is a file made by it" [ ! -e victim ]
 says "a FIFO without a reader holds up nobody" "^rtaio: RTAIO_STATS: cannot open $work/fifo: " \
 	RTAIO_STATS="$work/fifo"
 
+long=$(printf '%04096d' 0)
+says "a file name for which there is no room" "^rtaio: RTAIO_STATS: the file name is longer than [0-9]+ bytes: no statistics" \
+	RTAIO_STATS="/$long"
+check "RTAIO_STATS without a value prints nothing" is_silent RTAIO_STATS=
+equal "a message that is too long ends where a line does" "$(
+	env RTAIO_DEPTH="$long" LD_PRELOAD="$library" timeout 20 ./reads file 2>&1 >/dev/null | grep -c "^rtaio: RTAIO_DEPTH=0*$"
+)" 1
 if [ "$(counter direct_reads RTAIO_SPIN=0)" = 0 ]; then
 	skip "a wait busy-polls before it sleeps" "no direct lane here"
 else
