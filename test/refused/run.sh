@@ -38,7 +38,7 @@ done
 run "seccomp refuses preadv2 and pwritev2" \
 	env WRAPPER="$refuse nowait --" "${run_tests[@]}" --implementation auto \
 	test_aio_read_streams test_aio_cancel test_close_streams test_blocking_calls test_aio_write test_ordering \
-	test_overlaps
+	test_overlaps test_no_threads
 
 run "seccomp refuses to take files over from another table, and to compare tables" \
 	env WRAPPER="$refuse pidfd --" "${run_tests[@]}" --implementation auto --implementation threads \

@@ -152,6 +152,73 @@ static int list_in_shortage(void)
 	return 0;
 }
 
+/* ---- data ---- */
+
+#define LONG_WRITE 300000
+#define NR_AHEAD   64
+#define BLOCK      4096
+
+/* More than fits at once: each piece waits for room. What is accepted arrives whole and in order. */
+static void write_to(int fds[2])
+{
+	char *data = malloc(LONG_WRITE), *arrived = malloc(LONG_WRITE);
+	ssize_t nr = 0, ret;
+	struct aiocb cb;
+
+	pattern_fill(data, 0, LONG_WRITE);
+	check_equal(fcntl(fds[0], F_SETFL, O_NONBLOCK), 0);
+	aiocb_init(&cb, fds[1], data, LONG_WRITE, 0);
+	if (aio_write(&cb) < 0) {
+		check_equal(errno, EAGAIN);
+		return;
+	}
+	eventually((ret = read(fds[0], arrived + nr, (size_t)(LONG_WRITE - nr))) < 0
+			   ? aio_error(&cb) != EINPROGRESS
+			   : (nr += ret) == LONG_WRITE);
+	ret = outcome(&cb);
+	check_equal(nr, ret < 0 ? 0 : LONG_WRITE);
+	check(ret == LONG_WRITE || ret == -EAGAIN);
+	check_pattern(arrived, 0, (size_t)nr);
+	free(data);
+	free(arrived);
+}
+
+static int write_in_shortage(enum use use)
+{
+	int fds[2];
+
+	begin_shortage(use);
+	open_pipe(fds);
+	write_to(fds);
+	close_pair(fds);
+	open_socketpair(fds, SOCK_STREAM);
+	write_to(fds);
+	close_pair(fds);
+	return 0;
+}
+
+/* Many reads from the page cache, none of which is waited for: they would be copied by a helper. */
+static int read_ahead_in_shortage(enum use use)
+{
+	static struct aiocb cbs[NR_AHEAD];
+	char *buf = direct_buffer(NR_AHEAD * BLOCK);
+	int file = temp_file_filled(NR_AHEAD * BLOCK), nr = 0;
+
+	begin_shortage(use);
+	for (; nr < NR_AHEAD; nr++) {
+		aiocb_init(&cbs[nr], file, buf + nr * BLOCK, BLOCK, nr * BLOCK);
+		if (aio_read(&cbs[nr]) < 0)
+			break;
+	}
+	check(nr == NR_AHEAD || errno == EAGAIN);
+	for (int i = 0; i < nr; i++) {
+		check_equal(outcome(&cbs[i]), BLOCK);
+		check_pattern(buf + i * BLOCK, (size_t)i * BLOCK, BLOCK);
+	}
+	free(buf);
+	return 0;
+}
+
 /* ---- events ---- */
 
 static volatile sig_atomic_t nr_events;
@@ -418,6 +485,8 @@ TEST_USES(cancel_returns_without_threads, cancel_in_shortage)
 TEST_USES(helpers_leave_after_a_shortage, leave_after_shortage)
 TEST_USES(requests_are_served_after_a_shortage, serve_after_shortage)
 TEST_USES(signals_stay_as_they_are_without_threads, keep_signals)
+TEST_USES(long_write_arrives_whole_without_threads, write_in_shortage)
+TEST_USES(reads_ahead_are_right_without_threads, read_ahead_in_shortage)
 TEST_USES(empty_lists_are_announced_without_threads, announce_empty_lists)
 TEST_USES(refused_lists_are_announced_without_threads, announce_refused_lists)
 TEST_USES(blocked_events_of_lists_come_without_threads, announce_to_blocked)
@@ -433,6 +502,8 @@ int main(void)
 		UNIT_TESTS(helpers_leave_after_a_shortage),
 		UNIT_TESTS(requests_are_served_after_a_shortage),
 		UNIT_TESTS(signals_stay_as_they_are_without_threads),
+		UNIT_TESTS(long_write_arrives_whole_without_threads),
+		UNIT_TESTS(reads_ahead_are_right_without_threads),
 		UNIT_TESTS(empty_lists_are_announced_without_threads),
 		cmocka_unit_test(test_refused_lists_are_announced_without_threads_first),
 		cmocka_unit_test(test_refused_lists_are_announced_without_threads_after_one_read),
