@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: MIT
+/*
+ * test_introspect.c - what rtaio.h tells a program: version, backend and counters
+ *
+ * They are looked up by name, since the same program runs where they are not there: it skips then.
+ */
+#include "transparency.h"
+
+#include <dlfcn.h>
+
+#include "../../include/rtaio.h"
+
+#define NR_READS  3
+#define NR_WRITES 2
+#define BLOCK     4096
+
+static const char *(*version)(void), *(*backend)(void);
+static void (*stats)(struct rtaio_stats *stats, size_t size);
+
+static bool is_there(void)
+{
+	version = (const char *(*)(void))dlsym(RTLD_DEFAULT, "rtaio_version");
+	backend = (const char *(*)(void))dlsym(RTLD_DEFAULT, "rtaio_backend");
+	stats = (void (*)(struct rtaio_stats *, size_t))dlsym(RTLD_DEFAULT, "rtaio_stats");
+	if (!version || !backend || !stats)
+		printf("the implementation has no rtaio.h");
+	return version && backend && stats;
+}
+
+static struct rtaio_stats get_stats(void)
+{
+	struct rtaio_stats now;
+
+	stats(&now, sizeof(now));
+	return now;
+}
+
+/* ---- version and backend ---- */
+
+static int tell_version(void)
+{
+	if (!is_there())
+		return CHILD_SKIPPED;
+	check(strcmp(version(), RTAIO_HEADER_VERSION) == 0);
+	return 0;
+}
+
+static int tell_backend(void)
+{
+	const char *wanted = getenv("RTAIO_BACKEND"), *serves;
+
+	if (!is_there())
+		return CHILD_SKIPPED;
+	check(strcmp(backend(), "none") == 0);
+	use_aio_briefly();
+	serves = backend();
+	check(strcmp(serves, "io_uring") == 0 || strcmp(serves, "threads") == 0);
+	if (wanted && strcmp(wanted, "threads") == 0)
+		check(strcmp(serves, "threads") == 0);
+	return 0;
+}
+
+/* ---- counters ---- */
+
+static void use_file(void)
+{
+	int file = temp_file_filled(NR_READS * BLOCK);
+	static char buf[BLOCK];
+	struct aiocb cb;
+
+	for (int i = 0; i < NR_READS; i++) {
+		submit_read(&cb, file, buf, BLOCK, i * BLOCK);
+		check_equal(outcome(&cb), BLOCK);
+	}
+	for (int i = 0; i < NR_WRITES; i++) {
+		submit_write(&cb, file, buf, BLOCK, i * BLOCK);
+		check_equal(outcome(&cb), BLOCK);
+	}
+	aiocb_init(&cb, file, NULL, 0, 0);
+	check_equal(aio_fsync(O_SYNC, &cb), 0);
+	check_equal(outcome(&cb), 0);
+	close(file);
+}
+
+static void use_list(void)
+{
+	int file = temp_file_filled(BLOCK);
+	struct aiocb cb, *list[] = { &cb };
+	static char buf[BLOCK];
+
+	aiocb_init_lio(&cb, LIO_READ, file, buf, BLOCK, 0);
+	check_equal(lio_listio(LIO_WAIT, list, 1, NULL), 0);
+	check_equal(outcome(&cb), BLOCK);
+	close(file);
+}
+
+/* The number of requests that were cancelled: a thread that reads already may not let go. */
+static unsigned cancel_one(void)
+{
+	struct aiocb cb;
+	int fds[2], ret;
+	char byte;
+
+	open_pipe(fds);
+	submit_read(&cb, fds[0], &byte, 1, 0);
+	ret = aio_cancel(fds[0], &cb);
+	if (ret != AIO_CANCELED)
+		write_fully(fds[1], "x", 1);
+	check_equal(outcome(&cb), ret == AIO_CANCELED ? -ECANCELED : 1);
+	close_pair(fds);
+	return ret == AIO_CANCELED;
+}
+
+static int count_requests(void)
+{
+	struct rtaio_stats now;
+	unsigned nr_cancelled;
+
+	if (!is_there())
+		return CHILD_SKIPPED;
+	now = get_stats();
+	check_equal(now.reads + now.writes + now.fsyncs + now.completions, 0);
+	use_file();
+	use_list();
+	nr_cancelled = cancel_one();
+	now = get_stats();
+	check_equal(now.reads, NR_READS + 2);
+	check_equal(now.writes, NR_WRITES);
+	check_equal(now.fsyncs, 1);
+	check_equal(now.lists, 1);
+	eventually(get_stats().completions == now.reads + now.writes + now.fsyncs);
+	now = get_stats();
+	check_equal(now.cancellations, nr_cancelled);
+	check_equal(now.errors, nr_cancelled);
+	check(now.deepest_queue >= 1);
+	check(now.lane_inline + now.lane_direct + now.lane_ring + now.lane_worker +
+		      now.lane_engine >
+	      0);
+	return 0;
+}
+
+static int count_in_a_child(void)
+{
+	pid_t pid;
+
+	if (!is_there())
+		return CHILD_SKIPPED;
+	use_file();
+	pid = fork();
+	check(pid >= 0);
+	if (pid == 0) {
+		use_list();
+		check_equal(get_stats().reads, 1);
+		check_equal(get_stats().writes, 0);
+		check_equal(get_stats().fsyncs, 0);
+		_exit(0);
+	}
+	check_child(pid);
+	check_equal(get_stats().reads, NR_READS);
+	return 0;
+}
+
+/* A program that was compiled with an older header has fewer members, one with a newer has more. */
+static int fill_what_there_is_room_for(void)
+{
+	struct {
+		struct rtaio_stats known;
+		unsigned char more[16];
+	} room;
+	const size_t half = offsetof(struct rtaio_stats, lists);
+
+	if (!is_there())
+		return CHILD_SKIPPED;
+	use_file();
+	memset(&room, 0xee, sizeof(room));
+	stats(&room.known, half);
+	check_equal(room.known.reads, NR_READS);
+	check_equal(room.known.fsyncs, 1);
+	for (size_t i = half; i < sizeof(room); i++)
+		check_equal(((unsigned char *)&room)[i], 0xee);
+	stats(&room.known, sizeof(room));
+	check_equal(room.known.reads, NR_READS);
+	for (size_t i = 0; i < sizeof(room.more); i++)
+		check_equal(room.more[i], 0);
+	return 0;
+}
+
+TEST_OR_SKIP(test_version_is_that_of_the_header, tell_version, 30000)
+TEST_OR_SKIP(test_backend_is_told_once_it_serves, tell_backend, 30000)
+TEST_OR_SKIP(test_counters_count_requests, count_requests, 30000)
+TEST_OR_SKIP(test_counters_of_a_child_begin_at_zero, count_in_a_child, 30000)
+TEST_OR_SKIP(test_counters_fill_what_there_is_room_for, fill_what_there_is_room_for, 30000)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_version_is_that_of_the_header),
+		cmocka_unit_test(test_backend_is_told_once_it_serves),
+		cmocka_unit_test(test_counters_count_requests),
+		cmocka_unit_test(test_counters_of_a_child_begin_at_zero),
+		cmocka_unit_test(test_counters_fill_what_there_is_room_for),
+	};
+
+	return cmocka_run_group_tests_name("introspect", tests, NULL, NULL);
+}
