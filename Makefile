@@ -165,7 +165,7 @@ $(B)/test/unit/test_request: $(patsubst %,$(B)/shim/%.o,request descriptor)
 $(UNIT_TESTS): $(B)/test/unit/%: test/unit/%.c $(SUPPORT_OBJS) $(UNIT_BASE:%=$(B)/shim/%.o) Makefile
 	@mkdir -p $(@D)
 	$(say) TEST $<
-	$(Q)$(CC) $(TEST_FLAGS) -Ishim $(CFLAGS) $< $(filter %.o,$^) -o $@ -lcmocka -lpthread -ldl
+	$(Q)$(CC) $(TEST_FLAGS) -Ishim $(CFLAGS) $< $(filter %.o,$^) $(LDFLAGS) -o $@ -lcmocka -lpthread -ldl
 
 $(B)/test/refused/refuse $(B)/test/filesystems/edges: $(B)/test/%: test/%.c
 	@mkdir -p $(@D)
@@ -201,7 +201,7 @@ tests: $(BLACK_BOX) $(UNIT_TESTS) $(PRELOADS) $(B)/test/refused/refuse $(B)/test
 .PHONY: test-programs
 test-programs: all tests
 
-SHELL_TESTS := test/scripts/launcher.sh test/scripts/environment.sh test/scripts/privileged.sh test/scripts/completion.sh test/scripts/status.sh test/scripts/valgrind.sh test/scripts/assertions.sh test/scripts/run_tests.sh \
+SHELL_TESTS := test/scripts/launcher.sh test/scripts/environment.sh test/scripts/privileged.sh test/scripts/completion.sh test/scripts/status.sh test/scripts/valgrind.sh test/scripts/assertions.sh test/scripts/run_tests.sh test/scripts/coverage.sh \
 	test/abi/preload_old.sh test/abi/idle.sh test/abi/early.sh test/examples/run.sh
 # Longer ones, with real programs, sanitizers and the models; the longest first.
 SYSTEM_TESTS := test/programs/fio.sh scripts/check-sanitizers scripts/model test/programs/stress-ng.sh test/refused/old_kernels.sh test/programs/others.sh
@@ -250,6 +250,10 @@ check-traps: all tests ## each trap of the kernel is caught by a test
 check-mutants: all tests ## each deliberate fault in the library is noticed by a test
 	@scripts/check-mutants $(MUTANTS)
 
+.PHONY: check-coverage
+check-coverage: ## lines and branches of the library that the tests reach; reasons for the others
+	@scripts/check-coverage --jobs $(JOBS)
+
 .PHONY: bench
 bench: all ## compare with glibc and with fio's own engines
 	@scripts/bench
@@ -261,7 +265,7 @@ model: ## verify the lock-free protocols with spin
 # --- style -----------------------------------------------------------------
 
 SCRIPTS := scripts/rtaio scripts/rtaio-conformance scripts/demo scripts/check scripts/install-missing scripts/run-tests scripts/side-by-side \
-	scripts/check-layers scripts/check-exports scripts/check-assertions scripts/check-traps scripts/check-mutants \
+	scripts/check-layers scripts/check-exports scripts/check-assertions scripts/check-traps scripts/check-mutants scripts/check-coverage \
 	scripts/check-sanitizers scripts/check-compilers scripts/check-releases scripts/fuzz scripts/conformance-musl scripts/bench scripts/model .ci/run \
 	scripts/check-kernels scripts/check-ltp scripts/guest/init scripts/guest/initrd scripts/guest/images.sh scripts/guest/filesystems \
 	$(SHELL_TESTS) $(filter %.sh,$(SYSTEM_TESTS)) $(MACHINE_TESTS)
