@@ -35,10 +35,12 @@ for refused in io_submit io_submit=ENOSYS io_getevents io_getevents=ENOSYS; do
 		test_aio_read test_aio_write test_aio_suspend test_aio_cancel test_lio_listio test_waits test_ordering
 done
 
-run "seccomp refuses preadv2 and pwritev2" \
-	env WRAPPER="$refuse nowait --" "${run_tests[@]}" --implementation auto \
-	test_aio_read_streams test_aio_cancel test_close_streams test_blocking_calls test_aio_write test_ordering \
-	test_overlaps test_no_threads
+for refused in nowait nowait=ENOSYS; do
+	run "seccomp refuses preadv2 and pwritev2: $refused" \
+		env WRAPPER="$refuse $refused --" "${run_tests[@]}" --implementation auto \
+		test_aio_read_streams test_aio_cancel test_close_streams test_blocking_calls test_aio_write test_ordering \
+		test_overlaps test_no_threads
+done
 
 run "seccomp refuses to take files over from another table, and to compare tables" \
 	env WRAPPER="$refuse pidfd --" "${run_tests[@]}" --implementation auto --implementation threads \
