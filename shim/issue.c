@@ -174,7 +174,8 @@ static void issue_without_waiting(struct request *req, bool is_nonblocking)
 	 * Before Linux 6.5 a pipe knows no NOWAIT, and a ring would make a thread of the
 	 * kernel's for its read, if need be trying for ever.
 	 */
-	req->is_polled = res == -EOPNOTSUPP && S_ISFIFO(req->descriptor.mode);
+	req->is_polled = res == -EOPNOTSUPP && S_ISFIFO(req->descriptor.mode) &&
+			 (req->descriptor.flags & O_ACCMODE) != O_WRONLY;
 	if (is_for_worker(req, res, is_nonblocking))
 		issue_to_worker(req);
 	else

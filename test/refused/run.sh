@@ -39,7 +39,7 @@ for refused in nowait nowait=ENOSYS; do
 	run "seccomp refuses preadv2 and pwritev2: $refused" \
 		env WRAPPER="$refuse $refused --" "${run_tests[@]}" --implementation auto \
 		test_aio_read_streams test_aio_cancel test_close_streams test_blocking_calls test_aio_write test_ordering \
-		test_overlaps test_no_threads
+		test_overlaps test_no_threads test_aio_read
 done
 
 run "seccomp refuses to take files over from another table, and to compare tables" \
