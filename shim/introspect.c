@@ -18,14 +18,17 @@ EXPORT const char *rtaio_version(void)
 
 EXPORT const char *rtaio_backend(void)
 {
-	if (process_is_ready() && forward_is_on())
-		return backend_names[BACKEND_GLIBC];
-	return engine_serving();
+	if (!process_is_ready())
+		return "none";
+	return forward_is_on() ? backend_names[BACKEND_GLIBC] : engine_serving();
 }
 
 static uint64_t counter(enum stats_counter which)
 {
-	return atomic_load_explicit(&stats_counters[which], memory_order_relaxed);
+	/* Until its first use a child of fork has its parent's. */
+	return process_is_ready()
+		       ? atomic_load_explicit(&stats_counters[which], memory_order_relaxed)
+		       : 0;
 }
 
 EXPORT void rtaio_stats(struct rtaio_stats *stats, size_t size)

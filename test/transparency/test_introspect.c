@@ -149,6 +149,7 @@ static int count_in_a_child(void)
 	pid = fork();
 	check(pid >= 0);
 	if (pid == 0) {
+		check_equal(get_stats().reads, 0);
 		use_list();
 		check_equal(get_stats().reads, 1);
 		check_equal(get_stats().writes, 0);
