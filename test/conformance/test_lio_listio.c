@@ -551,6 +551,60 @@ static void test_wait_is_not_a_cancellation_point(void **state)
 	check_equal(wait_result, 0);
 }
 
+static atomic_int nr_cleanups, nr_ended, nr_blocked;
+
+static void look_around(void *arg)
+{
+	sigset_t mask;
+
+	(void)arg;
+	pthread_sigmask(SIG_BLOCK, NULL, &mask);
+	for (int signo = 1; signo < SIGRTMIN; signo++)
+		nr_blocked += sigismember(&mask, signo) == 1;
+	for (int i = 0; i < 2; i++)
+		nr_ended += aio_error(&waited[i]) == 0;
+	nr_cleanups++;
+}
+
+static void *wait_and_clean_up(void *arg)
+{
+	pthread_cleanup_push(look_around, NULL);
+	waiter_tid = (int)syscall(SYS_gettid);
+	wait_result = call_listio(LIO_WAIT, waited_list, 2, NULL);
+	pthread_testcancel();
+	pthread_cleanup_pop(0);
+	return arg;
+}
+
+/* They may free what the list reads into. */
+static void test_cleanup_handlers_come_after_the_waited_list(void **state)
+{
+	pthread_t thread;
+	void *result;
+
+	(void)state;
+	waiter_tid = 0;
+	wait_result = -1;
+	open_pipe(fds);
+	for (int i = 0; i < 2; i++)
+		aiocb_init_lio(&waited[i], LIO_READ, fds[0], waited_bufs[i], 1, 0);
+	check(pthread_create(&thread, NULL, wait_and_clean_up, NULL) == 0);
+	eventually(waiter_tid && thread_sleeps(waiter_tid));
+	check(pthread_cancel(thread) == 0);
+	write_fully(fds[1], "a", 1);
+	check_equal(await_result(&waited[0]), 1);
+	eventually(thread_sleeps(waiter_tid));
+	check_equal(nr_cleanups, 0);
+	write_fully(fds[1], "b", 1);
+	check(pthread_join(thread, &result) == 0);
+	check(result == PTHREAD_CANCELED);
+	check_equal(wait_result, 0);
+	check_equal(nr_cleanups, 1);
+	check_equal(nr_ended, 2);
+	check_equal(nr_blocked, 0);
+	close_pair(fds);
+}
+
 /* ---- notification ---- */
 
 static void test_group_is_announced_once_after_its_last_entry(void **state)
@@ -787,6 +841,7 @@ int main(void)
 		cmocka_unit_test(test_waited_list_with_a_cancelled_entry_gives_eio),
 		cmocka_unit_test(test_restarting_handler_does_not_end_the_wait),
 		cmocka_unit_test(test_wait_is_not_a_cancellation_point),
+		cmocka_unit_test(test_cleanup_handlers_come_after_the_waited_list),
 		cmocka_unit_test(test_group_is_announced_once_after_its_last_entry),
 		cmocka_unit_test(test_group_end_waits_for_a_blocked_entry),
 		cmocka_unit_test(test_group_of_direct_requests_is_announced),
