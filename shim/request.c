@@ -194,12 +194,12 @@ static void split_spare(uint32_t end, uint32_t high)
 
 		if (request_place(req) != PLACE_SPARE)
 			continue;
-		if (index < end) {
-			atomic_store(&req->place, PLACE_FREE);
+		/* Or the next trim would think so of one that is being taken, and not begun. */
+		atomic_store(&req->place, PLACE_FREE);
+		if (index < end)
 			push_free(req);
-		} else if (request_generation(req) > generation) {
+		else if (request_generation(req) > generation)
 			generation = request_generation(req);
-		}
 	}
 	atomic_store(&generation_min, generation);
 }

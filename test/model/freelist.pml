@@ -5,6 +5,7 @@
  *	pop, bump, got		request_alloc(): pop_free(), take_unused()
  *	push			request_free(), push_free()
  *	trim			request_trim(): take_spare(), find_surplus(), split_spare(), discard()
+ *	is_spare		PLACE_SPARE
  *
  * A Treiber stack of record indices, whose head, free_head, is one word of index and tag;
  * every pop that succeeds makes the tag one higher. When the stack is empty a
@@ -16,7 +17,9 @@
  * The engine takes the whole list now and then. If the last records are all in it,
  * it gives their memory back, which sets their generations to 0, and makes the
  * high-water index lower, unless somebody has made it higher meanwhile: then it
- * pushes them like the others. Nobody else makes it lower. A record that is begun has at
+ * pushes them like the others. A mark says which records it has in hand. It takes away all
+ * of them, since it cannot tell a record that somebody has just taken from above
+ * the high-water index, and not begun. Nobody else makes the index lower. A record that is begun has at
  * least the highest generation that was given back, generation_min.
  *
  * A popper reads the link, free_next, of a record that another thread may have taken by
@@ -24,10 +27,12 @@
  * memory of records is never given back.
  *
  * config: -DTRIM
+ * config: -DTRIM -DTWICE
  * BROKEN_GENERATION: -DTRIM
  * BROKEN_LATE: -DTRIM
  * BROKEN_EARLY: -DTRIM
  * BROKEN_LOWER: -DTRIM
+ * BROKEN_MARK: -DTRIM -DTWICE
  *
  * Proved: no record has two owners, the generations of each go up, memory in use is not
  * given back, and all are free in the end, each once.
@@ -45,6 +50,7 @@ bool is_owned[NR_RECORDS];
 byte generation[NR_RECORDS];
 byte generation_min;
 byte last[NR_RECORDS];		/* the highest that each has had */
+bool is_spare[NR_RECORDS];
 
 /* begin_record() */
 #ifdef BROKEN_GENERATION
@@ -100,7 +106,8 @@ bump:	old = high_water;
 		fi
 	};
 #endif
-	atomic { r = old; assert(!is_owned[r]); BEGIN(r) };
+	r = old;
+	atomic { assert(!is_owned[r]); is_spare[r] = false; BEGIN(r) };
 
 got:	atomic {
 		assert(!is_owned[r]);
@@ -133,12 +140,15 @@ push:	atomic { old = free_head; old_tag = tag };
 out:	skip
 }
 
-/* request_trim(), which keeps no record */
+/* request_trim() */
 proctype trim()
 {
 	byte high, end, i, old, old_tag;
-	bool is_spare[NR_RECORDS];
+#ifdef TWICE
+	bool is_again;
+#endif
 
+begin:
 #ifdef BROKEN_EARLY
 	high = high_water;
 #endif
@@ -166,9 +176,13 @@ split:	if
 			if
 			:: generation[i] > generation_min -> generation_min = generation[i]
 			:: else
-			fi
+			fi;
+#ifndef BROKEN_MARK
+			is_spare[i] = false
+#endif
 		}
 	:: is_spare[i] && i < end ->
+		is_spare[i] = false;
 push:		atomic { old = free_head; old_tag = tag };
 		free_next[i] = old;
 		atomic {
@@ -216,7 +230,13 @@ again:	atomic { old = free_head; old_tag = tag };
 		fi
 	};
 #endif
-out:	skip
+out:
+#ifdef TWICE
+	if
+	:: !is_again -> is_again = true; high = 0; end = 0; i = 0; old = 0; old_tag = 0; goto begin
+	:: else
+	fi
+#endif
 }
 
 init
@@ -225,7 +245,10 @@ init
 
 	atomic {
 		run program(2);
-#ifdef TRIM
+#if defined(TWICE)
+		run program(1);
+		run trim()
+#elif defined(TRIM)
 		run program(2);
 		run trim()
 #else

@@ -131,6 +131,26 @@ static void test_generations_go_on_after_a_trim(void **state)
 	}
 }
 
+/*
+ * Who takes a record that was never used, or was given back, first has its number
+ * and then begins it.  A trim that comes between the two must not think that it is
+ * one of those which it has in hand itself.
+ */
+static void test_no_trim_leaves_its_mark(void **state)
+{
+	static struct request *many[NR_BURST];
+
+	(void)state;
+	for (int i = 0; i < NR_BURST; i++)
+		many[i] = request_alloc();
+	for (int i = 0; i < NR_BURST; i++)
+		request_free(many[i]);
+	request_trim();
+	check(!request_may_trim());
+	for (int i = 0; i < NR_BURST; i++)
+		check_equal(request_place(many[i]), PLACE_FREE);
+}
+
 #define TEST(name) cmocka_unit_test_teardown(name, forget_all)
 
 int main(void)
@@ -143,6 +163,7 @@ int main(void)
 		TEST(test_marks_do_not_touch_the_generation),
 		TEST(test_forgotten_records_begin_anew),
 		TEST(test_generations_go_on_after_a_trim),
+		TEST(test_no_trim_leaves_its_mark),
 	};
 
 	return cmocka_run_group_tests_name("request", tests, NULL, NULL);
