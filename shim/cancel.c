@@ -73,7 +73,7 @@ bool cancel_withdraw(struct request *req)
 		TAILQ_REMOVE(&ledger.stranded, req, list_link);
 		return true;
 	case PLACE_WORKERS:
-		if (!thread_pool_withdraw(&workers, req, request_generation(req)))
+		if (!workers_withdraw(req, request_generation(req)))
 			return false;
 		ledger.nr_on_workers--;
 		return true;
@@ -125,7 +125,7 @@ static bool goes_on(const struct request *req, request_handle handle)
 /* It may end at any moment, and the record be another request's. */
 static void cancel_bypassing(struct request *question, struct request *req, request_handle handle)
 {
-	if (thread_pool_withdraw(&workers, req, (uint32_t)(handle >> 32))) {
+	if (workers_withdraw(req, (uint32_t)(handle >> 32))) {
 		stats_inc(cancellations);
 		bypass_events_end(req, -ECANCELED);
 		question->nr_cancelled++;

@@ -38,9 +38,8 @@
  *   file names who is on the other side.
  *
  *   Everything else runs on the engine thread, alone, with all signals
- *   blocked: queues, cancellations and closes need no lock.  Workers and
- *   callback threads belong to a pool each (thread_pool.c), whose lock is never
- *   held while they run anything.
+ *   blocked: queues, cancellations and closes need no lock.  Workers
+ *   belong to a pool (workers.c), whose lock is never held while they run anything.
  *
  *   The program's memory is touched by the kernel, by a worker executing its
  *   request, and by publish_result(), never after it.
@@ -374,8 +373,7 @@ static void publish_ended(void)
 static bool is_watching_closely(void)
 {
 	return !TAILQ_EMPTY(&ledger.awaiting) || notify_is_waiting_for_thread() ||
-	       thread_pool_is_waiting(&workers) || quiesce_is_watching() ||
-	       !TAILQ_EMPTY(&ledger.stranded);
+	       workers_are_awaited() || quiesce_is_watching() || !TAILQ_EMPTY(&ledger.stranded);
 }
 
 /* and a full signal queue, which may stay full for ever. */
@@ -397,7 +395,7 @@ static uint64_t tick(void)
 			ledger.tick_ns = TICK_NS;
 		else if (ledger.tick_ns < TICK_MAX_NS)
 			ledger.tick_ns *= 2;
-		thread_pool_tick(&workers);
+		workers_tick();
 		issue_stranded();
 		pump_watch_awaiting();
 		quiesce_tick();

@@ -41,7 +41,7 @@ static bool try_worker(struct request *req)
 	request_set_place(req, PLACE_WORKERS);
 	if (req->pin)
 		pin_submit(req->pin, req);
-	else if (thread_pool_submit(&workers, req) < 0)
+	else if (workers_submit(req) < 0)
 		return false;
 	ledger.nr_on_workers++;
 	PROBE_ISSUE(req->cb, PROBE_WORKER);

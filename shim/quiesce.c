@@ -185,7 +185,7 @@ static void quiesce_running(struct request *question, struct request *req)
 		question->nr_kept++;
 		return;
 	}
-	thread_pool_detach(&workers, req, request_generation(req));
+	workers_detach(req, request_generation(req));
 	request_release_descriptor(req);
 }
 
@@ -278,14 +278,14 @@ static void quiesce_bypassing(struct request *question, struct request *req, req
 		keep_file(question, closed); /* it may be given back */
 	} else if (place == PLACE_SUBMITTER) {
 		question->nr_kept += !has_pin(question, closed); /* it was so a moment ago */
-	} else if (thread_pool_withdraw(&workers, req, generation)) {
+	} else if (workers_withdraw(req, generation)) {
 		question->nr_kept += !has_pin(question, closed);
 		bypass_events_withdrawn(req);
 	} else {
 		if (req->copy_kind)
 			keep_file(question, closed); /* the copier may give it back */
 		if (has_begun(question, tid, fd))
-			thread_pool_detach(&workers, req, generation);
+			workers_detach(req, generation);
 		else if (request_lookup(handle) == req)
 			question->nr_kept++;
 	}

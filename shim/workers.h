@@ -9,9 +9,9 @@
 #define RTAIO_WORKERS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "request.h"
-#include "thread_pool.h"
 
 /* How the workers report, on the thread that performed @req. */
 struct workers_events {
@@ -20,9 +20,6 @@ struct workers_events {
 	/* Its submitter gave it; res is known, and the record is the callee's. */
 	void (*offloaded)(struct request *req);
 };
-
-/* The engine feeds it by thread_pool_submit(), and looks after it.  Submitters use what follows. */
-extern struct thread_pool workers;
 
 /* [any thread] Is a thread idle, so that workers_offer() may succeed? */
 bool workers_are_idle(void);
@@ -35,6 +32,33 @@ bool workers_exist(void);
 
 /* [engine] A submitter wants to offload something, or has done so: one thread at least. */
 void workers_provide(void);
+
+/*
+ * [engine] Queue @req.  0, or -EAGAIN when there is no thread and none can
+ * be made: then @req was not taken.
+ */
+int workers_submit(struct request *req);
+
+/*
+ * [engine] True: @req had not begun, and was taken back.  It may be another
+ * request by now, if it is not of that generation.
+ */
+bool workers_withdraw(struct request *req, uint32_t generation);
+
+/*
+ * [engine] The descriptor of @req was closed and may mean another file now,
+ * whose requests have nothing to wait for here.
+ */
+void workers_detach(struct request *req, uint32_t generation);
+
+/* [engine] Does something wait that another thread could run? */
+bool workers_are_awaited(void);
+
+/*
+ * [engine] Look after what submitters left, and if nothing was taken since the
+ * last call, a few milliseconds ago, although something waits, grow.
+ */
+void workers_tick(void);
 
 /* [any other thread that performed a request for the engine] Report it likewise. */
 void workers_report(struct request *req);

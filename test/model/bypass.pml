@@ -35,10 +35,10 @@
  * ends and is used again. (REUSE)
  *
  *	user			request_alloc(), make_record(), bypass_enter(),
- *				thread_pool_offer(); then cancel_and_wait()
+ *				workers_offer(); then cancel_and_wait()
  *	worker			take(), remove_from_order(); on_offloaded()
  *	canceller		bypass_next(): find(), read_handle();
- *				cancel_bypassing(): thread_pool_withdraw(), goes_on()
+ *				cancel_bypassing(): workers_withdraw(), goes_on()
  *
  * Between alloc and enter the generation is that of the new request already, but
  * the descriptor is not: it counts only if the record is seen in its slot after the
@@ -427,7 +427,7 @@ end:	do
 		fi;
 #endif
 		assert(fd_of[handle] == f);
-		/* thread_pool_withdraw(), with the lock held */
+		/* workers_withdraw(), with the lock held */
 #ifdef BROKEN_GENERATION_UNLOCKED
 		if
 		:: generation == handle

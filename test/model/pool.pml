@@ -1,19 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pool.pml - a pool of threads that several receive for (thread_pool.c, inbox.c,
- * offload.c, workers.c)
+ * pool.pml - a pool of threads that several receive for (workers.c, inbox.c,
+ * offload.c)
  *
- *	submitter		thread_pool_offer(): inbox_push_to_rest(); what is
+ *	submitter		workers_offer(): inbox_push_to_rest(); what is
  *				refused comes to the engine
- *	thread			pool_thread(): work()
+ *	thread			worker()
  *	  exchange:		exchange(), become_idle()
  *	  wait:			wait_for_work()
- *	engine			thread_pool_submit(), thread_pool_withdraw(), take_back();
- *				workers_provide(): thread_pool_tick(),
- *				thread_pool_provide()
+ *	engine			workers_submit(), workers_withdraw(), take_back();
+ *				workers_provide(): workers_tick()
  *	drain, take		drain(), take()
  *	provide_thread		provide_thread(), first_takeable(), add_thread();
- *				look_after_rest(), thread_pool_is_waiting()
+ *				look_after_rest(), workers_are_awaited()
  *
  * The inbox is a word, as in inbox.pml: its messages, or EMPTY, ASLEEP, CLOSED.
  * Everything else but the wake word is guarded by a lock. Submitters take no lock.
