@@ -96,28 +96,10 @@ static void set_deadline(struct timespec *deadline, const struct timespec *timeo
 		*deadline = (struct timespec){ 0 };
 }
 
-/* At most; until the deadline, if that comes first. */
-static uint64_t tick_ns(const struct timespec *deadline)
-{
-	struct timespec left;
-
-	if (!deadline)
-		return TICK_NS;
-	clock_read(CLOCK_MONOTONIC, &left);
-	left.tv_sec = deadline->tv_sec - left.tv_sec;
-	left.tv_nsec = deadline->tv_nsec - left.tv_nsec;
-	if (left.tv_sec > 1)
-		return TICK_NS;
-	left.tv_nsec += left.tv_sec * NS_PER_S;
-	if (left.tv_nsec <= 0)
-		return 0;
-	return left.tv_nsec < TICK_NS ? (uint64_t)left.tv_nsec : TICK_NS;
-}
-
 /* 0, -EINTR or -ETIMEDOUT. */
 static int sleep_for_a_tick(const struct timespec *deadline, const uint64_t *mask)
 {
-	struct timespec tick = clock_timespec(tick_ns(deadline));
+	struct timespec tick = clock_timespec(clock_left_ns(deadline, TICK_NS));
 
 	if (tick.tv_nsec == 0)
 		return -ETIMEDOUT;

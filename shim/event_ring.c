@@ -172,23 +172,6 @@ struct wait {
 	uint32_t generation; /* of the process that began to wait */
 };
 
-/* How long to sleep: until the deadline, and not longer than SLEEP_NS. */
-static uint64_t sleep_ns(const struct wait *wait)
-{
-	uint64_t now, end;
-
-	if (!wait->deadline)
-		return SLEEP_NS;
-	now = clock_now_ns();
-	end = (uint64_t)wait->deadline->tv_sec > UINT32_MAX
-		      ? UINT64_MAX
-		      : (uint64_t)wait->deadline->tv_sec * 1000000000u +
-				(uint64_t)wait->deadline->tv_nsec;
-	if (end <= now)
-		return 0;
-	return end - now < SLEEP_NS ? end - now : SLEEP_NS;
-}
-
 /*
  * Sleep until there is an event, with the signals open as the program had them.
  * 0 or -EINTR; -EBUSY where a filter refuses the call: then the reaper's ticks
@@ -225,7 +208,7 @@ static int wait_at_ring(const struct wait *wait)
 
 	for (;;) {
 		reap_all(wait->ring);
-		ns = sleep_ns(wait);
+		ns = clock_left_ns(wait->deadline, SLEEP_NS);
 		if (ns == 0)
 			ret = -ETIMEDOUT;
 		if (ret < 0 || wait->is_done(wait->arg))

@@ -65,4 +65,18 @@ static inline struct timespec clock_in_ns(uint64_t ns)
 	return clock_timespec(clock_now_ns() + ns);
 }
 
+/* How long to sleep: until @deadline, if there is one, and not longer than @max_ns. */
+static inline uint64_t clock_left_ns(const struct timespec *deadline, uint64_t max_ns)
+{
+	uint64_t now, end;
+
+	if (!deadline || (uint64_t)deadline->tv_sec > UINT32_MAX)
+		return max_ns;
+	now = clock_now_ns();
+	end = (uint64_t)deadline->tv_sec * 1000000000u + (uint64_t)deadline->tv_nsec;
+	if (end <= now)
+		return 0;
+	return end - now < max_ns ? end - now : max_ns;
+}
+
 #endif
