@@ -54,31 +54,20 @@ static size_t small_stack_size(void)
 	return size;
 }
 
-static int create(void *(*run)(void *), void *arg, bool is_joinable, bool has_small_stack)
+int thread_create(void *(*run)(void *), void *arg, bool is_joinable)
 {
+	size_t size = small_stack_size();
 	pthread_attr_t attr;
 	pthread_t thread;
-	size_t size;
 	int ret;
 
 	pthread_attr_init(&attr);
 	if (!is_joinable)
 		pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	size = has_small_stack ? small_stack_size() : 0;
 	if (size)
 		pthread_attr_setstacksize(&attr, size);
 	ret = pthread_create(&thread, &attr, run, arg);
 	pthread_attr_destroy(&attr);
-	return ret;
-}
-
-int thread_create(void *(*run)(void *), void *arg, bool is_joinable)
-{
-	int ret = create(run, arg, is_joinable, true);
-
-	/* Not even that was enough: the default size then. */
-	if (ret == EINVAL)
-		ret = create(run, arg, is_joinable, false);
 	return -ret;
 }
 
