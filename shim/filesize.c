@@ -38,9 +38,13 @@ bool filesize_is_limited(void)
 
 /* --- setrlimit and prlimit: this process changes its limits --- */
 
-typedef int setrlimit_function(__rlimit_resource_t resource, const struct rlimit *limit);
-typedef int prlimit_function(pid_t pid, enum __rlimit_resource resource,
-			     const struct rlimit *new_limit, struct rlimit *old_limit);
+#define SETRLIMIT_PARAMETERS (__rlimit_resource_t resource, const struct rlimit *limit)
+#define PRLIMIT_PARAMETERS                                                           \
+	(pid_t pid, enum __rlimit_resource resource, const struct rlimit *new_limit, \
+	 struct rlimit *old_limit)
+
+typedef int setrlimit_function SETRLIMIT_PARAMETERS;
+typedef int prlimit_function PRLIMIT_PARAMETERS;
 
 /* As in close.c.  The names with 64 are libc's for the same, but another library may tell them apart. */
 static struct {
@@ -66,35 +70,18 @@ static int note_change(int ret)
 EXPORT setrlimit_function rtaio_setrlimit, rtaio_setrlimit64;
 EXPORT prlimit_function rtaio_prlimit, rtaio_prlimit64;
 
-int rtaio_setrlimit(__rlimit_resource_t resource, const struct rlimit *limit)
-{
-	if (!next.setrlimit)
-		find_next();
-	return note_change(next.setrlimit(resource, limit));
-}
+#define HOOK(name, parameters, arguments)                \
+	int rtaio_##name parameters                      \
+	{                                                \
+		if (!next.name)                          \
+			find_next();                     \
+		return note_change(next.name arguments); \
+	}
 
-int rtaio_setrlimit64(__rlimit_resource_t resource, const struct rlimit *limit)
-{
-	if (!next.setrlimit64)
-		find_next();
-	return note_change(next.setrlimit64(resource, limit));
-}
-
-int rtaio_prlimit(pid_t pid, enum __rlimit_resource resource, const struct rlimit *new_limit,
-		  struct rlimit *old_limit)
-{
-	if (!next.prlimit)
-		find_next();
-	return note_change(next.prlimit(pid, resource, new_limit, old_limit));
-}
-
-int rtaio_prlimit64(pid_t pid, enum __rlimit_resource resource, const struct rlimit *new_limit,
-		    struct rlimit *old_limit)
-{
-	if (!next.prlimit64)
-		find_next();
-	return note_change(next.prlimit64(pid, resource, new_limit, old_limit));
-}
+HOOK(setrlimit, SETRLIMIT_PARAMETERS, (resource, limit))
+HOOK(setrlimit64, SETRLIMIT_PARAMETERS, (resource, limit))
+HOOK(prlimit, PRLIMIT_PARAMETERS, (pid, resource, new_limit, old_limit))
+HOOK(prlimit64, PRLIMIT_PARAMETERS, (pid, resource, new_limit, old_limit))
 
 #if defined(__x86_64__)
 #define PRLIMIT_NODE "GLIBC_2.13"

@@ -120,22 +120,23 @@ __attribute__((constructor)) static void find_next(void)
 EXPORT _Noreturn void rtaio_exit(int status);
 EXPORT _Noreturn void rtaio_exit_of_c(int status);
 
-_Noreturn void rtaio_exit(int status)
+static _Noreturn void leave(void (**next_exit)(int), int status)
 {
 	say_goodbye();
-	if (!next._exit)
+	if (!*next_exit)
 		find_next();
 	for (;;)
-		next._exit(status);
+		(*next_exit)(status);
+}
+
+_Noreturn void rtaio_exit(int status)
+{
+	leave(&next._exit, status);
 }
 
 _Noreturn void rtaio_exit_of_c(int status)
 {
-	say_goodbye();
-	if (!next._Exit)
-		find_next();
-	for (;;)
-		next._Exit(status);
+	leave(&next._Exit, status);
 }
 
 SYMVER(rtaio_exit, _exit, "@@", GLIBC_BASE);
