@@ -22,6 +22,7 @@
 #include "futex.h"
 #include "interface.h"
 #include "reaper.h"
+#include "signal_mask.h"
 #include "submit_ahead.h"
 #include "waiter.h"
 
@@ -112,15 +113,15 @@ static int sleep_for_a_tick(const struct timespec *deadline, const uint64_t *mas
  */
 static int wait_for_foreign(const struct entries *entries, const struct timespec *deadline)
 {
-	uint64_t all = UINT64_MAX, mask;
+	uint64_t mask;
 	int old_type, ret = 0;
 
 	/* First, so that cancellation acts in the sleep, under the program's mask. */
 	pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, &old_type);
-	RAW_SYSCALL(SYS_rt_sigprocmask, SIG_SETMASK, &all, &mask, sizeof(mask));
+	mask = signals_block(ALL_SIGNALS);
 	while (ret == 0 && !take_census(entries).has_ended)
 		ret = sleep_for_a_tick(deadline, &mask);
-	RAW_SYSCALL(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof(mask));
+	signals_set(mask);
 	pthread_setcanceltype(old_type, NULL);
 	return deadline ? ret : interface_restart(ret);
 }

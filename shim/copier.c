@@ -12,7 +12,6 @@
 #include "copier.h"
 
 #include <limits.h>
-#include <signal.h>
 #include <sys/syscall.h>
 
 #include "bypass.h"
@@ -21,6 +20,7 @@
 #include "futex.h"
 #include "helper.h"
 #include "inline.h"
+#include "signal_mask.h"
 #include "submit_ahead.h"
 #include "time_budget.h"
 
@@ -98,13 +98,11 @@ static struct helper copier = {
 
 static void start(void)
 {
-	sigset_t all, old;
+	uint64_t old = signals_block(ALL_BUT_LIBC);
 
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
 	if (!helper_start(&copier) && !inbox_is_open(&copier.inbox)) /* do not try again at once */
 		time_budget_lose(&wakes, TIME_BUDGET_MAX_NS, clock_now_ns());
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	signals_set(old);
 }
 
 /* Is it likely to be in memory?  Misses are better made all at once, by the engine. */

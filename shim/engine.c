@@ -15,7 +15,6 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -24,6 +23,7 @@
 #include "futex.h"
 #include "log.h"
 #include "process.h"
+#include "signal_mask.h"
 #include "stats.h"
 #include "thread.h"
 #include "uring_refusal.h"
@@ -339,14 +339,12 @@ static int start_claimed(void)
 
 int engine_start(void)
 {
-	sigset_t all, old;
+	uint64_t old = signals_block(ALL_BUT_LIBC);
 	int ret = 0;
 
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
 	if (inbox_claim_start(&engine_inbox))
 		ret = start_claimed();
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	signals_set(old);
 	return ret;
 }
 
@@ -400,12 +398,10 @@ static bool hand_over_ask(enum engine_ask what)
  */
 bool engine_ask(enum engine_ask what)
 {
-	uint64_t all = UINT64_MAX, old;
-	bool is_asked;
+	uint64_t old = signals_block(ALL_SIGNALS);
+	bool is_asked = join_ask(what) || hand_over_ask(what);
 
-	RAW_SYSCALL(SYS_rt_sigprocmask, SIG_SETMASK, &all, &old, sizeof(all));
-	is_asked = join_ask(what) || hand_over_ask(what);
-	RAW_SYSCALL(SYS_rt_sigprocmask, SIG_SETMASK, &old, NULL, sizeof(old));
+	signals_set(old);
 	return is_asked;
 }
 

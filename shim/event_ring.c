@@ -47,6 +47,7 @@
 #include "futex.h"
 #include "process.h"
 #include "reaper.h"
+#include "signal_mask.h"
 #include "spin.h"
 #include "stats.h"
 #include "waiter.h"
@@ -75,19 +76,6 @@ void event_ring_init(event_complete_fn *complete_)
 static uintptr_t me(void)
 {
 	return (uintptr_t)&thread_anchor;
-}
-
-static uint64_t block_signals(void)
-{
-	uint64_t all = UINT64_MAX, old;
-
-	RAW_SYSCALL(SYS_rt_sigprocmask, SIG_SETMASK, &all, &old, sizeof(all));
-	return old;
-}
-
-static void restore_signals(uint64_t old)
-{
-	RAW_SYSCALL(SYS_rt_sigprocmask, SIG_SETMASK, &old, NULL, sizeof(old));
 }
 
 /* --- reaping -------------------------------------------------------------- */
@@ -151,14 +139,14 @@ void event_ring_poll(void)
 
 	if (!may_reap(ring))
 		return;
-	mask = block_signals();
+	mask = signals_block(ALL_SIGNALS);
 	seen = atomic_load(&claim);
 	/* Until then a handler may have forked: in the child the ring is another's. */
 	if (process_is_ready() && ring == aio_context() && may_take(seen) && try_claim(seen)) {
 		reap_all(ring);
 		release_claim();
 	}
-	restore_signals(mask);
+	signals_set(mask);
 }
 
 /* --- waiting -------------------------------------------------------------- */
@@ -255,11 +243,11 @@ int event_ring_wait(bool (*is_done)(const void *arg), const void *arg,
 	/* While signals are blocked, libc's cannot come: it acts in the sleep, under the program's mask. */
 	if (can_cancel)
 		pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, &old_type);
-	wait.mask = block_signals();
+	wait.mask = signals_block(ALL_SIGNALS);
 	/* Until then a handler may have forked: in the child the ring is another's. */
 	if (process_is_still(generation) && try_claim(seen))
 		ret = wait_at_ring(&wait);
-	restore_signals(wait.mask);
+	signals_set(wait.mask);
 	if (can_cancel)
 		pthread_setcanceltype(old_type, NULL);
 	return process_is_still(generation) ? ret : -EINTR;

@@ -14,9 +14,6 @@
 #include <sys/types.h>
 #include <time.h>
 
-/* A setuid in another thread waits for the handlers of signals 32 and 33, which are libc's. */
-#define ALL_BUT_LIBC (~(UINT64_C(3) << 31))
-
 /*
  * The request with this iocb.data ended.  In whatever thread reaps, with
  * signals blocked.  Returns who waited for it, as waiter_wake() does.

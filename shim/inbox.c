@@ -10,11 +10,11 @@
  */
 #include "inbox.h"
 
-#include <signal.h>
 #include <sys/timerfd.h>
 
 #include "descriptor.h"
 #include "futex.h"
+#include "signal_mask.h"
 #include "stats.h"
 
 #define INBOX_EMPTY    ((uintptr_t)0)
@@ -51,15 +51,15 @@ void inbox_wake(struct inbox *inbox)
 static bool push_and_wake(struct inbox *inbox, struct message *first, struct message *last)
 {
 	uintptr_t expected = INBOX_ASLEEP;
-	uint64_t all = UINT64_MAX, old;
+	uint64_t old;
 	bool has_pushed;
 
 	last->next = NULL;
-	RAW_SYSCALL(SYS_rt_sigprocmask, SIG_SETMASK, &all, &old, sizeof(all));
+	old = signals_block(ALL_SIGNALS);
 	has_pushed = atomic_compare_exchange_strong(&inbox->head, &expected, (uintptr_t)first);
 	if (has_pushed)
 		inbox_wake(inbox);
-	RAW_SYSCALL(SYS_rt_sigprocmask, SIG_SETMASK, &old, NULL, sizeof(old));
+	signals_set(old);
 	return has_pushed;
 }
 

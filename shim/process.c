@@ -11,12 +11,12 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stddef.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "futex.h"
+#include "signal_mask.h"
 
 _Atomic uint32_t process_never_used;
 _Atomic(_Atomic uint32_t *) process_word = &process_never_used;
@@ -62,15 +62,13 @@ static void become_ready(_Atomic uint32_t *word)
 int process_start(void)
 {
 	int saved_errno = errno, ret = 0;
-	sigset_t all, old;
+	uint64_t old = signals_block(ALL_BUT_LIBC);
 
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
 	if (atomic_load(&process_word) == &process_never_used)
 		ret = map_page();
 	if (ret == 0)
 		become_ready(atomic_load(&process_word));
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	signals_set(old);
 	errno = saved_errno;
 	return ret;
 }

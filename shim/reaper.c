@@ -24,7 +24,6 @@
 #include "reaper.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stddef.h>
 
@@ -34,6 +33,7 @@
 #include "engine.h"
 #include "event_ring.h"
 #include "futex.h"
+#include "signal_mask.h"
 #include "thread.h"
 
 #define TICK_NS     2000000u
@@ -119,15 +119,14 @@ static void *reap(void *unused)
 
 void reaper_provide(void)
 {
-	sigset_t all, old;
+	uint64_t old;
 
 	if (atomic_load(&state) != REAPER_NONE)
 		return;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
+	old = signals_block(ALL_BUT_LIBC);
 	if (try_to_exist() && thread_create(reap, NULL, false) < 0)
 		atomic_store(&state, REAPER_NONE);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	signals_set(old);
 }
 
 /* The word has been bumped. */
