@@ -51,27 +51,21 @@ int aio_context_probe(void)
 	return ret == -EINVAL ? 0 : ret;
 }
 
-static int make_context(void)
-{
-	io_context_t made = NULL;
-	int ret = valgrind_is_here() ? -EOPNOTSUPP : io_setup(CONTEXT_EVENTS, &made);
-
-	if (ret < 0)
-		return ret;
-	if (((struct aio_ring *)made)->magic != RING_MAGIC ||
-	    ((struct aio_ring *)made)->incompat_features) {
-		io_destroy(made);
-		return -ENOSYS;
-	}
-	atomic_store(&context, (struct aio_ring *)made);
-	return 0;
-}
-
 int aio_context_open(void)
 {
-	int ret = aio_context() ? 0 : make_context();
+	struct aio_ring *ring = NULL;
+	int ret;
 
-	if (ret == -EPERM || ret == -ENOSYS || ret == -EOPNOTSUPP)
+	if (aio_context())
+		return 0;
+	ret = valgrind_is_here() ? -EOPNOTSUPP : io_setup(CONTEXT_EVENTS, &ring);
+	if (ret == 0 && (ring->magic != RING_MAGIC || ring->incompat_features)) {
+		io_destroy(ring);
+		ret = -ENOSYS;
+	}
+	if (ret == 0)
+		atomic_store(&context, ring);
+	else if (ret == -EPERM || ret == -ENOSYS || ret == -EOPNOTSUPP)
 		aio_context_refuse();
 	return ret;
 }
