@@ -23,6 +23,7 @@
 #include "config.h"
 #include "futex.h"
 #include "process.h"
+#include "signal_mask.h"
 #include "stats.h"
 #include "thread.h"
 
@@ -153,14 +154,12 @@ static void *run_callback(void *arg)
 	void (*function)(union sigval) = req->notification.function;
 	union sigval value = req->notification.value;
 	uintptr_t generation = atomic_load(&process_generation);
-	sigset_t none;
 
 	request_free(req);
 	stats_inc(notify_callbacks);
 	thread_begin_callback();
-	sigemptyset(&none);
 	pthread_cleanup_push(end_callback, (void *)generation);
-	pthread_sigmask(SIG_SETMASK, &none, NULL);
+	signals_set(0);
 	function(value);
 	pthread_cleanup_pop(1);
 	return NULL;
