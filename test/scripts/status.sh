@@ -71,6 +71,27 @@ ends "threads need neither" 0 'io_uring +no .*libaio +no .*RTAIO_BACKEND=threads
 ends "auto needs neither" 0 'io_uring +no .*libaio +no .*RTAIO_BACKEND=auto: these lanes' \
 	"$refuse" io_uring libaio --
 
+# remedy interface error pattern: what helps, by name.
+remedy() {
+	ends "what helps against $2 of $1" 0 "$1 +no [^:]*$3" "$refuse" "$1=$2" --
+}
+
+remedy io_uring EPERM '.*what helps: allow io_uring_setup, .* in the profile, and sysctl'
+remedy io_uring EACCES '.*what helps: allow io_uring_setup, .* in the policy'
+remedy io_uring ENOSYS '.*what helps: use a newer kernel, or allow io_uring_setup'
+remedy io_uring EOPNOTSUPP '.*what helps: use Linux 5.7 or newer'
+remedy io_uring EINVAL '.*what helps: use Linux 5.7 or newer'
+remedy io_uring EFAULT '.*what helps: use Linux 5.7 or newer'
+remedy io_uring ENOMEM '.*what helps: raise ulimit -l'
+remedy io_uring EMFILE '.*what helps: raise ulimit -n'
+remedy io_uring ENFILE '.*what helps: raise sysctl fs.file-max'
+remedy io_uring EAGAIN '.*what helps: nothing: rtaio tries again'
+remedy io_uring EBUSY '.*what helps: nothing: rtaio tries again'
+remedy io_uring EXDEV '.*what helps: please report it'
+remedy libaio EAGAIN '.*fs.aio-max-nr is spent .*sysctl'
+remedy libaio ENOSYS '.*CONFIG_AIO'
+remedy libaio EXDEV '.*please report it'
+
 # Of a user whose locked memory nobody else counts.
 if [ "$(id -u)" -eq 0 ] && command -v setpriv >/dev/null; then
 	ends "locked memory is short" 1 'io_uring +no .*raise ulimit -l.*cannot serve here' \

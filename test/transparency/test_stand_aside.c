@@ -36,6 +36,7 @@ static int transfer(void)
 	memset(buf, 'w', 4096);
 	submit_write(&cb, fd, buf, 4096, 0);
 	check_equal(outcome(&cb), 4096);
+	check(buf[0] == 'w' && buf[4095] == 'w');
 	aiocb_init(&cb, fd, NULL, 0, 0);
 	check_equal(aio_fsync(O_SYNC, &cb), 0);
 	check_equal(outcome(&cb), 0);
@@ -92,12 +93,30 @@ static int list_both_ways(void)
 	return 0;
 }
 
+/* Of three the last alone; the two before it go on. */
+static void cancel_the_last(int fds[2])
+{
+	static struct aiocb last;
+	static char byte;
+
+	submit_read(&cb, fds[0], buf, 1, 0);
+	submit_read(&other, fds[0], buf + 1, 1, 0);
+	submit_read(&last, fds[0], &byte, 1, 0);
+	check_equal(aio_cancel(fds[0], &last), AIO_CANCELED);
+	check_equal(outcome(&last), -ECANCELED);
+	write_fully(fds[1], "ab", 2);
+	check_equal(outcome(&cb), 1);
+	check_equal(outcome(&other), 1);
+	check_memory(buf, "ab", 2);
+}
+
 static int cancel_both_ways(void)
 {
 	int fds[2];
 
 	stand_aside();
 	open_pipe(fds);
+	cancel_the_last(fds);
 	for (int i = 0; i < 2; i++) {
 		submit_read(&cb, fds[0], buf, 1, 0);
 		submit_read(&other, fds[0], buf + 1, 1, 0);
