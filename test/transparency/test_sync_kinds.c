@@ -42,6 +42,17 @@ static ssize_t sync_file(int op, int fd, bool is_notified)
 	return outcome(&cb);
 }
 
+/* By glibc's opcodes, which <aio.h> does not tell. */
+static ssize_t sync_in_list(int op, int fd)
+{
+	static struct aiocb cb;
+	static struct aiocb *list[] = { &cb };
+
+	aiocb_init_lio(&cb, op == O_DSYNC ? LIO_NOP + 1 : LIO_NOP + 2, fd, NULL, 0, 0);
+	check_equal(lio_listio(LIO_NOWAIT, list, 1, NULL), 0);
+	return outcome(&cb);
+}
+
 /* Behind writes, which it has to wait for. */
 static ssize_t sync_behind_writes(int op, int fd)
 {
@@ -59,25 +70,28 @@ static ssize_t sync_behind_writes(int op, int fd)
 	return res;
 }
 
-static void sync_all_ways(int op, int fd, ssize_t results[3])
+#define NR_WAYS 4
+
+static void sync_all_ways(int op, int fd, ssize_t results[NR_WAYS])
 {
 	results[0] = sync_file(op, fd, false);
 	results[1] = sync_file(op, fd, true);
 	results[2] = sync_behind_writes(op, fd);
+	results[3] = sync_in_list(op, fd);
 }
 
 static void sync_with(int allowed, int refused, unsigned int nr)
 {
-	ssize_t results[3];
+	ssize_t results[NR_WAYS];
 	int fd = temp_file_filled(NR_WRITES * BLOCK);
 
 	refuse(nr);
 	for (int round = 0; round < 10; round++) {
 		sync_all_ways(allowed, fd, results);
-		for (int i = 0; i < 3; i++)
+		for (int i = 0; i < NR_WAYS; i++)
 			check_equal(results[i], 0);
 		sync_all_ways(refused, fd, results);
-		for (int i = 0; i < 3; i++)
+		for (int i = 0; i < NR_WAYS; i++)
 			check(results[i] == 0 || results[i] == -EDQUOT);
 	}
 }
