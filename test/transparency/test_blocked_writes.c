@@ -256,7 +256,17 @@ static int close_twice(void)
 
 /* ---- what comes for the next file ---- */
 
-static int use_next_file(void)
+/* The blocked one is the last of a range, which begins with one that nobody uses. */
+static void replace_by_range(int other, int fd)
+{
+	if (close_range((unsigned int)fd - 1, (unsigned int)fd, 0) < 0) {
+		check_equal(errno, ENOSYS);
+		check_equal(close(fd), 0);
+	}
+	check_equal(dup2(other, fd), fd);
+}
+
+static int use_next_file_by(bool is_range)
 {
 	int other = temp_file_filled(OTHER_SIZE);
 	char *buf = filled_buffer('n');
@@ -264,10 +274,13 @@ static int use_next_file(void)
 	static struct aiocb cbs[NR_BEHIND];
 	struct aiocb cb;
 
-	if (!block_at(&blocked, temp_file(0), 0))
+	if (!block_at(&blocked, fcntl(temp_file(0), F_DUPFD, 301), 0))
 		return CHILD_SKIPPED;
 	submit_behind(cbs, blocked.fd, 0);
-	check_equal(dup2(other, blocked.fd), blocked.fd);
+	if (is_range)
+		replace_by_range(other, blocked.fd);
+	else
+		check_equal(dup2(other, blocked.fd), blocked.fd);
 	submit_write(&cb, blocked.fd, buf, SIZE, 0);
 	check_equal(outcome(&cb), SIZE);
 	submit_read(&cb, blocked.fd, buf, SIZE, SIZE);
@@ -282,6 +295,16 @@ static int use_next_file(void)
 	check_all_arrived(&blocked, cbs, 0);
 	check_file_is(other, 'n', 0, SIZE);
 	return 0;
+}
+
+static int use_next_file(void)
+{
+	return use_next_file_by(false);
+}
+
+static int use_next_file_of_range(void)
+{
+	return use_next_file_by(true);
 }
 
 /* ---- where a close has to wait after all ---- */
@@ -368,6 +391,7 @@ TEST_BLOCKED(test_silent_writes_apart_reach_their_file, close_with_silent_writes
 TEST_BLOCKED(test_notifying_writes_apart_reach_their_file, close_with_notifying_writes)
 TEST_BLOCKED(test_writes_reach_their_files_when_two_are_closed, close_twice)
 TEST_BLOCKED(test_next_file_does_not_wait_for_a_write_that_blocks, use_next_file)
+TEST_BLOCKED(test_next_file_of_a_range_does_not_wait, use_next_file_of_range)
 TEST_BLOCKED(test_handler_runs_while_close_waits, signal_waiting_close)
 
 int main(void)
@@ -381,6 +405,7 @@ int main(void)
 		cmocka_unit_test(test_notifying_writes_apart_reach_their_file),
 		cmocka_unit_test(test_writes_reach_their_files_when_two_are_closed),
 		cmocka_unit_test(test_next_file_does_not_wait_for_a_write_that_blocks),
+		cmocka_unit_test(test_next_file_of_a_range_does_not_wait),
 		cmocka_unit_test(test_handler_runs_while_close_waits),
 	};
 

@@ -135,6 +135,11 @@ static void close_up_to_gap(void)
 	close_range_if_open(FIRST, GAP);
 }
 
+static void close_up_to_middle(void)
+{
+	close_range_if_open(FIRST, MIDDLE);
+}
+
 static void close_up_to_last(void)
 {
 	close_range_if_open(FIRST, LAST);
@@ -256,7 +261,7 @@ static int close_streams(const struct way *way)
 static const struct way ways[] = {
 	{ close_up_to_gap, true, false },  { close_up_to_last, true, true },
 	{ close_without_end, true, true }, { close_from, true, true },
-	{ close_from_last, false, true },
+	{ close_from_last, false, true },  { close_up_to_middle, true, false },
 };
 
 #define TEST_WAY(name, index)                                                   \
@@ -276,6 +281,7 @@ TEST_WAY(survive_a_range_that_ends_with_theirs, 1)
 TEST_WAY(survive_a_range_without_end, 2)
 TEST_WAY(survive_closefrom, 3)
 TEST_WAY(survive_a_range_that_begins_with_theirs, 4)
+TEST_WAY(survive_a_range_whose_last_they_have, 5)
 
 int main(void)
 {
@@ -285,11 +291,13 @@ int main(void)
 		cmocka_unit_test(test_deep_requests_survive_a_range_without_end),
 		cmocka_unit_test(test_deep_requests_survive_closefrom),
 		cmocka_unit_test(test_deep_requests_survive_a_range_that_begins_with_theirs),
+		cmocka_unit_test(test_deep_requests_survive_a_range_whose_last_they_have),
 		cmocka_unit_test(test_stream_requests_survive_a_range_that_ends_between),
 		cmocka_unit_test(test_stream_requests_survive_a_range_that_ends_with_theirs),
 		cmocka_unit_test(test_stream_requests_survive_a_range_without_end),
 		cmocka_unit_test(test_stream_requests_survive_closefrom),
 		cmocka_unit_test(test_stream_requests_survive_a_range_that_begins_with_theirs),
+		cmocka_unit_test(test_stream_requests_survive_a_range_whose_last_they_have),
 	};
 
 	return cmocka_run_group_tests_name("close_many", tests, NULL, NULL);

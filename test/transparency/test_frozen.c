@@ -7,6 +7,8 @@
  */
 #include "served.h"
 
+#include <sys/mman.h>
+
 #define SIZE    4096
 #define NR_MANY 40
 
@@ -147,6 +149,61 @@ static int cancel_many(void)
 	return 0;
 }
 
+/* ---- a file that hangs where one was that never did ---- */
+
+#define NUMBER 300
+
+static void *read_next_file(void *arg)
+{
+	(void)arg;
+	submit_read(&stuck, NUMBER + 1, buf, SIZE, 0);
+	return NULL;
+}
+
+static int replace_file(void (*close_them)(void))
+{
+	int file = memfd_create("memory", 0);
+
+	if (!start_held("held"))
+		return CHILD_SKIPPED;
+	check_equal(pwrite(file, buf, SIZE, 0), SIZE);
+	check_equal(dup2(file, NUMBER + 1), NUMBER + 1);
+	for (int i = 0; i < 20; i++)
+		check_equal(read_now(NUMBER + 1, buf, SIZE, 0), SIZE);
+	close_them();
+	/* Unseen by whoever looks at calls that replace. */
+	check_equal(fcntl(held, F_DUPFD, NUMBER + 1), NUMBER + 1);
+	join_thread(start_thread(read_next_file, NULL));
+	eventually(served_nr_held() == 1);
+	served_release();
+	check_equal(outcome(&stuck), SIZE);
+	return 0;
+}
+
+static void close_it_alone(void)
+{
+	check_equal(close(NUMBER + 1), 0);
+}
+
+static void close_it_in_a_range(void)
+{
+	if (close_range(NUMBER, NUMBER + 1, 0) < 0)
+		close_it_alone();
+}
+
+static int replace_one(void)
+{
+	return replace_file(close_it_alone);
+}
+
+static int replace_range(void)
+{
+	return replace_file(close_it_in_a_range);
+}
+
+TEST_OR_SKIP(test_next_file_that_hangs_holds_up_no_call, replace_one, 30000)
+TEST_OR_SKIP(test_next_file_of_a_range_that_hangs_holds_up_no_call, replace_range, 30000)
+
 TEST_OR_SKIP(test_close_returns_under_many_held_reads, close_under_many, 30000)
 TEST_OR_SKIP(test_what_the_server_has_not_seen_is_cancelled, cancel_many, 30000)
 
@@ -163,6 +220,8 @@ int main(void)
 		cmocka_unit_test(test_aio_cancel_returns_while_a_sync_hangs),
 		cmocka_unit_test(test_close_returns_under_many_held_reads),
 		cmocka_unit_test(test_what_the_server_has_not_seen_is_cancelled),
+		cmocka_unit_test(test_next_file_that_hangs_holds_up_no_call),
+		cmocka_unit_test(test_next_file_of_a_range_that_hangs_holds_up_no_call),
 	};
 
 	return cmocka_run_group_tests_name("frozen", tests, NULL, NULL);
