@@ -430,6 +430,60 @@ static int callback_forks(void)
 	return 0;
 }
 
+static atomic_int nr_calls;
+
+static void count_call(union sigval value)
+{
+	(void)value;
+	nr_calls++;
+}
+
+/* The thread of the callback has ended; it was the parent's that it was counted for. */
+static void *call_back_in_child(void *arg)
+{
+	struct aiocb cb;
+	int fd = temp_file_filled(100);
+
+	eventually(nobody_else_runs());
+	for (int i = 0; i < 3; i++) {
+		struct sigevent event;
+
+		notify_by_thread(&event, count_call, NULL);
+		submit_notified_read(&cb, fd, &event);
+		check_equal(outcome(&cb), 100);
+		eventually(nr_calls == i + 1);
+	}
+	_exit(0);
+	return arg;
+}
+
+static void fork_and_return(union sigval value)
+{
+	pid_t pid = fork();
+
+	(void)value;
+	if (!pid) {
+		use_aio_briefly();
+		start_thread(call_back_in_child, NULL);
+		return;
+	}
+	child_status = wait_for_child(pid);
+}
+
+static int callback_returns_in_child(void)
+{
+	struct sigevent event;
+	struct aiocb cb;
+	int fd = temp_file_filled(100);
+
+	notify_by_thread(&event, fork_and_return, NULL);
+	submit_notified_read(&cb, fd, &event);
+	eventually(child_status != -1);
+	check_equal(child_status, 0);
+	check_equal(outcome(&cb), 100);
+	return 0;
+}
+
 #define NR_HANDLER_FORKS 150
 
 static volatile sig_atomic_t nr_forks;
@@ -482,6 +536,7 @@ static int handler_forks(void)
 }
 
 TEST_IN_CHILD(test_callback_may_fork, callback_forks, 40000)
+TEST_IN_CHILD(test_callback_may_return_in_a_child, callback_returns_in_child, 40000)
 TEST_IN_CHILD(test_handler_may_fork, handler_forks, 40000)
 
 /* ---- a storm ---- */
@@ -600,6 +655,7 @@ int main(void)
 		cmocka_unit_test(test_children_end_beside_parents_requests),
 		cmocka_unit_test(test_programs_start_beside_requests),
 		cmocka_unit_test(test_callback_may_fork),
+		cmocka_unit_test(test_callback_may_return_in_a_child),
 		cmocka_unit_test(test_handler_may_fork),
 		cmocka_unit_test(test_fork_storm_beside_requests),
 		cmocka_unit_test(test_another_process_sees_the_end_of_a_request),
