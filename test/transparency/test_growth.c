@@ -11,6 +11,7 @@
 #include <dirent.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -134,6 +135,115 @@ static int do_lists(void)
 }
 
 TEST_IN_CHILD(test_lists_without_end_do_not_grow, do_lists, 110000)
+
+/* ---- cancellations and closes ---- */
+
+#define NR_CALLS 25000
+
+static struct aiocb blocked;
+static char blocked_byte;
+
+/* A signal that is ignored is sent all the same. */
+static void submit_blocked(int fd)
+{
+	aiocb_init(&blocked, fd, &blocked_byte, 1, 0);
+	notify_by_signal(&blocked.aio_sigevent, SIGUSR1, 0);
+	check_equal(aio_read(&blocked), 0);
+}
+
+static void do_cancels(int nr, int fds[2])
+{
+	for (int i = 0; i < nr; i++) {
+		submit_blocked(fds[0]);
+		if (aio_cancel(fds[0], NULL) != AIO_CANCELED)
+			write_fully(fds[1], "x", 1);
+		await(&blocked);
+	}
+}
+
+static int cancel_often(void)
+{
+	struct size before;
+	int fds[2];
+
+	signal(SIGUSR1, SIG_IGN);
+	open_pipe(fds);
+	do_cancels(NR_CALLS / 20, fds);
+	before = measure_at_rest();
+	do_cancels(NR_CALLS, fds);
+	check_no_larger(&before);
+	return 0;
+}
+
+static void do_closes(int nr)
+{
+	int fds[2];
+
+	for (int i = 0; i < nr; i++) {
+		open_pipe(fds);
+		submit_blocked(fds[0]);
+		check_equal(close(fds[0]), 0);
+		check(write(fds[1], "x", 1) == 1 || errno == EPIPE);
+		close(fds[1]);
+		await(&blocked);
+	}
+}
+
+static int close_often(void)
+{
+	struct size before;
+
+	signal(SIGUSR1, SIG_IGN);
+	signal(SIGPIPE, SIG_IGN);
+	do_closes(NR_CALLS / 20);
+	before = measure_at_rest();
+	do_closes(NR_CALLS);
+	check_no_larger(&before);
+	return 0;
+}
+
+TEST_IN_CHILD(test_cancels_without_end_do_not_grow, cancel_often, 60000)
+TEST_IN_CHILD(test_closes_without_end_do_not_grow, close_often, 60000)
+
+#define NR_FILES 30
+#define NR_READS 16
+
+/* The lock is the open file's, whoever holds that. */
+static void close_under_reads(int fd, char *buf)
+{
+	static struct aiocb cbs[NR_READS];
+	int another = reopen(fd, O_RDWR);
+
+	check_equal(flock(fd, LOCK_EX), 0);
+	evict(fd);
+	for (int i = 0; i < NR_READS; i++)
+		submit_read(&cbs[i], fd, buf + i * 4096, 4096, i * 4096);
+	check_equal(close(fd), 0);
+	for (int i = 0; i < NR_READS; i++)
+		check(outcome(&cbs[i]) != 0); /* whether it was in time is another test's */
+	eventually(flock(another, LOCK_EX | LOCK_NB) == 0);
+	close(another);
+}
+
+static int close_files_under_reads(void)
+{
+	char *buf = direct_buffer(NR_READS * 4096);
+
+	for (int i = 0; i < NR_FILES; i++) {
+		int fd = direct_file(NR_READS * 4096, 0);
+
+		if (fd < 0) {
+			printf("no O_DIRECT here");
+			return CHILD_SKIPPED;
+		}
+		if (i % 2)
+			check_equal(fcntl(fd, F_SETFL, 0), 0);
+		close_under_reads(fd, buf);
+	}
+	return 0;
+}
+
+TEST_OR_SKIP(test_file_is_let_go_after_its_last_request, close_files_under_reads, 30000)
 
 /* ---- requests that fail ---- */
 
@@ -290,6 +400,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lists_without_end_do_not_grow),
+		cmocka_unit_test(test_cancels_without_end_do_not_grow),
+		cmocka_unit_test(test_closes_without_end_do_not_grow),
+		cmocka_unit_test(test_file_is_let_go_after_its_last_request),
 		cmocka_unit_test(test_failing_stream_reads_do_not_grow),
 		cmocka_unit_test(test_helpers_that_come_and_go_do_not_grow),
 		cmocka_unit_test(test_refused_rings_and_contexts_do_not_grow),
