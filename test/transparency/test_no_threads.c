@@ -396,11 +396,11 @@ static int serve_after_shortage(enum use use)
 		is_accepted[i] = try_read(&reads[i], pipes[i][0], &bytes[i], 1);
 	}
 	set_soft_limit(RLIMIT_NPROC, 1000);
-	use_aio_briefly();
 	for (int i = 0; i < NR_READS; i++) {
 		write_fully(pipes[i][1], "x", 1);
 		check_ended(is_accepted[i], &reads[i], &bytes[i]);
 	}
+	use_aio();
 	return 0;
 }
 
@@ -497,11 +497,17 @@ TEST_IN_CHILD(test_waited_list_of_a_pipe_gives_eagain_without_threads, list_in_s
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		UNIT_TESTS(close_returns_without_threads),
+		cmocka_unit_test(test_close_returns_without_threads_first),
+		cmocka_unit_test(test_close_returns_without_threads_after_one_read),
+		cmocka_unit_test(test_close_returns_without_threads_later),
 		UNIT_TESTS(cancel_returns_without_threads),
 		UNIT_TESTS(helpers_leave_after_a_shortage),
-		UNIT_TESTS(requests_are_served_after_a_shortage),
-		UNIT_TESTS(signals_stay_as_they_are_without_threads),
+		cmocka_unit_test(test_requests_are_served_after_a_shortage_first),
+		cmocka_unit_test(test_requests_are_served_after_a_shortage_after_one_read),
+		cmocka_unit_test(test_requests_are_served_after_a_shortage_later),
+		cmocka_unit_test(test_signals_stay_as_they_are_without_threads_first),
+		cmocka_unit_test(test_signals_stay_as_they_are_without_threads_after_one_read),
+		cmocka_unit_test(test_signals_stay_as_they_are_without_threads_later),
 		cmocka_unit_test(test_long_write_arrives_whole_without_threads_first),
 		cmocka_unit_test(test_long_write_arrives_whole_without_threads_after_one_read),
 		cmocka_unit_test(test_long_write_arrives_whole_without_threads_later),
