@@ -267,6 +267,51 @@ static int transfer_large(void)
 
 TEST_OR_SKIP(test_transfers_larger_than_may_be_in_flight_are_done, transfer_large, 40000)
 
+/* ---- waits ---- */
+
+#define LATE_NS     400000000
+#define NR_ATTEMPTS 3 /* other programs use the processor, too: once in time is enough */
+
+/* Never early; true if it was not late either. */
+static bool wait_in_time(unsigned int ms)
+{
+	struct timespec timeout = { ms / 1000, ms % 1000 * 1000000L };
+	const struct aiocb *list[] = { &cbs[0] };
+	uint64_t begin = now_ns(), took;
+
+	check_equal(aio_suspend(list, 1, &timeout), -1);
+	check_equal(errno, EAGAIN);
+	took = now_ns() - begin;
+	check(took >= (uint64_t)ms * 1000000);
+	return took <= (uint64_t)ms * 1000000 + LATE_NS;
+}
+
+static void check_wait(unsigned int ms)
+{
+	for (int i = 0; i < NR_ATTEMPTS; i++)
+		if (wait_in_time(ms))
+			return;
+	check_failed("%d waits for %u ms have all ended late", NR_ATTEMPTS, ms);
+}
+
+static int wait_for_a_stopped_disk(void)
+{
+	if (!open_disk())
+		return CHILD_SKIPPED;
+	for (int i = 0; i < 4; i++)
+		find_out();
+	frozen_stop();
+	submit_write(&cbs[0], disk, data, FIRST_SIZE, 0);
+	check_wait(400);
+	check_wait(1200);
+	check_equal(aio_error(&cbs[0]), EINPROGRESS);
+	frozen_go_on();
+	check_equal(outcome(&cbs[0]), FIRST_SIZE);
+	return 0;
+}
+
+TEST_OR_SKIP(test_wait_for_a_stopped_disk_ends_in_time, wait_for_a_stopped_disk, 40000)
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -274,6 +319,7 @@ int main(void)
 		cmocka_unit_test(test_exit_leaves_undone_what_a_slow_disk_has_not_begun),
 		cmocka_unit_test(test_queued_transfers_keep_their_file_when_it_is_closed),
 		cmocka_unit_test(test_stopped_disk_leaves_other_files_alone),
+		cmocka_unit_test(test_wait_for_a_stopped_disk_ends_in_time),
 		cmocka_unit_test(test_transfers_larger_than_may_be_in_flight_are_done),
 	};
 
