@@ -101,6 +101,12 @@ env RTAIO_STATS="$work/cleared" RTAIO_BACKEND=threads LD_PRELOAD="$library" \
 check "a program that throws its environment away keeps what was set" \
 	grep -q "statistics of process [0-9]*, backend threads" cleared
 
+# A library that was loaded later ends after ours, which has printed by then.
+echo 'void _exit(int); __attribute__((destructor)) static void leave(void) { _exit(0); }' |
+	${CC:-cc} -shared -fPIC -o leaves.so -x c - || exit 1
+env RTAIO_STATS="$work/once" LD_PRELOAD="$library:$work/leaves.so" timeout 20 ./reads file
+equal "a process that leaves twice prints once" "$(grep -c 'statistics of process' once)" 1
+
 equal "that file is for the user alone" "$(umask 0 && rm counters &&
 	env RTAIO_STATS="$work/counters" LD_PRELOAD="$library" timeout 20 ./reads file &&
 	stat -c %a counters)" 600
