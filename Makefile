@@ -265,7 +265,7 @@ model: ## verify the lock-free protocols with spin
 # --- style -----------------------------------------------------------------
 
 SCRIPTS := scripts/rtaio scripts/rtaio-conformance scripts/demo scripts/check scripts/install-missing scripts/run-tests scripts/side-by-side \
-	scripts/check-layers scripts/check-exports scripts/check-assertions scripts/check-traps scripts/check-mutants scripts/check-coverage \
+	scripts/check-layers scripts/check-exports scripts/check-assertions scripts/check-traps scripts/check-mutants scripts/mutants.sh scripts/check-coverage \
 	scripts/check-sanitizers scripts/check-compilers scripts/check-releases scripts/fuzz scripts/conformance-musl scripts/bench scripts/model .ci/run \
 	scripts/check-kernels scripts/check-ltp scripts/guest/init scripts/guest/initrd scripts/guest/images.sh scripts/guest/filesystems \
 	$(SHELL_TESTS) $(filter %.sh,$(SYSTEM_TESTS)) $(MACHINE_TESTS)
