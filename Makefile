@@ -201,12 +201,14 @@ tests: $(BLACK_BOX) $(UNIT_TESTS) $(PRELOADS) $(B)/test/refused/refuse $(B)/test
 .PHONY: test-programs
 test-programs: all tests
 
-SHELL_TESTS := test/scripts/launcher.sh test/scripts/environment.sh test/scripts/privileged.sh test/scripts/completion.sh test/scripts/status.sh test/scripts/valgrind.sh test/scripts/assertions.sh test/scripts/run_tests.sh test/scripts/coverage.sh \
+SHELL_TESTS := test/scripts/launcher.sh test/scripts/environment.sh test/scripts/privileged.sh test/scripts/completion.sh test/scripts/status.sh test/scripts/valgrind.sh test/scripts/assertions.sh test/scripts/run_tests.sh test/scripts/coverage.sh test/scripts/mutants.sh \
 	test/abi/preload_old.sh test/abi/idle.sh test/abi/early.sh test/examples/run.sh
 # Longer ones, with real programs, sanitizers and the models; the longest first.
 SYSTEM_TESTS := test/programs/fio.sh scripts/check-sanitizers scripts/model test/programs/stress-ng.sh test/refused/old_kernels.sh test/programs/others.sh
 # Sets what is the whole machine's, so that nothing else can run meanwhile.
 MACHINE_TESTS := test/refused/run.sh
+# Some faults made by rule, the same ones while the sources are; it runs two tests at a time by itself.
+MUTANTS_SAMPLE := scripts/check-mutants --generated --sample 16 --seed 1 --seconds 75
 
 .PHONY: check test
 check test: all tests ## all tests, on every implementation
@@ -215,7 +217,7 @@ check test: all tests ## all tests, on every implementation
 	echo "== without the inline lane"; \
 	RTAIO_INLINE=0 $(RUN_TESTS) --implementation auto --implementation libaio $(or $(TESTS),$(WITHOUT_INLINE)) || failed=1; \
 	scripts/side-by-side $(JOBS) "scripts/fuzz --check" $(if $(QUICK),,$(SYSTEM_TESTS)) $(UNIT_TESTS:%="timeout -k 5 120 %") $(SHELL_TESTS) || failed=1; \
-	$(if $(QUICK),,JOBS=$(JOBS) scripts/side-by-side 1 $(MACHINE_TESTS) || failed=1;) \
+	$(if $(QUICK),,JOBS=$(JOBS) scripts/side-by-side 1 $(MACHINE_TESTS) "$(MUTANTS_SAMPLE)" || failed=1;) \
 	exit $$failed
 
 .PHONY: $(addprefix check-,glibc auto io_uring libaio threads)
@@ -254,6 +256,11 @@ check-mutants: all tests ## each deliberate fault in the library is noticed by a
 check-coverage: ## lines and branches of the library that the tests reach; reasons for the others
 	@scripts/check-coverage --jobs $(JOBS)
 
+.PHONY: check-generated
+check-generated: all tests ## N faults made by rule, or 62, of which each must be noticed
+	@scripts/check-mutants --generated $(if $(filter command,$(origin N)),--sample $(N)) \
+		$(if $(filter command,$(origin SEED)),--seed $(SEED))
+
 .PHONY: bench
 bench: all ## compare with glibc and with fio's own engines
 	@scripts/bench
@@ -265,7 +272,7 @@ model: ## verify the lock-free protocols with spin
 # --- style -----------------------------------------------------------------
 
 SCRIPTS := scripts/rtaio scripts/rtaio-conformance scripts/demo scripts/check scripts/install-missing scripts/run-tests scripts/side-by-side \
-	scripts/check-layers scripts/check-exports scripts/check-assertions scripts/check-traps scripts/check-mutants scripts/mutants.sh scripts/check-coverage \
+	scripts/check-layers scripts/check-exports scripts/check-assertions scripts/check-traps scripts/check-mutants scripts/check-generated scripts/mutants.sh scripts/check-coverage \
 	scripts/check-sanitizers scripts/check-compilers scripts/check-releases scripts/fuzz scripts/conformance-musl scripts/bench scripts/model .ci/run \
 	scripts/check-kernels scripts/check-ltp scripts/guest/init scripts/guest/initrd scripts/guest/images.sh scripts/guest/filesystems \
 	$(SHELL_TESTS) $(filter %.sh,$(SYSTEM_TESTS)) $(MACHINE_TESTS)

@@ -3,8 +3,8 @@
 #
 # mutants.sh - how a library with a fault is built and tested
 #
-# To be sourced by check-mutants, in the top directory and with $dir set: a
-# directory below build/ of its own.
+# To be sourced by check-mutants and check-generated, in the top directory and with $dir set: a
+# directory below build/ of their own.
 
 # So many faults are tried at a time: much of their time the tests wait.
 jobs=2
