@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * early.c - a library that closes a file in its constructor
+ * early.c - a library that closes a file, sets a limit or leaves in its constructor
  *
  * The loader may run that before the constructor of a preloaded library, whose
  * functions are called all the same.  The variable EARLY names the one function
@@ -31,6 +31,22 @@ static int call_prlimit(void)
 	return prlimit(0, RLIMIT_NOFILE, NULL, &limit) || prlimit(0, RLIMIT_NOFILE, &limit, NULL);
 }
 
+/* Programs with large files call these. */
+static int call_setrlimit64(void)
+{
+	struct rlimit64 limit;
+
+	return getrlimit64(RLIMIT_NOFILE, &limit) || setrlimit64(RLIMIT_NOFILE, &limit);
+}
+
+static int call_prlimit64(void)
+{
+	struct rlimit64 limit;
+
+	return prlimit64(0, RLIMIT_NOFILE, NULL, &limit) ||
+	       prlimit64(0, RLIMIT_NOFILE, &limit, NULL);
+}
+
 static int call_fclose(int fd)
 {
 	FILE *stream = fdopen(fd, "r");
@@ -47,6 +63,14 @@ static int call(const char *name)
 		return call_setrlimit();
 	if (!strcmp(name, "prlimit"))
 		return call_prlimit();
+	if (!strcmp(name, "setrlimit64"))
+		return call_setrlimit64();
+	if (!strcmp(name, "prlimit64"))
+		return call_prlimit64();
+	if (!strcmp(name, "_exit"))
+		_exit(0);
+	if (!strcmp(name, "_Exit"))
+		_Exit(0);
 	if (!strcmp(name, "dup2"))
 		return dup2(other, fd) != fd;
 	if (!strcmp(name, "dup3"))

@@ -31,7 +31,7 @@ run() {
 }
 
 early=$work/libearly.so
-for function in close dup2 dup3 fclose close_range closefrom setrlimit prlimit; do
+for function in close dup2 dup3 fclose close_range closefrom setrlimit prlimit setrlimit64 prlimit64 _exit _Exit; do
 	if ! run $function linked; then
 		skip "$function in a constructor" "it fails without the library"
 		continue
