@@ -61,7 +61,7 @@ notices() {
 		;;
 	*)
 		timeout -k 5 90 env "$setting" "${confined[@]}" scripts/run-tests --library "$tree/build/librtaio.so" \
-			--implementation "$kind" --timeout 60 --test "$test" --results "$results" "$program" \
+			--implementation "$kind" --timeout "${test_limit_s:-60}" --test "$test" --results "$results" "$program" \
 			>/dev/null 2>&1 </dev/null
 		awk -F '\t' '
 			$3 == "fail" || $3 == "xpass" { print $1 ":" $2 ":" $4; found = 1; exit }
