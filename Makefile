@@ -207,8 +207,6 @@ SHELL_TESTS := test/scripts/launcher.sh test/scripts/environment.sh test/scripts
 SYSTEM_TESTS := test/programs/fio.sh scripts/check-sanitizers scripts/model test/programs/stress-ng.sh test/refused/old_kernels.sh test/programs/others.sh
 # Sets what is the whole machine's, so that nothing else can run meanwhile.
 MACHINE_TESTS := test/refused/run.sh
-# Some faults made by rule, the same ones while the sources are; it runs two tests at a time by itself.
-MUTANTS_SAMPLE := scripts/check-mutants --generated --sample 16 --seed 1 --seconds 75
 
 .PHONY: check test
 check test: all tests ## all tests, on every implementation
@@ -217,7 +215,7 @@ check test: all tests ## all tests, on every implementation
 	echo "== without the inline lane"; \
 	RTAIO_INLINE=0 $(RUN_TESTS) --implementation auto --implementation libaio $(or $(TESTS),$(WITHOUT_INLINE)) || failed=1; \
 	scripts/side-by-side $(JOBS) "scripts/fuzz --check" $(if $(QUICK),,$(SYSTEM_TESTS)) $(UNIT_TESTS:%="timeout -k 5 120 %") $(SHELL_TESTS) || failed=1; \
-	$(if $(QUICK),,JOBS=$(JOBS) scripts/side-by-side 1 $(MACHINE_TESTS) "$(MUTANTS_SAMPLE)" || failed=1;) \
+	$(if $(QUICK),,JOBS=$(JOBS) scripts/side-by-side 1 $(MACHINE_TESTS) || failed=1;) \
 	exit $$failed
 
 .PHONY: $(addprefix check-,glibc auto io_uring libaio threads)
