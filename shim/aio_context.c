@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <stdatomic.h>
+#include <sys/mman.h>
 
 #include "futex.h"
 #include "valgrind.h"
@@ -135,16 +136,23 @@ bool aio_context_shows(ssize_t res)
 	return false;
 }
 
-/* The child has a mapping of the parent's ring, which would stay for good. */
-static void unmap(struct aio_ring *ring)
-{
-	if (ring)
-		RAW_SYSCALL(SYS_munmap, ring, sizeof(*ring) + ring->nr * sizeof(struct io_event));
-}
-
+/*
+ * The child has a mapping of the parent's ring.  A call that a handler has interrupted to fork may
+ * still look at it when the handler returns in the child: it finds an empty one.
+ */
 void aio_context_forget(void)
 {
-	unmap(aio_context());
+	static struct aio_ring *parents;
+	static size_t parents_size;
+
+	if (parents) /* it was of the parent's parent */
+		RAW_SYSCALL(SYS_munmap, parents, parents_size);
+	parents = aio_context();
+	if (parents) {
+		parents_size = sizeof(*parents) + parents->nr * sizeof(struct io_event);
+		RAW_SYSCALL(SYS_mmap, parents, parents_size, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+	}
 	atomic_store(&context, NULL);
 	atomic_store(&is_refused, false);
 }
