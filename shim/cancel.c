@@ -26,13 +26,14 @@ static struct request_list cancels = TAILQ_HEAD_INITIALIZER(cancels);
 
 int cancel_and_wait(int fd, request_handle handle)
 {
-	struct request *question = question_make(MESSAGE_CANCEL, fd);
+	uint32_t process;
+	struct request *question = question_make(MESSAGE_CANCEL, fd, &process);
 	int ret = AIO_NOTCANCELED;
 
 	if (!question)
 		return ret;
 	question->target = handle;
-	if (!question_ask(question))
+	if (!question_ask(question, process))
 		return ret;
 	if (question->nr_kept == 0)
 		ret = question->nr_cancelled ? AIO_CANCELED : AIO_ALLDONE;

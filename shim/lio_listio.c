@@ -37,6 +37,7 @@ enum { LIO_DSYNC = 3, LIO_SYNC = 4, LIO_KNOWN_BITS = 127 };
 struct list {
 	struct submission submission;
 	struct request *group;
+	uint32_t process;  /* process_generation when the group was opened */
 	bool may_bypass;   /* nobody is to be told of the end of the list */
 	bool has_started;  /* any entry is offloaded, or complete already */
 	int rejection;     /* errno of the last entry that was refused, or 0 */
@@ -134,18 +135,19 @@ static void submit_prepared(struct list *list)
 
 static int submit_and_wait(struct list *list)
 {
-	uint32_t generation = atomic_load(&process_generation);
 	request_handle handle = request_handle_of(list->group);
 	int ret;
 
+	if (!process_is_still(list->process))
+		return -EINTR; /* a handler has forked, and the child may have begun anew */
 	submit_prepared(list);
 	submit_release_group(list->group, false);
 	/* The last copy of a worker is there in a moment. */
 	if (list->is_shared && !list->submission.has_any)
 		spin_for(is_over, &handle, SPIN_NS);
 	ret = wait_for_group(list->group, handle);
-	if (!process_is_still(generation))
-		return -EINTR; /* a handler has forked, and the child may have begun anew */
+	if (!process_is_still(list->process))
+		return -EINTR;
 	if (ret == 0 && list->rejection)
 		ret = list->has_started ? -EIO : -list->rejection;
 	else if (ret == 0 && group_has_failed(list->group))
@@ -169,6 +171,7 @@ static int submit_and_go(struct list *list)
 static int open_list(struct list *list, int mode, const struct sigevent *event)
 {
 	submit_open(&list->submission);
+	list->process = atomic_load(&process_generation);
 	list->group = group_open(mode == LIO_WAIT);
 	if (!list->group)
 		return -EAGAIN;

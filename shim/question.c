@@ -11,9 +11,12 @@
 #include "publish.h"
 #include "waiter.h"
 
-struct request *question_make(enum message_kind kind, int fd)
+struct request *question_make(enum message_kind kind, int fd, uint32_t *process)
 {
-	struct request *question = group_open(true);
+	struct request *question;
+
+	*process = atomic_load(&process_generation);
+	question = group_open(true);
 
 	if (question) {
 		question->message.kind = kind;
@@ -22,11 +25,12 @@ struct request *question_make(enum message_kind kind, int fd)
 	return question;
 }
 
-bool question_ask(struct request *question)
+bool question_ask(struct request *question, uint32_t process)
 {
-	uint32_t process = atomic_load(&process_generation);
 	request_handle handle = request_handle_of(question);
 
+	if (!process_is_still(process))
+		return false;
 	if (engine_hand_over(&question->message, &question->message) < 0) {
 		request_free(question); /* nobody else has it */
 		return false;

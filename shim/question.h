@@ -15,8 +15,8 @@
 
 #include "request.h"
 
-/* [any thread] MESSAGE_CANCEL or MESSAGE_CLOSE, about @fd.  NULL: no memory. */
-struct request *question_make(enum message_kind kind, int fd);
+/* [any thread] MESSAGE_CANCEL or MESSAGE_CLOSE, about @fd, in this @process.  NULL: no memory. */
+struct request *question_make(enum message_kind kind, int fd, uint32_t *process);
 
 /*
  * [any thread] Ask, and wait for the answer, which is in @question until the caller
@@ -24,7 +24,7 @@ struct request *question_make(enum message_kind kind, int fd);
  * there is no engine, or a handler has forked and this is the child, whose records
  * are all free.  Async-signal-safe.
  */
-bool question_ask(struct request *question);
+bool question_ask(struct request *question, uint32_t process);
 
 /* [engine] */
 void question_answer(struct request *question);

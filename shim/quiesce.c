@@ -53,7 +53,8 @@ static uint64_t nr_closes;
 /* How many requests depend on the descriptors still? */
 static unsigned ask(int first, int last, unsigned *nr_blind, uint64_t *close)
 {
-	struct request *question = question_make(MESSAGE_CLOSE, first);
+	uint32_t process;
+	struct request *question = question_make(MESSAGE_CLOSE, first, &process);
 	unsigned nr_kept;
 
 	if (!question)
@@ -61,7 +62,7 @@ static unsigned ask(int first, int last, unsigned *nr_blind, uint64_t *close)
 	question->last_fd = last;
 	question->nr_blind = *nr_blind;
 	question->close = *close;
-	if (!question_ask(question))
+	if (!question_ask(question, process))
 		return 0;
 	nr_kept = question->nr_kept;
 	*nr_blind += question->is_blind;
