@@ -26,7 +26,7 @@
 #include "fd_hints.h"
 
 #define BYTES_MAX (1u << 20)
-#define SLOW_NS   40000u  /* a submission that may have slept */
+#define SLOW_NS   20000u  /* a submission that may have slept */
 #define LONG_NS   200000u /* twice is not by chance: the transfer itself is done there */
 
 static const struct direct_events *events;
