@@ -4,7 +4,7 @@
  *
  * A thread of ours serves the whole process, whichever thread needed it first.  So
  * it has the policy and priority of the main thread, and may run where that one may,
- * besides where its maker may.
+ * and where its creator may.
  */
 #include "thread.h"
 
