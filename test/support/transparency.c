@@ -8,6 +8,8 @@
 
 #include <dirent.h>
 #include <grp.h>
+#include <libgen.h>
+#include <limits.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
@@ -149,7 +151,42 @@ void use_aio_briefly(void)
 	close(fd);
 }
 
+void read_with_callback(void (*callback)(union sigval), pthread_attr_t *attr)
+{
+	struct aiocb cb;
+	char byte = 0;
+	int fds[2];
+
+	open_pipe(fds);
+	aiocb_init(&cb, fds[0], &byte, 1, 0);
+	notify_by_thread(&cb.aio_sigevent, callback, NULL);
+	cb.aio_sigevent.sigev_notify_attributes = attr;
+	check_equal(aio_read(&cb), 0);
+	write_fully(fds[1], "x", 1);
+	check_equal(outcome(&cb), 1);
+	check_equal(byte, 'x');
+	close_pair(fds);
+}
+
 /* ---- children and threads ---- */
+
+void preload(const char *name, bool is_first)
+{
+	const char *others = getenv("LD_PRELOAD");
+	char path[PATH_MAX], list[3 * PATH_MAX];
+	ssize_t size = readlink("/proc/self/exe", path, sizeof(path) - 1);
+
+	check(size > 0);
+	path[size] = '\0';
+	dirname(path);
+	if (!others)
+		others = "";
+	if (is_first)
+		snprintf(list, sizeof(list), "%s/%s:%s", path, name, others);
+	else
+		snprintf(list, sizeof(list), "%s:%s/%s", others, path, name);
+	check_equal(setenv("LD_PRELOAD", list, 1), 0);
+}
 
 int wait_for_child(pid_t pid)
 {

@@ -33,6 +33,17 @@ void check_or_skip_in_child(int (*function)(void), unsigned int deadline_ms);
 void support_check_or_skip_child(struct child_result result, const char *text, const char *file,
 				 int line);
 
+/* A test which is one function run in a child with a struct plan of the program's, made from the rest. */
+#define TEST_WITH_PLAN(test, function, deadline_ms, ...)                                        \
+	static void test(void **state)                                                          \
+	{                                                                                       \
+		struct plan plan = { __VA_ARGS__ };                                             \
+                                                                                                \
+		(void)state;                                                                    \
+		support_check_or_skip_child(in_child_with(function, &plan, deadline_ms), #test, \
+					    __FILE__, __LINE__);                                \
+	}
+
 #define TEST_OR_SKIP(test, function, deadline_ms)              \
 	static void test(void **state)                         \
 	{                                                      \
@@ -43,6 +54,9 @@ void support_check_or_skip_child(struct child_result result, const char *text, c
 /* Submit, and check that the call was accepted. */
 void submit_read(struct aiocb *cb, int fd, void *buf, size_t size, off_t off);
 void submit_write(struct aiocb *cb, int fd, const void *buf, size_t size, off_t off);
+
+/* Read a byte through a pipe, with a callback on a thread of @attr, or NULL.  It may still run. */
+void read_with_callback(void (*callback)(union sigval), pthread_attr_t *attr);
 
 /* Wait for the end of a request: the result of the system call, or -errno. */
 #define outcome(cb) support_outcome((cb), __FILE__, __LINE__)
@@ -67,6 +81,9 @@ void use_aio(void);
 
 /* A pipe read and write and one cached read, where speed matters. */
 void use_aio_briefly(void);
+
+/* For what is executed next: the library @name beside the program, before all others or behind them. */
+void preload(const char *name, bool is_first);
 
 /* Wait for a child with a deadline and return its wait status. */
 int wait_for_child(pid_t pid);

@@ -46,23 +46,24 @@ static void poll_for(struct aiocb *cb)
 		continue;
 }
 
-static void submit_and_wait(struct victim *victim, int i)
+static void submit(struct victim *victim, int i)
 {
 	prepare(victim, i);
 	if (i % 2)
 		aio_read(&victim->cbs[i]);
 	else
 		aio_write(&victim->cbs[i]);
+}
+
+static void submit_and_wait(struct victim *victim, int i)
+{
+	submit(victim, i);
 	wait_for(&victim->cbs[i]);
 }
 
 static void submit_and_poll(struct victim *victim, int i)
 {
-	prepare(victim, i);
-	if (i % 2)
-		aio_read(&victim->cbs[i]);
-	else
-		aio_write(&victim->cbs[i]);
+	submit(victim, i);
 	poll_for(&victim->cbs[i]);
 }
 

@@ -233,19 +233,8 @@ static void look_and_change(union sigval value)
 
 static void call_back(void (*callback)(union sigval), pthread_attr_t *attr, int nr)
 {
-	struct aiocb cb;
-	char byte;
-	int fds[2];
-
-	open_pipe(fds);
-	aiocb_init(&cb, fds[0], &byte, 1, 0);
-	notify_by_thread(&cb.aio_sigevent, callback, NULL);
-	cb.aio_sigevent.sigev_notify_attributes = attr;
-	check_equal(aio_read(&cb), 0);
-	write_fully(fds[1], "x", 1);
-	check_equal(outcome(&cb), 1);
+	read_with_callback(callback, attr);
 	eventually(nr_called == nr);
-	close_pair(fds);
 }
 
 static int leave_changes_behind(void)

@@ -27,24 +27,6 @@ static void count_and_exit(union sigval value)
 	pthread_exit(NULL);
 }
 
-/* One byte through a pipe, with a callback. */
-static void notify_by(void (*callback)(union sigval), pthread_attr_t *attr)
-{
-	struct aiocb cb;
-	char byte = 0;
-	int fds[2];
-
-	open_pipe(fds);
-	aiocb_init(&cb, fds[0], &byte, 1, 0);
-	notify_by_thread(&cb.aio_sigevent, callback, NULL);
-	cb.aio_sigevent.sigev_notify_attributes = attr;
-	check_equal(aio_read(&cb), 0);
-	write_fully(fds[1], "x", 1);
-	check_equal(outcome(&cb), 1);
-	check_equal(byte, 'x');
-	close_pair(fds);
-}
-
 /* ---- attributes ---- */
 
 /* No machine has that processor, and if one has, the callback simply runs. */
@@ -62,9 +44,9 @@ static int use_impossible_affinity(void)
 	for (int i = 0; i < 5; i++) {
 		int nr_before;
 
-		notify_by(count, &attr);
+		read_with_callback(count, &attr);
 		nr_before = nr_called;
-		notify_by(count, NULL);
+		read_with_callback(count, NULL);
 		eventually(nr_called > nr_before);
 	}
 	use_aio();
@@ -87,11 +69,11 @@ static int exit_often(void)
 	/* Read at the first use of AIO, which is still to come in this process. */
 	setenv("RTAIO_CALLBACKS", "4", 1);
 	for (int i = 0; i < NR_EXITS; i++) {
-		notify_by(count_and_exit, NULL);
+		read_with_callback(count_and_exit, NULL);
 		eventually(nr_called == i + 1);
 	}
 	for (int i = 0; i < 2 * CALLBACKS_MAX; i++)
-		notify_by(count, NULL);
+		read_with_callback(count, NULL);
 	eventually(nr_called == NR_EXITS + 2 * CALLBACKS_MAX);
 	eventually(nr_tasks() == 1);
 	return 0;
@@ -116,7 +98,7 @@ static int exit_together(void)
 	for (int i = 0; i < NR_EXITS; i++)
 		check_equal(outcome(&cbs[i]), 1);
 	eventually(nr_called == NR_EXITS);
-	notify_by(count, NULL);
+	read_with_callback(count, NULL);
 	eventually(nr_called == NR_EXITS + 1);
 	return 0;
 }

@@ -8,7 +8,6 @@
  */
 #include "transparency.h"
 
-#include <libgen.h>
 #include <sys/syscall.h>
 
 #define TIMEOUT_MS 100
@@ -77,24 +76,6 @@ static int live_in_other_time(void)
 
 /* ---- the program runs itself ---- */
 
-static void preload_fake_clock(bool is_first)
-{
-	const char *others = getenv("LD_PRELOAD");
-	char path[PATH_MAX], preload[3 * PATH_MAX];
-	ssize_t size = readlink("/proc/self/exe", path, sizeof(path) - 1);
-
-	check(size > 0);
-	path[size] = '\0';
-	dirname(path);
-	if (!others)
-		others = "";
-	if (is_first)
-		snprintf(preload, sizeof(preload), "%s/fake_clock.so:%s", path, others);
-	else
-		snprintf(preload, sizeof(preload), "%s:%s/fake_clock.so", others, path);
-	check_equal(setenv("LD_PRELOAD", preload, 1), 0);
-}
-
 struct world {
 	const char *time;
 	bool is_first;
@@ -104,7 +85,7 @@ static int enter_world(void *arg)
 {
 	const struct world *world = arg;
 
-	preload_fake_clock(world->is_first);
+	preload("fake_clock.so", world->is_first);
 	setenv("FAKE_CLOCK", world->time, 1);
 	execl("/proc/self/exe", "test_clock", "other", NULL);
 	return 1;

@@ -134,15 +134,7 @@ static int compare_with_before(void *arg)
 	return 0;
 }
 
-#define TEST_PLAN(test, ...)                                                                  \
-	static void test(void **state)                                                        \
-	{                                                                                     \
-		struct plan plan = { __VA_ARGS__ };                                           \
-                                                                                              \
-		(void)state;                                                                  \
-		support_check_child(in_child_with(compare_with_before, &plan, 100000), #test, \
-				    __FILE__, __LINE__);                                      \
-	}
+#define TEST_PLAN(test, ...) TEST_WITH_PLAN(test, compare_with_before, 100000, __VA_ARGS__)
 
 TEST_PLAN(test_close_with_a_direct_read_costs_as_before, time_of_close, true)
 TEST_PLAN(test_close_with_a_long_write_costs_as_before, time_of_close, false)

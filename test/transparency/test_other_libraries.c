@@ -10,7 +10,6 @@
 #include "transparency.h"
 
 #include <dlfcn.h>
-#include <libgen.h>
 
 static _Atomic unsigned int *nr_calls;
 
@@ -87,29 +86,11 @@ struct world {
 	bool is_first;
 };
 
-static void preload_other(bool is_first)
-{
-	const char *others = getenv("LD_PRELOAD");
-	char path[PATH_MAX], preload[3 * PATH_MAX];
-	ssize_t size = readlink("/proc/self/exe", path, sizeof(path) - 1);
-
-	check(size > 0);
-	path[size] = '\0';
-	dirname(path);
-	if (!others)
-		others = "";
-	if (is_first)
-		snprintf(preload, sizeof(preload), "%s/wraps.so:%s", path, others);
-	else
-		snprintf(preload, sizeof(preload), "%s:%s/wraps.so", others, path);
-	check_equal(setenv("LD_PRELOAD", preload, 1), 0);
-}
-
 static int enter_world(void *arg)
 {
 	const struct world *world = arg;
 
-	preload_other(world->is_first);
+	preload("wraps.so", world->is_first);
 	if (strcmp(world->what, "aside") == 0)
 		setenv("RTAIO_BACKEND", "glibc", 1);
 	execl("/proc/self/exe", "test_other_libraries", world->what, NULL);

@@ -114,15 +114,7 @@ static int hang_as_planned(void *arg)
 	return 0;
 }
 
-#define TEST_PLAN(test, ...)                                                                     \
-	static void test(void **state)                                                           \
-	{                                                                                        \
-		struct plan plan = { __VA_ARGS__ };                                              \
-                                                                                                 \
-		(void)state;                                                                     \
-		support_check_or_skip_child(in_child_with(hang_as_planned, &plan, 60000), #test, \
-					    __FILE__, __LINE__);                                 \
-	}
+#define TEST_PLAN(test, ...) TEST_WITH_PLAN(test, hang_as_planned, 60000, __VA_ARGS__)
 
 TEST_PLAN(test_one_hung_read_stops_nothing, "held-cached", true, 1, 1)
 TEST_PLAN(test_one_hung_direct_read_stops_nothing, "held", true, 1, 1)

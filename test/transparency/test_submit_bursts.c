@@ -86,15 +86,7 @@ static int burst_as_planned(void *arg)
 	return 0;
 }
 
-#define TEST_PLAN(test, ...)                                                                      \
-	static void test(void **state)                                                            \
-	{                                                                                         \
-		struct plan plan = { __VA_ARGS__ };                                               \
-                                                                                                  \
-		(void)state;                                                                      \
-		support_check_or_skip_child(in_child_with(burst_as_planned, &plan, 40000), #test, \
-					    __FILE__, __LINE__);                                  \
-	}
+#define TEST_PLAN(test, ...) TEST_WITH_PLAN(test, burst_as_planned, 40000, __VA_ARGS__)
 
 TEST_PLAN(test_burst_of_long_reads_is_not_copied_in_the_calls, false, true, false, LONGEST)
 TEST_PLAN(test_burst_of_short_reads_is_not_copied_in_the_calls, false, true, false, BLOCK)

@@ -248,15 +248,7 @@ static int submit_as_planned(void *arg)
 	return 0;
 }
 
-#define TEST_PLAN(test, ...)                                                                       \
-	static void test(void **state)                                                             \
-	{                                                                                          \
-		struct plan plan = { __VA_ARGS__ };                                                \
-                                                                                                   \
-		(void)state;                                                                       \
-		support_check_or_skip_child(in_child_with(submit_as_planned, &plan, 60000), #test, \
-					    __FILE__, __LINE__);                                   \
-	}
+#define TEST_PLAN(test, ...) TEST_WITH_PLAN(test, submit_as_planned, 60000, __VA_ARGS__)
 
 TEST_PLAN(test_writes_of_a_growing_file_do_not_wait, .open = on_disk, .place = at_the_end)
 TEST_PLAN(test_writes_of_a_growing_file_under_syncs_do_not_wait, .open = on_disk,

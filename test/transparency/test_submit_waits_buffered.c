@@ -124,15 +124,7 @@ static int compare(void *arg)
 	return 1;
 }
 
-#define TEST_PLAN(test, ...)                                                                       \
-	static void test(void **state)                                                             \
-	{                                                                                          \
-		struct plan plan = { __VA_ARGS__ };                                                \
-                                                                                                   \
-		(void)state;                                                                       \
-		support_check_or_skip_child(in_child_with(compare, &plan, 60000), #test, __FILE__, \
-					    __LINE__);                                             \
-	}
+#define TEST_PLAN(test, ...) TEST_WITH_PLAN(test, compare, 60000, __VA_ARGS__)
 
 TEST_PLAN(test_buffered_writes_do_not_sleep, .is_write = true, .is_on_disk = true)
 TEST_PLAN(test_cached_reads_do_not_sleep, .is_on_disk = true)
