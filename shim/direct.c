@@ -89,7 +89,7 @@ static int submit_batch(struct request **reqs, int nr)
 	return aio_context_submit(nr, list);
 }
 
-/* The file of @req does not know NOWAIT, if the number still means it. */
+/* The file of @req does not know NOWAIT, if the descriptor still means it. */
 static void note_refusal(const struct request *req)
 {
 	if (fd_hints_recall(req->fd, req->descriptor.flags) == FILE_DIRECT)

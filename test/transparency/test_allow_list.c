@@ -176,7 +176,7 @@ static void close_amid_reads(int fd)
 	for (int i = 0; i < NR_READS; i++) {
 		ssize_t result = outcome(&reads[i]);
 
-		/* glibc begins the later ones when the number means nothing any more. */
+		/* glibc begins the later ones when the descriptor is closed already. */
 		check(result == 4096 || result == -EBADF);
 	}
 }

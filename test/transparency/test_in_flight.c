@@ -161,7 +161,7 @@ static void *close_disk(void *arg)
 	return NULL;
 }
 
-/* Another file gets the number while most of the requests wait. */
+/* Another file gets the descriptor while most of the requests wait. */
 static int close_amid_writes(void)
 {
 	int again, other;

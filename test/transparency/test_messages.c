@@ -3,7 +3,7 @@
  * test_messages.c - what the library says does not get into the program's way
  *
  * All messages and the statistics are asked for.  Then standard error is closed, and
- * its number another file's; or it is a pipe that nobody reads; or a file at the
+ * its descriptor another file's; or it is a pipe that nobody reads; or a file at the
  * size limit.  This program runs itself anew for each, as the library looks when it
  * is loaded.
  */
