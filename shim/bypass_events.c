@@ -13,11 +13,11 @@
 #include "copier.h"
 #include "direct.h"
 #include "engine.h"
+#include "filter.h"
 #include "group.h"
 #include "notify.h"
 #include "publish.h"
 #include "stats.h"
-#include "submit.h"
 #include "waiter.h"
 #include "workers.h"
 
@@ -35,11 +35,11 @@ static void on_executed(struct request *req)
 	req->res = publish_final_result(req);
 	req->done = 0;
 	if (!request_is_barrier(req))
-		submit_lower_filter(req);
+		filter_leave(req);
 	/* Partner: is_out_of_reach() in cancel.c. */
 	request_mark(req, REQUEST_PUBLISHING);
 	interest = publish_result(req, req->res);
-	submit_lower_filter(req); /* of a sync, which a later one must not seem to overtake */
+	filter_leave(req); /* of a sync, which a later one must not seem to overtake */
 	waiter_wake_slots(waiter_wake(req, interest));
 }
 

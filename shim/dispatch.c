@@ -104,10 +104,10 @@ static void publish(struct request *req, ssize_t res)
 	ledger.nr_outstanding--;
 	if (request_place(req) != PLACE_DONE) { /* no worker has published it */
 		if (!request_is_barrier(req))
-			submit_lower_filter(req);
+			filter_leave(req);
 		interest = publish_result(req, res);
 		/* Of a sync, which a later one must not seem to overtake. */
-		submit_lower_filter(req);
+		filter_leave(req);
 	}
 	notify_deliver(req);
 	ledger.slots_to_wake |= waiter_wake(req, interest);
@@ -141,7 +141,7 @@ static int early_error(const struct request *req)
 /* Linux AIO gave it back, and it has its place here now, or none at all. */
 static void take_bounced(struct request *req)
 {
-	submit_raise_filter(req);
+	filter_enter(req);
 	bypass_leave_range(req);
 	bypass_leave(req);
 }

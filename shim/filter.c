@@ -172,6 +172,23 @@ static void forget(struct counters *counters)
 		memset(counters, 0, sizeof(*counters));
 }
 
+void filter_enter(struct request *req)
+{
+	struct filter_range range = filter_range_of(req);
+
+	filter_raise(FILTER_ENGINE, &range);
+	req->is_filtered = true;
+}
+
+void filter_leave(struct request *req)
+{
+	struct filter_range range = filter_range_of(req);
+
+	if (req->is_filtered)
+		filter_lower(FILTER_ENGINE, &range);
+	req->is_filtered = false;
+}
+
 void filter_forget(void)
 {
 	for (int lane = 0; lane < FILTER_NR; lane++) {

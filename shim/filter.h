@@ -43,6 +43,13 @@ void filter_raise(enum filter_lane lane, const struct filter_range *range);
 void filter_lower(enum filter_lane lane, const struct filter_range *range);
 bool filter_may_conflict(enum filter_lane lane, const struct filter_range *range);
 
+/*
+ * [any thread] @req is the engine's: lanes that act at once leave what overlaps it
+ * to the engine, until its effect is there.
+ */
+void filter_enter(struct request *req);
+void filter_leave(struct request *req);
+
 /* How many requests of that direction are under way on the descriptor (hashed)? */
 unsigned filter_depth(enum filter_lane lane, const struct filter_range *range);
 

@@ -174,14 +174,6 @@ static struct request *make_record(const struct request *probe, const struct sig
 	return req;
 }
 
-void submit_raise_filter(struct request *req)
-{
-	struct filter_range range = filter_range_of(req);
-
-	filter_raise(FILTER_ENGINE, &range);
-	req->is_filtered = true;
-}
-
 static bool is_transfer(const struct request *req)
 {
 	return req->op == OP_READ || req->op == OP_WRITE;
@@ -207,7 +199,7 @@ static void enter_engine(struct request *req)
 	req->stamp = bypass_stamp();
 	/* A sync has no bytes, and overlaps nothing; but a later one must not overtake it. */
 	if ((is_transfer(req) || request_is_barrier(req)) && descriptor_is_file(&req->descriptor))
-		submit_raise_filter(req);
+		filter_enter(req);
 	else if (is_transfer(req))
 		req->priority = priority_of(req->cb);
 }
@@ -225,7 +217,7 @@ static void come_back(struct request *req)
 	stats_inc(fallbacks);
 	request_set_place(req, PLACE_SUBMITTER);
 	descriptor_get_type(req->fd, &req->descriptor);
-	submit_raise_filter(req);
+	filter_enter(req);
 	bypass_leave_range(req);
 	bypass_leave(req);
 	bypass_return(req, request_generation(req));
@@ -271,19 +263,10 @@ int submit_begin(struct aiocb *cb, enum request_op op, const struct sigevent *ev
 	return 0;
 }
 
-void submit_lower_filter(struct request *req)
-{
-	struct filter_range range = filter_range_of(req);
-
-	if (req->is_filtered)
-		filter_lower(FILTER_ENGINE, &range);
-	req->is_filtered = false;
-}
-
 static void reject(struct request *req, int err)
 {
 	request_release_descriptor(req);
-	submit_lower_filter(req);
+	filter_leave(req);
 	aiocb_reject(req->cb, err, 0);
 	if (req->group)
 		group_leave(req->group, true); /* not the last: the submitter holds it */

@@ -45,13 +45,6 @@ void submit_add(struct submission *submission, struct request *req);
 int submit_close(struct submission *submission);
 
 /*
- * [any thread] Lanes that act at once leave what overlaps @req to the engine,
- * until its effect is there.
- */
-void submit_raise_filter(struct request *req);
-void submit_lower_filter(struct request *req);
-
-/*
  * Let go of a group after its members were handed over.  @is_empty: it never had
  * any work; then its signal may come inside the call, as with glibc.  0 or
  * -errno: there is no engine to announce that all is done.
