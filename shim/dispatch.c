@@ -71,7 +71,6 @@
 #include "quiesce.h"
 #include "reaper.h"
 #include "stats.h"
-#include "submit.h"
 #include "waiter.h"
 #include "workers.h"
 

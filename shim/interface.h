@@ -10,6 +10,7 @@
 #include <stdbool.h>
 
 #include "config.h"
+#include "lifecycle.h"
 #include "process.h"
 
 /* Set errno; always -1. */
@@ -33,7 +34,7 @@ int interface_restart(int ret);
  */
 static inline bool interface_enter(void)
 {
-	if (__builtin_expect(process_enter() < 0, 0))
+	if (__builtin_expect(!process_is_ready(), 0) && lifecycle_begin() < 0)
 		errno = EAGAIN;
 	else if (__builtin_expect(config.backend == BACKEND_INVALID, 0))
 		errno = ENOSYS;

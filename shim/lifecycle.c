@@ -6,6 +6,8 @@
  * functions that it replaces.  The first use of AIO begins it all.  A child of a
  * fork begins with nothing in flight.
  */
+#include "lifecycle.h"
+
 #include <dlfcn.h>
 #include <errno.h>
 #include <stdint.h>
@@ -73,7 +75,7 @@ __attribute__((constructor)) static void at_load(void)
 		forward_start(); /* nine names that few programs need */
 }
 
-void lifecycle_start(bool is_child)
+static void begin(bool is_child)
 {
 	if (is_child)
 		forget_parent();
@@ -86,6 +88,11 @@ void lifecycle_start(bool is_child)
 		announce();
 	dispatch_start();
 	check_named_backend();
+}
+
+int lifecycle_begin(void)
+{
+	return process_start(begin);
 }
 
 /*

@@ -39,7 +39,7 @@ static int map_page(void)
 	return 0;
 }
 
-static void become_ready(_Atomic uint32_t *word)
+static void become_ready(_Atomic uint32_t *word, void (*start)(bool is_child))
 {
 	static _Atomic bool has_started; /* survives fork: tells a child from the first use */
 	uint32_t seen = PROCESS_NEW;
@@ -50,7 +50,7 @@ static void become_ready(_Atomic uint32_t *word)
 		if (is_child)
 			atomic_fetch_add(&process_generation, 1);
 		atomic_store(&process_pid, (int)RAW_SYSCALL(SYS_getpid));
-		lifecycle_start(is_child);
+		start(is_child);
 		atomic_store(word, PROCESS_READY);
 		futex_wake(word, INT_MAX);
 		return;
@@ -59,7 +59,7 @@ static void become_ready(_Atomic uint32_t *word)
 		futex_wait(word, PROCESS_STARTING, NULL);
 }
 
-int process_start(void)
+int process_start(void (*start)(bool is_child))
 {
 	int saved_errno = errno, ret = 0;
 	uint64_t old = signals_block(ALL_BUT_LIBC);
@@ -67,7 +67,7 @@ int process_start(void)
 	if (atomic_load(&process_word) == &process_never_used)
 		ret = map_page();
 	if (ret == 0)
-		become_ready(atomic_load(&process_word));
+		become_ready(atomic_load(&process_word), start);
 	signals_set(old);
 	errno = saved_errno;
 	return ret;

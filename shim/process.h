@@ -34,8 +34,11 @@ extern _Atomic uint32_t process_generation;
  */
 extern _Atomic int process_pid;
 
-/* The slow path of process_enter().  0 or -ENOMEM. */
-int process_start(void);
+/*
+ * The first use of AIO, or the first in a child of a fork: one thread calls @start while the
+ * others wait.  @is_child: state copied from the parent is to be forgotten.  0 or -ENOMEM.
+ */
+int process_start(void (*start)(bool is_child));
 
 /* True when this process has used AIO and nothing has to be started. */
 static inline bool process_is_ready(void)
@@ -63,20 +66,5 @@ static inline bool process_is_still(uint32_t generation)
 {
 	return process_is_ready() && atomic_load(&process_generation) == generation;
 }
-
-/*
- * To be called first by every function that accepts or looks up requests.
- * 0 or -ENOMEM.
- */
-static inline int process_enter(void)
-{
-	return __builtin_expect(process_is_ready(), 1) ? 0 : process_start();
-}
-
-/*
- * What has to be done at the first use and in the child of a fork, in
- * lifecycle.c.  @is_child: state copied from the parent is to be forgotten.
- */
-void lifecycle_start(bool is_child);
 
 #endif
