@@ -12,38 +12,12 @@
 
 #include <stdbool.h>
 
+#include "fd_hints.h"
+
 struct request;
-
-enum file_kind {
-	FILE_UNKNOWN = 0,
-	FILE_OTHER,          /* it may wait for anything: for the workers */
-	FILE_STREAM,         /* a pipe or socket: for the engine */
-	FILE_MEMORY,         /* tmpfs, hugetlbfs: waits for swap at the most */
-	FILE_CACHED,         /* as far as NOWAIT goes; a worker that writes is to ask more */
-	FILE_ASKED,          /* the same, and it has asked */
-	FILE_READABLE,       /* refuses NOWAIT writes */
-	FILE_COPIED,         /* the same, but its buffered writes are copies */
-	FILE_RING,           /* O_DIRECT on btrfs, which has no device of its own */
-	FILE_DIRECT,         /* O_DIRECT on a device of its own: Linux AIO */
-	FILE_DIRECT_WAITING, /* the same, and refuses NOWAIT */
-};
-
-static inline bool file_takes_nowait_writes(enum file_kind kind)
-{
-	return kind == FILE_CACHED || kind == FILE_ASKED;
-}
 
 /* [any thread] Of a file that is read or written through the page cache.  Waits for nothing. */
 enum file_kind fd_kind_find(int fd);
-
-/*
- * May io_uring have it?  Only where the file system promises not to wait in
- * the submitting call: elsewhere the engine would wait for a server.
- */
-static inline bool file_is_for_ring(enum file_kind kind)
-{
-	return kind >= FILE_CACHED && kind <= FILE_DIRECT_WAITING;
-}
 
 /*
  * [any thread] Does a read through the page cache keep writers out, so that it must

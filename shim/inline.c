@@ -24,6 +24,7 @@
 #include <sys/uio.h>
 
 #include "fd_hints.h"
+#include "fd_kind.h"
 #include "filesize.h"
 #include "filter.h"
 #include "futex.h"

@@ -24,6 +24,7 @@
 #include "config.h"
 #include "engine.h"
 #include "fd_hints.h"
+#include "fd_kind.h"
 #include "futex.h"
 #include "ledger.h"
 #include "perform.h"
