@@ -62,7 +62,7 @@ SHIM := config log stats clock thread process descriptor fd_kind fd_hints submit
 	pool_order workers offload copier uring_setup uring_refusal backend_uring backend_threads engine \
 	fdqueue group notify waiter \
 	publish ledger issue pump bypass_events question cancel quiesce dispatch submit \
-	forward interface aio aio_suspend lio_listio close introspect \
+	forward interface aio aio_suspend lio_listio close setrlimit introspect \
 	lifecycle
 SHIM_OBJS := $(SHIM:%=$(B)/shim/%.o)
 

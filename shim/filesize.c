@@ -4,12 +4,10 @@
  */
 #include "filesize.h"
 
-#include <dlfcn.h>
 #include <stdatomic.h>
 #include <stddef.h>
 #include <sys/resource.h>
 
-#include "abi.h"
 #include "futex.h"
 
 #define KNOWN_FOR_NS 20000u
@@ -36,60 +34,7 @@ bool filesize_is_limited(void)
 	return false;
 }
 
-/* --- setrlimit and prlimit: this process changes its limits --- */
-
-#define SETRLIMIT_PARAMETERS (__rlimit_resource_t resource, const struct rlimit *limit)
-#define PRLIMIT_PARAMETERS                                                           \
-	(pid_t pid, enum __rlimit_resource resource, const struct rlimit *new_limit, \
-	 struct rlimit *old_limit)
-
-typedef int setrlimit_function SETRLIMIT_PARAMETERS;
-typedef int prlimit_function PRLIMIT_PARAMETERS;
-
-/* As in close.c.  The names with 64 are libc's for the same, but another library may tell them apart. */
-static struct {
-	setrlimit_function *setrlimit, *setrlimit64;
-	prlimit_function *prlimit, *prlimit64;
-} next __attribute__((section(".data")));
-
-__attribute__((constructor)) static void find_next(void)
-{
-	next.setrlimit = NEXT_PROVIDER(next.setrlimit, "setrlimit");
-	next.setrlimit64 = NEXT_PROVIDER(next.setrlimit64, "setrlimit64");
-	next.prlimit = NEXT_PROVIDER(next.prlimit, "prlimit");
-	next.prlimit64 = NEXT_PROVIDER(next.prlimit64, "prlimit64");
-}
-
-/* No answer from before is kept. */
-static int note_change(int ret)
+void filesize_note_change(void)
 {
 	atomic_store(&unlimited_until_ns, atomic_fetch_add(&nr_changes, 1) + 1);
-	return ret;
 }
-
-EXPORT setrlimit_function rtaio_setrlimit, rtaio_setrlimit64;
-EXPORT prlimit_function rtaio_prlimit, rtaio_prlimit64;
-
-#define HOOK(name, parameters, arguments)                \
-	int rtaio_##name parameters                      \
-	{                                                \
-		if (!next.name)                          \
-			find_next();                     \
-		return note_change(next.name arguments); \
-	}
-
-HOOK(setrlimit, SETRLIMIT_PARAMETERS, (resource, limit))
-HOOK(setrlimit64, SETRLIMIT_PARAMETERS, (resource, limit))
-HOOK(prlimit, PRLIMIT_PARAMETERS, (pid, resource, new_limit, old_limit))
-HOOK(prlimit64, PRLIMIT_PARAMETERS, (pid, resource, new_limit, old_limit))
-
-#if defined(__x86_64__)
-#define PRLIMIT_NODE "GLIBC_2.13"
-#else
-#define PRLIMIT_NODE GLIBC_BASE
-#endif
-
-SYMVER(rtaio_setrlimit, setrlimit, "@@", GLIBC_BASE);
-SYMVER(rtaio_setrlimit64, setrlimit64, "@@", GLIBC_BASE);
-SYMVER(rtaio_prlimit, prlimit, "@@", PRLIMIT_NODE);
-SYMVER(rtaio_prlimit64, prlimit64, "@@", PRLIMIT_NODE);

@@ -18,4 +18,7 @@
  */
 bool filesize_is_limited(void);
 
+/* [any thread] The limit may have changed: no answer from before is kept. */
+void filesize_note_change(void);
+
 #endif
