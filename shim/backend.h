@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "inbox.h"
 #include "request.h"
 
 /* How a backend reports.  Set once by engine_init(); called on the engine thread from flush(),
@@ -26,8 +27,11 @@ struct backend_events {
 struct backend {
 	const char *name;
 
-	/* Get ready.  0 or -errno, and then nothing is left behind.  Optional. */
-	int (*open)(const struct backend_events *events);
+	/*
+	 * Get ready.  A message in @inbox ends a wait.  0 or -errno, and then nothing
+	 * is left behind.
+	 */
+	int (*open)(const struct backend_events *events, struct inbox *inbox);
 
 	/*
 	 * Begin to execute @req, a read or a write.  May put off handing it to
@@ -44,7 +48,7 @@ struct backend {
 
 	/*
 	 * Hand over what is prepared and sleep until something completes,
-	 * the wake word of engine_inbox differs from @wake_value, or @timeout_ns is over
+	 * the wake word of the inbox differs from @wake_value, or @timeout_ns is over
 	 * (UINT64_MAX: never).
 	 */
 	void (*wait)(uint32_t wake_value, uint64_t timeout_ns);

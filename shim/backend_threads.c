@@ -8,20 +8,25 @@
  */
 #include "backend.h"
 
-#include "engine.h"
-#include "futex.h"
 #include "stats.h"
+
+static struct inbox *inbox;
+
+static int open_inbox(const struct backend_events *events, struct inbox *inbox_)
+{
+	(void)events;
+	inbox = inbox_;
+	return 0;
+}
 
 static void wait_inbox(uint32_t wake_value, uint64_t timeout_ns)
 {
-	bool is_forever = timeout_ns == UINT64_MAX;
-	struct timespec deadline = clock_in_ns(is_forever ? 0 : timeout_ns);
-
 	stats_inc(engine_enters);
-	futex_wait(&engine_inbox.wake_word, wake_value, is_forever ? NULL : &deadline);
+	inbox_sleep(inbox, wake_value, timeout_ns);
 }
 
 const struct backend backend_threads = {
 	.name = "threads",
+	.open = open_inbox,
 	.wait = wait_inbox,
 };

@@ -16,7 +16,6 @@
 #include <string.h>
 #include <sys/timerfd.h>
 
-#include "engine.h"
 #include "futex.h"
 #include "log.h"
 #include "perform.h"
@@ -34,6 +33,7 @@
 
 static struct uring uring;
 static const struct backend_events *events;
+static struct inbox *inbox;
 static bool is_wake_armed;
 static bool has_lost;        /* the kernel refused to be entered */
 static unsigned nr_pending;  /* prepared or in flight, the wake too */
@@ -124,7 +124,7 @@ static bool cancel(struct request *req)
 static int wake_timer(void)
 {
 	static const struct itimerspec never;
-	int timer = atomic_load(&engine_inbox.wake_timer);
+	int timer = atomic_load(&inbox->wake_timer);
 
 	if (descriptor_is_own(timer)) {
 		RAW_SYSCALL(SYS_timerfd_settime, timer, 0, &never, NULL);
@@ -133,7 +133,7 @@ static int wake_timer(void)
 	timer = (int)RAW_SYSCALL(SYS_timerfd_create, CLOCK_MONOTONIC, TFD_CLOEXEC);
 	if (timer >= 0)
 		timer = descriptor_adopt(timer);
-	atomic_store(&engine_inbox.wake_timer, timer);
+	atomic_store(&inbox->wake_timer, timer);
 	return timer;
 }
 
@@ -143,7 +143,7 @@ static void drop_lost_wake(void)
 	struct io_uring_sqe *sqe;
 
 	if (!is_wake_armed || uring.features & URING_FUTEX ||
-	    descriptor_is_own(atomic_load(&engine_inbox.wake_timer)) || !(sqe = get_sqe()))
+	    descriptor_is_own(atomic_load(&inbox->wake_timer)) || !(sqe = get_sqe()))
 		return;
 	io_uring_prep_cancel64(sqe, DATA_WAKE, 0);
 	sqe->user_data = DATA_WAKE | DATA_CANCEL;
@@ -169,13 +169,14 @@ static void raise_worker_limit(void)
 	RAW_SYSCALL(__NR_io_uring_register, uring.ring.enter_ring_fd, op, limits, 2);
 }
 
-static int open_ring(const struct backend_events *events_)
+static int open_ring(const struct backend_events *events_, struct inbox *inbox_)
 {
 	int ret = uring_setup(&uring);
 
 	if (ret < 0)
 		return ret;
 	events = events_;
+	inbox = inbox_;
 	is_wake_armed = false;
 	has_lost = false;
 	nr_pending = nr_of_files = 0;
@@ -194,7 +195,7 @@ static void arm_wake(uint32_t wake_value)
 	if (is_wake_armed || !(sqe = get_sqe()))
 		return;
 	if (uring.features & URING_FUTEX) {
-		uring_prep_futex_wait(sqe, &engine_inbox.wake_word, wake_value);
+		uring_prep_futex_wait(sqe, &inbox->wake_word, wake_value);
 	} else {
 		timer = wake_timer();
 		if (timer >= 0)
@@ -233,14 +234,15 @@ static void wait_ring(uint32_t wake_value, uint64_t timeout_ns)
 	int ret;
 
 	if (nr_pending == 0) { /* it takes no ring to wait for messages */
-		backend_threads.wait(wake_value, timeout_ns);
+		stats_inc(engine_enters);
+		inbox_sleep(inbox, wake_value, timeout_ns);
 		return;
 	}
 	arm_wake(wake_value);
 	stats_inc(engine_enters);
 	if (!(uring.features & URING_FUTEX)) {
 		/* A wake that came before the timer was disarmed has bumped the word. */
-		if (atomic_load(&engine_inbox.wake_word) != wake_value)
+		if (atomic_load(&inbox->wake_word) != wake_value)
 			timeout_ns = 0;
 		else if (timeout_ns > longest_sleep_ns)
 			timeout_ns = longest_sleep_ns;
@@ -309,7 +311,7 @@ static bool is_lost(void)
 
 static void close_ring(void)
 {
-	int timer = atomic_exchange(&engine_inbox.wake_timer, -1);
+	int timer = atomic_exchange(&inbox->wake_timer, -1);
 
 	uring_teardown(&uring);
 	descriptor_close_own(timer);

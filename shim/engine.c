@@ -120,7 +120,7 @@ static int try_candidate(const struct backend *candidate)
 
 	if (ret < 0)
 		return ret;
-	return candidate->open ? candidate->open(&client->events) : 0;
+	return candidate->open(&client->events, &engine_inbox);
 }
 
 /* The first backend that opens; a backend asked for by name is the only candidate. */
@@ -269,6 +269,7 @@ static void take_over(pthread_t predecessor)
 {
 	pthread_join(predecessor, NULL);
 	backend = &backend_threads;
+	backend->open(&client->events, &engine_inbox);
 	atomic_store(&serving, backend->name);
 	log_line("io_uring was taken away from process %d while in use (a seccomp filter, or its "
 		 "descriptor was closed): worker threads serve from here on",

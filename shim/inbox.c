@@ -163,6 +163,14 @@ bool inbox_fall_asleep(struct inbox *inbox, uint32_t *wake_value)
 	return atomic_compare_exchange_strong(&inbox->head, &expected, INBOX_ASLEEP);
 }
 
+void inbox_sleep(struct inbox *inbox, uint32_t wake_value, uint64_t timeout_ns)
+{
+	bool is_forever = timeout_ns == UINT64_MAX;
+	struct timespec deadline = clock_in_ns(is_forever ? 0 : timeout_ns);
+
+	futex_wait(&inbox->wake_word, wake_value, is_forever ? NULL : &deadline);
+}
+
 /* Someone may have pushed: then it is no longer ASLEEP. */
 void inbox_wake_up(struct inbox *inbox)
 {

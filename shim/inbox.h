@@ -82,6 +82,9 @@ struct message *inbox_take(struct inbox *inbox);
  */
 bool inbox_fall_asleep(struct inbox *inbox, uint32_t *wake_value);
 
+/* [receiver] Sleep until woken, or until @timeout_ns is over (UINT64_MAX: never). */
+void inbox_sleep(struct inbox *inbox, uint32_t wake_value, uint64_t timeout_ns);
+
 /* [receiver] Awake again, for whatever reason. */
 void inbox_wake_up(struct inbox *inbox);
 
