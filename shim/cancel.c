@@ -14,6 +14,7 @@
 #include "engine.h"
 #include "fdqueue.h"
 #include "group.h"
+#include "issue.h"
 #include "ledger.h"
 #include "question.h"
 #include "quiesce.h"
@@ -64,29 +65,10 @@ static bool is_out_of_reach(const struct request *req)
 	return request_place(req) == PLACE_DONE || request_place(req) == PLACE_ENDED;
 }
 
-bool cancel_withdraw(struct request *req)
-{
-	switch (request_place(req)) {
-	case PLACE_QUEUE:
-		fdqueue_withdraw(req);
-		return true;
-	case PLACE_STRANDED:
-		TAILQ_REMOVE(&ledger.stranded, req, list_link);
-		return true;
-	case PLACE_WORKERS:
-		if (!workers_withdraw(req, request_generation(req)))
-			return false;
-		ledger.nr_on_workers--;
-		return true;
-	default:
-		return false;
-	}
-}
-
 /* A write that is half done is no longer undone: it goes on. */
 static bool cancel_if_waiting(struct request *req)
 {
-	if ((req->op == OP_WRITE && req->done > 0) || !cancel_withdraw(req))
+	if ((req->op == OP_WRITE && req->done > 0) || !issue_withdraw(req))
 		return false;
 	stats_inc(cancellations);
 	ledger_end(req, -ECANCELED);

@@ -21,12 +21,6 @@ int cancel_and_wait(int fd, request_handle handle);
 /* MESSAGE_CANCEL came in. */
 void cancel_accept(struct request *question);
 
-/*
- * Take @req back from where it waits: its queue, or for a thread.  False: it
- * has begun.
- */
-bool cancel_withdraw(struct request *req);
-
 /* @req, which was to be cancelled, ended (was it cancelled?) or goes on (@is_kept). */
 void cancel_answer(struct request *req, bool is_cancelled, bool is_kept);
 

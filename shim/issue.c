@@ -25,6 +25,7 @@
 #include "engine.h"
 #include "fd_hints.h"
 #include "fd_kind.h"
+#include "fdqueue.h"
 #include "futex.h"
 #include "ledger.h"
 #include "perform.h"
@@ -364,4 +365,23 @@ void issue_without_ring(struct request *req)
 {
 	req->cqes_due = 0;
 	issue_to_worker_again(req);
+}
+
+bool issue_withdraw(struct request *req)
+{
+	switch (request_place(req)) {
+	case PLACE_QUEUE:
+		fdqueue_withdraw(req);
+		return true;
+	case PLACE_STRANDED:
+		TAILQ_REMOVE(&ledger.stranded, req, list_link);
+		return true;
+	case PLACE_WORKERS:
+		if (!workers_withdraw(req, request_generation(req)))
+			return false;
+		ledger.nr_on_workers--;
+		return true;
+	default:
+		return false;
+	}
 }

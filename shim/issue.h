@@ -8,6 +8,8 @@
 #ifndef RTAIO_ISSUE_H
 #define RTAIO_ISSUE_H
 
+#include <stdbool.h>
+
 #include "request.h"
 
 /* Order allows @req to begin. */
@@ -25,5 +27,11 @@ void issue_without_ring(struct request *req);
 
 /* Now and then: what found no worker. */
 void issue_stranded(void);
+
+/*
+ * Take @req back from where it waits: its queue, or for a thread.  False: it
+ * has begun.
+ */
+bool issue_withdraw(struct request *req);
 
 #endif

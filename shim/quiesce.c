@@ -14,7 +14,6 @@
 
 #include "bypass.h"
 #include "bypass_events.h"
-#include "cancel.h"
 #include "engine.h"
 #include "event_ring.h"
 #include "fdqueue.h"
@@ -216,7 +215,7 @@ static void quiesce_waiting(struct request *question, struct request *req)
 
 static void quiesce_stream(struct request *question, struct request *req)
 {
-	if (cancel_withdraw(req))
+	if (issue_withdraw(req))
 		quiesce_waiting(question, req);
 	else if (request_place(req) == PLACE_WORKERS)
 		quiesce_running(question, req);
@@ -232,7 +231,7 @@ static void quiesce_file(struct request *question, struct request *req)
 
 	if (place == PLACE_QUEUE) {
 		question->nr_kept += !pin_file(question, req);
-	} else if (place == PLACE_WORKERS && cancel_withdraw(req)) {
+	} else if (place == PLACE_WORKERS && issue_withdraw(req)) {
 		question->nr_kept += !pin_file(question, req);
 		issue_to_worker_instead(req);
 	} else if (place == PLACE_WORKERS) {
