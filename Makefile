@@ -58,7 +58,7 @@ TEST_FLAGS := $(BASE_FLAGS) -Itest/support
 # Named one by one, by layer: a stray file must not enter the library.
 SHIM := config log stats clock thread process descriptor fd_kind fd_hints submit_ahead \
 	request aiocb \
-	filesize filter in_flight inline bypass aio_context event_ring reaper spin direct inbox helper pin nursery perform \
+	filesize filter in_flight inline bypass aio_context event_ring reaper reaper_call spin direct inbox helper pin nursery perform \
 	pool_order workers offload copier uring_setup uring_refusal backend_uring backend_threads engine \
 	fdqueue group notify waiter \
 	publish ledger issue pump bypass_events question cancel quiesce dispatch submit \

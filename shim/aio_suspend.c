@@ -21,7 +21,7 @@
 #include "forward.h"
 #include "futex.h"
 #include "interface.h"
-#include "reaper.h"
+
 #include "signal_mask.h"
 #include "submit_ahead.h"
 #include "waiter.h"
@@ -147,9 +147,9 @@ static int wait_for(const struct census *census, const struct entries *entries,
 		ret = event_ring_wait(is_settled, entries, deadline, true);
 	if (ret != -EBUSY)
 		return deadline ? ret : interface_restart(ret);
-	reaper_begin_wait();
+	event_ring_begin_wait();
 	ret = sleep_on_records(census, entries, deadline);
-	reaper_end_wait();
+	event_ring_end_wait();
 	return ret;
 }
 

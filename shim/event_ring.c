@@ -46,7 +46,7 @@
 #include "aio_context.h"
 #include "futex.h"
 #include "process.h"
-#include "reaper.h"
+#include "reaper_call.h"
 #include "signal_mask.h"
 #include "spin.h"
 #include "stats.h"
@@ -115,13 +115,21 @@ static bool may_take(uintptr_t seen)
 static void release_claim(void)
 {
 	atomic_store(&claim, CLAIM_FREE);
-	/* Partner: reaper_begin_wait(), which counts the waiter before it looks at the claim. */
-	reaper_relieve();
+	/* Partner: event_ring_begin_wait(), which counts the waiter before it looks at the claim. */
+	reaper_call_if_wanted();
 }
 
-bool event_ring_is_free(void)
+void event_ring_begin_wait(void)
 {
-	return atomic_load(&claim) == CLAIM_FREE;
+	reaper_call_begin_wait();
+	/* Partner: release_claim(), which looks at the count afterwards. */
+	if (atomic_load(&claim) == CLAIM_FREE)
+		reaper_call_wake();
+}
+
+void event_ring_end_wait(void)
+{
+	reaper_call_end_wait();
 }
 
 /* Worth blocking signals for? */

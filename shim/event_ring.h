@@ -25,8 +25,12 @@ void event_ring_init(event_complete_fn *complete);
 /* [any thread] Report what is complete, without sleeping.  Async-signal-safe. */
 void event_ring_poll(void);
 
-/* [any thread] Is nobody at the ring?  Async-signal-safe. */
-bool event_ring_is_free(void);
+/*
+ * [any thread] This thread is about to sleep where completions wake it, and
+ * depends on direct ones.  Async-signal-safe.
+ */
+void event_ring_begin_wait(void);
+void event_ring_end_wait(void);
 
 /*
  * [any thread] Sleep at the ring until is_done(@arg).  0: perhaps it is, the

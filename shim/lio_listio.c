@@ -23,7 +23,7 @@
 #include "interface.h"
 #include "notify.h"
 #include "process.h"
-#include "reaper.h"
+
 #include "spin.h"
 #include "stats.h"
 #include "submit_ahead.h"
@@ -108,9 +108,9 @@ static int wait_once(struct request *group, request_handle handle)
 	ret = event_ring_wait(has_left_direct, group, NULL, false);
 	if (ret != -EBUSY)
 		return interface_restart(ret);
-	reaper_begin_wait();
+	event_ring_begin_wait();
 	ret = waiter_wait_one(handle, NULL, false);
-	reaper_end_wait();
+	event_ring_end_wait();
 	return ret;
 }
 

@@ -20,6 +20,7 @@
 #include "issue.h"
 #include "ledger.h"
 #include "reaper.h"
+#include "reaper_call.h"
 
 #define COPY_BYTES_MAX (1u << 20)
 
@@ -64,7 +65,7 @@ static void keep_reaper(void)
 	if (!aio_context())
 		return;
 	reaper_provide();
-	reaper_relieve();
+	reaper_call_if_wanted();
 }
 
 /* What leaves is reported now; look once more, since it may have left just before. */

@@ -33,27 +33,12 @@
 #include "engine.h"
 #include "event_ring.h"
 #include "futex.h"
+#include "reaper_call.h"
 #include "signal_mask.h"
 #include "thread.h"
 
 #define TICK_NS     2000000u
 #define BATCHES_MAX 64u /* for nobody */
-
-enum reaper_state {
-	REAPER_NONE = 0, /* there is no thread */
-	REAPER_AWAKE,
-	REAPER_TICKING, /* asleep until the next tick */
-	REAPER_IDLE,    /* asleep until a request is submitted */
-};
-
-static _Atomic uint32_t state;      /* a starter replaces REAPER_NONE; the rest is the reaper's */
-static _Atomic uint32_t wake_word;  /* bumped to wake it */
-static _Atomic uint32_t nr_waiting; /* threads that depend on it */
-
-static bool is_wanted(void)
-{
-	return bypass_is_watched() || atomic_load(&nr_waiting) > 0;
-}
 
 /*
  * One batch, if anybody depends on it.  True: there is more to do.  The count is read
@@ -63,7 +48,7 @@ static bool is_wanted(void)
 static bool attend(void)
 {
 	static unsigned nr_batches; /* for nobody */
-	uint32_t nr = atomic_load(&nr_waiting);
+	uint32_t nr = atomic_load(&reaper_call.nr_waiting);
 	int ret;
 
 	if (nr == 0 && !bypass_is_watched())
@@ -71,7 +56,7 @@ static bool attend(void)
 	ret = event_ring_attend();
 	nr_batches = ret == 0 ? nr_batches + 1 : 0;
 	if (nr_batches > BATCHES_MAX)
-		atomic_store(&nr_waiting, 0);
+		atomic_store(&reaper_call.nr_waiting, 0);
 	return ret >= 0 && (bypass_is_watched() || nr > (uint32_t)ret);
 }
 
@@ -82,13 +67,13 @@ static bool rest(uint32_t seen)
 	bool is_idle, is_over;
 
 	/* Partner: reaper_notice(), which looks at the state after a request was counted. */
-	atomic_store(&state, REAPER_IDLE);
+	atomic_store(&reaper_call.state, REAPER_IDLE);
 	is_idle = !bypass_has_direct();
 	if (!is_idle)
-		atomic_store(&state, REAPER_TICKING);
+		atomic_store(&reaper_call.state, REAPER_TICKING);
 	deadline = clock_in_ns(is_idle ? atomic_load(&config.idle_ns) : TICK_NS);
-	is_over = futex_wait(&wake_word, seen, &deadline) == -ETIMEDOUT;
-	atomic_store(&state, REAPER_AWAKE);
+	is_over = futex_wait(&reaper_call.word, seen, &deadline) == -ETIMEDOUT;
+	atomic_store(&reaper_call.state, REAPER_AWAKE);
 	if (is_over && !is_idle)
 		event_ring_take_left();
 	return !is_over || !is_idle;
@@ -98,7 +83,7 @@ static bool try_to_exist(void)
 {
 	uint32_t none = REAPER_NONE;
 
-	return atomic_compare_exchange_strong(&state, &none, REAPER_AWAKE);
+	return atomic_compare_exchange_strong(&reaper_call.state, &none, REAPER_AWAKE);
 }
 
 static void *reap(void *unused)
@@ -109,9 +94,9 @@ static void *reap(void *unused)
 	aio_context_open();
 	do {
 		do {
-			seen = atomic_load(&wake_word);
+			seen = atomic_load(&reaper_call.word);
 		} while (attend() || rest(seen));
-		atomic_store(&state, REAPER_NONE);
+		atomic_store(&reaper_call.state, REAPER_NONE);
 		/* Partner: reaper_notice(), as above. */
 	} while (bypass_has_direct() && try_to_exist());
 	return unused;
@@ -121,31 +106,18 @@ void reaper_provide(void)
 {
 	uint64_t old;
 
-	if (atomic_load(&state) != REAPER_NONE)
+	if (atomic_load(&reaper_call.state) != REAPER_NONE)
 		return;
 	old = signals_block(ALL_BUT_LIBC);
 	if (try_to_exist() && thread_create(reap, NULL, false) < 0)
-		atomic_store(&state, REAPER_NONE);
+		atomic_store(&reaper_call.state, REAPER_NONE);
 	signals_set(old);
-}
-
-/* The word has been bumped. */
-static void wake(void)
-{
-	if (atomic_load(&state) >= REAPER_TICKING)
-		futex_wake(&wake_word, 1);
-}
-
-static void call(void)
-{
-	atomic_fetch_add(&wake_word, 1);
-	wake();
 }
 
 /* The engine makes it, if there is one: a handler may have interrupted malloc. */
 static void ask_for_thread(void)
 {
-	if (atomic_load(&state) == REAPER_NONE && !engine_ask(ENGINE_ASK_REAPER))
+	if (atomic_load(&reaper_call.state) == REAPER_NONE && !engine_ask(ENGINE_ASK_REAPER))
 		reaper_provide();
 }
 
@@ -160,39 +132,14 @@ bool reaper_has_context(void)
 
 bool reaper_notice(void)
 {
-	if (atomic_load(&state) == REAPER_IDLE)
-		call();
+	if (atomic_load(&reaper_call.state) == REAPER_IDLE)
+		reaper_call_now();
 	ask_for_thread();
-	return atomic_load(&state) != REAPER_NONE;
-}
-
-void reaper_relieve(void)
-{
-	if (is_wanted())
-		call();
-}
-
-void reaper_begin_wait(void)
-{
-	/* Partner: attend(), which reads the word before the count. */
-	atomic_fetch_add(&nr_waiting, 1);
-	atomic_fetch_add(&wake_word, 1);
-	/* Partner: release_claim(), which looks at the count afterwards. */
-	if (event_ring_is_free())
-		wake();
-}
-
-/* It may have been forgotten, or be in the child of a fork. */
-void reaper_end_wait(void)
-{
-	uint32_t nr = atomic_load(&nr_waiting);
-
-	while (nr > 0 && !atomic_compare_exchange_weak(&nr_waiting, &nr, nr - 1))
-		continue;
+	return atomic_load(&reaper_call.state) != REAPER_NONE;
 }
 
 void reaper_forget(void)
 {
-	atomic_store(&state, REAPER_NONE);
-	atomic_store(&nr_waiting, 0);
+	atomic_store(&reaper_call.state, REAPER_NONE);
+	atomic_store(&reaper_call.nr_waiting, 0);
 }

@@ -24,16 +24,6 @@ bool reaper_notice(void);
 /* [engine, or where there is none, a submitter] Make the thread, if there is none. */
 void reaper_provide(void);
 
-/*
- * [any thread] This thread is about to sleep where completions wake it, and
- * depends on direct ones.  Async-signal-safe.
- */
-void reaper_begin_wait(void);
-void reaper_end_wait(void);
-
-/* [any thread] The ring is free: somebody may need the reaper there.  Async-signal-safe. */
-void reaper_relieve(void);
-
 /* Child of a fork: no such thread. */
 void reaper_forget(void);
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * event_ring.pml - who reaps the event ring of Linux AIO, and who sleeps there
- * (event_ring.c, reaper.c)
+ * (event_ring.c, reaper.c, reaper_call.c)
  *
  *	poller, poll_in_handler	event_ring_poll()
  *	waiter			wait_for() in aio_suspend.c, event_ring_wait()
  *	reap_all, release_claim	reap_all(), release_claim()
- *	wake_reaper, call	wake(), call()
- *	begin_wait		reaper_begin_wait()
+ *	wake_reaper, call	reaper_call_wake(), reaper_call_now()
+ *	begin_wait		event_ring_begin_wait()
  *	reaper			reap(), attend(), event_ring_attend(), rest()
  *
  * A thread asleep in io_pgetevents stays asleep when another one takes the
