@@ -101,14 +101,14 @@ static void before_close_one(int fd)
 /* A call that fails closes nothing.  Only asked when it matters. */
 static bool closes(int old, int new, int flags)
 {
-	struct rlimit limit;
+	struct rlimit limit = { .rlim_cur = RLIM_INFINITY };
 
-	if (old == new || new < 0 || (flags & ~O_CLOEXEC))
+	if (old == new || (flags & ~O_CLOEXEC))
 		return false;
 	if (!process_was_used() || !descriptor_is_held(new))
 		return true;
-	if (RAW_SYSCALL(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &limit) == 0 &&
-	    (rlim_t) new >= limit.rlim_cur)
+	RAW_SYSCALL(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &limit);
+	if ((rlim_t) new >= limit.rlim_cur)
 		return false;
 	return RAW_SYSCALL(SYS_fcntl, old, F_GETFD) >= 0;
 }

@@ -18,22 +18,17 @@
 _Atomic uint32_t descriptor_held[DESCRIPTOR_BUCKETS];
 
 /* What the calls below do not tell apart: devices, directories, anonymous inodes. */
-static int ask_type(int fd, struct descriptor *out)
+static uint32_t ask_type(int fd)
 {
-	struct statx stx;
-	struct stat st;
-	int ret;
-
-	ret = (int)RAW_SYSCALL(SYS_statx, fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE,
+	struct statx stx = { 0 };
+	struct stat st = { 0 };
+	long ret = RAW_SYSCALL(SYS_statx, fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE,
 			       &stx);
-	if (ret == 0)
-		out->mode = stx.stx_mode & S_IFMT;
+
 	if (ret != -ENOSYS && ret != -EPERM)
-		return ret;
-	ret = (int)RAW_SYSCALL(SYS_fstat, fd, &st); /* old sandboxes refuse statx */
-	if (ret == 0)
-		out->mode = st.st_mode & S_IFMT;
-	return ret;
+		return stx.stx_mode & S_IFMT;
+	RAW_SYSCALL(SYS_fstat, fd, &st); /* old sandboxes refuse statx */
+	return st.st_mode & S_IFMT;
 }
 
 static bool is_pipe(int fd)
@@ -79,28 +74,21 @@ static bool is_regular(int fd, int *nr_left)
  * but a regular file's is its server's business: some servers are asked by
  * statx even when it is told not to (9p, CIFS).
  */
-static int find_type(int fd, struct descriptor *out)
+static uint32_t find_type(int fd)
 {
-	long ret = RAW_SYSCALL(SYS_preadv, fd, NULL, 0L, 0L, 0L);
-	int nr_left, err;
+	bool is_stream = RAW_SYSCALL(SYS_preadv, fd, NULL, 0L, 0L, 0L) == -ESPIPE;
+	uint32_t mode;
+	int nr_left;
 
-	if (ret != -ESPIPE && is_regular(fd, &nr_left)) {
-		out->mode = nr_left == 0 && is_kernel_log(fd) ? 0 : S_IFREG;
-		return 0;
-	}
-	if (ret == -ESPIPE && is_pipe(fd)) {
-		out->mode = S_IFIFO;
-		return 0;
-	}
-	if (ret == -ESPIPE && is_socket(fd)) {
-		out->mode = S_IFSOCK;
-		return 0;
-	}
-	err = ask_type(fd, out);
+	if (!is_stream && is_regular(fd, &nr_left))
+		return nr_left == 0 && is_kernel_log(fd) ? 0 : S_IFREG;
+	if (is_stream && is_pipe(fd))
+		return S_IFIFO;
+	if (is_stream && is_socket(fd))
+		return S_IFSOCK;
+	mode = ask_type(fd);
 	/* Such as trace_pipe: a stream, whatever it is called. */
-	if (ret == -ESPIPE && (out->mode == S_IFREG || out->mode == S_IFBLK))
-		out->mode = 0;
-	return err;
+	return is_stream && mode == S_IFREG ? 0 : mode;
 }
 
 void descriptor_get_flags(int fd, struct descriptor *out)
@@ -123,8 +111,8 @@ void descriptor_get_type(int fd, struct descriptor *out)
 		return;
 	descriptor_get_flags(fd, out);
 	out->has_type = true;
-	if (!out->err && find_type(fd, out) == -EBADF)
-		out->err = EBADF;
+	if (!out->err)
+		out->mode = find_type(fd);
 }
 
 bool descriptor_get_stream(int fd, struct descriptor *out)
@@ -140,14 +128,13 @@ bool descriptor_get_stream(int fd, struct descriptor *out)
 
 bool descriptor_ends_at(int fd, off_t offset)
 {
-	struct stat st;
+	struct stat st = { .st_size = INT64_MAX }; /* where nobody tells */
 	uint64_t size;
 
-	if (RAW_SYSCALL(SYS_fstat, fd, &st) < 0)
-		return false;
+	RAW_SYSCALL(SYS_fstat, fd, &st);
 	size = (uint64_t)st.st_size;
-	if (S_ISBLK(st.st_mode) && RAW_SYSCALL(SYS_ioctl, fd, BLKGETSIZE64, &size) < 0)
-		return false;
+	if (S_ISBLK(st.st_mode))
+		RAW_SYSCALL(SYS_ioctl, fd, BLKGETSIZE64, &size);
 	return (uint64_t)offset >= size;
 }
 

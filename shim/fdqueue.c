@@ -41,7 +41,7 @@ static int compare_chain(struct request *a, struct request *b)
 {
 	if (a->priority != b->priority)
 		return compare_number(b->priority, a->priority);
-	return a->seq < b->seq ? -1 : a->seq > b->seq;
+	return compare_number((int64_t)a->seq, (int64_t)b->seq);
 }
 
 /* O_APPEND writes wherever the end is by then. */
@@ -68,7 +68,7 @@ static int compare_ranges(struct request *a, struct request *b)
 {
 	if (range_start(a) != range_start(b))
 		return compare_number(range_start(a), range_start(b));
-	return a->seq < b->seq ? -1 : a->seq > b->seq;
+	return compare_number((int64_t)a->seq, (int64_t)b->seq);
 }
 
 /* The macros define more functions than each tree needs. */
@@ -285,7 +285,7 @@ struct request *fdqueue_next(struct fdqueue *queue, bool has_room)
 	struct request *oldest = TAILQ_FIRST(&queue->outstanding), *req;
 
 	queue->awaits_bypass = false;
-	if (oldest && request_place(oldest) == PLACE_QUEUE && request_is_barrier(oldest) &&
+	if (request_place(oldest) == PLACE_QUEUE && request_is_barrier(oldest) &&
 	    is_barrier_clear(queue, oldest))
 		return oldest;
 	if (queue->is_file)

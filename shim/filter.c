@@ -45,11 +45,9 @@ static uint64_t first_block(const struct filter_range *range, enum size size)
 	return (uint64_t)range->start >> blocks[size].shift;
 }
 
-/* The last byte decides. */
+/* Of a range that is not empty: the last byte decides. */
 static uint64_t nr_blocks(const struct filter_range *range, enum size size)
 {
-	if (range->end <= range->start)
-		return 0;
 	return ((uint64_t)(range->end - 1) >> blocks[size].shift) - first_block(range, size) + 1;
 }
 

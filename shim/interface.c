@@ -49,7 +49,6 @@ static bool may_have_run(const struct kernel_sigaction *action, uint64_t blocked
 int interface_restart(int ret)
 {
 	enum { SIGNAL_MAX = 64, KERNEL_SIGSET_BYTES = 8, LIBC_CANCEL = 32, LIBC_SETXID = 33 };
-	struct kernel_sigaction action;
 	uint64_t blocked;
 
 	/* In a child that a handler has forked nothing is left to wait for. */
@@ -57,10 +56,12 @@ int interface_restart(int ret)
 		return ret;
 	RAW_SYSCALL(SYS_rt_sigprocmask, SIG_BLOCK, NULL, &blocked, KERNEL_SIGSET_BYTES);
 	for (int signo = 1; signo <= SIGNAL_MAX; signo++) {
+		struct kernel_sigaction action = { .handler = SIG_DFL };
+
 		if (signo == LIBC_CANCEL || signo == LIBC_SETXID)
 			continue; /* libc's own restart */
-		if (RAW_SYSCALL(SYS_rt_sigaction, signo, NULL, &action, KERNEL_SIGSET_BYTES) == 0 &&
-		    may_have_run(&action, blocked, signo) && !(action.flags & SA_RESTART))
+		RAW_SYSCALL(SYS_rt_sigaction, signo, NULL, &action, KERNEL_SIGSET_BYTES);
+		if (may_have_run(&action, blocked, signo) && !(action.flags & SA_RESTART))
 			return -EINTR;
 	}
 	return 0;

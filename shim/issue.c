@@ -91,10 +91,10 @@ static void issue_to_backend(struct request *req)
 	req->cqes_due++;
 }
 
-static bool get_option(const struct request *req, int option, void *value, socklen_t len)
+/* @value stays as it is where there is no such option. */
+static void get_option(const struct request *req, int option, void *value, socklen_t len)
 {
-	return S_ISSOCK(req->descriptor.mode) &&
-	       RAW_SYSCALL(SYS_getsockopt, req->fd, SOL_SOCKET, option, value, &len) == 0;
+	RAW_SYSCALL(SYS_getsockopt, req->fd, SOL_SOCKET, option, value, &len);
 }
 
 /* With SO_RCVTIMEO a read gives up; in a ring it does not. */
@@ -102,8 +102,9 @@ static bool has_timeout(const struct request *req)
 {
 	struct timeval timeout = { 0 };
 
-	return get_option(req, SO_RCVTIMEO, &timeout, sizeof(timeout)) &&
-	       (timeout.tv_sec || timeout.tv_usec);
+	if (S_ISSOCK(req->descriptor.mode))
+		get_option(req, SO_RCVTIMEO, &timeout, sizeof(timeout));
+	return timeout.tv_sec || timeout.tv_usec;
 }
 
 /* With SO_RCVLOWAT a read waits for more than a byte; one that may not wait does not. */
@@ -111,7 +112,8 @@ static bool has_low_water_mark(const struct request *req)
 {
 	int mark = 0;
 
-	return get_option(req, SO_RCVLOWAT, &mark, sizeof(mark)) && mark > 1;
+	get_option(req, SO_RCVLOWAT, &mark, sizeof(mark));
+	return mark > 1;
 }
 
 /*
@@ -123,8 +125,7 @@ static bool has_room(const struct request *req)
 	uint32_t info[SK_MEMINFO_VARS] = { 0 };
 	uint32_t used;
 
-	if (!get_option(req, SO_MEMINFO, info, sizeof(info)))
-		return false;
+	get_option(req, SO_MEMINFO, info, sizeof(info));
 	used = info[SK_MEMINFO_WMEM_ALLOC] > info[SK_MEMINFO_WMEM_QUEUED]
 		       ? info[SK_MEMINFO_WMEM_ALLOC]
 		       : info[SK_MEMINFO_WMEM_QUEUED];

@@ -82,14 +82,10 @@ void log_line(const char *format, ...)
 	char line[LINE_MAX_BYTES] = "rtaio: ";
 	size_t used = strlen(line);
 	va_list args;
-	int len;
 
 	va_start(args, format);
-	len = vsnprintf(line + used, sizeof(line) - used - 1, format, args);
+	used += (size_t)vsnprintf(line + used, sizeof(line) - used - 1, format, args);
 	va_end(args);
-	if (len < 0)
-		return;
-	used += (size_t)len;
 	if (used > sizeof(line) - 2)
 		used = sizeof(line) - 2;
 	line[used++] = '\n';

@@ -32,7 +32,8 @@ static _Atomic unsigned nr_callbacks; /* that run: the engine counts up, their t
 
 /*
  * The program may destroy its attribute object as soon as it sees the result:
- * copy it.  What getters and setters cover is all that POSIX and glibc have.
+ * copy it.  What getters and setters cover is all that POSIX and glibc have, and
+ * glibc's getters do not fail.
  */
 static pthread_attr_t *copy_attributes(const pthread_attr_t *from)
 {
@@ -46,22 +47,23 @@ static pthread_attr_t *copy_attributes(const pthread_attr_t *from)
 	if (!to)
 		return NULL;
 	pthread_attr_init(to);
-	if (pthread_attr_getdetachstate(from, &value) == 0)
-		pthread_attr_setdetachstate(to, value);
-	if (pthread_attr_getguardsize(from, &size) == 0)
-		pthread_attr_setguardsize(to, size);
-	if (pthread_attr_getschedpolicy(from, &value) == 0)
-		pthread_attr_setschedpolicy(to, value);
-	if (pthread_attr_getschedparam(from, &param) == 0)
-		pthread_attr_setschedparam(to, &param);
-	if (pthread_attr_getinheritsched(from, &value) == 0)
-		pthread_attr_setinheritsched(to, value);
-	if (pthread_attr_getscope(from, &value) == 0)
-		pthread_attr_setscope(to, value);
+	pthread_attr_getdetachstate(from, &value);
+	pthread_attr_setdetachstate(to, value);
+	pthread_attr_getguardsize(from, &size);
+	pthread_attr_setguardsize(to, size);
+	pthread_attr_getschedpolicy(from, &value);
+	pthread_attr_setschedpolicy(to, value);
+	pthread_attr_getschedparam(from, &param);
+	pthread_attr_setschedparam(to, &param);
+	pthread_attr_getinheritsched(from, &value);
+	pthread_attr_setinheritsched(to, value);
+	pthread_attr_getscope(from, &value);
+	pthread_attr_setscope(to, value);
 	/* glibc reports the low end; a stack that was not set begins at 0 less its size. */
-	if (pthread_attr_getstack(from, &stack, &size) == 0 && (uintptr_t)stack + size != 0)
+	pthread_attr_getstack(from, &stack, &size);
+	if ((uintptr_t)stack + size != 0)
 		pthread_attr_setstack(to, stack, size);
-	else if (pthread_attr_getstacksize(from, &size) == 0)
+	else
 		pthread_attr_setstacksize(to, size);
 	/* All of any size where none was set: the thread inherits its processors then. */
 	if (pthread_attr_getaffinity_np(from, sizeof(cpus), cpus) == 0 &&

@@ -71,9 +71,7 @@ static int take_over(const struct ask *ask)
 	if (fd != -ESRCH)
 		return fd;
 	pidfd = (int)RAW_SYSCALL(SYS_pidfd_open, ask->tid, PIDFD_THREAD_);
-	if (pidfd < 0)
-		return pidfd;
-	fd = take_over_by(pidfd, ask->fd);
+	fd = take_over_by(pidfd, ask->fd); /* EBADF, if the kernel has no such pidfd */
 	RAW_SYSCALL(SYS_close, pidfd);
 	return fd;
 }
@@ -93,8 +91,8 @@ static struct pin *make_pin(const struct ask *ask)
 
 /* --- looking into /proc --------------------------------------------------------- */
 
-/* A file of the directory of the thread @tid, as a string.  False: it cannot be read. */
-static bool read_task_file(pid_t tid, const char *name, char *text, size_t size)
+/* A file of the directory of the thread @tid, as a string; "": it cannot be read. */
+static void read_task_file(pid_t tid, const char *name, char *text, size_t size)
 {
 	char path[64];
 	ssize_t len;
@@ -102,12 +100,9 @@ static bool read_task_file(pid_t tid, const char *name, char *text, size_t size)
 
 	snprintf(path, sizeof(path), "/proc/self/task/%d/%s", (int)tid, name);
 	fd = (int)RAW_SYSCALL(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return false;
-	len = RAW_SYSCALL(SYS_read, fd, text, size - 1);
+	len = RAW_SYSCALL(SYS_read, fd, text, size - 1); /* EBADF, if it was not opened */
 	RAW_SYSCALL(SYS_close, fd);
 	text[len > 0 ? len : 0] = '\0';
-	return len > 0;
 }
 
 /* The calls that look up their first argument before they can sleep. */
@@ -146,8 +141,8 @@ static bool is_traced(pid_t tid)
 {
 	char text[1024];
 
-	return !read_task_file(tid, "status", text, sizeof(text)) ||
-	       !strstr(text, "\nTracerPid:\t0\n");
+	read_task_file(tid, "status", text, sizeof(text));
+	return !strstr(text, "\nTracerPid:\t0\n");
 }
 
 static enum nursery_sight look(pid_t tid, int fd)
@@ -155,8 +150,7 @@ static enum nursery_sight look(pid_t tid, int fd)
 	enum nursery_sight sight;
 	char text[256];
 
-	if (!read_task_file(tid, "syscall", text, sizeof(text)))
-		return NURSERY_UNKNOWN;
+	read_task_file(tid, "syscall", text, sizeof(text));
 	sight = sight_of(text, fd);
 	return sight == NURSERY_INSIDE && is_traced(tid) ? NURSERY_UNKNOWN : sight;
 }

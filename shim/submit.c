@@ -39,10 +39,9 @@
  */
 static int priority_of(const struct aiocb *cb)
 {
-	struct sched_param param;
+	struct sched_param param = { 0 };
 
-	if (RAW_SYSCALL(SYS_sched_getparam, 0, &param) < 0)
-		param.sched_priority = 0;
+	RAW_SYSCALL(SYS_sched_getparam, 0, &param);
 	return param.sched_priority - cb->aio_reqprio;
 }
 

@@ -95,7 +95,7 @@ static struct schedule schedule_of(pid_t tid)
 	schedule.param.sched_priority = 0;
 	RAW_SYSCALL(SYS_sched_getparam, tid, &schedule.param);
 	/* A thread may keep these to itself. */
-	if (schedule.policy == SCHED_DEADLINE || schedule.policy >= SCHED_RESET_ON_FORK) {
+	if (schedule.policy >= SCHED_RESET_ON_FORK) {
 		schedule.policy = SCHED_OTHER;
 		schedule.param.sched_priority = 0;
 		schedule.nice = schedule.nice < 0 ? 0 : schedule.nice;
@@ -107,8 +107,7 @@ static void take_schedule(pid_t from)
 {
 	struct schedule mine = schedule_of(0), its = schedule_of(from);
 
-	if (its.policy >= 0 &&
-	    (its.policy != mine.policy || its.param.sched_priority != mine.param.sched_priority))
+	if (its.policy != mine.policy || its.param.sched_priority != mine.param.sched_priority)
 		RAW_SYSCALL(SYS_sched_setscheduler, 0, its.policy, &its.param);
 	if (its.nice != mine.nice)
 		RAW_SYSCALL(SYS_setpriority, PRIO_PROCESS, 0, its.nice);
@@ -122,9 +121,8 @@ static void add_processors(pid_t from)
 
 	CPU_ZERO(&mine);
 	CPU_ZERO(&its);
-	if (RAW_SYSCALL(SYS_sched_getaffinity, 0, sizeof(mine), &mine) < 0 ||
-	    RAW_SYSCALL(SYS_sched_getaffinity, from, sizeof(its), &its) < 0)
-		return;
+	RAW_SYSCALL(SYS_sched_getaffinity, 0, sizeof(mine), &mine);
+	RAW_SYSCALL(SYS_sched_getaffinity, from, sizeof(its), &its);
 	CPU_OR(&both, &mine, &its);
 	if (!CPU_EQUAL(&both, &mine))
 		RAW_SYSCALL(SYS_sched_setaffinity, 0, sizeof(both), &both);
