@@ -7,6 +7,7 @@
  * thing: it makes a ring and an AIO context, each in a child, and drops them.
  */
 #include <errno.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -107,7 +108,8 @@ static enum answer ask(const char *name, int (*show)(void))
 		fflush(stdout);
 		_exit(ret < 0 ? ANSWER_NO : ANSWER_YES);
 	}
-	if (waitpid(pid, &status, 0) == pid && WIFEXITED(status))
+	waitpid(pid, &status, 0);
+	if (WIFEXITED(status))
 		return (enum answer)WEXITSTATUS(status);
 	printf("%-10s no    who asks for it is killed, by a seccomp filter\n"
 	       "                 what helps: RTAIO_BACKEND=threads, which does not ask\n",
@@ -170,6 +172,7 @@ int main(void)
 	struct utsname kernel;
 	enum answer uring, libaio;
 
+	signal(SIGCHLD, SIG_DFL); /* ignored, it would keep the children's answers back */
 	config_load(true);
 	uname(&kernel);
 	printf("rtaio %s on %s %s %s\n\n", RTAIO_VERSION, kernel.sysname, kernel.release,

@@ -25,12 +25,15 @@ static const struct {
 } interfaces[] = {
 	{ "io_uring", { SYS_io_uring_setup, SYS_io_uring_enter, SYS_io_uring_register, -1 } },
 	{ "io_uring_enter", { SYS_io_uring_enter, -1, -1, -1 } },
+	{ "io_uring_register", { SYS_io_uring_register, -1, -1, -1 } },
 	{ "libaio", { SYS_io_setup, SYS_io_submit, SYS_io_getevents, SYS_io_pgetevents } },
 	{ "io_submit", { SYS_io_submit, -1, -1, -1 } },
 	{ "io_getevents", { SYS_io_getevents, SYS_io_pgetevents, -1, -1 } },
 	{ "pidfd",
 	  { SYS_pidfd_open, SYS_pidfd_getfd, SYS_kcmp, -1 } }, /* Docker's default profile */
-	{ "nowait", { SYS_preadv2, SYS_pwritev2, -1, -1 } },   /* which alone take RWF_NOWAIT */
+	{ "clone", { SYS_clone, SYS_clone3, -1, -1 } },
+	{ "statx", { SYS_statx, -1, -1, -1 } },              /* which old profiles do not know */
+	{ "nowait", { SYS_preadv2, SYS_pwritev2, -1, -1 } }, /* which alone take RWF_NOWAIT */
 };
 
 static struct sock_filter filter[64] = {

@@ -35,6 +35,28 @@ ends "threads serve" 0 'RTAIO_BACKEND=threads: these lanes' env RTAIO_BACKEND=th
 ends "glibc serves" 0 'rtaio stands aside, glibc serves' env RTAIO_BACKEND=glibc
 ends "a backend that nobody knows" 1 'cannot serve here' env RTAIO_BACKEND=fast
 
+ends "what is switched off is not among the lanes" 0 'serves it +(direct|ring|threads)' \
+	env RTAIO_INLINE=0 RTAIO_OFFLOAD=0
+# Who starts it may have chosen not to hear of children.
+ends "where children are ignored none counts as killed" 0 'RTAIO_BACKEND=auto: these lanes' \
+	env --ignore-signal=CHLD
+if grep -q "^io_uring   yes" <("$tree/build/rtaio-status"); then
+	ends "the ring of Linux 6.5" 0 'without descriptor or mapping.*engine thread only.*woken by timer' \
+		env RTAIO_TEST_URING=0x0f
+	ends "the ring of Linux 6.1" 0 'without descriptor, .*engine thread only.*woken by timer' \
+		env RTAIO_TEST_URING=0x0e
+	ends "the ring of Linux 5.19" 0 'without descriptor, .*by interruption.*woken by timer' \
+		env RTAIO_TEST_URING=0x0c
+	ends "the ring of Linux 5.10" 0 'a descriptor above 1000, .*by interruption.*woken by timer' \
+		env RTAIO_TEST_URING=0x00
+fi
+ends "locked memory has a limit" 0 'locked memory 64 KiB' sh -c 'ulimit -l 64; exec "$@"' sh
+if (ulimit -l unlimited) 2>/dev/null; then
+	ends "locked memory has none" 0 'locked memory unlimited' sh -c 'ulimit -l unlimited; exec "$@"' sh
+else
+	skip "locked memory has none" "the limit cannot be raised here"
+fi
+
 if ! "$refuse" io_uring -- true 2>/dev/null; then
 	skip "what is refused is named" "no seccomp filters here"
 	finish
@@ -45,6 +67,12 @@ ends "auto does without io_uring" 0 'io_uring +no .*seccomp filter.*threads +eve
 ends "a filter that kills is survived" 1 \
 	'io_uring +no +who asks for it is killed.*RTAIO_BACKEND=threads.*libaio +yes.*RTAIO_BACKEND=auto: .*would be killed' \
 	"$refuse" io_uring=kill --
+equal "without a child it asks itself" \
+	"$(env RTAIO_BACKEND=threads "$refuse" clone=EAGAIN -- "$tree/build/rtaio-status")" \
+	"$(env RTAIO_BACKEND=threads "$tree/build/rtaio-status")"
+equal "without a child a refusal is told, too" \
+	"$(env RTAIO_BACKEND=libaio "$refuse" libaio clone=EAGAIN -- "$tree/build/rtaio-status" | tail -1)" \
+	"RTAIO_BACKEND=libaio: cannot serve here; asynchronous I/O would fail with ENOSYS"
 ends "libaio does not ask for io_uring" 0 'io_uring +no +who asks.*RTAIO_BACKEND=libaio: these lanes' \
 	env RTAIO_BACKEND=libaio "$refuse" io_uring=kill --
 ends "libaio is killed" 1 'libaio +no +who asks.*RTAIO_BACKEND=libaio: .*would be killed' \
