@@ -29,7 +29,7 @@ for refused in io_uring libaio "io_uring libaio"; do
 done
 
 # A context is given, but not what it takes to use it.
-for refused in io_submit io_submit=ENOSYS io_getevents io_getevents=ENOSYS; do
+for refused in io_submit io_submit=ENOSYS io_submit=EOPNOTSUPP io_getevents io_getevents=ENOSYS; do
 	run "seccomp refuses $refused" \
 		env WRAPPER="$refuse $refused --" "${run_tests[@]}" --implementation auto --implementation libaio \
 		test_aio_read test_aio_write test_aio_suspend test_aio_cancel test_lio_listio test_waits test_ordering
@@ -40,7 +40,24 @@ for refused in nowait nowait=ENOSYS; do
 		env WRAPPER="$refuse $refused --" "${run_tests[@]}" --implementation auto \
 		test_aio_read_streams test_aio_cancel test_close_streams test_blocking_calls test_aio_write test_ordering \
 		test_overlaps test_no_threads test_aio_read
+	run "seccomp refuses $refused, and there is no ring" \
+		env WRAPPER="$refuse $refused --" "${run_tests[@]}" --implementation threads test_no_threads
 done
+
+for refused in statx statx=ENOSYS; do
+	run "seccomp refuses $refused" \
+		env WRAPPER="$refuse $refused --" "${run_tests[@]}" --implementation auto \
+		test_aio_read test_aio_fsync test_aio_read_streams test_blocking_calls test_arguments
+done
+
+# The ring has a descriptor then; such a ring has no registered index.
+run "seccomp refuses io_uring_register" \
+	env RTAIO_TEST_URING=0x3e WRAPPER="$refuse io_uring_register --" "${run_tests[@]}" --implementation io_uring \
+	test_aio_read test_aio_read_streams test_aio_write test_aio_cancel test_replaced
+
+# Then a child of vfork closes what is its parent's, as far as the kernel tells.
+run "seccomp refuses to compare tables" \
+	env WRAPPER="$refuse pidfd --" "${run_tests[@]}" --implementation auto --test '*vfork*' test_close_scope
 
 run "seccomp refuses to take files over from another table, and to compare tables" \
 	env WRAPPER="$refuse pidfd --" "${run_tests[@]}" --implementation auto --implementation threads \

@@ -216,6 +216,22 @@ static int leave_table_in_a_thread(void)
 	return 0;
 }
 
+/* Its memory is the parent's, but its table is a copy. */
+static int close_in_vfork_child(void)
+{
+	pid_t pid;
+
+	queue_reads();
+	pid = vfork();
+	if (!pid) {
+		close(stream[0]);
+		_exit(0);
+	}
+	check_child(pid);
+	check_reads_go_on();
+	return 0;
+}
+
 #define TEST_OWN_TABLE(name, close_it)                                                            \
 	static void test_##name##_in_a_table_of_its_own_cancels_nothing(void **state)             \
 	{                                                                                         \
@@ -231,6 +247,7 @@ TEST_OWN_TABLE(close_range, close_by_range)
 TEST_OWN_TABLE(closefrom, close_by_closefrom)
 TEST_OWN_TABLE(fclose, close_by_fclose)
 TEST_IN_CHILD(test_leaving_the_table_by_close_range_cancels_nothing, leave_table_in_a_thread, 20000)
+TEST_IN_CHILD(test_close_in_a_vfork_child_cancels_nothing, close_in_vfork_child, 20000)
 
 int main(void)
 {
@@ -250,6 +267,7 @@ int main(void)
 		cmocka_unit_test(test_closefrom_in_a_table_of_its_own_cancels_nothing),
 		cmocka_unit_test(test_fclose_in_a_table_of_its_own_cancels_nothing),
 		cmocka_unit_test(test_leaving_the_table_by_close_range_cancels_nothing),
+		cmocka_unit_test(test_close_in_a_vfork_child_cancels_nothing),
 	};
 
 	return cmocka_run_group_tests_name("close_scope", tests, NULL, NULL);
