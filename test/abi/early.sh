@@ -4,7 +4,8 @@
 # early.sh - constructors that close files before the library's own has run
 #
 # A library that the program is linked to, or another one that is preloaded before or after this
-# one, calls one of the functions that the library stands in for, in its constructor.
+# one, calls one of the functions that the library stands in for, in its constructor; or it installs a
+# handler there that uses AIO in each child of fork, before the library installs its own.
 
 set -u
 
@@ -31,8 +32,10 @@ run() {
 }
 
 early=$work/libearly.so
-for function in close dup2 dup3 fclose close_range closefrom setrlimit prlimit setrlimit64 prlimit64 _exit _Exit; do
-	if ! run $function linked; then
+for function in aio_read close dup2 dup3 fclose close_range closefrom setrlimit prlimit setrlimit64 prlimit64 _exit _Exit \
+	pthread_atfork; do
+	# In the children of the last one glibc's own AIO is dead.
+	if [ $function != pthread_atfork ] && ! run $function linked; then
 		skip "$function in a constructor" "it fails without the library"
 		continue
 	fi

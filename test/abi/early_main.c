@@ -16,6 +16,8 @@
 int main(void)
 {
 	int (*failed)(void) = (int (*)(void))(uintptr_t)dlsym(RTLD_DEFAULT, "early_failed");
+	int (*fork_failed)(void) =
+		(int (*)(void))(uintptr_t)dlsym(RTLD_DEFAULT, "early_fork_failed");
 	struct aiocb cb = { .aio_nbytes = 5 };
 	const struct aiocb *list[] = { &cb };
 	char buf[8] = "";
@@ -32,5 +34,9 @@ int main(void)
 	cb.aio_sigevent.sigev_notify = SIGEV_NONE;
 	if (aio_read(&cb) != 0 || aio_suspend(list, 1, NULL) != 0 || aio_return(&cb) != 5)
 		return EXIT_FAILURE;
+	if (fork_failed() != 0) {
+		printf("a child of the fork failed\n");
+		return EXIT_FAILURE;
+	}
 	return strcmp(buf, "early") ? EXIT_FAILURE : EXIT_SUCCESS;
 }
