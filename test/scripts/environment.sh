@@ -101,6 +101,14 @@ env RTAIO_STATS="$work/cleared" RTAIO_BACKEND=threads LD_PRELOAD="$library" \
 check "a program that throws its environment away keeps what was set" \
 	grep -q "statistics of process [0-9]*, backend threads" cleared
 
+# All 65 reads, of which 64 come after the child.
+env RTAIO_STATS="$work/vfork" LD_PRELOAD="$library" timeout 20 ./reads file vfork
+equal "a child of vfork prints nothing" "$(grep -c 'statistics of process' vfork) $(
+	awk '$2 == "completions" || $2 == "inline_reads" { nr += $3 } END { print nr }' vfork
+)" "1 65"
+equal "an entry that is a name alone is no variable" "$(
+	env RTAIO_STATS=1 LD_PRELOAD="$library" timeout 20 ./reads file names 2>&1)" ""
+
 # A library that was loaded later ends after ours, which has printed by then.
 echo 'void _exit(int); __attribute__((destructor)) static void leave(void) { _exit(0); }' |
 	${CC:-cc} -shared -fPIC -o leaves.so -x c - || exit 1
