@@ -59,6 +59,83 @@ static int use_impossible_affinity(void)
 
 TEST_IN_CHILD(test_attributes_without_a_thread_spoil_nothing_else, use_impossible_affinity, 30000)
 
+/* The first of them is beyond what a cpu_set_t can say. */
+#define NR_CPUS 4096
+
+/* A set of so many that has the processor at hand and the last one. */
+static int use_large_affinity(void)
+{
+	cpu_set_t *cpus = CPU_ALLOC(NR_CPUS);
+	size_t size = CPU_ALLOC_SIZE(NR_CPUS);
+	pthread_attr_t attr;
+
+	CPU_ZERO_S(size, cpus);
+	CPU_SET_S(sched_getcpu(), size, cpus);
+	CPU_SET_S(NR_CPUS - 1, size, cpus);
+	check_equal(pthread_attr_init(&attr), 0);
+	check_equal(pthread_attr_setaffinity_np(&attr, size, cpus), 0);
+	read_with_callback(count, &attr);
+	eventually(nr_called == 1);
+	pthread_attr_destroy(&attr);
+	CPU_FREE(cpus);
+	return 0;
+}
+
+static char *own_stack;
+static atomic_bool is_on_own_stack;
+
+static void find_stack(union sigval value)
+{
+	char here;
+
+	is_on_own_stack = &here > own_stack && &here < own_stack + value.sival_int;
+	nr_called++;
+}
+
+static int use_own_stack(void)
+{
+	enum { SIZE = 256 << 10 };
+	union sigval size = { .sival_int = SIZE };
+	struct sigevent event;
+	pthread_attr_t attr;
+	struct aiocb cb;
+
+	own_stack = direct_buffer(SIZE);
+	check_equal(pthread_attr_init(&attr), 0);
+	check_equal(pthread_attr_setstack(&attr, own_stack, SIZE), 0);
+	notify_by_thread(&event, find_stack, NULL);
+	event.sigev_value = size;
+	event.sigev_notify_attributes = &attr;
+	submit_notified_read(&cb, temp_file_filled(100), &event);
+	eventually(nr_called == 1);
+	check(is_on_own_stack);
+	pthread_attr_destroy(&attr);
+	return 0;
+}
+
+/* A priority that this user may not have.  Without a thread there is no callback on glibc. */
+static int use_forbidden_policy(void)
+{
+	struct sched_param param = { .sched_priority = 1 };
+	pthread_attr_t attr;
+
+	become_nobody();
+	set_soft_limit(RLIMIT_RTPRIO, 0);
+	check_equal(pthread_attr_init(&attr), 0);
+	check_equal(pthread_attr_setinheritsched(&attr, PTHREAD_EXPLICIT_SCHED), 0);
+	check_equal(pthread_attr_setschedpolicy(&attr, SCHED_FIFO), 0);
+	check_equal(pthread_attr_setschedparam(&attr, &param), 0);
+	read_with_callback(count, &attr);
+	read_with_callback(count, NULL);
+	eventually(nr_called == 2);
+	pthread_attr_destroy(&attr);
+	return 0;
+}
+
+TEST_IN_CHILD(test_attributes_with_more_processors_than_usual_are_taken, use_large_affinity, 15000)
+TEST_IN_CHILD(test_callback_runs_on_the_stack_of_its_attributes, use_own_stack, 15000)
+TEST_IN_CHILD(test_callback_comes_without_a_policy_it_may_not_have, use_forbidden_policy, 15000)
+
 /* ---- pthread_exit ---- */
 
 #define CALLBACKS_MAX 4
@@ -153,6 +230,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_attributes_without_a_thread_spoil_nothing_else),
+		cmocka_unit_test(test_attributes_with_more_processors_than_usual_are_taken),
+		cmocka_unit_test(test_callback_runs_on_the_stack_of_its_attributes),
+		cmocka_unit_test(test_callback_comes_without_a_policy_it_may_not_have),
 		cmocka_unit_test(test_more_callbacks_than_threads_may_end_theirs),
 		cmocka_unit_test(test_many_callbacks_at_once_may_end_their_threads),
 		cmocka_unit_test(test_callbacks_that_wait_in_turn_run_together),
