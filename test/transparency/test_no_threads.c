@@ -9,6 +9,7 @@
  */
 #include "transparency.h"
 
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #define NR_READS 12 /* fewer than threads that a library may have */
@@ -194,6 +195,44 @@ static int write_in_shortage(enum use use)
 	open_socketpair(fds, SOCK_STREAM);
 	write_to(fds);
 	close_pair(fds);
+	return 0;
+}
+
+/* Closed amid such a write: what has gone is its result. */
+static void close_amid_write(int fds[2])
+{
+	char *data = malloc(LONG_WRITE), rest[4096];
+	ssize_t nr = 0, ret;
+	struct aiocb cb;
+	int there = 0;
+
+	pattern_fill(data, 0, LONG_WRITE);
+	aiocb_init(&cb, fds[1], data, LONG_WRITE, 0);
+	if (aio_write(&cb) < 0) {
+		check_equal(errno, EAGAIN);
+		return;
+	}
+	eventually((ioctl(fds[0], FIONREAD, &there) == 0 && there > 0) ||
+		   aio_error(&cb) != EINPROGRESS);
+	check_equal(close(fds[1]), 0);
+	for (; (ret = read(fds[0], rest, sizeof(rest))) > 0; nr += ret)
+		check_pattern(rest, (size_t)nr, (size_t)ret);
+	check_equal(ret, 0);
+	ret = outcome(&cb);
+	check_equal(ret < 0 ? 0 : ret, nr);
+	check(nr > 0 || ret == -EAGAIN);
+	free(data);
+}
+
+static int close_amid_write_in_shortage(enum use use)
+{
+	int fds[2];
+
+	begin_shortage(use);
+	open_pipe(fds);
+	close_amid_write(fds);
+	open_socketpair(fds, SOCK_STREAM);
+	close_amid_write(fds);
 	return 0;
 }
 
@@ -486,6 +525,7 @@ TEST_USES(helpers_leave_after_a_shortage, leave_after_shortage)
 TEST_USES(requests_are_served_after_a_shortage, serve_after_shortage)
 TEST_USES(signals_stay_as_they_are_without_threads, keep_signals)
 TEST_USES(long_write_arrives_whole_without_threads, write_in_shortage)
+TEST_USES(write_that_is_closed_returns_what_went_without_threads, close_amid_write_in_shortage)
 TEST_USES(reads_ahead_are_right_without_threads, read_ahead_in_shortage)
 TEST_USES(empty_lists_are_announced_without_threads, announce_empty_lists)
 TEST_USES(refused_lists_are_announced_without_threads, announce_refused_lists)
@@ -511,6 +551,7 @@ int main(void)
 		cmocka_unit_test(test_long_write_arrives_whole_without_threads_first),
 		cmocka_unit_test(test_long_write_arrives_whole_without_threads_after_one_read),
 		cmocka_unit_test(test_long_write_arrives_whole_without_threads_later),
+		UNIT_TESTS(write_that_is_closed_returns_what_went_without_threads),
 		UNIT_TESTS(reads_ahead_are_right_without_threads),
 		UNIT_TESTS(empty_lists_are_announced_without_threads),
 		cmocka_unit_test(test_refused_lists_are_announced_without_threads_first),

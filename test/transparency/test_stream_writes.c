@@ -13,6 +13,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 
 #define LONG_WRITE  (16u << 20)
@@ -102,21 +103,77 @@ static int reset_short_write(void)
 	return 0;
 }
 
-/*
- * A socket that takes less than its buffer has room for.  Here the first call
- * may take a part, and the next one the error: then that is the result.
- */
+/* A socket that takes less than its buffer has room for: the first call may take a part. */
+static void open_with_low_water(int fds[2])
+{
+	open_tcp(fds, 0);
+	set_option(fds[1], SOL_SOCKET, SO_SNDBUF, 4 << 20);
+	set_option(fds[1], IPPROTO_TCP, TCP_NOTSENT_LOWAT, 1);
+}
+
+/* The next call may take the error: then that is the result. */
 static int reset_with_low_water(void)
 {
 	ssize_t written, read_next;
 	int fds[2];
 
-	open_tcp(fds, 0);
-	set_option(fds[1], SOL_SOCKET, SO_SNDBUF, 4 << 20);
+	open_with_low_water(fds);
 	set_option(fds[0], SOL_SOCKET, SO_RCVBUF, 4096);
-	set_option(fds[1], IPPROTO_TCP, TCP_NOTSENT_LOWAT, 1);
 	break_connection(fds, 1 << 20, &written, &read_next);
 	check(written == -ECONNRESET || (written > 0 && read_next == -ECONNRESET));
+	return 0;
+}
+
+/* Where a part was taken first, what came of all of it is the result. */
+static int finish_with_low_water(void)
+{
+	struct aiocb cb;
+	int fds[2];
+
+	open_with_low_water(fds);
+	submit_write(&cb, fds[1], data, 1 << 20, 0);
+	read_fully(fds[0], NULL, 1 << 20);
+	check_equal(outcome(&cb), 1 << 20);
+	close_pair(fds);
+	return 0;
+}
+
+static int time_out_with_low_water(void)
+{
+	struct timeval timeout = { .tv_usec = 100000 };
+	struct aiocb cb;
+	ssize_t res;
+	int fds[2];
+
+	open_with_low_water(fds);
+	set_option(fds[0], SOL_SOCKET, SO_RCVBUF, 4096);
+	check_equal(setsockopt(fds[1], SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout)), 0);
+	submit_write(&cb, fds[1], data, 1 << 20, 0);
+	res = outcome(&cb);
+	check(res > 0 && res < 1 << 20);
+	close_pair(fds);
+	return 0;
+}
+
+/* Memory ends amid the data. */
+static int fault_amid_data(void)
+{
+	enum { GOOD = 200 << 10, ALL = 400 << 10 };
+	char *memory = mmap(NULL, ALL, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct aiocb cb;
+	ssize_t res;
+	int fds[2];
+
+	check(memory != MAP_FAILED);
+	check_equal(mprotect(memory + GOOD, ALL - GOOD, PROT_NONE), 0);
+	for (int i = 0; i < 20; i++) {
+		open_tcp(fds, 0);
+		set_option(fds[1], SOL_SOCKET, SO_SNDBUF, 4 << 20);
+		submit_write(&cb, fds[1], memory + i * 1000, (size_t)(ALL - i * 1000), 0);
+		res = outcome(&cb);
+		check(res > 0 && res <= GOOD - i * 1000);
+		close_pair(fds);
+	}
 	return 0;
 }
 
@@ -361,6 +418,9 @@ static int cancel_blocked_read(void)
 TEST_IN_CHILD(test_reset_amid_a_long_write_is_left_to_the_next_call, reset_long_write, 20000)
 TEST_IN_CHILD(test_reset_amid_a_short_write_is_left_to_the_next_call, reset_short_write, 20000)
 TEST_IN_CHILD(test_reset_is_never_hidden_behind_a_count, reset_with_low_water, 20000)
+TEST_IN_CHILD(test_write_in_parts_returns_all_of_them, finish_with_low_water, 20000)
+TEST_IN_CHILD(test_write_in_parts_that_times_out_returns_what_went, time_out_with_low_water, 20000)
+TEST_IN_CHILD(test_fault_amid_a_write_leaves_what_went, fault_amid_data, 20000)
 TEST_IN_CHILD(test_loss_of_a_unix_socket_is_told_as_by_write, lose_unix_socket, 20000)
 TEST_IN_CHILD(test_loss_of_a_pipe_is_told_by_the_next_write, lose_pipe, 20000)
 TEST_IN_CHILD(test_nonblocking_write_is_what_there_is_room_for, write_part_without_waiting, 20000)
@@ -377,6 +437,9 @@ int main(void)
 		cmocka_unit_test(test_reset_amid_a_long_write_is_left_to_the_next_call),
 		cmocka_unit_test(test_reset_amid_a_short_write_is_left_to_the_next_call),
 		cmocka_unit_test(test_reset_is_never_hidden_behind_a_count),
+		cmocka_unit_test(test_write_in_parts_returns_all_of_them),
+		cmocka_unit_test(test_write_in_parts_that_times_out_returns_what_went),
+		cmocka_unit_test(test_fault_amid_a_write_leaves_what_went),
 		cmocka_unit_test(test_loss_of_a_unix_socket_is_told_as_by_write),
 		cmocka_unit_test(test_loss_of_a_pipe_is_told_by_the_next_write),
 		cmocka_unit_test(test_nonblocking_write_is_what_there_is_room_for),
