@@ -15,7 +15,11 @@
 #define SIZE      (16 * BLOCK)
 
 /* The fds, higher than all others: an empty one, the middle, an empty one, the last. */
-enum { FIRST = 300, MIDDLE, GAP, LAST };
+static int lowest = 300;
+#define FIRST  lowest
+#define MIDDLE (lowest + 1)
+#define GAP    (lowest + 2)
+#define LAST   (lowest + 3)
 
 /* ---- two files with deep queues ---- */
 
@@ -179,14 +183,14 @@ static void close_under(const struct way *way, struct deep *middle, struct deep 
 	close(LAST);
 }
 
-static int close_many(const struct way *way)
+static int close_many(const struct way *way, int nr_rounds)
 {
 	static struct deep middle, last;
 	int other = other_file();
 
 	middle.buf = direct_buffer(NR_DEEP * SIZE);
 	last.buf = direct_buffer(NR_DEEP * SIZE);
-	for (int i = 0; i < NR_ROUNDS; i++) {
+	for (int i = 0; i < nr_rounds; i++) {
 		size_t size = i % 4 < 2 ? BLOCK : SIZE;
 
 		deep_open(&middle, MIDDLE, size, i % 2);
@@ -264,10 +268,28 @@ static const struct way ways[] = {
 	{ close_from_last, false, true },  { close_up_to_middle, true, false },
 };
 
+/* Above those that the library may have for itself. */
+static int close_high_range(void)
+{
+	struct rlimit limit;
+
+	lowest = 2000;
+	check_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	if (limit.rlim_max < 3000) {
+		printf("no descriptors above 2000 here");
+		return CHILD_SKIPPED;
+	}
+	set_soft_limit(RLIMIT_NOFILE, 3000);
+	close_many(&ways[1], 4);
+	return close_streams(&ways[1]);
+}
+
+TEST_OR_SKIP(test_requests_survive_a_range_of_high_descriptors, close_high_range, 60000)
+
 #define TEST_WAY(name, index)                                                   \
 	static int close_under_deep_##name(void)                                \
 	{                                                                       \
-		return close_many(&ways[index]);                                \
+		return close_many(&ways[index], NR_ROUNDS);                     \
 	}                                                                       \
 	static int close_under_streams_##name(void)                             \
 	{                                                                       \
@@ -298,6 +320,7 @@ int main(void)
 		cmocka_unit_test(test_stream_requests_survive_closefrom),
 		cmocka_unit_test(test_stream_requests_survive_a_range_that_begins_with_theirs),
 		cmocka_unit_test(test_stream_requests_survive_a_range_whose_last_they_have),
+		cmocka_unit_test(test_requests_survive_a_range_of_high_descriptors),
 	};
 
 	return cmocka_run_group_tests_name("close_many", tests, NULL, NULL);
