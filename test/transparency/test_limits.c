@@ -169,11 +169,15 @@ static void forbid_mappings(void)
 
 static int refuse_first_use(void)
 {
-	static struct aiocb cbs[5], *list[] = { &cbs[0], &cbs[1] };
+	static struct aiocb cbs[5], nop, *list[] = { &cbs[0], NULL, &nop, &cbs[1] };
+	const struct aiocb *waited[] = { &cbs[2] };
+	struct aioinit init = { .aio_idle_time = 1 };
 	static char buf[16];
 	int fds[2];
 
 	open_pipe(fds);
+	aiocb_init_lio(&nop, LIO_NOP, -1, NULL, 0, 0);
+	nop.__error_code = 0;
 	for (int i = 0; i < 5; i++) {
 		aiocb_init_lio(&cbs[i], LIO_READ, fds[0], buf, 1, 0);
 		cbs[i].__error_code = 0;
@@ -181,13 +185,18 @@ static int refuse_first_use(void)
 	cbs[3].aio_fildes = fds[1];
 	forbid_mappings();
 	for (int mode = LIO_WAIT; mode <= LIO_NOWAIT; mode++) {
-		check_refused(&cbs[0], lio_listio(mode, list, 2, NULL));
+		check_refused(&cbs[0], lio_listio(mode, list, 4, NULL));
 		check_equal(aio_error(&cbs[1]), EAGAIN);
+		check_equal(aio_error(&nop), 0);
 		cbs[0].__error_code = cbs[1].__error_code = 0;
 	}
 	check_refused(&cbs[2], aio_read(&cbs[2]));
 	check_refused(&cbs[3], aio_write(&cbs[3]));
 	check_refused(&cbs[4], aio_fsync(O_SYNC, &cbs[4]));
+	/* There is nothing to cancel or to wait for. */
+	check(aio_cancel(fds[0], NULL) == AIO_ALLDONE || errno == EAGAIN);
+	check(aio_suspend(waited, 1, NULL) == 0 || errno == EAGAIN);
+	aio_init(&init);
 	set_soft_limit(RLIMIT_AS, RLIM_INFINITY);
 	use_aio();
 	return 0;
@@ -197,9 +206,9 @@ static int refuse_first_use(void)
 static int refuse_one_of_many(void)
 {
 	enum { NR = 20000 };
-	static struct aiocb cbs[NR], *list[1];
-	static char buf[NR];
-	int fds[2], nr = 0;
+	static struct aiocb cbs[NR], next, *list[] = { NULL, &next };
+	int fds[2], nr = 0, nr_accepted;
+	static char buf[NR], byte;
 
 	open_pipe(fds);
 	submit_read(&cbs[nr], fds[0], &buf[nr], 1, 0);
@@ -214,9 +223,19 @@ static int refuse_one_of_many(void)
 	list[0] = &cbs[nr];
 	cbs[nr].__error_code = 0;
 	check_refused(&cbs[nr], lio_listio(LIO_NOWAIT, list, 1, NULL));
+	/* Who cannot ask is told that it goes on, which is no lie. */
+	check_equal(aio_cancel(fds[0], &cbs[0]), AIO_NOTCANCELED);
+	/* When one has ended there is room for a list, but not for all of its entries. */
+	write_fully(fds[1], buf, 1);
+	check_equal(outcome(&cbs[0]), 1);
+	cbs[nr].__error_code = 0;
+	aiocb_init_lio(&next, LIO_READ, fds[0], &byte, 1, 0);
+	check_refused(&next, lio_listio(LIO_NOWAIT, list, 2, NULL));
+	nr_accepted = aio_error(&cbs[nr]) == EINPROGRESS;
+	check(nr_accepted || aio_error(&cbs[nr]) == EAGAIN);
 	set_soft_limit(RLIMIT_AS, RLIM_INFINITY);
-	write_fully(fds[1], buf, (size_t)nr);
-	for (int i = 0; i < nr; i++)
+	write_fully(fds[1], buf, (size_t)(nr - 1 + nr_accepted));
+	for (int i = 1; i < nr + nr_accepted; i++)
 		check_equal(outcome(&cbs[i]), 1);
 	return 0;
 }
