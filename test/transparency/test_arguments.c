@@ -244,6 +244,45 @@ static int refuse_priorities(void)
 
 TEST_IN_CHILD(test_odd_priority_comes_first, refuse_priorities, 30000)
 
+/* ---- files that are unlike others ---- */
+
+/* Its size is 0, and it has something at each offset up to its end. */
+static int read_proc(void)
+{
+	static const char *const paths[] = { "/proc/stat", "/proc/self/status",
+					     "/proc/filesystems" };
+	static char expected[4096], found[4096];
+
+	for (size_t i = 0; i < sizeof(paths) / sizeof(*paths); i++) {
+		int fd = open(paths[i], O_RDONLY | O_CLOEXEC);
+
+		check_equal(pread(fd, expected, 3, 1), 3);
+		for (int n = 0; n < 3; n++) {
+			check_equal(read_now(fd, found, 3, 1), 3);
+			check_memory(found, expected, 3);
+		}
+		check_equal(read_now(fd, found, sizeof(found), 1 << 20), 0);
+		close(fd);
+	}
+	return 0;
+}
+
+/* A directory may be opened past the page cache, too; whichever request it is, none reads it. */
+static int read_directory(void)
+{
+	int fd = open(direct_dir(), O_RDONLY | O_DIRECTORY | O_DIRECT | O_CLOEXEC);
+
+	if (fd < 0)
+		fd = open(direct_dir(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	for (int i = 0; i < 20; i++)
+		check_read_fails(fd, page, 4096, 0, EISDIR);
+	close(fd);
+	return 0;
+}
+
+TEST_IN_CHILD(test_files_of_proc_are_read_at_an_offset, read_proc, 15000)
+TEST_IN_CHILD(test_reads_of_a_directory_fail_alike, read_directory, 15000)
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -252,6 +291,8 @@ int main(void)
 		cmocka_unit_test(test_odd_arguments_in_a_list),
 		cmocka_unit_test(test_odd_arguments_in_a_list_that_is_waited_for),
 		cmocka_unit_test(test_odd_priority_comes_first),
+		cmocka_unit_test(test_files_of_proc_are_read_at_an_offset),
+		cmocka_unit_test(test_reads_of_a_directory_fail_alike),
 	};
 
 	return cmocka_run_group_tests_name("arguments", tests, NULL, NULL);
