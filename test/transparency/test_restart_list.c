@@ -24,9 +24,13 @@ static void count_signal(int signo)
 	nr_signals++;
 }
 
+/* Of the signals without SA_RESTART one is ignored and one blocked: no handler of theirs runs. */
 static void begin(void)
 {
 	handle_signal(SIGUSR1, count_signal, SA_RESTART);
+	handle_signal(SIGHUP, SIG_IGN, 0);
+	handle_signal(SIGUSR2, count_signal, 0);
+	change_mask(SIG_BLOCK, SIGUSR2);
 	main_thread = pthread_self();
 	main_tid = gettid();
 }
