@@ -45,6 +45,17 @@ static int tell_version(void)
 	return 0;
 }
 
+/* The name is that of who serves, also if that is not the library itself. */
+static int tell_that_it_stands_aside(void)
+{
+	if (!is_there())
+		return CHILD_SKIPPED;
+	setenv("RTAIO_BACKEND", "glibc", 1);
+	use_aio_briefly();
+	check(strcmp(backend(), "glibc") == 0);
+	return 0;
+}
+
 static int tell_backend(void)
 {
 	const char *wanted = getenv("RTAIO_BACKEND"), *serves;
@@ -188,6 +199,7 @@ static int fill_what_there_is_room_for(void)
 
 TEST_OR_SKIP(test_version_is_that_of_the_header, tell_version, 30000)
 TEST_OR_SKIP(test_backend_is_told_once_it_serves, tell_backend, 30000)
+TEST_OR_SKIP(test_backend_is_glibc_where_that_serves, tell_that_it_stands_aside, 30000)
 TEST_OR_SKIP(test_counters_count_requests, count_requests, 30000)
 TEST_OR_SKIP(test_counters_of_a_child_begin_at_zero, count_in_a_child, 30000)
 TEST_OR_SKIP(test_counters_fill_what_there_is_room_for, fill_what_there_is_room_for, 30000)
@@ -197,6 +209,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_version_is_that_of_the_header),
 		cmocka_unit_test(test_backend_is_told_once_it_serves),
+		cmocka_unit_test(test_backend_is_glibc_where_that_serves),
 		cmocka_unit_test(test_counters_count_requests),
 		cmocka_unit_test(test_counters_of_a_child_begin_at_zero),
 		cmocka_unit_test(test_counters_fill_what_there_is_room_for),
