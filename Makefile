@@ -201,7 +201,7 @@ tests: $(BLACK_BOX) $(UNIT_TESTS) $(PRELOADS) $(B)/test/refused/refuse $(B)/test
 .PHONY: test-programs
 test-programs: all tests
 
-SHELL_TESTS := test/scripts/launcher.sh test/scripts/environment.sh test/scripts/privileged.sh test/scripts/completion.sh test/scripts/status.sh test/scripts/valgrind.sh test/scripts/assertions.sh test/scripts/run_tests.sh test/scripts/coverage.sh test/scripts/mutants.sh \
+SHELL_TESTS := test/scripts/launcher.sh test/scripts/environment.sh test/scripts/privileged.sh test/scripts/completion.sh test/scripts/status.sh test/scripts/valgrind.sh test/scripts/assertions.sh test/scripts/differences.sh test/scripts/run_tests.sh test/scripts/coverage.sh test/scripts/mutants.sh \
 	test/abi/preload_old.sh test/abi/idle.sh test/abi/early.sh test/examples/run.sh
 # Longer ones, with real programs, sanitizers and the models; the longest first.
 SYSTEM_TESTS := test/programs/fio.sh scripts/check-sanitizers scripts/model test/programs/stress-ng.sh test/refused/old_kernels.sh test/programs/others.sh
@@ -270,7 +270,7 @@ model: ## verify the lock-free protocols with spin
 # --- style -----------------------------------------------------------------
 
 SCRIPTS := scripts/rtaio scripts/rtaio-conformance scripts/demo scripts/check scripts/install-missing scripts/run-tests scripts/side-by-side \
-	scripts/check-layers scripts/check-exports scripts/check-assertions scripts/check-traps scripts/check-mutants scripts/check-generated scripts/mutants.sh scripts/check-coverage \
+	scripts/check-layers scripts/check-exports scripts/check-assertions scripts/check-differences scripts/check-traps scripts/check-mutants scripts/check-generated scripts/mutants.sh scripts/check-coverage \
 	scripts/check-sanitizers scripts/check-compilers scripts/check-releases scripts/fuzz scripts/conformance-musl scripts/bench scripts/model .ci/run \
 	scripts/check-kernels scripts/check-ltp scripts/guest/init scripts/guest/initrd scripts/guest/images.sh scripts/guest/filesystems \
 	$(SHELL_TESTS) $(filter %.sh,$(SYSTEM_TESTS)) $(MACHINE_TESTS)
@@ -283,6 +283,7 @@ lint: $(LIBRARY) ## formatting, layers, exports, assertions, scripts, man pages,
 	scripts/model --names
 	scripts/check-exports $(LIBRARY)
 	scripts/check-assertions
+	scripts/check-differences
 	shellcheck -x $(SCRIPTS)
 	cppcheck --quiet --error-exitcode=1 --std=c11 --inline-suppr \
 		--enable=warning,portability --suppress=missingIncludeSystem -Iinclude \
@@ -299,6 +300,8 @@ format: ## let clang-format have its way
 
 SUBSTITUTE = sed -e 's|@VERSION@|$(VERSION)|g' -e 's|@PREFIX@|$(prefix)|g' -e 's|@LIBDIR@|$(libdir)|g' \
 	-e 's|@LIBEXECDIR@|$(libexecdir)|g' -e 's|@INCLUDEDIR@|$(includedir)|g'
+# The manuals can be read in the tree, so that they name the directories that are the default.
+SUBSTITUTE_MANUAL = $(SUBSTITUTE) -e 's|/usr/local/libexec/rtaio|$(libexecdir)|g' -e 's|/usr/local/lib/|$(libdir)/|g'
 
 # rtaio-conformance is installed where its programs can be built.
 HAS_CMOCKA := $(shell $(CC) -E -include stdarg.h -include stddef.h -include stdint.h -include setjmp.h \
@@ -318,8 +321,8 @@ install: all $(if $(HAS_CMOCKA),install-conformance) ## to $(DESTDIR)$(prefix)
 	install -m 644 include/rtaio.h $(DESTDIR)$(includedir)
 	$(SUBSTITUTE) scripts/rtaio >$(DESTDIR)$(bindir)/rtaio && chmod 755 $(DESTDIR)$(bindir)/rtaio
 	$(SUBSTITUTE) scripts/rtaio.pc.in >$(DESTDIR)$(libdir)/pkgconfig/rtaio.pc
-	$(SUBSTITUTE) scripts/man/rtaio.1 >$(DESTDIR)$(mandir)/man1/rtaio.1
-	$(SUBSTITUTE) scripts/man/rtaio.7 >$(DESTDIR)$(mandir)/man7/rtaio.7
+	$(SUBSTITUTE_MANUAL) scripts/man/rtaio.1 >$(DESTDIR)$(mandir)/man1/rtaio.1
+	$(SUBSTITUTE_MANUAL) scripts/man/rtaio.7 >$(DESTDIR)$(mandir)/man7/rtaio.7
 	install -m 644 scripts/rtaio.bash-completion $(DESTDIR)$(completiondir)/rtaio
 
 .PHONY: install-conformance
@@ -330,7 +333,7 @@ install-conformance: $(CONFORMANCE)
 	install -m 644 test/differences.txt $(wildcard $(ASSERTIONS)) $(DESTDIR)$(CONFORMANCE_DIR)
 	$(SUBSTITUTE) scripts/rtaio-conformance >$(DESTDIR)$(bindir)/rtaio-conformance
 	chmod 755 $(DESTDIR)$(bindir)/rtaio-conformance
-	$(SUBSTITUTE) scripts/man/rtaio-conformance.1 >$(DESTDIR)$(mandir)/man1/rtaio-conformance.1
+	$(SUBSTITUTE_MANUAL) scripts/man/rtaio-conformance.1 >$(DESTDIR)$(mandir)/man1/rtaio-conformance.1
 
 .PHONY: uninstall
 uninstall: ## what install put there
