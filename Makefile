@@ -226,11 +226,11 @@ $(addprefix check-,glibc auto io_uring libaio threads): check-%: all tests ## on
 conformance: all $(CONFORMANCE) ## what POSIX asks for, by implementations; also as build/conformance.html
 	@scripts/rtaio-conformance --html build/conformance.html $(CONFORMANCE_FLAGS)
 
-.PHONY: conformance-readme
-conformance-readme: all $(CONFORMANCE) ## the same, as the table in README.md
-	@scripts/rtaio-conformance --markdown >build/conformance.md
-	@awk '/^<!-- conformance -->/ { print; while ((getline line <"build/conformance.md") > 0) print line; skip = 1 } \
-		/^<!-- \/conformance -->/ { skip = 0 } !skip' README.md >build/README.md && cp build/README.md README.md
+.PHONY: conformance-results
+conformance-results: all $(CONFORMANCE) ## the same, as test/conformance/RESULTS.md
+	@{ sed '/^<!-- conformance -->/q' test/conformance/RESULTS.md && \
+		scripts/rtaio-conformance --markdown && echo '<!-- /conformance -->'; } >build/RESULTS.md
+	@cp build/RESULTS.md test/conformance/RESULTS.md
 
 .PHONY: conformance-musl
 conformance-musl: all $(CONFORMANCE) ## the same with a column for musl
