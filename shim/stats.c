@@ -8,17 +8,20 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "config.h"
+#include "futex.h"
 #include "log.h"
-#include "raw_syscall.h"
+#include "signal_mask.h"
 
 _Atomic uint64_t stats_counters[STATS_NR];
-static _Atomic bool is_printed; /* several threads may call _exit */
+
+/* Several threads may call _exit: the first prints, the others wait until that is done. */
+enum { NOT_PRINTED = 0, PRINTING, PRINTED };
+static _Atomic uint32_t printing;
 
 static const char *const names[STATS_NR] = {
 #define X(name, description) #name,
@@ -51,15 +54,13 @@ static int open_destination(void)
 }
 
 /* Many processes may append to one file: each by one write, which a pipe takes as a whole, too. */
-void stats_print(void)
+static void print(void)
 {
 	static char text[PIPE_BUF]; /* not on the stack: _exit may be called on a small one */
 	size_t used;
 	int fd;
 
 	_Static_assert(sizeof(text) > 100 + STATS_NR * 110, "all lines fit");
-	if (atomic_exchange(&is_printed, true))
-		return;
 	fd = open_destination();
 	if (fd < 0)
 		return;
@@ -76,9 +77,25 @@ void stats_print(void)
 		RAW_SYSCALL(SYS_close, fd);
 }
 
+/* With blocked signals: a handler that calls _exit would wait for the thread that it has interrupted. */
+void stats_print(void)
+{
+	uint64_t mask = signals_block(ALL_SIGNALS);
+	uint32_t expected = NOT_PRINTED;
+
+	if (atomic_compare_exchange_strong(&printing, &expected, PRINTING)) {
+		print();
+		atomic_store(&printing, PRINTED);
+		futex_wake(&printing, INT_MAX);
+	}
+	signals_set(mask);
+	while (atomic_load(&printing) == PRINTING)
+		futex_wait(&printing, PRINTING, NULL);
+}
+
 void stats_forget(void)
 {
-	atomic_store(&is_printed, false);
+	atomic_store(&printing, NOT_PRINTED);
 	for (int i = 0; i < STATS_NR; i++)
 		atomic_store_explicit(&stats_counters[i], 0, memory_order_relaxed);
 }
