@@ -27,7 +27,7 @@
 
 #define BYTES_MAX (1u << 20)
 #define SLOW_NS   20000u  /* a submission that may have slept */
-#define LONG_NS   200000u /* twice is not by chance: the transfer itself is done there */
+#define LONG_NS   200000u /* the transfer itself is done there, unless the thread was preempted */
 
 static const struct direct_events *events;
 
@@ -110,7 +110,7 @@ struct attempt {
 	unsigned sort;
 	bool is_watched;
 	uint64_t began_ns;
-	long nr_sleeps;
+	struct thread_switches switches;
 };
 
 static struct attempt begin_attempt(const struct request *first)
@@ -123,8 +123,16 @@ static struct attempt begin_attempt(const struct request *first)
 	};
 
 	if (attempt.is_watched)
-		attempt.nr_sleeps = thread_nr_sleeps();
+		attempt.switches = thread_switches();
 	return attempt;
+}
+
+static bool has_waited(const struct attempt *attempt, uint64_t took_ns)
+{
+	struct thread_switches now = thread_switches();
+
+	return now.nr_sleeps != attempt->switches.nr_sleeps ||
+	       (took_ns > LONG_NS && now.nr_preemptions == attempt->switches.nr_preemptions);
 }
 
 /* A thread that was preempted is slow, too: that alone only has the next ones watched. */
@@ -132,7 +140,7 @@ static void end_attempt(const struct attempt *attempt)
 {
 	uint64_t took_ns = clock_now_ns() - attempt->began_ns;
 
-	if (attempt->is_watched && (took_ns > LONG_NS || thread_nr_sleeps() != attempt->nr_sleeps))
+	if (attempt->is_watched && has_waited(attempt, took_ns))
 		fd_hints_note_refused(attempt->sort);
 	else
 		fd_hints_note_taken(attempt->sort, took_ns > SLOW_NS);

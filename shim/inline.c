@@ -161,12 +161,12 @@ static bool write_copied(struct request *req, ssize_t *res)
 
 	is_watched = began < atomic_load_explicit(&watch_until_ns, memory_order_relaxed);
 	if (is_watched)
-		sleeps = thread_nr_sleeps();
+		sleeps = thread_switches().nr_sleeps;
 	is_done = write_plain(req, res);
 	ended = clock_now_ns();
 	if (ended - began < WAIT_SEEN_NS)
 		return is_done;
-	if (is_watched && thread_nr_sleeps() != sleeps)
+	if (is_watched && thread_switches().nr_sleeps != sleeps)
 		add_wait(ended - began, ended);
 	atomic_store(&watch_until_ns, ended + WATCH_NS);
 	return is_done;

@@ -71,12 +71,12 @@ int thread_create(void *(*run)(void *), void *arg, bool is_joinable)
 	return -ret;
 }
 
-long thread_nr_sleeps(void)
+struct thread_switches thread_switches(void)
 {
 	struct rusage usage = { 0 };
 
 	RAW_SYSCALL(SYS_getrusage, RUSAGE_THREAD, &usage);
-	return usage.ru_nvcsw;
+	return (struct thread_switches){ usage.ru_nvcsw, usage.ru_nivcsw };
 }
 
 /* What the priority of a process is made of, as far as its threads inherit it. */

@@ -26,7 +26,12 @@ void thread_keep_program_name(void);
 /* [a new thread for a callback] It looks like one of the program's. */
 void thread_begin_callback(void);
 
-/* How often has the calling thread given up the processor by itself? */
-long thread_nr_sleeps(void);
+/* How often has the calling thread given up the processor by itself, and how often otherwise? */
+struct thread_switches {
+	long nr_sleeps;
+	long nr_preemptions;
+};
+
+struct thread_switches thread_switches(void);
 
 #endif
