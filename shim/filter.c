@@ -152,7 +152,9 @@ struct filter_range filter_range_of(const struct request *req)
 		.is_write = req->op == OP_WRITE,
 	};
 
-	if (range.is_write && (req->descriptor.flags & O_APPEND))
+	if (req->descriptor.has_type && !descriptor_is_file(&req->descriptor))
+		range.start = range.end = 0;
+	else if (range.is_write && (req->descriptor.flags & O_APPEND))
 		range.start = 0, range.end = INT64_MAX;
 	else if (__builtin_add_overflow(req->offset, req->nbytes, &range.end))
 		range.end = INT64_MAX;
@@ -170,11 +172,16 @@ static void forget(struct counters *counters)
 		memset(counters, 0, sizeof(*counters));
 }
 
+static enum filter_lane lane_of(const struct request *req)
+{
+	return descriptor_is_file(&req->descriptor) ? FILTER_ENGINE : FILTER_STREAMS;
+}
+
 void filter_enter(struct request *req)
 {
 	struct filter_range range = filter_range_of(req);
 
-	filter_raise(FILTER_ENGINE, &range);
+	filter_raise(lane_of(req), &range);
 	req->is_filtered = true;
 }
 
@@ -183,7 +190,7 @@ void filter_leave(struct request *req)
 	struct filter_range range = filter_range_of(req);
 
 	if (req->is_filtered)
-		filter_lower(FILTER_ENGINE, &range);
+		filter_lower(lane_of(req), &range);
 	req->is_filtered = false;
 }
 

@@ -23,10 +23,11 @@
 
 #define FILTER_BLOCK_BYTES 4096 /* ranges that share none of these surely do not overlap */
 
-/* Two filters, of requests that outlive the submitting call. */
+/* Filters of requests that outlive the submitting call. */
 enum filter_lane {
 	FILTER_ENGINE,
-	FILTER_BYPASS, /* requests that bypass the engine */
+	FILTER_BYPASS,  /* requests that bypass the engine */
+	FILTER_STREAMS, /* the engine's that have no range: they are only counted */
 	FILTER_NR,
 };
 

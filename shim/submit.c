@@ -32,19 +32,6 @@
 
 #define PIECES_MAX 4u /* for the disk, in one call */
 
-/*
- * glibc orders by scheduling priority minus aio_reqprio.  Asking costs a
- * system call, which only streams, the ones that have an order by priority,
- * are worth.
- */
-static int priority_of(const struct aiocb *cb)
-{
-	struct sched_param param = { 0 };
-
-	RAW_SYSCALL(SYS_sched_getparam, 0, &param);
-	return param.sched_priority - cb->aio_reqprio;
-}
-
 /* What @cb asks for, before anything was done about it. */
 static void describe(struct request *req, struct aiocb *cb, enum request_op op)
 {
@@ -192,15 +179,30 @@ static bool enter_bypass(struct request *req)
 	return false;
 }
 
+/*
+ * glibc orders by scheduling priority minus aio_reqprio; here streams alone have an order by
+ * priority.  Asking costs a system call, which the first there is not worth: it is never overtaken.
+ */
+static int priority_of(const struct request *req)
+{
+	struct sched_param param = { 0 };
+	struct filter_range range = filter_range_of(req);
+
+	if (filter_depth(FILTER_STREAMS, &range) > 0)
+		RAW_SYSCALL(SYS_sched_getparam, 0, &param);
+	return param.sched_priority - req->cb->aio_reqprio;
+}
+
 static void enter_engine(struct request *req)
 {
 	descriptor_get_type(req->fd, &req->descriptor);
 	req->stamp = bypass_stamp();
+	if (!is_transfer(req) && !request_is_barrier(req))
+		return;
+	if (!descriptor_is_file(&req->descriptor))
+		req->priority = priority_of(req);
 	/* A sync has no bytes, and overlaps nothing; but a later one must not overtake it. */
-	if ((is_transfer(req) || request_is_barrier(req)) && descriptor_is_file(&req->descriptor))
-		filter_enter(req);
-	else if (is_transfer(req))
-		req->priority = priority_of(req->cb);
+	filter_enter(req);
 }
 
 /* Neither cheap lane serves a stream: that is remembered, and then asked for at once. */
