@@ -12,6 +12,8 @@
  *                buffered write is a copy into the page cache (ext4), with a
  *                guard: writes that are seen to wait close this way for a
  *                while, longer each time
+ *   pipes        preadv2 and pwritev2(RWF_NOWAIT), while nothing else of the
+ *                descriptor and direction is under way
  *
  * Where RLIMIT_FSIZE is set, writes go to the engine (filesize.h).
  */
@@ -31,6 +33,10 @@
 #include "stats.h"
 #include "thread.h"
 #include "time_budget.h"
+
+#ifndef RWF_NOSIGNAL
+#define RWF_NOSIGNAL 0x100 /* Linux 6.18 */
+#endif
 
 #define DEEP_MIN 8u /* so many reads under way make batches */
 
@@ -221,8 +227,36 @@ static bool is_worth_a_try(const struct request *req, enum file_kind kind,
 	       !(req->descriptor.flags & (O_SYNC | O_DSYNC)) && !filesize_is_limited();
 }
 
+/* A short write is whole or not at all.  The program must not see SIGPIPE. */
+static bool transfer_at_pipe(struct request *req, ssize_t *res)
+{
+	struct iovec iov = { .iov_base = req->buf, .iov_len = req->nbytes };
+
+	if (req->op == OP_WRITE) {
+		*res = RAW_SYSCALL(SYS_pwritev2, req->fd, &iov, 1, -1L, -1L,
+				   RWF_NOWAIT | RWF_NOSIGNAL);
+	} else {
+		*res = RAW_SYSCALL(SYS_preadv2, req->fd, &iov, 1, -1L, -1L, RWF_NOWAIT);
+		fd_hints_note_read(req->fd, *res >= 0);
+	}
+	return *res >= 0;
+}
+
+/* Not before others of this descriptor, and a read only if there are likely to be bytes. */
+static bool accepts_stream(const struct request *req)
+{
+	struct filter_range range = filter_range_of(req);
+
+	if (!S_ISFIFO(req->descriptor.mode) || filter_depth(FILTER_STREAMS, &range) > 0)
+		return false;
+	return req->op == OP_WRITE ? req->nbytes <= PIPE_BUF
+				   : !fd_hints_expects_miss(req->fd, true);
+}
+
 bool inline_perform(struct request *req, enum file_kind kind, ssize_t *res)
 {
+	if (kind == FILE_STREAM)
+		return transfer_at_pipe(req, res);
 	return req->op == OP_WRITE ? write_at_once(req, kind, res) : read_at_once(req, kind, res);
 }
 
@@ -232,6 +266,10 @@ bool inline_accepts(struct request *req, enum file_kind *kind)
 
 	if (req->nbytes == 0 || req->nbytes > INLINE_BYTES_MAX || req->offset < 0)
 		return false;
+	if (req->descriptor.has_type) { /* a stream's was asked */
+		*kind = FILE_STREAM;
+		return accepts_stream(req);
+	}
 	if (!(req->op == OP_READ && fd_hints_trust(req->fd, kind))) {
 		descriptor_get_flags(req->fd, &req->descriptor);
 		if (req->descriptor.err || req->descriptor.flags & (O_PATH | O_DIRECT))

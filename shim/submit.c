@@ -247,7 +247,7 @@ int submit_begin(struct aiocb *cb, enum request_op op, const struct sigevent *ev
 	PROBE_SUBMIT(cb, probe.fd, op, probe.nbytes, probe.offset);
 	if (is_stream(&probe))
 		may_bypass = false;
-	else if (complete_inline(&probe, event, number, may_bypass))
+	if (complete_inline(&probe, event, number, may_bypass))
 		return 0;
 	req = make_record(&probe, event);
 	if (!req) {

@@ -76,6 +76,28 @@ static void test_writes_to_a_pipe_keep_their_order(void **state)
 	close_pair(fds);
 }
 
+/* The byte of the first read may be there, and nobody have taken it, when the second comes. */
+static void test_read_of_a_pipe_does_not_overtake_one_that_waits(void **state)
+{
+	struct aiocb first, second;
+	char found[2];
+	int fds[2];
+
+	(void)state;
+	open_pipe(fds);
+	for (int round = 0; round < 1000; round++) {
+		aiocb_init(&first, fds[0], &found[0], 1, 0);
+		aiocb_init(&second, fds[0], &found[1], 1, 0);
+		check_equal(aio_read(&first), 0);
+		write_fully(fds[1], letters, 2);
+		check_equal(aio_read(&second), 0);
+		check_equal(await_result(&first), 1);
+		check_equal(await_result(&second), 1);
+		check_memory(found, letters, 2);
+	}
+	close_pair(fds);
+}
+
 static void test_reads_of_a_socket_keep_their_order(void **state)
 {
 	int fds[2];
@@ -385,6 +407,7 @@ int main(void)
 		cmocka_unit_test(test_hundred_thousand_queued_requests_cost_no_more_each),
 		cmocka_unit_test(test_reads_of_a_pipe_keep_their_order),
 		cmocka_unit_test(test_writes_to_a_pipe_keep_their_order),
+		cmocka_unit_test(test_read_of_a_pipe_does_not_overtake_one_that_waits),
 		cmocka_unit_test(test_reads_of_a_socket_keep_their_order),
 		cmocka_unit_test(test_writes_to_a_socket_keep_their_order),
 		cmocka_unit_test(test_terminal_keeps_the_order_both_ways),

@@ -335,14 +335,19 @@ void become_nobody(void)
 	check_equal(setresuid(uid, uid, uid), 0);
 }
 
-int nr_private_fds(int max)
+bool has_kernel(int major, int minor)
 {
 	struct utsname name;
-	int major, minor;
+	int its_major, its_minor;
 
 	check_equal(uname(&name), 0);
-	check_equal(sscanf(name.release, "%d.%d", &major, &minor), 2);
-	return major > 6 || (major == 6 && minor >= 7) || max < 1000 ? max : 1000;
+	check_equal(sscanf(name.release, "%d.%d", &its_major, &its_minor), 2);
+	return its_major > major || (its_major == major && its_minor >= minor);
+}
+
+int nr_private_fds(int max)
+{
+	return has_kernel(6, 7) || max < 1000 ? max : 1000;
 }
 
 void set_soft_limit(int resource, rlim_t value)

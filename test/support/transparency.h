@@ -111,6 +111,9 @@ bool nobody_else_runs(void);
 /* The program that is executed next gets the standard descriptors alone. */
 void close_others_on_exec(void);
 
+/* Is it Linux @major.@minor or newer? */
+bool has_kernel(int major, int minor);
+
 /*
  * The program's own are the descriptors below this number, at most @max: before
  * Linux 6.7 an AIO library on io_uring needs some, and may put them at 1000 and above.

@@ -10,7 +10,6 @@
 
 #include <dirent.h>
 #include <sys/resource.h>
-#include <sys/utsname.h>
 
 #define IDLE_NS    3000000000
 #define WAKES_MAX  10 /* in all that time, of all threads together */
@@ -262,13 +261,8 @@ static int idle_between_requests(void)
 /* Before Linux 6.15 no sleep on io_uring can be told from a wait for I/O. */
 static int idle_with_a_blocked_request(void)
 {
-	struct utsname name;
-	int major = 0, minor = 0;
-
-	uname(&name);
-	sscanf(name.release, "%d.%d", &major, &minor);
-	if (major * 100 + minor < 615) {
-		printf("# Linux %d.%d may count it as one\n", major, minor);
+	if (!has_kernel(6, 15)) {
+		printf("# this kernel may count it as one\n");
 		return CHILD_SKIPPED;
 	}
 	return idle_processes(true);
