@@ -144,11 +144,12 @@ bool filter_may_conflict_anywhere(const struct filter_range *range)
 	       filter_may_conflict(FILTER_ENGINE, range);
 }
 
+/* The whole of it, also when a part is done: what was raised is lowered again. */
 struct filter_range filter_range_of(const struct request *req)
 {
 	struct filter_range range = {
 		.fd = req->fd,
-		.start = req->offset,
+		.start = req->offset - (off_t)req->done,
 		.is_write = req->op == OP_WRITE,
 	};
 
