@@ -7,6 +7,7 @@
 #include "support.h"
 
 #include <dirent.h>
+#include <fnmatch.h>
 #include <sys/syscall.h>
 
 bool support_is_child;
@@ -24,11 +25,7 @@ const char *implementation(void)
  */
 static void __attribute__((constructor)) support_init(void)
 {
-	const char *filter = getenv("RTAIO_TEST_FILTER");
-
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	if (filter && *filter)
-		cmocka_set_test_filter(filter);
 }
 
 /* ---- the run ---- */
@@ -60,9 +57,27 @@ static int enter_test(void **state)
 	return 0;
 }
 
+/* Does the test match one of the patterns, with spaces between them?  All do where there is none. */
+static bool is_wanted(const char *test, const char *patterns)
+{
+	char copy[patterns ? strlen(patterns) + 1 : 1], *rest = copy, *pattern;
+	bool is_any = false;
+
+	strcpy(copy, patterns ? patterns : "");
+	while ((pattern = strsep(&rest, " ")))
+		if (*pattern) {
+			is_any = true;
+			if (fnmatch(pattern, test, 0) == 0)
+				return true;
+		}
+	return !is_any;
+}
+
 int support_run_tests(const char *name, const struct CMUnitTest *tests, size_t nr)
 {
+	const char *patterns = getenv("RTAIO_TEST_FILTER");
 	struct CMUnitTest known[nr];
+	size_t nr_wanted = 0;
 
 	if (getenv("RTAIO_TEST_LIST")) {
 		for (size_t i = 0; i < nr; i++)
@@ -70,11 +85,13 @@ int support_run_tests(const char *name, const struct CMUnitTest *tests, size_t n
 		return 0;
 	}
 	for (size_t i = 0; i < nr; i++) {
-		known[i] = tests[i];
-		known[i].setup_func = enter_test;
-		known[i].initial_state = (void *)tests[i].name;
+		if (!is_wanted(tests[i].name, patterns))
+			continue;
+		known[nr_wanted] = tests[i];
+		known[nr_wanted].setup_func = enter_test;
+		known[nr_wanted++].initial_state = (void *)tests[i].name;
 	}
-	return _cmocka_run_group_tests(name, known, nr, NULL, NULL);
+	return _cmocka_run_group_tests(name, known, nr_wanted, NULL, NULL);
 }
 
 unsigned int support_limit_deadline(unsigned int ms)
