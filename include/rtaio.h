@@ -31,25 +31,30 @@ const char *rtaio_version(void);
 const char *rtaio_backend(void);
 
 /*
- * Counters of this process; a child of fork starts at zero.  Later versions
- * append members.
+ * Counters of this process, as RTAIO_STATS prints them; a child of fork starts at
+ * zero.  Later versions append members.
  */
 struct rtaio_stats {
-	uint64_t reads; /* requests accepted, by kind */
+	/* Requests that have completed, in whatever way: by kind, ... */
+	uint64_t reads;
 	uint64_t writes;
 	uint64_t fsyncs;
-	uint64_t lists;         /* calls of lio_listio */
-	uint64_t completions;   /* requests that ended, in whatever way */
-	uint64_t errors;        /* of these, with an error */
-	uint64_t cancellations; /* of these, cancelled */
-	uint64_t lane_inline;   /* requests by the way they were executed */
-	uint64_t lane_direct;
-	uint64_t lane_ring;
-	uint64_t lane_worker;   /* by worker threads, which the engine or the call fed */
-	uint64_t lane_engine;   /* answered or tried on the engine thread itself */
-	uint64_t fallbacks;     /* requests a cheaper way refused */
-	uint64_t resubmissions; /* short, interrupted or refused by the ring */
-	uint64_t deepest_queue; /* most requests outstanding at once */
+	/* ... and by the lane that completed them.  Either sum is the number of all. */
+	uint64_t lane_inline;  /* by the call that submitted them */
+	uint64_t lane_direct;  /* by Linux AIO */
+	uint64_t lane_copier;  /* by the thread that copies */
+	uint64_t lane_offload; /* by a worker, without the engine */
+	uint64_t lane_engine;  /* by the engine, its ring or its workers */
+
+	uint64_t errors;         /* of all these, those that completed with an error */
+	uint64_t cancellations;  /* of the errors, ECANCELED */
+	uint64_t lists;          /* lists accepted by lio_listio */
+	uint64_t fallbacks;      /* requests that a lane or the ring refused */
+	uint64_t resubmissions;  /* submissions repeated: short, interrupted or refused */
+	uint64_t engine_depth;   /* most requests that the engine had at once */
+	uint64_t engine_ring;    /* submissions by the engine to io_uring */
+	uint64_t engine_workers; /* requests given to workers by the engine */
+	uint64_t engine_calls;   /* requests done or answered at once by the engine's thread */
 };
 
 /*

@@ -38,7 +38,7 @@ static void on_executed(struct request *req)
 		filter_leave(req);
 	/* Partner: is_out_of_reach() in cancel.c. */
 	request_mark(req, REQUEST_PUBLISHING);
-	interest = publish_result(req, req->res);
+	interest = publish_result(req, req->res, STATS_engine_reads);
 	filter_leave(req); /* of a sync, which a later one must not seem to overtake */
 	waiter_wake_slots(waiter_wake(req, interest));
 }
@@ -49,14 +49,14 @@ static void on_executed(struct request *req)
  * lets through finds the effect, and who is woken may submit one at once.
  * Returns wait slots to wake.
  */
-static uint64_t complete(struct request *req, ssize_t res)
+static uint64_t complete(struct request *req, ssize_t res, enum stats_counter reads)
 {
 	struct request *group = req->group;
 	uint64_t interest, slots;
 
 	bypass_leave_range(req);
 	request_release_descriptor(req);
-	interest = publish_result(req, res);
+	interest = publish_result(req, res, reads);
 	bypass_leave(req);
 	slots = waiter_wake(req, interest);
 	if (group && group_leave(group, res < 0))
@@ -67,15 +67,10 @@ static uint64_t complete(struct request *req, ssize_t res)
 
 static void on_offloaded(struct request *req)
 {
-	if (req->op == OP_READ)
-		stats_inc(offloaded_reads);
-	else if (req->op == OP_WRITE)
-		stats_inc(offloaded_writes);
-	else
-		stats_inc(offloaded_syncs);
 	/* Partner: goes_on() in cancel.c.  All signals are blocked here. */
 	request_mark(req, REQUEST_PUBLISHING);
-	waiter_wake_slots(complete(req, req->res));
+	waiter_wake_slots(
+		complete(req, req->res, req->copy_kind ? STATS_copier_reads : STATS_offload_reads));
 }
 
 void bypass_events_end(struct request *req, ssize_t res)
@@ -103,7 +98,7 @@ static uint64_t bounce(struct request *req)
 	req->is_bounced = true;
 	request_set_place(req, PLACE_SUBMITTER);
 	ret = engine_hand_over(&req->message, &req->message);
-	return ret < 0 ? complete(req, ret) : 0;
+	return ret < 0 ? complete(req, ret, STATS_engine_reads) : 0;
 }
 
 static void on_copied(struct request *req, bool is_done)
@@ -125,11 +120,7 @@ static void leave_group_direct(struct request *req)
 static uint64_t on_direct_complete(struct request *req, ssize_t res)
 {
 	leave_group_direct(req);
-	if (req->op == OP_READ)
-		stats_inc(direct_reads);
-	else
-		stats_inc(direct_writes);
-	return complete(req, res);
+	return complete(req, res, STATS_direct_reads);
 }
 
 /* The list is told before the engine has the record. */

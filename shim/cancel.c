@@ -19,7 +19,6 @@
 #include "question.h"
 #include "quiesce.h"
 #include "raw_syscall.h"
-#include "stats.h"
 #include "workers.h"
 
 /* Engine thread only.  The first is being served. */
@@ -70,7 +69,6 @@ static bool cancel_if_waiting(struct request *req)
 {
 	if ((req->op == OP_WRITE && req->done > 0) || !issue_withdraw(req))
 		return false;
-	stats_inc(cancellations);
 	ledger_end(req, -ECANCELED);
 	return true;
 }
@@ -109,7 +107,6 @@ static bool goes_on(const struct request *req, request_handle handle)
 static void cancel_bypassing(struct request *question, struct request *req, request_handle handle)
 {
 	if (workers_withdraw(req, (uint32_t)(handle >> 32))) {
-		stats_inc(cancellations);
 		bypass_events_end(req, -ECANCELED);
 		question->nr_cancelled++;
 	} else if (goes_on(req, handle)) {

@@ -104,7 +104,7 @@ static void publish(struct request *req, ssize_t res)
 	if (request_place(req) != PLACE_DONE) { /* no worker has published it */
 		if (!request_is_barrier(req))
 			filter_leave(req);
-		interest = publish_result(req, res);
+		interest = publish_result(req, res, STATS_engine_reads);
 		/* Of a sync, which a later one must not seem to overtake. */
 		filter_leave(req);
 	}
@@ -115,17 +115,6 @@ static void publish(struct request *req, ssize_t res)
 }
 
 /* --- accept ------------------------------------------------------------ */
-
-static void count_request(const struct request *req)
-{
-	if (req->op == OP_READ)
-		stats_inc(reads);
-	else if (req->op == OP_WRITE)
-		stats_inc(writes);
-	else
-		stats_inc(fsyncs);
-	stats_max(STATS_deepest_queue, ledger.nr_outstanding);
-}
 
 /* What the kernel would say without looking at the file. */
 static int early_error(const struct request *req)
@@ -150,13 +139,13 @@ static void accept_request(struct request *req)
 	int err = req->is_bounced ? -quiesce_take_bounced(req) : early_error(req);
 
 	ledger.nr_outstanding++;
-	count_request(req);
+	stats_max(STATS_engine_depth, ledger.nr_outstanding);
 	if (!err && fdqueue_add(req) < 0)
 		err = EAGAIN;
 	if (req->is_bounced)
 		take_bounced(req);
 	if (err) {
-		stats_inc(lane_engine);
+		stats_inc(engine_calls);
 		ledger_end(req, -err);
 	} else {
 		if (!req->detached)
@@ -237,12 +226,10 @@ static void ring_is_done(struct request *req)
 {
 	bool is_cancelled = req->cancel && (req->res == -ECANCELED || req->res == -EINTR);
 
-	if (is_cancelled) {
-		stats_inc(cancellations);
+	if (is_cancelled)
 		ledger_end(req, -ECANCELED);
-	} else {
+	else
 		absorb(req);
-	}
 	/* Half of it may be done and the rest be on its way again: then it was not cancelled. */
 	if (req->cancel)
 		cancel_answer(req, is_cancelled, request_place(req) != PLACE_ENDED);

@@ -23,38 +23,37 @@ EXPORT const char *rtaio_backend(void)
 	return forward_is_on() ? backend_names[BACKEND_GLIBC] : engine_serving();
 }
 
-static uint64_t counter(enum stats_counter which)
-{
-	/* Until its first use a child of fork has its parent's. */
-	return process_is_ready()
-		       ? atomic_load_explicit(&stats_counters[which], memory_order_relaxed)
-		       : 0;
-}
-
 EXPORT void rtaio_stats(struct rtaio_stats *stats, size_t size)
 {
-	const struct rtaio_stats now = {
-		.reads = counter(STATS_reads) + counter(STATS_inline_reads) +
-			 counter(STATS_direct_reads) + counter(STATS_offloaded_reads),
-		.writes = counter(STATS_writes) + counter(STATS_inline_writes) +
-			  counter(STATS_direct_writes) + counter(STATS_offloaded_writes),
-		.fsyncs = counter(STATS_fsyncs) + counter(STATS_offloaded_syncs),
-		.lists = counter(STATS_lists),
-		.completions = counter(STATS_completions) + counter(STATS_inline_reads) +
-			       counter(STATS_inline_writes),
-		.errors = counter(STATS_errors),
-		.cancellations = counter(STATS_cancellations),
-		.lane_inline = counter(STATS_inline_reads) + counter(STATS_inline_writes),
-		.lane_direct = counter(STATS_direct_reads) + counter(STATS_direct_writes),
-		.lane_ring = counter(STATS_lane_ring),
-		.lane_worker = counter(STATS_lane_worker) + counter(STATS_offloaded_reads) +
-			       counter(STATS_offloaded_writes) + counter(STATS_offloaded_syncs),
-		.lane_engine = counter(STATS_lane_engine),
-		.fallbacks = counter(STATS_fallbacks),
-		.resubmissions = counter(STATS_resubmissions),
-		.deepest_queue = counter(STATS_deepest_queue),
+#define N(name)          stats_sum(STATS_##name, STATS_##name)
+#define SUM(first, last) stats_sum(STATS_##first, STATS_##last)
+	struct rtaio_stats now = {
+		.reads = N(inline_reads) + N(direct_reads) + N(copier_reads) + N(offload_reads) +
+			 N(engine_reads),
+		.writes =
+			N(inline_writes) + N(direct_writes) + N(offload_writes) + N(engine_writes),
+		.fsyncs = N(offload_fsyncs) + N(engine_fsyncs),
+		.lane_inline = SUM(inline_reads, inline_writes),
+		.lane_direct = SUM(direct_reads, direct_writes),
+		.lane_copier = N(copier_reads),
+		.lane_offload = SUM(offload_reads, offload_fsyncs),
+		.lane_engine = SUM(engine_reads, engine_fsyncs),
+		.errors = N(errors),
+		.cancellations = N(cancellations),
+		.lists = N(lists),
+		.fallbacks = N(fallbacks),
+		.resubmissions = N(resubmissions),
+		.engine_depth = N(engine_depth),
+		.engine_ring = N(engine_ring),
+		.engine_workers = N(engine_workers),
+		.engine_calls = N(engine_calls),
 	};
+#undef N
+#undef SUM
 
+	/* Until its first use a child of fork has its parent's. */
+	if (!process_is_ready())
+		memset(&now, 0, sizeof(now));
 	if (size > sizeof(now)) {
 		memset((char *)stats + sizeof(now), 0, size - sizeof(now));
 		size = sizeof(now);

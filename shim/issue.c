@@ -47,7 +47,7 @@ static bool try_worker(struct request *req)
 		return false;
 	ledger.nr_on_workers++;
 	PROBE_ISSUE(req->cb, PROBE_WORKER);
-	stats_inc(lane_worker);
+	stats_inc(engine_workers);
 	return true;
 }
 
@@ -57,6 +57,8 @@ static void issue_to_worker(struct request *req)
 	if (try_worker(req))
 		return;
 	if (descriptor_is_file(&req->descriptor) || request_is_barrier(req)) {
+		PROBE_ISSUE(req->cb, PROBE_ENGINE);
+		stats_inc(engine_calls);
 		ledger_end(req, perform(req, req->fd));
 	} else {
 		request_set_place(req, PLACE_STRANDED);
@@ -85,7 +87,7 @@ static void issue_to_backend(struct request *req)
 	if (req->is_file_data && !(req->descriptor.flags & O_DIRECT))
 		ledger.nr_to_copy += req->nbytes;
 	PROBE_ISSUE(req->cb, PROBE_RING);
-	stats_inc(lane_ring);
+	stats_inc(engine_ring);
 	request_set_place(req, PLACE_RING);
 	req->has_cqe = false;
 	req->cqes_due++;
@@ -167,7 +169,7 @@ static void issue_without_waiting(struct request *req, bool is_nonblocking)
 
 	if (is_final(req, res, is_nonblocking)) {
 		PROBE_ISSUE(req->cb, PROBE_ENGINE);
-		stats_inc(lane_engine);
+		stats_inc(engine_calls);
 		ledger_end(req, res);
 		return;
 	}

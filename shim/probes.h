@@ -15,9 +15,11 @@
 enum probe_lane {
 	PROBE_INLINE = 1,
 	PROBE_DIRECT,
-	PROBE_RING,
-	PROBE_WORKER,
-	PROBE_ENGINE, /* answered without I/O, or tried on the engine thread */
+	PROBE_COPIER,
+	PROBE_OFFLOAD,
+	PROBE_RING,   /* from here on by the engine: to io_uring, */
+	PROBE_WORKER, /* to a worker, */
+	PROBE_ENGINE, /* or answered, or done without waiting, by its own thread */
 };
 
 #ifdef RTAIO_HAS_SDT /* the Makefile has found the header */

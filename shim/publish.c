@@ -9,7 +9,6 @@
 #include "aiocb.h"
 #include "group.h"
 #include "probes.h"
-#include "stats.h"
 #include "waiter.h"
 
 /* Is it the error of a connection?  The kernel reports it to one call only. */
@@ -30,11 +29,20 @@ ssize_t publish_final_result(const struct request *req)
 	return (ssize_t)req->done + (req->res > 0 ? req->res : 0);
 }
 
-uint64_t publish_result(struct request *req, ssize_t res)
+void publish_count(enum request_op op, ssize_t res, enum stats_counter reads)
 {
-	stats_inc(completions);
+	if (op == OP_INVALID)
+		return;
+	stats_inc_counter(reads + (op == OP_READ ? 0 : op == OP_WRITE ? 1 : 2));
 	if (res < 0)
 		stats_inc(errors);
+	if (res == -ECANCELED)
+		stats_inc(cancellations);
+}
+
+uint64_t publish_result(struct request *req, ssize_t res, enum stats_counter reads)
+{
+	publish_count((enum request_op)req->op, res, reads);
 	PROBE_COMPLETE(req->cb, res);
 	aiocb_complete(req->cb, res);
 	request_set_place(req, PLACE_DONE);

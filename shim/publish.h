@@ -9,15 +9,23 @@
 #define RTAIO_PUBLISH_H
 
 #include "request.h"
+#include "stats.h"
 
 /* What the program is to see: bytes over all submissions of @req, or -errno. */
 ssize_t publish_final_result(const struct request *req);
 
 /*
- * Return value, then error code.  The aiocb is the program's afterwards, the
- * record still the caller's.  Returns who is to be woken by waiter_wake().
+ * Count a request that ends with @res.  @reads is the first of the lane's
+ * counters; those for writes and fsyncs follow it.
  */
-uint64_t publish_result(struct request *req, ssize_t res);
+void publish_count(enum request_op op, ssize_t res, enum stats_counter reads);
+
+/*
+ * Count it, as above.  Return value, then error code.  The aiocb is the program's
+ * afterwards, the record still the caller's.  Returns who is to be woken by
+ * waiter_wake().
+ */
+uint64_t publish_result(struct request *req, ssize_t res, enum stats_counter reads);
 
 /*
  * The list is complete and nobody asked to be notified: wake its waiter, let

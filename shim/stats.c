@@ -53,6 +53,46 @@ static int open_destination(void)
 	return fd;
 }
 
+uint64_t stats_sum(enum stats_counter first, enum stats_counter last)
+{
+	uint64_t sum = 0;
+
+	for (int i = first; i <= (int)last; i++)
+		sum += atomic_load_explicit(&stats_counters[i], memory_order_relaxed);
+	return sum;
+}
+
+/* How many requests there were, and which share of them each lane completed.  Returns the length. */
+static size_t print_total(char *text, size_t size)
+{
+	const struct {
+		const char *name;
+		uint64_t nr;
+	} lanes[] = {
+		{ "inline", stats_sum(STATS_inline_reads, STATS_inline_writes) },
+		{ "direct", stats_sum(STATS_direct_reads, STATS_direct_writes) },
+		{ "copier", stats_sum(STATS_copier_reads, STATS_copier_reads) },
+		{ "offload", stats_sum(STATS_offload_reads, STATS_offload_fsyncs) },
+		{ "engine", stats_sum(STATS_engine_reads, STATS_engine_fsyncs) },
+	};
+	uint64_t total = 0;
+	size_t used;
+
+	for (size_t i = 0; i < sizeof(lanes) / sizeof(lanes[0]); i++)
+		total += lanes[i].nr;
+	used = (size_t)snprintf(text, size,
+				"rtaio: statistics of process %d, backend %s: %" PRIu64 " requests",
+				(int)RAW_SYSCALL(SYS_getpid), backend_names[config.backend], total);
+	for (size_t i = 0; i < sizeof(lanes) / sizeof(lanes[0]); i++)
+		if (lanes[i].nr > 0)
+			used += (size_t)snprintf(text + used, size - used, ", %u.%u %% %s",
+						 (unsigned)(lanes[i].nr * 100 / total),
+						 (unsigned)(lanes[i].nr * 1000 / total % 10),
+						 lanes[i].name);
+	text[used++] = '\n';
+	return used;
+}
+
 /* Many processes may append to one file: each by one write, which a pipe takes as a whole, too. */
 static void print(void)
 {
@@ -60,12 +100,11 @@ static void print(void)
 	size_t used;
 	int fd;
 
-	_Static_assert(sizeof(text) > 100 + STATS_NR * 110, "all lines fit");
+	_Static_assert(sizeof(text) > 300 + STATS_NR * 110, "all lines fit");
 	fd = open_destination();
 	if (fd < 0)
 		return;
-	used = (size_t)snprintf(text, sizeof(text), "rtaio: statistics of process %d, backend %s\n",
-				(int)RAW_SYSCALL(SYS_getpid), backend_names[config.backend]);
+	used = print_total(text, sizeof(text));
 	for (int i = 0; i < STATS_NR; i++)
 		used += (size_t)snprintf(text + used, sizeof(text) - used,
 					 "rtaio: %-16s %12" PRIu64 "  %s\n", names[i],

@@ -11,37 +11,40 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-/* X(name, description): the single list of counters. */
-#define STATS_COUNTERS(X)                                                                      \
-	X(reads, "reads accepted by the engine")                                               \
-	X(writes, "writes accepted by the engine")                                             \
-	X(fsyncs, "fsyncs accepted")                                                           \
-	X(lists, "lists accepted by lio_listio")                                               \
-	X(completions, "requests completed")                                                   \
-	X(errors, "requests completed with an error")                                          \
-	X(cancellations, "requests cancelled")                                                 \
-	X(inline_reads, "reads completed inside the submitting call")                          \
-	X(inline_writes, "writes completed inside the submitting call")                        \
-	X(direct_reads, "reads submitted to Linux AIO by the caller")                          \
-	X(direct_writes, "writes submitted to Linux AIO by the caller")                        \
-	X(offloaded_reads, "reads handed to the copier or a worker by the caller")             \
-	X(offloaded_writes, "writes handed to a worker by the caller")                         \
-	X(offloaded_syncs, "syncs handed to a worker by the caller")                           \
-	X(direct_spins, "waits for Linux AIO that ended before they slept")                    \
-	X(lane_ring, "requests issued to io_uring")                                            \
-	X(lane_worker, "requests executed by a worker thread")                                 \
-	X(lane_engine, "requests answered or tried on the engine thread itself")               \
-	X(fallbacks, "requests that left a cheaper lane after it refused them")                \
-	X(resubmissions, "requests submitted again: short, interrupted or refused")            \
-	X(inline_pauses, "times that inline writes were seen to wait and were left to others") \
-	X(overlap_stalls, "requests that waited for an overlapping one")                       \
-	X(deepest_queue, "most requests accepted and not complete")                            \
-	X(notify_signals, "signals queued")                                                    \
-	X(notify_retries, "notifications delayed: the signal queue was full, or no thread")    \
-	X(notify_callbacks, "SIGEV_THREAD callbacks run")                                      \
-	X(engine_starts, "starts of the engine thread")                                        \
-	X(engine_wakes, "wakes of a sleeping engine, or of an idle worker")                    \
-	X(engine_enters, "sleeps and submissions of the engine")
+/*
+ * X(name, description): the single list of counters.  The first eleven count a
+ * request once, in the lane that completed it; their order is that of the lanes.
+ */
+#define STATS_COUNTERS(X)                                                           \
+	X(inline_reads, "reads completed by the call that submitted them")          \
+	X(inline_writes, "writes completed by the call that submitted them")        \
+	X(direct_reads, "reads completed by Linux AIO")                             \
+	X(direct_writes, "writes completed by Linux AIO")                           \
+	X(copier_reads, "reads completed by the thread that copies")                \
+	X(offload_reads, "reads completed by a worker, without the engine")         \
+	X(offload_writes, "writes completed by a worker, without the engine")       \
+	X(offload_fsyncs, "fsyncs completed by a worker, without the engine")       \
+	X(engine_reads, "reads completed by the engine, its ring or its workers")   \
+	X(engine_writes, "writes completed by the engine, its ring or its workers") \
+	X(engine_fsyncs, "fsyncs completed by the engine, its ring or its workers") \
+	X(errors, "of all these, those that completed with an error")               \
+	X(cancellations, "of the errors, ECANCELED")                                \
+	X(lists, "lists accepted by lio_listio")                                    \
+	X(fallbacks, "requests that a lane or the ring refused")                    \
+	X(resubmissions, "submissions repeated: short, interrupted or refused")     \
+	X(engine_depth, "most requests that the engine had at once")                \
+	X(engine_ring, "submissions by the engine to io_uring")                     \
+	X(engine_workers, "requests given to workers by the engine")                \
+	X(engine_calls, "requests done or answered at once by the engine's thread") \
+	X(engine_starts, "starts of the engine thread")                             \
+	X(engine_wakes, "wakes of a sleeping engine, or of an idle worker")         \
+	X(engine_enters, "sleeps and submissions of the engine")                    \
+	X(direct_spins, "waits for Linux AIO that ended before the thread slept")   \
+	X(inline_pauses, "pauses of inline writes, because they had slept")         \
+	X(overlap_stalls, "requests that waited for an overlapping one")            \
+	X(notify_signals, "signals queued")                                         \
+	X(notify_retries, "notifications delayed: signal queue full, or no thread") \
+	X(notify_callbacks, "SIGEV_THREAD callbacks run")
 
 enum stats_counter {
 #define X(name, description) STATS_##name,
@@ -52,9 +55,15 @@ enum stats_counter {
 
 extern _Atomic uint64_t stats_counters[STATS_NR];
 
-#define stats_add(name, n) \
-	atomic_fetch_add_explicit(&stats_counters[STATS_##name], (n), memory_order_relaxed)
-#define stats_inc(name) stats_add(name, 1)
+#define stats_inc(name) stats_inc_counter(STATS_##name)
+
+static inline void stats_inc_counter(enum stats_counter counter)
+{
+	atomic_fetch_add_explicit(&stats_counters[counter], 1, memory_order_relaxed);
+}
+
+/* The sum of several counters that follow each other. */
+uint64_t stats_sum(enum stats_counter first, enum stats_counter last);
 
 /* Only the engine thread moves this one. */
 static inline void stats_max(enum stats_counter counter, uint64_t value)

@@ -124,10 +124,7 @@ static bool complete_inline(struct request *probe, const struct sigevent *event,
 	}
 	if (submit_ahead_is_far() || !inline_perform(probe, kind, &res))
 		return false;
-	if (probe->op == OP_READ)
-		stats_inc(inline_reads);
-	else
-		stats_inc(inline_writes);
+	publish_count((enum request_op)probe->op, res, STATS_inline_reads);
 	PROBE_ISSUE(probe->cb, PROBE_INLINE);
 	PROBE_COMPLETE(probe->cb, res);
 	notify_prepare(&probe->notification, event);
@@ -227,7 +224,7 @@ static void come_back(struct request *req)
 /* What is offloaded waits for nothing else of its list.  False: it is the engine's. */
 static bool submit_offloaded(struct request *req)
 {
-	PROBE_ISSUE(req->cb, PROBE_WORKER);
+	PROBE_ISSUE(req->cb, req->copy_kind ? PROBE_COPIER : PROBE_OFFLOAD);
 	aiocb_begin(req->cb, req);
 	if (req->copy_kind ? copier_submit(req) : offload_submit(req))
 		return true;

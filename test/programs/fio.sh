@@ -161,12 +161,12 @@ counted() {
 	fi
 	[ "$backend" != glibc ] || return 0
 	was_served "$backend" "$work/err"
-	[[ $* != *--fdatasync* ]] || syncs=$(counters fsyncs offloaded_syncs)
+	[[ $* != *--fdatasync* ]] || syncs=$(counters engine_fsyncs offload_fsyncs)
 	[ "$(nr_completed)" -eq $((reads + writes + syncs)) ] ||
 		echo "fio counts $reads reads, $writes writes and $syncs syncs," \
 			"the library $(nr_completed) requests in all"
-	[ "$(counters fsyncs offloaded_syncs)" -eq "$syncs" ] ||
-		echo "the library counts $(counters fsyncs offloaded_syncs) syncs"
+	[ "$(counters engine_fsyncs offload_fsyncs)" -eq "$syncs" ] ||
+		echo "the library counts $(counters engine_fsyncs offload_fsyncs) syncs"
 	[ "$(counters errors)" -eq 0 ] || echo "$(counters errors) requests failed"
 }
 

@@ -88,6 +88,41 @@ done
 equal "RTAIO_STATS=FILE appends" "$(head -1 counters) $(grep -c 'statistics of process' counters)" \
 	"kept 3"
 
+# The first line is the sum of what follows, and its shares are those of the lanes.
+sums() {
+	awk '/^rtaio: statistics / { print NR, $0 }
+		$2 ~ /^(inline|direct|copier|offload|engine)_(reads|writes|fsyncs)$/ {
+			sub(/_.*/, "", $2)
+			lane[$2] += $3
+			total += $3
+		}
+		END {
+			printf "%d requests", total
+			split("inline direct copier offload engine", name, " ")
+			for (i = 1; i <= 5; i++)
+				if (lane[name[i]])
+					printf ", %d.%d %% %s", int(lane[name[i]] * 100 / total),
+						int(lane[name[i]] * 1000 / total) % 10, name[i]
+			print ""
+		}' "$1"
+}
+for backend in auto threads; do
+	rm -f total
+	env RTAIO_STATS="$work/total" RTAIO_BACKEND=$backend LD_PRELOAD="$library" timeout 20 ./reads file
+	equal "statistics of $backend begin with the total and the share of each lane" \
+		"$(sums total | sed -n 's/^1 .*, backend [a-z]*: //p')" "$(sums total | tail -n 1)"
+	check "requests of $backend are counted" grep -q ': [1-9][0-9]* requests, ' total
+done
+
+# The program, the manual and rtaio.h name the same counters in the same words.
+printed=$(sed -n 's/^rtaio: \([a-z_]*\)  *[0-9]*  /\1: /p' total)
+equal "the manual has each counter, in the program's words" \
+	"$(sed -n '/^.SS Statistics/,/^.SH/p' "$tree/scripts/man/rtaio.7" |
+		awk '/^\.TP 18/ { getline; name = $2; getline; print name ": " $0 }')" "$printed"
+equal "rtaio.h has the words of the program" \
+	"$(sed -n 's:^\tuint64_t \([a-z_]*\); */\* \(.*\) \*/$:\1\: \2:p' "$tree/include/rtaio.h" |
+		grep -v '^lane_' | grep -v -F -x -e "$printed")" ""
+
 # Lines of several processes do not mix: one system call appends them all.
 if strace -f -o /dev/null true 2>/dev/null; then
 	strace -f -qq -o writes -P "$work/counters" -e trace=write \
@@ -104,7 +139,7 @@ check "a program that throws its environment away keeps what was set" \
 # All 65 reads, of which 64 come after the child.
 env RTAIO_STATS="$work/vfork" LD_PRELOAD="$library" timeout 20 ./reads file vfork
 equal "a child of vfork prints nothing" "$(grep -c 'statistics of process' vfork) $(
-	awk '$2 == "completions" || $2 == "inline_reads" { nr += $3 } END { print nr }' vfork
+	awk '$2 ~ /_reads$/ { nr += $3 } END { print nr }' vfork
 )" "1 65"
 equal "an entry that is a name alone is no variable" "$(
 	env RTAIO_STATS=1 LD_PRELOAD="$library" timeout 20 ./reads file names 2>&1)" ""
@@ -144,7 +179,7 @@ else
 fi
 # The first of them go through the engine, until it has made the thread.
 check "threads serve without the engine" \
-	[ "$(counter offloaded_reads RTAIO_BACKEND=threads)" -gt 0 ]
+	[ "$(counter offload_reads RTAIO_BACKEND=threads)" -gt 0 ]
 equal "RTAIO_OFFLOAD=0 makes the engine serve all" \
-	"$(counter offloaded_reads RTAIO_BACKEND=threads RTAIO_OFFLOAD=0)" 0
+	"$(counter offload_reads RTAIO_BACKEND=threads RTAIO_OFFLOAD=0)" 0
 finish

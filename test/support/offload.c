@@ -50,7 +50,15 @@ static int run_role(void *arg)
 	return 1;
 }
 
-long count_in_role(const char *role, bool is_forced, const char *counter)
+static bool is_among(const char *names, const char *name)
+{
+	const char *at = strstr(names, name);
+	size_t length = strlen(name);
+
+	return at && (at == names || at[-1] == ' ') && (at[length] == '\0' || at[length] == ' ');
+}
+
+long count_in_role(const char *role, bool is_forced, const char *counters)
 {
 	struct play play = { .role = role, .is_forced = is_forced };
 	char path[PATH_MAX], line[256], name[64];
@@ -63,8 +71,8 @@ long count_in_role(const char *role, bool is_forced, const char *counter)
 	support_check_child(in_child_with(run_role, &play, 20000), role, __FILE__, __LINE__);
 	file = fopen(path, "r");
 	while (file && fgets(line, sizeof(line), file))
-		if (sscanf(line, "rtaio: %63s %ld", name, &value) == 2 && !strcmp(name, counter))
-			found = value;
+		if (sscanf(line, "rtaio: %63s %ld", name, &value) == 2 && is_among(counters, name))
+			found = (found < 0 ? 0 : found) + value;
 	if (file)
 		fclose(file);
 	unlink(path);

@@ -29,10 +29,10 @@ void support_check_both_ways(int (*function)(void), unsigned int deadline_ms, co
 int memory_file(void);
 
 /*
- * Run this program again with "--role" @role, and return what that counter says
- * at its end; -1 if none were left, as on glibc.
+ * Run this program again with "--role" @role, and return the sum of those counters,
+ * with spaces between their names, at its end; -1 if none were left, as on glibc.
  */
-long count_in_role(const char *role, bool is_forced, const char *counter);
+long count_in_role(const char *role, bool is_forced, const char *counters);
 
 #define BLOCK     4096
 #define NR_BLOCKS 512

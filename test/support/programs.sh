@@ -92,7 +92,7 @@ counters() {
 
 # How many requests the library has completed, in whichever lane.
 nr_completed() {
-	counters completions inline_reads inline_writes
+	counters {inline,direct,copier,offload,engine}_{reads,writes,fsyncs}
 }
 
 # was_served backend file-with-stderr: else prints what was seen.

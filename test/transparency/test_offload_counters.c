@@ -238,45 +238,45 @@ static int play_role(const char *role)
 
 /* In some run; in one the machine may have no processor for it at the time. */
 static void check_more_are_offloaded(long least, const char *role, bool is_forced,
-				     const char *counter)
+				     const char *counters)
 {
-	long count = count_in_role(role, is_forced, counter);
+	long count = count_in_role(role, is_forced, counters);
 
 	if (count < 0)
 		skip_because("nothing counts requests here");
-	eventually(count > least || (count = count_in_role(role, is_forced, counter)) > least);
+	eventually(count > least || (count = count_in_role(role, is_forced, counters)) > least);
 }
 
-static void check_is_offloaded(const char *role, bool is_forced, const char *counter)
+static void check_is_offloaded(const char *role, bool is_forced, const char *counters)
 {
-	check_more_are_offloaded(0, role, is_forced, counter);
+	check_more_are_offloaded(0, role, is_forced, counters);
 }
 
 static void test_deep_reads_are_offloaded(void **state)
 {
 	(void)state;
-	check_is_offloaded("reads", false, "offloaded_reads");
-	check_is_offloaded("reads", true, "offloaded_reads");
+	check_is_offloaded("reads", false, "copier_reads offload_reads");
+	check_is_offloaded("reads", true, "copier_reads offload_reads");
 }
 
 static void test_lone_long_transfers_are_offloaded(void **state)
 {
 	(void)state;
-	check_is_offloaded("long-writes", false, "offloaded_writes");
-	check_is_offloaded("long-reads", false, "offloaded_reads");
+	check_is_offloaded("long-writes", false, "offload_writes");
+	check_is_offloaded("long-reads", false, "copier_reads offload_reads");
 }
 
 /* Whoever learns that one is done finds the lane free for the next. */
 static void test_lone_syncs_are_offloaded(void **state)
 {
 	(void)state;
-	check_more_are_offloaded(NR_SYNCS * 19 / 20, "syncs", false, "offloaded_syncs");
+	check_more_are_offloaded(NR_SYNCS * 19 / 20, "syncs", false, "offload_fsyncs");
 }
 
 static void test_long_lists_are_shared(void **state)
 {
 	(void)state;
-	check_is_offloaded("lists", false, "offloaded_reads");
+	check_is_offloaded("lists", false, "copier_reads offload_reads");
 }
 
 static void test_cold_reads_leave_writes_to_the_caller(void **state)
@@ -288,7 +288,7 @@ static void test_cold_reads_leave_writes_to_the_caller(void **state)
 static void test_what_waits_for_a_worker_can_be_cancelled(void **state)
 {
 	(void)state;
-	check_is_offloaded("cancel", false, "offloaded_writes");
+	check_is_offloaded("cancel", false, "offload_writes");
 	check_is_offloaded("cancel", false, "cancellations");
 }
 
@@ -296,20 +296,20 @@ static void test_cancelling_amid_submissions_leaves_nothing_behind(void **state)
 {
 	(void)state;
 	check_more_are_offloaded((long)NR_RACERS * NR_RACED, "cancel-race", false,
-				 "offloaded_writes");
+				 "offload_writes");
 }
 
 /* The caller would wait for the other thread. */
 static void test_copies_that_are_waited_for_are_not_offloaded(void **state)
 {
-	long count = count_in_role("waits", false, "offloaded_writes");
+	long count = count_in_role("waits", false, "offload_writes");
 
 	(void)state;
 	if (count < 0)
 		skip_because("nothing counts requests here");
 	check_equal(count, 0);
-	check_equal(count_in_role("waits", false, "offloaded_reads"), 0);
-	check_equal(count_in_role("short-lists", false, "offloaded_reads"), 0);
+	check_equal(count_in_role("waits", false, "copier_reads offload_reads"), 0);
+	check_equal(count_in_role("short-lists", false, "copier_reads offload_reads"), 0);
 }
 
 int main(int argc, char **argv)
