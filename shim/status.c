@@ -5,12 +5,14 @@
  * A program of its own, run by "rtaio --status" with the same environment,
  * limits and confinement as the program in question, so it tries the real
  * thing: it makes a ring and an AIO context, each in a child, and drops them.
+ * The first line says whether all is well, the last ones how it would be served.
  */
 #include <errno.h>
-#include <signal.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
@@ -22,6 +24,16 @@
 #include "process.h"
 #include "uring_refusal.h"
 #include "uring_setup.h"
+
+/* What a child found.  It leaves no answer if a seccomp filter kills it. */
+static struct found {
+	struct answer {
+		bool is_there;
+		int err; /* 0: it serves */
+	} uring, libaio;
+	uint32_t features; /* of the ring */
+	uint32_t nr_entries;
+} * found; /* memory that the children share */
 
 static const char *libaio_remedy(int err)
 {
@@ -53,68 +65,74 @@ static void show_sysctl(void)
 	fclose(file);
 }
 
-static int show_io_uring(void)
+static struct answer ask_io_uring(void)
 {
 	struct uring uring;
 	int ret = uring_setup(&uring);
 
-	if (ret < 0) {
-		struct uring_refusal refusal = uring_refusal(-ret);
+	if (ret == 0) {
+		found->features = uring.features;
+		found->nr_entries = uring.ring.sq.ring_entries;
+		uring_teardown(&uring);
+	}
+	return (struct answer){ true, -ret };
+}
 
-		printf("io_uring   no    %s: %s\n                 what helps: %s\n", strerror(-ret),
-		       refusal.reason, refusal.remedy);
+static struct answer ask_libaio(void)
+{
+	return (struct answer){ true, -aio_context_open() };
+}
+
+/* In a child, since a seccomp filter may kill the process that asks. */
+static void ask(struct answer *answer, struct answer (*ask_kernel)(void))
+{
+	pid_t pid = fork();
+
+	if (pid <= 0)
+		*answer = ask_kernel();
+	if (pid == 0)
+		_exit(0);
+	waitpid(pid, NULL, 0);
+}
+
+static void show_io_uring(void)
+{
+	uint32_t features = found->features;
+
+	if (found->uring.err) {
+		struct uring_refusal refusal = uring_refusal(found->uring.err);
+
+		printf("io_uring   no    %s: %s\n                 what helps: %s\n",
+		       strerror(found->uring.err), refusal.reason, refusal.remedy);
 		show_sysctl();
-		return ret;
+	} else {
+		printf("io_uring   yes   ring %s, completions %s, %u entries, woken by %s\n",
+		       features & URING_HIDDEN       ? "without descriptor or mapping"
+		       : features & URING_REGISTERED ? "without descriptor"
+						     : "with a descriptor above 1000",
+		       features & (URING_HIDDEN | URING_DEFER) ? "on the engine thread only"
+							       : "by interruption of the engine",
+		       found->nr_entries, features & URING_FUTEX ? "futex" : "timer");
 	}
-	printf("io_uring   yes   ring %s, completions %s, %u entries, woken by %s\n",
-	       uring.features & URING_HIDDEN       ? "without descriptor or mapping"
-	       : uring.features & URING_REGISTERED ? "without descriptor"
-						   : "with a descriptor above 1000",
-	       uring.features & (URING_HIDDEN | URING_DEFER) ? "on the engine thread only"
-							     : "by interruption of the engine",
-	       uring.ring.sq.ring_entries, uring.features & URING_FUTEX ? "futex" : "timer");
-	uring_teardown(&uring);
-	return 0;
 }
 
-static int show_libaio(void)
+static void show_libaio(void)
 {
-	int ret = aio_context_open();
-
-	if (ret < 0) {
-		printf("libaio     no    %s\n                 %s\n", strerror(-ret),
-		       libaio_remedy(-ret));
-		return ret;
-	}
-	printf("libaio     yes   the kernel grants contexts of Linux AIO\n");
-	return 0;
+	if (found->libaio.err)
+		printf("libaio     no    %s\n                 what helps: %s\n",
+		       strerror(found->libaio.err), libaio_remedy(found->libaio.err));
+	else
+		printf("libaio     yes   the kernel grants contexts of Linux AIO\n");
 }
 
-enum answer { ANSWER_YES, ANSWER_NO, ANSWER_DEATH };
-
-/* In a child, since a seccomp filter may kill who asks. */
-static enum answer ask(const char *name, int (*show)(void))
+static void show(const char *name, const struct answer *answer, void (*show_answer)(void))
 {
-	int status;
-	pid_t pid;
-
-	fflush(stdout);
-	pid = fork();
-	if (pid <= 0) {
-		int ret = show();
-
-		if (pid < 0)
-			return ret < 0 ? ANSWER_NO : ANSWER_YES;
-		fflush(stdout);
-		_exit(ret < 0 ? ANSWER_NO : ANSWER_YES);
-	}
-	waitpid(pid, &status, 0);
-	if (WIFEXITED(status))
-		return (enum answer)WEXITSTATUS(status);
-	printf("%-10s no    who asks for it is killed, by a seccomp filter\n"
-	       "                 what helps: RTAIO_BACKEND=threads, which does not ask\n",
-	       name);
-	return ANSWER_DEATH;
+	if (answer->is_there)
+		show_answer();
+	else
+		printf("%-10s no    a seccomp filter kills the process that asks for it\n"
+		       "                 what helps: RTAIO_BACKEND=threads, which does not ask\n",
+		       name);
 }
 
 static void show_limits(void)
@@ -131,56 +149,75 @@ static void show_limits(void)
 	printf(", descriptors %llu\n", (unsigned long long)nofile.rlim_cur);
 }
 
-/* Which lanes there would be with the environment as it is.  False: none. */
-static bool show_choice(enum answer uring, enum answer libaio)
+static bool serves(const struct answer *answer)
 {
-	enum backend_choice choice = config.backend;
-	bool wants_ring = choice == BACKEND_AUTO || choice == BACKEND_IO_URING;
-	bool wants_direct = choice == BACKEND_AUTO || choice == BACKEND_LIBAIO;
-	bool has_ring = uring == ANSWER_YES && wants_ring;
-	bool has_direct = libaio == ANSWER_YES && wants_direct;
+	return answer->is_there && answer->err == 0;
+}
 
-	printf("\nRTAIO_BACKEND=%s: ", backend_names[choice]);
-	if (choice == BACKEND_GLIBC) {
-		printf("rtaio stands aside, glibc serves\n");
-		return true;
-	}
-	if ((uring == ANSWER_DEATH && wants_ring) || (libaio == ANSWER_DEATH && wants_direct)) {
-		printf("a program that uses asynchronous I/O would be killed here\n");
-		return false;
-	}
-	if (choice == BACKEND_INVALID || (choice == BACKEND_IO_URING && !has_ring) ||
-	    (choice == BACKEND_LIBAIO && !has_direct)) {
-		printf("cannot serve here; asynchronous I/O would fail with ENOSYS\n");
-		return false;
-	}
-	printf("these lanes, the first that fits a request serves it\n");
+/* Whether all is well, in one line.  False: asynchronous I/O would not work. */
+static bool show_verdict(bool wants_ring, bool wants_direct)
+{
+	bool lacks =
+		(wants_ring && !serves(&found->uring)) || (wants_direct && !serves(&found->libaio));
+	bool would_die =
+		(wants_ring && !found->uring.is_there) || (wants_direct && !found->libaio.is_there);
+	bool would_fail =
+		config.backend == BACKEND_INVALID || (lacks && config.backend != BACKEND_AUTO);
+
+	puts(would_die    ? "Not well: a program that uses asynchronous I/O would be killed here."
+	     : would_fail ? "Not well: what RTAIO_BACKEND asks for cannot serve here; "
+			    "asynchronous I/O would fail with ENOSYS."
+	     : config.backend == BACKEND_GLIBC ? "As asked: rtaio stands aside, glibc serves."
+	     : lacks ? "It works, but more slowly than it could: see what helps below."
+		     : "All is well.");
+	return !would_die && !would_fail;
+}
+
+/* Which lanes there would be with the environment as it is. */
+static void show_lanes(bool has_ring, bool has_direct)
+{
+	printf("\nRTAIO_BACKEND=%s: the first of these lanes that accepts a request serves it\n",
+	       backend_names[config.backend]);
 	if (config.inline_lane)
-		printf("  inline   page cache hits, files in memory, small buffered writes: in the "
-		       "call\n");
-	if (config.offload)
-		printf("  offload  copies when many requests are under way, a long transfer or sync: "
-		       "to a worker, without the engine\n");
+		printf("  inline   data in memory or in a pipe, up to 64 KiB: in the call that submits\n");
 	if (has_direct)
 		printf("  direct   O_DIRECT without notification: Linux AIO\n");
-	printf("  %-8s everything else\n", has_ring ? "ring" : "threads");
-	return true;
+	if (config.offload)
+		printf("  copier   reads from memory, many before a result is asked for: a thread "
+		       "that copies\n"
+		       "  offload  a long transfer, a sync, a write that may wait: a worker, without "
+		       "the engine\n");
+	printf("  engine   everything else: %s\n",
+	       has_ring ? "io_uring, and workers" : "worker threads");
 }
 
 int main(void)
 {
 	struct utsname kernel;
-	enum answer uring, libaio;
+	bool wants_ring, wants_direct, is_well;
 
-	signal(SIGCHLD, SIG_DFL); /* ignored, it would keep the children's answers back */
 	config_load(true);
+	wants_ring = config.backend == BACKEND_AUTO || config.backend == BACKEND_IO_URING;
+	wants_direct = config.backend == BACKEND_AUTO || config.backend == BACKEND_LIBAIO;
+	found = mmap(NULL, sizeof(*found), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+		     0);
+	if (found == MAP_FAILED) {
+		perror("rtaio-status: mmap");
+		return 2;
+	}
+	ask(&found->uring, ask_io_uring);
+	ask(&found->libaio, ask_libaio);
+	is_well = show_verdict(wants_ring, wants_direct);
 	uname(&kernel);
-	printf("rtaio %s on %s %s %s\n\n", RTAIO_VERSION, kernel.sysname, kernel.release,
+	printf("\nrtaio %s on %s %s %s\n", RTAIO_VERSION, kernel.sysname, kernel.release,
 	       kernel.machine);
-	uring = ask("io_uring", show_io_uring);
-	libaio = ask("libaio", show_libaio);
+	show("io_uring", &found->uring, show_io_uring);
+	show("libaio", &found->libaio, show_libaio);
 	printf("threads    yes   %u for files at most, one for each blocked stream\n",
 	       config.threads_max);
 	show_limits();
-	return show_choice(uring, libaio) ? 0 : 1;
+	if (is_well && config.backend != BACKEND_GLIBC)
+		show_lanes(wants_ring && serves(&found->uring),
+			   wants_direct && serves(&found->libaio));
+	return is_well ? 0 : 1;
 }

@@ -19,7 +19,7 @@ unset "${!RTAIO_@}" LD_PRELOAD
 ends() {
 	local test=$1 status=$2 pattern=$3 text actual
 	shift 3
-	text=$(timeout 20 "$@" "$tree/scripts/rtaio" --status 2>&1)
+	text=$(timeout 20 "$@" "$tree/scripts/rtaio" --status 2>&1) # begins with the verdict
 	actual=$?
 	if [ $actual -ne "$status" ]; then
 		fail "$test" "status $actual, expected $status: $text"
@@ -30,15 +30,25 @@ ends() {
 	fi
 }
 
-ends "auto serves" 0 'RTAIO_BACKEND=auto: these lanes' env
-ends "threads serve" 0 'RTAIO_BACKEND=threads: these lanes' env RTAIO_BACKEND=threads
-ends "glibc serves" 0 'rtaio stands aside, glibc serves' env RTAIO_BACKEND=glibc
-ends "a backend that nobody knows" 1 'cannot serve here' env RTAIO_BACKEND=fast
+# Whether this machine has all that auto asks for.
+verdict_of_auto() {
+	if "$tree/scripts/rtaio" --status | grep -q -E '^(io_uring|libaio) +no '; then
+		echo '^It works, but more slowly than it could: see what helps below\. '
+	else
+		echo '^All is well\. '
+	fi
+}
 
-ends "what is switched off is not among the lanes" 0 'serves it +(direct|ring|threads)' \
+ends "auto serves" 0 "$(verdict_of_auto).*RTAIO_BACKEND=auto: .*engine +everything else" env
+ends "threads serve" 0 '^All is well\. .*RTAIO_BACKEND=threads: .*engine +everything else: worker threads $' \
+	env RTAIO_BACKEND=threads
+ends "glibc serves" 0 '^As asked: rtaio stands aside, glibc serves\. ' env RTAIO_BACKEND=glibc
+ends "a backend that nobody knows" 1 ' Not well: what RTAIO_BACKEND asks for cannot serve here; .*ENOSYS\. ' env RTAIO_BACKEND=fast
+
+ends "what is switched off is not among the lanes" 0 'serves it +(direct|engine)' \
 	env RTAIO_INLINE=0 RTAIO_OFFLOAD=0
 # Who starts it may have chosen not to hear of children.
-ends "where children are ignored none counts as killed" 0 'RTAIO_BACKEND=auto: these lanes' \
+ends "where children are ignored none counts as killed" 0 'RTAIO_BACKEND=auto: ' \
 	env --ignore-signal=CHLD
 if grep -q "^io_uring   yes" <("$tree/build/rtaio-status"); then
 	ends "the ring of Linux 6.5" 0 'without descriptor or mapping.*engine thread only.*woken by timer' \
@@ -62,22 +72,22 @@ if ! "$refuse" io_uring -- true 2>/dev/null; then
 	finish
 	exit
 fi
-ends "auto does without io_uring" 0 'io_uring +no .*seccomp filter.*threads +everything else' \
+ends "auto does without io_uring" 0 '^It works, but .*io_uring +no .*seccomp filter.*engine +everything else: worker threads' \
 	"$refuse" io_uring --
 ends "a filter that kills is survived" 1 \
-	'io_uring +no +who asks for it is killed.*RTAIO_BACKEND=threads.*libaio +yes.*RTAIO_BACKEND=auto: .*would be killed' \
+	'^Not well: .*would be killed here.*io_uring +no +a seccomp filter kills .*RTAIO_BACKEND=threads.*libaio +yes' \
 	"$refuse" io_uring=kill --
 equal "without a child it asks itself" \
 	"$(env RTAIO_BACKEND=threads "$refuse" clone=EAGAIN -- "$tree/build/rtaio-status")" \
 	"$(env RTAIO_BACKEND=threads "$tree/build/rtaio-status")"
 equal "without a child a refusal is told, too" \
-	"$(env RTAIO_BACKEND=libaio "$refuse" libaio clone=EAGAIN -- "$tree/build/rtaio-status" | tail -1)" \
-	"RTAIO_BACKEND=libaio: cannot serve here; asynchronous I/O would fail with ENOSYS"
-ends "libaio does not ask for io_uring" 0 'io_uring +no +who asks.*RTAIO_BACKEND=libaio: these lanes' \
+	"$(env RTAIO_BACKEND=libaio "$refuse" libaio clone=EAGAIN -- "$tree/build/rtaio-status" | head -1)" \
+	"Not well: what RTAIO_BACKEND asks for cannot serve here; asynchronous I/O would fail with ENOSYS."
+ends "libaio does not ask for io_uring" 0 '^All is well.*io_uring +no +a seccomp filter kills.*RTAIO_BACKEND=libaio: ' \
 	env RTAIO_BACKEND=libaio "$refuse" io_uring=kill --
-ends "libaio is killed" 1 'libaio +no +who asks.*RTAIO_BACKEND=libaio: .*would be killed' \
+ends "libaio is killed" 1 '^Not well: .*would be killed here.*libaio +no +a seccomp filter kills' \
 	env RTAIO_BACKEND=libaio "$refuse" libaio=kill --
-ends "threads ask for neither" 0 'RTAIO_BACKEND=threads: these lanes' \
+ends "threads ask for neither" 0 '^All is well.*RTAIO_BACKEND=threads: ' \
 	env RTAIO_BACKEND=threads "$refuse" io_uring=kill libaio=kill --
 # The manual names the calls that a list has to allow; test_allow_list.c runs with these.
 equal "the manual lists what threads need" \
@@ -86,17 +96,17 @@ equal "the manual lists what threads need" \
 	"$(sed -n '/^static const int request_calls/,/^\/\* ---- the filter/p' \
 		"$tree/test/transparency/test_allow_list.c" | grep -o 'SYS_[a-z0-9_]*' | sed 's/SYS_//' |
 		sort -u | tr '\n' ' ')"
-ends "io_uring is refused" 1 'io_uring +no .*io_uring_disabled.*cannot serve here' \
+ends "io_uring is refused" 1 '^Not well: .*cannot serve here.*io_uring +no .*io_uring_disabled' \
 	env RTAIO_BACKEND=io_uring "$refuse" io_uring --
-ends "libaio does not need io_uring" 0 'RTAIO_BACKEND=libaio: these lanes' \
+ends "libaio does not need io_uring" 0 '^All is well.*RTAIO_BACKEND=libaio: .*direct +O_DIRECT' \
 	env RTAIO_BACKEND=libaio "$refuse" io_uring --
-ends "auto does without Linux AIO" 0 'libaio +no .*seccomp filter: allow io_setup' \
+ends "auto does without Linux AIO" 0 '^It works, but .*libaio +no .*seccomp filter: allow io_setup' \
 	"$refuse" libaio --
-ends "Linux AIO is refused" 1 'libaio +no .*allow io_setup.*cannot serve here' \
+ends "Linux AIO is refused" 1 '^Not well: .*cannot serve here.*libaio +no .*allow io_setup' \
 	env RTAIO_BACKEND=libaio "$refuse" libaio --
-ends "threads need neither" 0 'io_uring +no .*libaio +no .*RTAIO_BACKEND=threads: these lanes' \
+ends "threads need neither" 0 '^All is well.*io_uring +no .*libaio +no .*RTAIO_BACKEND=threads: ' \
 	env RTAIO_BACKEND=threads "$refuse" io_uring libaio --
-ends "auto needs neither" 0 'io_uring +no .*libaio +no .*RTAIO_BACKEND=auto: these lanes' \
+ends "auto needs neither" 0 '^It works, but .*io_uring +no .*libaio +no .*RTAIO_BACKEND=auto: ' \
 	"$refuse" io_uring libaio --
 
 # remedy interface error pattern: what helps, by name.
@@ -122,10 +132,25 @@ remedy libaio EXDEV '.*please report it'
 
 # Of a user whose locked memory nobody else counts.
 if [ "$(id -u)" -eq 0 ] && command -v setpriv >/dev/null; then
-	ends "locked memory is short" 1 'io_uring +no .*raise ulimit -l.*cannot serve here' \
+	ends "locked memory is short" 1 '^Not well: .*cannot serve here.*io_uring +no .*raise ulimit -l' \
 		env RTAIO_BACKEND=io_uring setpriv --reuid 234567 --clear-groups \
 		sh -c 'ulimit -l 0; exec "$@"' sh
 else
 	skip "locked memory is short" "only root can become a user of his own"
+fi
+# The lanes of the program, of its list of them and of rtaio.h are those of the design.
+# shellcheck disable=SC2016 # the backquotes are those of the table
+lanes=$(sed -n '/^| lane /,/^$/s/^| \([a-z]*\) (`[a-z]*\.c`) .*/\1/p' "$tree/shim/README.md" |
+	tr '\n' ' ')
+equal "the counters have the lanes of the design" \
+	"$(sed -n '/^#define STATS_COUNTERS/,/engine_fsyncs/s/.*X(\([a-z]*\)_[a-z]*, .*/\1/p' \
+		"$tree/shim/stats.h" | uniq | tr '\n' ' ')" "$lanes"
+equal "rtaio.h has the lanes of the design" \
+	"$(sed -n 's/.*uint64_t lane_\([a-z]*\);.*/\1/p' "$tree/include/rtaio.h" | tr '\n' ' ')" "$lanes"
+if "$tree/build/rtaio-status" | grep -q '^libaio *yes'; then
+	equal "--status lists the lanes of the design" \
+		"$("$tree/build/rtaio-status" | sed -n 's/^  \([a-z]*\)  *.*/\1/p' | tr '\n' ' ')" "$lanes"
+else
+	skip "--status lists the lanes of the design" "no Linux AIO here"
 fi
 finish
