@@ -138,7 +138,7 @@ if [ "$(id -u)" -eq 0 ] && command -v setpriv >/dev/null; then
 else
 	skip "locked memory is short" "only root can become a user of his own"
 fi
-# The lanes of the program, of its list of them and of rtaio.h are those of the design.
+# The lanes of the program, of its list of them, of rtaio.h and of the manual are those of the design.
 # shellcheck disable=SC2016 # the backquotes are those of the table
 lanes=$(sed -n '/^| lane /,/^$/s/^| \([a-z]*\) (`[a-z]*\.c`) .*/\1/p' "$tree/shim/README.md" |
 	tr '\n' ' ')
@@ -147,6 +147,9 @@ equal "the counters have the lanes of the design" \
 		"$tree/shim/stats.h" | uniq | tr '\n' ' ')" "$lanes"
 equal "rtaio.h has the lanes of the design" \
 	"$(sed -n 's/.*uint64_t lane_\([a-z]*\);.*/\1/p' "$tree/include/rtaio.h" | tr '\n' ' ')" "$lanes"
+equal "rtaio(7) has the lanes of the design" \
+	"$(sed -n '/^.SS How requests are executed/,/^.SH/p' "$tree/scripts/man/rtaio.7" |
+		sed -n '/^\.TP/{n;s/^\.B //p}' | tr '\n' ' ')" "$lanes"
 if "$tree/build/rtaio-status" | grep -q '^libaio *yes'; then
 	equal "--status lists the lanes of the design" \
 		"$("$tree/build/rtaio-status" | sed -n 's/^  \([a-z]*\)  *.*/\1/p' | tr '\n' ' ')" "$lanes"
