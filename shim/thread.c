@@ -19,6 +19,7 @@
 #include "raw_syscall.h"
 
 #define IOPRIO_WHO_PROCESS 1 /* linux/ioprio.h is not everywhere */
+#define IOPRIO_CLASS_UNIT  (1 << 13)
 #define SMALL_STACK_BYTES  (128u * 1024u)
 
 /*
@@ -92,6 +93,9 @@ static struct schedule schedule_of(pid_t tid)
 	schedule.policy = RAW_SYSCALL(SYS_sched_getscheduler, tid);
 	schedule.nice = 20 - RAW_SYSCALL(SYS_getpriority, PRIO_PROCESS, tid);
 	schedule.io = RAW_SYSCALL(SYS_ioprio_get, IOPRIO_WHO_PROCESS, tid);
+	/* Linux 5.10 tells a level even where no class was set, and ioprio_set refuses it there. */
+	if (schedule.io < IOPRIO_CLASS_UNIT)
+		schedule.io = 0;
 	schedule.param.sched_priority = 0;
 	RAW_SYSCALL(SYS_sched_getparam, tid, &schedule.param);
 	/* A thread may keep these to itself. */

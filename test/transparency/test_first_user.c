@@ -34,6 +34,9 @@ static void get_schedule(struct schedule *schedule)
 	schedule->policy = sched_getscheduler(0);
 	schedule->nice = getpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid));
 	schedule->io = (int)syscall(SYS_ioprio_get, 1, 0);
+	/* Without a class the level means nothing, and is 4 or 0 on Linux 5.10. */
+	if (schedule->io < 1 << 13)
+		schedule->io = 0;
 }
 
 static bool set_nice(int value)
