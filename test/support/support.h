@@ -99,8 +99,9 @@ void support_check_equal(long long actual, long long expected, const char *text,
 /*
  * How long any one wait may take: 10000, or what the program has chosen.  Where
  * RTAIO_TEST_DEADLINE_MS gives another value for the 10000, every limit is stretched
- * alike.  A test that RTAIO_TEST_XFAIL names is expected to fail, often by a wait
- * that never ends: its waits, and its children, get a second.
+ * alike if that is more, and waits are shortened if it is less.  A test that
+ * RTAIO_TEST_XFAIL names is expected to fail, often by a wait that never ends: its
+ * waits, and its children, get a second.
  */
 unsigned int default_deadline_ms(void);
 
