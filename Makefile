@@ -111,12 +111,12 @@ $(LIBRARY): $(B)/librtaio.so.$(VERSION)
 	$(Q)ln -sf librtaio.so.$(SOVERSION) $@
 
 # The same under the name and with the version nodes that old binaries ask for.
-$(LIBRT): $(SHIM_OBJS) $(B)/shim/librt_nodes.o shim/librt-$(ARCH).map Makefile
+$(LIBRT): $(SHIM_OBJS) shim/librt-$(ARCH).map Makefile
 	@mkdir -p $(@D)
 	$(say) LINK $@
 	$(Q)$(CC) $(SHIM_LDFLAGS) -Wl,-soname,librt.so.1 \
 		-Wl,--version-script=shim/librt-$(ARCH).map \
-		$(SHIM_OBJS) $(B)/shim/librt_nodes.o $(SHIM_LIBS) $(LDFLAGS) -o $@
+		$(SHIM_OBJS) $(SHIM_LIBS) $(LDFLAGS) -o $@
 
 $(STATUS): $(B)/shim/status.o $(SHIM_OBJS)
 	$(say) LINK $@
@@ -357,4 +357,4 @@ help: ## this list
 		printf "  make %-14s %s\n", t, $$2}' Makefile
 	@echo "  variables: prefix libdir DESTDIR CC CFLAGS WERROR=1 V=1 VARIANT=asan|ubsan|tsan TESTS= JOBS=2 WRAPPER="
 
--include $(SHIM_OBJS:.o=.d) $(B)/shim/status.d $(B)/shim/librt_nodes.d $(BLACK_BOX:=.d) $(UNIT_TESTS:=.d) $(SUPPORT_OBJS:.o=.d) $(FUZZ_OBJS:.o=.d)
+-include $(SHIM_OBJS:.o=.d) $(B)/shim/status.d $(BLACK_BOX:=.d) $(UNIT_TESTS:=.d) $(SUPPORT_OBJS:.o=.d) $(FUZZ_OBJS:.o=.d)

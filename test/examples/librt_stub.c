@@ -13,6 +13,8 @@ void new_lio_listio(void);
 void old_lio_listio(void);
 void timer_create(void);
 void timer_delete(void);
+void mq_open(void);
+void __mq_open_2(void);
 
 void aio_error(void)
 {
@@ -46,5 +48,13 @@ void timer_create(void)
 }
 
 void timer_delete(void)
+{
+}
+
+void mq_open(void)
+{
+}
+
+void __mq_open_2(void)
 {
 }

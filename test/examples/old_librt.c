@@ -4,7 +4,7 @@
  *
  * Such a program needs librt.so.1, and asks it for aio_read@GLIBC_2.2.5 and
  * lio_listio@GLIBC_2.4, or @GLIBC_2.2.5 if it is very old.  It may have timers
- * from there too, which rtaio must not hide.  A modern system cannot link such
+ * and message queues from there too, which rtaio must not hide.  A modern system cannot link such
  * a program any more, but for a stand-in of the old library (librt_stub.c):
  *
  *	cc -shared -fPIC -o librt.so.1 -Wl,-soname,librt.so.1 \
@@ -21,6 +21,7 @@
 #include <aio.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <mqueue.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -61,6 +62,18 @@ static int use_timer(void)
 	return timer_create(CLOCK_MONOTONIC, &event, &timer) == 0 && timer_delete(timer) == 0;
 }
 
+/* What the compiler chose with -D_FORTIFY_SOURCE since glibc 2.7. */
+mqd_t __mq_open_2(const char *name, int flags);
+
+/* There is none of that name. */
+static int use_queues(void)
+{
+	const char *name = "/rtaio-of-old-librt";
+
+	return mq_open(name, O_RDONLY) == -1 && errno == ENOENT &&
+	       __mq_open_2(name, O_RDONLY) == -1 && errno == ENOENT;
+}
+
 int main(int argc, char **argv)
 {
 	struct aiocb cbs[3], *old[] = { &cbs[1] }, *very_old[] = { &cbs[2] };
@@ -85,6 +98,7 @@ int main(int argc, char **argv)
 		return EXIT_FAILURE;
 	}
 	nr = result_of(&cbs[0]) + result_of(&cbs[1]) + result_of(&cbs[2]);
-	printf("read %zd bytes: %s; timers %s\n", nr, bytes, use_timer() ? "work" : "fail");
+	printf("read %zd bytes: %s; timers %s, queues %s\n", nr, bytes,
+	       use_timer() ? "work" : "fail", use_queues() ? "work" : "fail");
 	return close(fd) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
