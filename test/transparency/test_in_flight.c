@@ -111,6 +111,31 @@ static int cancel_each(void)
 
 TEST_OR_SKIP(test_what_a_slow_disk_has_not_begun_is_cancelled_at_once, cancel_each, 40000)
 
+/* What would overtake one in flight, or be overtaken by it, has not begun. */
+static int cancel_what_overlaps(void)
+{
+	static struct aiocb write, read;
+	char *found = direct_buffer(FIRST_SIZE);
+
+	if (!open_disk())
+		return CHILD_SKIPPED;
+	find_out();
+	frozen_stop();
+	submit_write(&cbs[0], disk, data, FIRST_SIZE, 0);
+	submit_write(&write, disk, data, FIRST_SIZE, 0);
+	submit_read(&read, disk, found, FIRST_SIZE, 0);
+	check_equal(aio_cancel(disk, &read), AIO_CANCELED);
+	check_equal(aio_cancel(disk, &write), AIO_CANCELED);
+	check_equal(outcome(&read), -ECANCELED);
+	check_equal(outcome(&write), -ECANCELED);
+	frozen_go_on();
+	check_equal(outcome(&cbs[0]), FIRST_SIZE);
+	free(found);
+	return 0;
+}
+
+TEST_OR_SKIP(test_what_overlaps_a_transfer_in_flight_has_not_begun, cancel_what_overlaps, 40000)
+
 /* ---- the end of the process ---- */
 
 static void submit_and_exit(int tell)
@@ -316,6 +341,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_what_a_slow_disk_has_not_begun_is_cancelled_at_once),
+		cmocka_unit_test(test_what_overlaps_a_transfer_in_flight_has_not_begun),
 		cmocka_unit_test(test_exit_leaves_undone_what_a_slow_disk_has_not_begun),
 		cmocka_unit_test(test_queued_transfers_keep_their_file_when_it_is_closed),
 		cmocka_unit_test(test_stopped_disk_leaves_other_files_alone),
