@@ -161,6 +161,8 @@ $(B)/test/%: test/%.c $(SUPPORT_OBJS) Makefile
 $(B)/test/unit/test_nursery: $(patsubst %,$(B)/shim/%.o,nursery pin helper spin inbox perform descriptor)
 $(B)/test/unit/test_fdqueue: $(patsubst %,$(B)/shim/%.o,fdqueue bypass filter in_flight request descriptor)
 $(B)/test/unit/test_filter: $(patsubst %,$(B)/shim/%.o,filter descriptor)
+$(B)/test/unit/test_fd_hints: $(B)/shim/fd_hints.o
+$(B)/test/unit/test_submit_ahead: $(B)/shim/submit_ahead.o
 $(B)/test/unit/test_inbox: $(B)/shim/inbox.o $(B)/shim/descriptor.o
 $(B)/test/unit/test_request: $(patsubst %,$(B)/shim/%.o,request descriptor)
 $(UNIT_TESTS): $(B)/test/unit/%: test/unit/%.c $(SUPPORT_OBJS) $(UNIT_BASE:%=$(B)/shim/%.o) Makefile

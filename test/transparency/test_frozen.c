@@ -14,12 +14,17 @@
 
 static int held;
 
-static bool start_held(const char *name)
+static bool start_held_with(const char *name, int flags)
 {
 	if (!served_start())
 		return false;
-	held = served_open(name, O_RDWR);
+	held = served_open(name, O_RDWR | flags);
 	return true;
+}
+
+static bool start_held(const char *name)
+{
+	return start_held_with(name, 0);
 }
 
 /* ---- one request that hangs ---- */
@@ -149,6 +154,33 @@ static int cancel_many(void)
 	return 0;
 }
 
+/* ---- O_DIRECT, of which more is known when the first request has begun ---- */
+
+static void *read_again(void *arg)
+{
+	submit_read(arg, held, direct_buffer(SIZE), SIZE, SIZE);
+	return NULL;
+}
+
+static int read_direct(void)
+{
+	struct aiocb again;
+
+	if (!start_held_with("held", O_DIRECT))
+		return CHILD_SKIPPED;
+	submit_read(&stuck, held, direct_buffer(SIZE), SIZE, 0);
+	eventually(served_nr_held() == 1);
+	join_thread(start_thread(read_again, &again));
+	use_aio();
+	check_equal(aio_error(&again), EINPROGRESS);
+	served_release();
+	check_equal(outcome(&stuck), SIZE);
+	check_equal(outcome(&again), SIZE);
+	return 0;
+}
+
+TEST_OR_SKIP(test_direct_reads_of_a_file_that_hangs_hold_up_no_call, read_direct, 30000)
+
 /* ---- a file that hangs where one was that never did ---- */
 
 #define NUMBER 300
@@ -220,6 +252,7 @@ int main(void)
 		cmocka_unit_test(test_aio_cancel_returns_while_a_sync_hangs),
 		cmocka_unit_test(test_close_returns_under_many_held_reads),
 		cmocka_unit_test(test_what_the_server_has_not_seen_is_cancelled),
+		cmocka_unit_test(test_direct_reads_of_a_file_that_hangs_hold_up_no_call),
 		cmocka_unit_test(test_next_file_that_hangs_holds_up_no_call),
 		cmocka_unit_test(test_next_file_of_a_range_that_hangs_holds_up_no_call),
 	};

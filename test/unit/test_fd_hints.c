@@ -1,0 +1,325 @@
+// SPDX-License-Identifier: MIT
+/*
+ * test_fd_hints.c - what is remembered of a descriptor, for how long, and what is forgotten
+ */
+#include "support.h"
+
+#include "fd_hints.h"
+#include "request.h"
+
+#define FD     5
+#define TABLE  1024 /* descriptors that far apart share a place */
+#define KIB128 131072
+
+/* The tests share the table. */
+static void forget_all(void)
+{
+	fd_hints_forget(0, ~0u);
+}
+
+/* ---- the kind ---- */
+
+static void test_kind_is_that_of_the_descriptor_and_its_flags(void **state)
+{
+	(void)state;
+	forget_all();
+	check_equal(fd_hints_recall(FD, O_RDWR), FILE_UNKNOWN);
+	fd_hints_note(FD, O_RDWR, FILE_CACHED);
+	check_equal(fd_hints_recall(FD, O_RDWR), FILE_CACHED);
+	check_equal(fd_hints_recall(FD, O_RDWR | O_DIRECT), FILE_UNKNOWN);
+	check_equal(fd_hints_recall(FD, O_RDONLY), FILE_UNKNOWN);
+	check_equal(fd_hints_recall(FD + 1, O_RDWR), FILE_UNKNOWN);
+	check_equal(fd_hints_recall(FD + TABLE, O_RDWR), FILE_UNKNOWN);
+	fd_hints_note(FD, O_RDWR, FILE_COPIED);
+	check_equal(fd_hints_recall(FD, O_RDWR), FILE_COPIED);
+}
+
+static void test_only_streams_were_streams(void **state)
+{
+	(void)state;
+	forget_all();
+	check(!fd_hints_was_stream(FD));
+	fd_hints_note(FD, O_RDWR, FILE_CACHED);
+	check(!fd_hints_was_stream(FD));
+	fd_hints_note(FD, O_RDWR, FILE_STREAM);
+	check(fd_hints_was_stream(FD));
+	check(!fd_hints_was_stream(FD + TABLE));
+}
+
+static int times_trusted(int fd)
+{
+	enum file_kind kind;
+	int nr = 0;
+
+	while (nr < 1000 && fd_hints_trust(fd, &kind))
+		nr++;
+	return nr;
+}
+
+static void test_kind_is_taken_on_trust_a_few_times(void **state)
+{
+	static const enum file_kind never[] = { FILE_OTHER, FILE_STREAM, FILE_DIRECT,
+						FILE_DIRECT_WAITING };
+	static const enum file_kind trusted[] = { FILE_MEMORY,   FILE_CACHED, FILE_ASKED,
+						  FILE_READABLE, FILE_COPIED, FILE_RING };
+	enum file_kind kind;
+
+	(void)state;
+	forget_all();
+	check_equal(times_trusted(FD), 0);
+	for (size_t i = 0; i < sizeof(never) / sizeof(*never); i++) {
+		fd_hints_note(FD, O_RDWR, never[i]);
+		check_equal(times_trusted(FD), 0);
+	}
+	for (size_t i = 0; i < sizeof(trusted) / sizeof(*trusted); i++) {
+		fd_hints_note(FD, O_RDWR, trusted[i]);
+		check(fd_hints_trust(FD, &kind));
+		check_equal(kind, trusted[i]);
+		check(!fd_hints_trust(FD + TABLE, &kind));
+		check_equal(times_trusted(FD), 14);
+		check_equal(fd_hints_recall(FD, O_RDWR), trusted[i]);
+	}
+}
+
+/* ---- misses ---- */
+
+static void miss(int nr)
+{
+	for (int i = 0; i < nr; i++)
+		fd_hints_note_read(FD, false);
+}
+
+static void test_reads_that_miss_one_after_the_other_are_missing(void **state)
+{
+	(void)state;
+	forget_all();
+	miss(3);
+	check(!fd_hints_is_missing(FD));
+	check(!fd_hints_expects_miss(FD, true));
+	fd_hints_note_read(FD, true);
+	miss(3);
+	check(!fd_hints_is_missing(FD));
+	miss(1);
+	check(fd_hints_is_missing(FD));
+	check(!fd_hints_is_missing(FD + 1));
+	fd_hints_note_read(FD, true);
+	check(!fd_hints_is_missing(FD));
+}
+
+static int nr_skipped(int nr, bool is_deep)
+{
+	int nr_expected = 0;
+
+	for (int i = 0; i < nr; i++)
+		nr_expected += fd_hints_expects_miss(FD, is_deep);
+	return nr_expected;
+}
+
+static void test_deep_reads_are_tried_now_and_then(void **state)
+{
+	(void)state;
+	forget_all();
+	miss(4);
+	/* The first one is tried, then one of sixteen. */
+	check(!fd_hints_expects_miss(FD, true));
+	check_equal(nr_skipped(15, true), 15);
+	check(!fd_hints_expects_miss(FD, true));
+	check_equal(nr_skipped(160, true), 150);
+}
+
+static void test_depth_counts_for_a_while(void **state)
+{
+	(void)state;
+	forget_all();
+	miss(4);
+	/* Reads one by one are always tried, */
+	check_equal(nr_skipped(100, false), 0);
+	/* but for those shortly after a deep one. */
+	check(fd_hints_expects_miss(FD, true));
+	check_equal(nr_skipped(14, false), 14);
+	check_equal(nr_skipped(100, false), 0);
+}
+
+static void test_hit_ends_the_expectation(void **state)
+{
+	(void)state;
+	forget_all();
+	miss(4);
+	nr_skipped(2, true);
+	fd_hints_note_read(FD, true);
+	check_equal(nr_skipped(100, true), 0);
+	miss(4);
+	check(!fd_hints_expects_miss(FD, true));
+}
+
+/* ---- requests that are withheld ---- */
+
+static unsigned sort_of(int fd, enum request_op op, size_t nbytes)
+{
+	struct request req = { .fd = fd, .op = op, .nbytes = nbytes };
+
+	return fd_hints_sort(&req);
+}
+
+static unsigned nr_withheld(unsigned sort)
+{
+	unsigned nr = 0;
+
+	while (nr < 1000000 && fd_hints_withholds(sort))
+		nr++;
+	return nr;
+}
+
+static void take(unsigned sort, int nr)
+{
+	for (int i = 0; i < nr; i++)
+		fd_hints_note_taken(sort, false);
+}
+
+static void test_sorts_are_apart(void **state)
+{
+	const unsigned sorts[] = {
+		sort_of(FD, OP_READ, 4096),  sort_of(FD, OP_READ, KIB128 + 1),
+		sort_of(FD, OP_WRITE, 4096), sort_of(FD, OP_WRITE, KIB128 + 1),
+		sort_of(FD + 1, OP_READ, 1), sort_of(FD - 1, OP_WRITE, KIB128 + 1),
+	};
+
+	(void)state;
+	for (int i = 0; i < 6; i++)
+		for (int j = 0; j < i; j++)
+			check(sorts[i] != sorts[j]);
+	check_equal(sort_of(FD, OP_READ, KIB128), sorts[0]);
+}
+
+static void test_refusals_withhold_twice_as_many_each_time(void **state)
+{
+	const unsigned sort = sort_of(FD, OP_READ, 4096), other = sort_of(FD, OP_WRITE, 4096);
+	unsigned nr = 64;
+
+	(void)state;
+	forget_all();
+	check(!fd_hints_withholds(sort));
+	for (int i = 0; i < 40; i++) {
+		fd_hints_note_refused(sort);
+		fd_hints_note_refused(sort); /* what was submitted before tells nothing new */
+		check_equal(nr_withheld(sort), nr - 1);
+		check(!fd_hints_withholds(other));
+		if (nr < 65536)
+			nr *= 2;
+	}
+}
+
+static void test_refusals_are_forgotten_one_by_one(void **state)
+{
+	const unsigned sort = sort_of(FD, OP_READ, 4096);
+
+	(void)state;
+	forget_all();
+	for (int i = 0; i < 3; i++) {
+		fd_hints_note_refused(sort);
+		nr_withheld(sort);
+	}
+	take(sort, 31);
+	fd_hints_note_refused(sort);
+	check_equal(nr_withheld(sort), 511);
+	take(sort, 32);
+	fd_hints_note_refused(sort);
+	check_equal(nr_withheld(sort), 511);
+	take(sort, 4 * 32);
+	check(fd_hints_is_watched(sort));
+	take(sort, 32);
+	check(!fd_hints_is_watched(sort));
+	fd_hints_note_refused(sort);
+	check_equal(nr_withheld(sort), 63);
+}
+
+static void test_slow_submission_is_followed_by_watched_ones(void **state)
+{
+	const unsigned sort = sort_of(FD, OP_READ, 4096);
+
+	(void)state;
+	forget_all();
+	take(sort, 1);
+	check(!fd_hints_is_watched(sort));
+	fd_hints_note_taken(sort, true);
+	take(sort, 31);
+	check(fd_hints_is_watched(sort));
+	take(sort, 1);
+	check(!fd_hints_is_watched(sort));
+	fd_hints_note_refused(sort);
+	check(fd_hints_is_watched(sort));
+}
+
+/* ---- what is forgotten ---- */
+
+/* Is all of that descriptor as if it had never been used? */
+static bool is_forgotten(int fd)
+{
+	const unsigned sort = sort_of(fd, OP_WRITE, KIB128 + 1);
+	bool is_unknown = fd_hints_recall(fd, O_RDWR) == FILE_UNKNOWN;
+
+	check_equal(fd_hints_is_missing(fd), !is_unknown);
+	check_equal(fd_hints_is_watched(sort), !is_unknown);
+	check_equal(fd_hints_withholds(sort), !is_unknown);
+	return is_unknown;
+}
+
+static void use(int fd)
+{
+	fd_hints_note(fd, O_RDWR, FILE_CACHED);
+	for (int i = 0; i < 4; i++)
+		fd_hints_note_read(fd, false);
+	fd_hints_note_refused(sort_of(fd, OP_WRITE, KIB128 + 1));
+}
+
+static void test_range_is_forgotten_and_no_more(void **state)
+{
+	(void)state;
+	forget_all();
+	for (int fd = FD - 1; fd <= FD + 3; fd++)
+		use(fd);
+	fd_hints_forget(FD, FD + 2);
+	check(!is_forgotten(FD - 1));
+	check(is_forgotten(FD) && is_forgotten(FD + 1) && is_forgotten(FD + 2));
+	check(!is_forgotten(FD + 3));
+	fd_hints_forget(FD + 3, FD + 3);
+	check(is_forgotten(FD + 3));
+}
+
+static void test_long_range_is_forgotten(void **state)
+{
+	static const unsigned lasts[] = { FD + TABLE - 1, FD + TABLE, 3 * TABLE, ~0u };
+
+	(void)state;
+	for (int i = 0; i < 4; i++) {
+		for (int fd = FD; fd < FD + TABLE; fd++)
+			use(fd);
+		fd_hints_forget(FD, lasts[i]);
+		for (int fd = FD; fd < FD + TABLE; fd++)
+			check(is_forgotten(fd));
+	}
+	use(FD - 1);
+	fd_hints_forget(FD, FD + TABLE - 2);
+	check(!is_forgotten(FD - 1));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_kind_is_that_of_the_descriptor_and_its_flags),
+		cmocka_unit_test(test_only_streams_were_streams),
+		cmocka_unit_test(test_kind_is_taken_on_trust_a_few_times),
+		cmocka_unit_test(test_reads_that_miss_one_after_the_other_are_missing),
+		cmocka_unit_test(test_deep_reads_are_tried_now_and_then),
+		cmocka_unit_test(test_depth_counts_for_a_while),
+		cmocka_unit_test(test_hit_ends_the_expectation),
+		cmocka_unit_test(test_sorts_are_apart),
+		cmocka_unit_test(test_refusals_withhold_twice_as_many_each_time),
+		cmocka_unit_test(test_refusals_are_forgotten_one_by_one),
+		cmocka_unit_test(test_slow_submission_is_followed_by_watched_ones),
+		cmocka_unit_test(test_range_is_forgotten_and_no_more),
+		cmocka_unit_test(test_long_range_is_forgotten),
+	};
+
+	return cmocka_run_group_tests_name("fd_hints", tests, NULL, NULL);
+}
