@@ -259,7 +259,7 @@ check-coverage: ## lines and branches of the library that the tests reach; reaso
 
 .PHONY: check-generated
 check-generated: all tests ## N faults made by rule, or 62, of which each must be noticed
-	@scripts/check-mutants --generated $(if $(filter command,$(origin N)),--sample $(N)) \
+	@scripts/check-mutants --generated --map $(if $(filter command,$(origin N)),--sample $(N)) \
 		$(if $(filter command,$(origin SEED)),--seed $(SEED))
 
 .PHONY: bench

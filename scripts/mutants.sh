@@ -7,10 +7,11 @@
 # directory below build/ of their own.
 
 # So many faults are tried at a time: much of their time the tests wait.
-jobs=2
+jobs=${JOBS:-2}
+CC=${CC:-gcc}
 pristine=${dir:?}/pristine
 # What waits for something that will not come need not wait long.
-export RTAIO_TEST_DEADLINE_MS=3000 RTAIO_TEST_SECONDS=1
+export RTAIO_TEST_DEADLINE_MS=5000 RTAIO_TEST_SECONDS=1
 # A fault may kill others or leave processes behind.
 confined=(unshare --pid --fork --mount-proc --kill-child)
 "${confined[@]}" true 2>/dev/null || confined=(setsid --wait)
@@ -36,11 +37,16 @@ make_tree() {
 renew_tree() {
 	rm -rf "$1/shim" "$1/build/shim"
 	cp -a "$pristine/shim" "$1" && cp -a "$pristine/build/shim" "$1/build" || exit 2
+	# What was linked with a fault is older than these.
+	touch "$1"/build/shim/*.o
 }
 
-# make_in TREE TARGET: only what changed is compiled.
+# make_in TREE TARGET [NAME=VALUE]...: only what changed is compiled.
 make_in() {
-	env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL make -C "$1" -s WERROR=0 "$2" >"$1/make.log" 2>&1
+	local tree=$1
+	shift
+	# shellcheck disable=SC2086 # a command and its arguments
+	env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL ${WRAPPER-} make -C "$tree" -s -j $jobs WERROR=0 "$@" >"$tree/make.log" 2>&1
 }
 
 # notices TREE KIND PROGRAM [TEST [NAME=VALUE]]: prints the first test with an unexpected result.
@@ -51,16 +57,18 @@ notices() {
 	case $kind in
 	unit)
 		make_in "$tree" "build/test/unit/$program" || return 2
-		RTAIO_TEST_FILTER=$test timeout -k 5 30 "${confined[@]}" "$tree/build/test/unit/$program" \
+		# shellcheck disable=SC2086 # a command and its arguments
+		RTAIO_TEST_FILTER=$test ${WRAPPER-} timeout -k 5 30 "${confined[@]}" "$tree/build/test/unit/$program" \
 			>"$results" 2>&1 </dev/null && return 1
 		echo "unit:$program:$(sed -n 's/^not ok [0-9]* - //p; s/.*\[  FAILED  \] //p' "$results" | head -n 1)"
 		;;
 	script)
-		(cd "$tree" && timeout -k 5 240 "${confined[@]}" bash "$program") >"$results" 2>&1 </dev/null && return 1
+		make_in "$tree" all || return 2
+		(cd "$tree" && ${WRAPPER-} timeout -k 5 240 "${confined[@]}" bash "$program") >"$results" 2>&1 </dev/null && return 1
 		echo "$program: $(sed -n 's/^FAIL //p' "$results" | head -n 1)"
 		;;
 	*)
-		timeout -k 5 90 env "$setting" "${confined[@]}" scripts/run-tests --library "$tree/build/librtaio.so" \
+		${WRAPPER-} timeout -k 5 90 env WRAPPER= "$setting" "${confined[@]}" scripts/run-tests --library "$tree/build/librtaio.so" \
 			--implementation "$kind" --timeout "${test_limit_s:-60}" --test "$test" --results "$results" "$program" \
 			>/dev/null 2>&1 </dev/null
 		awk -F '\t' '
@@ -99,7 +107,7 @@ in_trees() {
 	for ((job = 0; job < jobs; job++)); do
 		(
 			make_tree "$dir/tree.$job"
-			awk -v jobs=$jobs -v job=$job 'NR % jobs == job' "$dir/list" | while IFS=$'\t' read -r -a line; do
+			awk -v jobs="$jobs" -v job=$job 'NR % jobs == job' "$dir/list" | while IFS=$'\t' read -r -a line; do
 				"$@" "$dir/tree.$job" "${line[@]}"
 			done
 		) &
