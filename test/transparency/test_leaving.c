@@ -46,6 +46,28 @@ static int wait_until_alone(void)
 	return 0;
 }
 
+/* They have an hour; a time of 0 gives none. */
+static int stay_for_an_hour(void)
+{
+	struct aioinit init = { .aio_threads = 20, .aio_num = 64, .aio_idle_time = 3600 };
+
+	aio_init(&init);
+	init.aio_idle_time = 0;
+	aio_init(&init);
+	use_aio();
+	for (int i = 0; i < 100; i++) {
+		short_pause();
+		check(nr_tasks() > 1);
+	}
+	return 0;
+}
+
+static void test_idle_time_of_zero_changes_nothing(void **state)
+{
+	(void)state;
+	check_in_child(stay_for_an_hour, 60000);
+}
+
 static int end_main_thread(void)
 {
 	use_aio();
@@ -81,6 +103,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_threads_leave_after_the_idle_time),
+		cmocka_unit_test(test_idle_time_of_zero_changes_nothing),
 		cmocka_unit_test(test_process_ends_soon_after_its_main_thread),
 	};
 
