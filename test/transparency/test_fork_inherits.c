@@ -72,6 +72,50 @@ static int find_descriptors(void)
 
 TEST_IN_CHILD(test_child_has_the_descriptors_of_the_program, find_descriptors, 30000)
 
+/* ---- rings ---- */
+
+static int nr_rings(void)
+{
+	FILE *maps = fopen("/proc/self/maps", "r");
+	char line[512];
+	int nr = 0;
+
+	check(maps != NULL);
+	while (fgets(line, sizeof(line), maps))
+		nr += strstr(line, "[aio]") || strstr(line, "io_uring");
+	fclose(maps);
+	return nr;
+}
+
+/* The kernel writes to them what happens in the parent. */
+static int find_rings(void)
+{
+	int fd = direct_file(4096, 0);
+	char *buf = direct_buffer(4096);
+	pid_t pid;
+
+	if (fd < 0) {
+		printf("no O_DIRECT below build/tmp");
+		return CHILD_SKIPPED;
+	}
+	/* A library may make its rings when it knows that they are needed. */
+	for (int i = 0; i < 50; i++) {
+		check_equal(read_now(fd, buf, 4096, 0), 4096);
+		short_pause();
+	}
+	pid = fork();
+	if (!pid) {
+		check_equal(aio_cancel(fd, NULL), AIO_ALLDONE);
+		check_equal(nr_rings(), 0);
+		_exit(0);
+	}
+	check_child(pid);
+	free(buf);
+	return 0;
+}
+
+TEST_OR_SKIP(test_child_has_no_ring_of_its_parent, find_rings, 30000)
+
 /* ---- generations ---- */
 
 #define NR_GENERATIONS 12
@@ -196,6 +240,7 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_child_has_the_descriptors_of_the_program),
+		cmocka_unit_test(test_child_has_no_ring_of_its_parent),
 		cmocka_unit_test(test_generations_do_not_grow),
 		cmocka_unit_test(test_statistics_of_a_child_begin_at_zero),
 	};

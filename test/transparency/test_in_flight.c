@@ -174,6 +174,48 @@ static int end_amid_writes(void)
 
 TEST_OR_SKIP(test_exit_leaves_undone_what_a_slow_disk_has_not_begun, end_amid_writes, 40000)
 
+/* ---- a child of fork ---- */
+
+/* Submits all and cancels what has not begun. */
+static int nr_begun(void)
+{
+	int nr = 0;
+
+	submit_all();
+	for (int i = NR - 1; i >= 0; i--)
+		nr += aio_cancel(disk, &cbs[i]) != AIO_CANCELED;
+	return nr;
+}
+
+/* What is in flight is the parent's: the child may begin as much. */
+static int begin_in_a_child(void)
+{
+	int ends[2], nr_in_child, nr;
+	pid_t pid;
+
+	if (!open_disk())
+		return CHILD_SKIPPED;
+	find_out();
+	open_pipe(ends);
+	frozen_stop();
+	nr = nr_begun();
+	pid = fork();
+	check(pid >= 0);
+	if (pid == 0) {
+		nr_in_child = nr_begun();
+		check_equal(write(ends[1], &nr_in_child, sizeof(nr_in_child)), sizeof(nr_in_child));
+		_exit(0);
+	}
+	check_equal(read(ends[0], &nr_in_child, sizeof(nr_in_child)), sizeof(nr_in_child));
+	frozen_go_on();
+	wait_for_child(pid);
+	if (nr_in_child < nr / 2)
+		check_failed("the child began %d, its parent %d", nr_in_child, nr);
+	return 0;
+}
+
+TEST_OR_SKIP(test_child_begins_as_much_as_its_parent, begin_in_a_child, 40000)
+
 /* ---- a closed descriptor ---- */
 
 static atomic_bool is_closed;
@@ -343,6 +385,7 @@ int main(void)
 		cmocka_unit_test(test_what_a_slow_disk_has_not_begun_is_cancelled_at_once),
 		cmocka_unit_test(test_what_overlaps_a_transfer_in_flight_has_not_begun),
 		cmocka_unit_test(test_exit_leaves_undone_what_a_slow_disk_has_not_begun),
+		cmocka_unit_test(test_child_begins_as_much_as_its_parent),
 		cmocka_unit_test(test_queued_transfers_keep_their_file_when_it_is_closed),
 		cmocka_unit_test(test_stopped_disk_leaves_other_files_alone),
 		cmocka_unit_test(test_wait_for_a_stopped_disk_ends_in_time),
