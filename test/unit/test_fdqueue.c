@@ -139,6 +139,22 @@ static void test_barrier_waits_for_what_is_older_and_nothing_for_it(void **state
 	check_none();
 }
 
+static void test_barrier_that_ends_leaves_transfers_in_flight(void **state)
+{
+	struct request *barrier = add_file(OP_FSYNC, 0, 0);
+	struct request *write = add_file(OP_WRITE, 0, 100);
+	struct request *read = add_file(OP_READ, 50, 1);
+
+	(void)state;
+	check_next(barrier);
+	check_next(write);
+	end(barrier);
+	check_equal(queue->nr_in_flight, 1);
+	check_none();
+	end(write);
+	check_next(read);
+}
+
 static void test_file_requests_need_room(void **state)
 {
 	struct request *read = add_file(OP_READ, 0, 100);
@@ -221,6 +237,7 @@ int main(void)
 		TEST(test_reads_may_overlap),
 		TEST(test_append_covers_the_whole_file),
 		TEST(test_barrier_waits_for_what_is_older_and_nothing_for_it),
+		TEST(test_barrier_that_ends_leaves_transfers_in_flight),
 		TEST(test_file_requests_need_room),
 		TEST(test_stream_has_one_in_flight_each_way),
 		TEST(test_priority_orders_what_waits_on_a_stream),
