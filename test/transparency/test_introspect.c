@@ -7,6 +7,7 @@
 #include "transparency.h"
 
 #include <dlfcn.h>
+#include <sys/syscall.h>
 
 #include "../../include/rtaio.h"
 
@@ -208,6 +209,60 @@ static int count_in_a_child(void)
 	return 0;
 }
 
+/* ---- lanes ---- */
+
+static bool is_set_to(const char *variable, const char *value)
+{
+	const char *set = getenv(variable);
+
+	return set && strcmp(set, value) == 0;
+}
+
+static int read_cached(void)
+{
+	int file = temp_file_filled(BLOCK);
+	static char buf[BLOCK];
+
+	if (!is_there())
+		return CHILD_SKIPPED;
+	if (is_set_to("RTAIO_INLINE", "0")) {
+		printf("RTAIO_INLINE is 0");
+		return CHILD_SKIPPED;
+	}
+	for (int i = 0; i < NR_READS; i++)
+		check_equal(read_now(file, buf, BLOCK, 0), BLOCK);
+	check_equal(get_stats().lane_inline, NR_READS);
+	return 0;
+}
+
+static bool has_linux_aio(void)
+{
+	unsigned long context = 0;
+
+	return syscall(SYS_io_setup, 1, &context) == 0 && syscall(SYS_io_destroy, context) == 0;
+}
+
+/* Not the first ones: other threads find out first what file it is, and make the context. */
+static int read_direct(void)
+{
+	int file = direct_file(BLOCK, 0);
+	char *buf = direct_buffer(BLOCK);
+
+	if (!is_there())
+		return CHILD_SKIPPED;
+	if (is_set_to("RTAIO_BACKEND", "io_uring") || is_set_to("RTAIO_BACKEND", "threads")) {
+		printf("the backend has no direct lane");
+		return CHILD_SKIPPED;
+	}
+	if (file < 0 || !has_linux_aio()) {
+		printf("no O_DIRECT below build/tmp, or no Linux AIO");
+		return CHILD_SKIPPED;
+	}
+	eventually(read_now(file, buf, BLOCK, 0) == BLOCK && get_stats().lane_direct > NR_READS);
+	free(buf);
+	return 0;
+}
+
 /* A program that was compiled with an older header has fewer members, one with a newer has more. */
 static int fill_what_there_is_room_for(void)
 {
@@ -239,6 +294,8 @@ TEST_OR_SKIP(test_backend_is_glibc_where_that_serves, tell_that_it_stands_aside,
 TEST_OR_SKIP(test_counters_count_requests, count_requests, 30000)
 TEST_OR_SKIP(test_counters_count_errors, count_errors, 30000)
 TEST_OR_SKIP(test_counters_of_a_child_begin_at_zero, count_in_a_child, 30000)
+TEST_OR_SKIP(test_cached_reads_take_the_inline_lane, read_cached, 30000)
+TEST_OR_SKIP(test_direct_reads_take_the_direct_lane, read_direct, 30000)
 TEST_OR_SKIP(test_counters_fill_what_there_is_room_for, fill_what_there_is_room_for, 30000)
 
 int main(void)
@@ -250,6 +307,8 @@ int main(void)
 		cmocka_unit_test(test_counters_count_requests),
 		cmocka_unit_test(test_counters_count_errors),
 		cmocka_unit_test(test_counters_of_a_child_begin_at_zero),
+		cmocka_unit_test(test_cached_reads_take_the_inline_lane),
+		cmocka_unit_test(test_direct_reads_take_the_direct_lane),
 		cmocka_unit_test(test_counters_fill_what_there_is_room_for),
 	};
 
