@@ -49,6 +49,14 @@ static void count_pieces(void)
 	check_equal(submit_ahead_note_submitted(1), 7);
 }
 
+/* No position is 0, which stands for a request that has none. */
+static void wrap_around(void)
+{
+	check_equal(submit_ahead_note_submitted((size_t)(UINT32_MAX - 1) * PIECE_BYTES),
+		    UINT32_MAX);
+	check_equal(submit_ahead_note_submitted(1), 1);
+}
+
 static void go_on_and_on(void)
 {
 	submit_short(BURST);
@@ -130,6 +138,7 @@ static void share_a_list(void)
 }
 
 IN_A_THREAD(test_work_is_counted_in_pieces, count_pieces)
+IN_A_THREAD(test_positions_wrap_around, wrap_around)
 IN_A_THREAD(test_thread_that_asks_for_nothing_is_far_ahead, go_on_and_on)
 IN_A_THREAD(test_results_that_others_collect_count, wait_elsewhere)
 IN_A_THREAD(test_average_follows_the_distance, collect)
@@ -139,6 +148,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_work_is_counted_in_pieces),
+		cmocka_unit_test(test_positions_wrap_around),
 		cmocka_unit_test(test_thread_that_asks_for_nothing_is_far_ahead),
 		cmocka_unit_test(test_results_that_others_collect_count),
 		cmocka_unit_test(test_average_follows_the_distance),
