@@ -343,6 +343,17 @@ static void look_at_attributes(union sigval value)
 	sem_post(&called);
 }
 
+/* What malloc gives for attributes next is not zero, as it happens to be in a young process. */
+static void soil_the_heap(void)
+{
+	void *used = malloc(sizeof(pthread_attr_t));
+
+	check(used != NULL);
+	memset(used, 0xee, sizeof(pthread_attr_t));
+	__asm__ volatile("" : : "r"(used) : "memory");
+	free(used);
+}
+
 static void run_with_attributes(pthread_attr_t *attr)
 {
 	int fd = temp_file_filled(1000);
@@ -351,6 +362,7 @@ static void run_with_attributes(pthread_attr_t *attr)
 	reset_callbacks();
 	notify_by_thread(&event, look_at_attributes, NULL);
 	event.sigev_notify_attributes = attr;
+	soil_the_heap();
 	submit_notified_read(&current, fd, &event);
 	await_semaphore(&called);
 	await(&current);
