@@ -165,6 +165,7 @@ $(B)/test/unit/test_fd_hints: $(B)/shim/fd_hints.o
 $(B)/test/unit/test_submit_ahead: $(B)/shim/submit_ahead.o
 $(B)/test/unit/test_inbox: $(B)/shim/inbox.o $(B)/shim/descriptor.o
 $(B)/test/unit/test_request: $(patsubst %,$(B)/shim/%.o,request descriptor)
+$(B)/test/unit/test_waiter: $(patsubst %,$(B)/shim/%.o,waiter request aiocb descriptor)
 $(UNIT_TESTS): $(B)/test/unit/%: test/unit/%.c $(SUPPORT_OBJS) $(UNIT_BASE:%=$(B)/shim/%.o) Makefile
 	@mkdir -p $(@D)
 	$(say) TEST $<
