@@ -57,12 +57,24 @@ check "a fault that does not exist is refused" \
 
 # sample SEED N [AWK]
 sample() {
-	"${3:-awk}" -v seed="$1" -v sample="$2" -f "$generate" "$tree"/shim/*.c
+	"${3:-awk}" -v seed="$1" -v sample="$2" -f "$generate" "$tree"/shim/*.[ch]
 }
 
-nr_modules=$(awk -f "$generate" "$tree"/shim/*.c | cut -d : -f 1 | sort -u | wc -l)
-equal "a sample touches every module" "$(sample 3 70 | cut -d : -f 1 | sort -u | wc -l)" "$nr_modules"
-equal "a small sample touches a module once" "$(sample 3 30 | cut -d : -f 1 | sort | uniq -d)" ""
+# name.c and name.h are one.
+modules() {
+	cut -d : -f 1 | sed 's/[.]h$//' | sort
+}
+
+nr_modules=$(awk -f "$generate" "$tree"/shim/*.[ch] | modules | uniq | wc -l)
+equal "a sample touches every module" "$(sample 3 "$nr_modules" | modules | uniq | wc -l)" "$nr_modules"
+equal "a small sample touches a module once" "$(sample 3 30 | modules | uniq -d)" ""
+cp "$tree"/shim/*.[ch] "$work"
+sed -i 's/^#include "config.h"$/&\n\n#define NEW 7/' "$work/cancel.c"
+sed -i 's/if (atomic_load(/if (0 + atomic_load(/' "$work/waiter.c"
+rm "$work/one.c"
+equal "a change elsewhere leaves the others in the sample" \
+	"$(awk -v seed=3 -v sample=60 -f "$generate" "$work"/*.[ch] | cut -f 2- | grep -v '^\(cancel\|waiter\)[.:]' | cksum)" \
+	"$(sample 3 60 | cut -f 2- | grep -v '^\(cancel\|waiter\)[.:]' | cksum)"
 equal "a sample has as many faults as it should" "$(sample 3 200 | sort -u | wc -l)" 200
 equal "a seed gives the same sample again" "$(sample 5 40 | cksum)" "$(sample 5 40 | cksum)"
 check "another seed gives another one" [ "$(sample 5 40 | cksum)" != "$(sample 6 40 | cksum)" ]
@@ -75,7 +87,7 @@ for awk in mawk gawk; do
 done
 
 # Each entry of the list quotes code that is there, and gives a reason.
-awk -f "$generate" "$tree"/shim/*.c | awk -F '\t' '
+awk -f "$generate" "$tree"/shim/*.[ch] | awk -F '\t' '
 	function trim(s) { sub(/^[-+a-z]+[ \t]+/, "", s); return s }
 	FILENAME == "-" { known[$2 "\t" $3 "\t" $4]; next }
 	/^survivor/ { place = trim($0) }
