@@ -208,7 +208,7 @@ test-programs: all tests
 SHELL_TESTS := test/scripts/launcher.sh test/scripts/environment.sh test/scripts/privileged.sh test/scripts/completion.sh test/scripts/status.sh test/scripts/conformance.sh test/scripts/valgrind.sh test/scripts/assertions.sh test/scripts/differences.sh test/scripts/run_tests.sh test/scripts/coverage.sh test/scripts/mutants.sh \
 	test/abi/preload_old.sh test/abi/idle.sh test/abi/early.sh test/examples/run.sh
 # Longer ones, with real programs, sanitizers and the models; the longest first.
-SYSTEM_TESTS := test/programs/fio.sh scripts/check-sanitizers scripts/model test/programs/stress-ng.sh test/refused/old_kernels.sh test/programs/others.sh
+SYSTEM_TESTS := test/programs/fio.sh scripts/check-sanitizers test/mutants/sample.sh scripts/model test/programs/stress-ng.sh test/refused/old_kernels.sh test/programs/others.sh
 # Sets what is the whole machine's, so that nothing else can run meanwhile.
 MACHINE_TESTS := test/refused/run.sh
 
@@ -274,7 +274,7 @@ model: ## verify the lock-free protocols with spin
 # --- style -----------------------------------------------------------------
 
 SCRIPTS := scripts/rtaio scripts/rtaio-conformance scripts/demo scripts/check scripts/install-missing scripts/run-tests scripts/side-by-side \
-	scripts/check-layers scripts/check-exports scripts/check-assertions scripts/check-differences scripts/check-traps scripts/check-mutants scripts/check-generated scripts/mutants.sh scripts/check-coverage \
+	scripts/check-layers scripts/check-exports scripts/check-assertions scripts/check-differences scripts/check-traps scripts/check-mutants scripts/check-generated scripts/mutants.sh test/mutants/sample.sh scripts/check-coverage \
 	scripts/check-sanitizers scripts/check-compilers scripts/check-releases scripts/fuzz scripts/conformance-musl scripts/bench scripts/model .ci/run \
 	scripts/check-kernels scripts/check-ltp scripts/guest/init scripts/guest/initrd scripts/guest/images.sh scripts/guest/filesystems \
 	$(SHELL_TESTS) $(filter %.sh,$(SYSTEM_TESTS)) $(MACHINE_TESTS)
