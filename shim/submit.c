@@ -41,6 +41,7 @@ static void describe(struct request *req, struct aiocb *cb, enum request_op op)
 	req->buf = NULL;
 	req->nbytes = 0;
 	req->offset = 0;
+	req->done = 0;
 	req->copy_kind = FILE_UNKNOWN;
 	req->number = 0;
 	req->descriptor = (struct descriptor){ 0 };
