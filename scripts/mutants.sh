@@ -52,7 +52,8 @@ make_in() {
 # notices TREE KIND PROGRAM [TEST [NAME=VALUE]]: prints the first test with an unexpected result.
 # Status 1: there is none.  2: no test was run.  The KIND is a backend, "unit", or "script".
 notices() {
-	local tree=$1 kind=$2 program=$3 test=${4-} setting=${5:-RTAIO_TEST_SECONDS=1} results=$1/results
+	local tree=$1 kind=$2 program=$3 test=${4-} setting=${5:-RTAIO_TEST_SECONDS=1} results=$1/results limit_s=60
+	[ -z "$test" ] || limit_s=30
 	rm -f "$results"
 	case $kind in
 	unit)
@@ -69,7 +70,7 @@ notices() {
 		;;
 	*)
 		${WRAPPER-} timeout -k 5 90 env WRAPPER= "$setting" "${confined[@]}" scripts/run-tests --library "$tree/build/librtaio.so" \
-			--implementation "$kind" --timeout "${test_limit_s:-60}" --test "$test" --results "$results" "$program" \
+			--implementation "$kind" --timeout $limit_s --test "$test" --results "$results" "$program" \
 			>/dev/null 2>&1 </dev/null
 		awk -F '\t' '
 			$3 == "fail" || $3 == "xpass" { print $1 ":" $2 ":" $4; found = 1; exit }
