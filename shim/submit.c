@@ -110,9 +110,12 @@ static bool is_silent(const struct sigevent *event)
 static bool complete_inline(struct request *probe, const struct sigevent *event, uint32_t number,
 			    bool may_bypass)
 {
+	bool is_write = probe->op == OP_WRITE;
 	enum file_kind kind;
 	ssize_t res;
 
+	if (is_write && submit_ahead_is_far(submit_ahead_pieces(probe->nbytes) > 1))
+		return false; /* before anything is asked about the file */
 	if (!config.inline_lane || (probe->op != OP_READ && probe->op != OP_WRITE) ||
 	    !may_notify_at_once(event) || !inline_accepts(probe, &kind))
 		return false;
@@ -123,7 +126,7 @@ static bool complete_inline(struct request *probe, const struct sigevent *event,
 		probe->descriptor.has_type = true;
 		return false;
 	}
-	if (submit_ahead_is_far() || !inline_perform(probe, kind, &res))
+	if ((!is_write && submit_ahead_is_far(false)) || !inline_perform(probe, kind, &res))
 		return false;
 	publish_count((enum request_op)probe->op, res, STATS_inline_reads);
 	PROBE_ISSUE(probe->cb, PROBE_INLINE);

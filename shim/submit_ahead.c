@@ -15,6 +15,7 @@ static _Thread_local struct {
 	uint32_t submitted; /* pieces */
 	uint32_t waited;    /* of these, when a result was last asked for */
 	uint32_t elsewhere; /* nr_waits_elsewhere then */
+	bool goes_far;      /* the time before it was far */
 	uint32_t ahead;     /* average of what was submitted between a request and its collection */
 } work __attribute__((tls_model("initial-exec")));
 
@@ -50,21 +51,28 @@ void submit_ahead_note_left(int nr)
 	submit_ahead_note_wait();
 }
 
+static void end_burst(void)
+{
+	if (work.submitted != work.waited)
+		work.goes_far = work.submitted - work.waited > BURST_MAX;
+	work.waited = work.submitted;
+}
+
 void submit_ahead_note_wait(void)
 {
 	if (work.submitted == 0)
 		atomic_fetch_add_explicit(&nr_waits_elsewhere, 1, memory_order_relaxed);
-	work.waited = work.submitted;
+	end_burst();
 }
 
-bool submit_ahead_is_far(void)
+bool submit_ahead_is_far(bool is_long)
 {
 	uint32_t elsewhere = atomic_load_explicit(&nr_waits_elsewhere, memory_order_relaxed);
 
 	if (elsewhere != work.elsewhere)
-		work.waited = work.submitted;
+		end_burst();
 	work.elsewhere = elsewhere;
-	return work.submitted - work.waited > BURST_MAX;
+	return (is_long && work.goes_far) || work.submitted - work.waited > BURST_MAX;
 }
 
 unsigned submit_ahead_average(void)

@@ -45,8 +45,11 @@ void submit_ahead_note_left(int nr);
 /* [any thread] It waits for results. */
 void submit_ahead_note_wait(void);
 
-/* [submitter] Has it submitted so much without asking for a result that it wants to go on? */
-bool submit_ahead_is_far(void);
+/*
+ * [submitter] Has it submitted so much without asking for a result that it wants to go on?
+ * With what @is_long, and takes longer to copy than to hand over, also if it did so the last time.
+ */
+bool submit_ahead_is_far(bool is_long);
 
 /* [submitter] So many pieces, on the average, are submitted before a result is asked for. */
 unsigned submit_ahead_average(void);

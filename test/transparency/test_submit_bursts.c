@@ -86,6 +86,31 @@ static int burst_as_planned(void *arg)
 	return 0;
 }
 
+/* What a program did in one burst it is likely to do in the next, and long writes take time. */
+static int burst_once_more(void *arg)
+{
+	const struct plan *plan = arg;
+	size_t size = NR_LATE * plan->size;
+	int fd = temp_file(0);
+	struct gate gate;
+
+	for (int i = 0; i < NR_EARLY; i++)
+		submit_write(&cbs[i], fd, early, plan->size, (off_t)((size_t)i * plan->size));
+	for (int i = 0; i < NR_EARLY; i++)
+		check_equal(outcome(&cbs[i]), plan->size);
+	if (!gate_make(&gate, size))
+		return CHILD_SKIPPED;
+	for (size_t i = 0; i < NR_LATE; i++)
+		submit_write(&cbs[i], fd, gate.memory + i * plan->size, plan->size,
+			     (off_t)((NR_EARLY + i) * plan->size));
+	gate_await(&gate);
+	gate_open(&gate, 'x');
+	for (int i = 0; i < NR_LATE; i++)
+		check_equal(outcome(&cbs[i]), plan->size);
+	check_late(plan, fd, gate.memory);
+	return 0;
+}
+
 #define TEST_PLAN(test, ...) TEST_WITH_PLAN(test, burst_as_planned, 40000, __VA_ARGS__)
 
 TEST_PLAN(test_burst_of_long_reads_is_not_copied_in_the_calls, false, true, false, LONGEST)
@@ -96,6 +121,8 @@ TEST_PLAN(test_burst_of_reads_from_memory_is_not_copied_in_the_calls, false, fal
 TEST_PLAN(test_burst_of_writes_to_memory_is_not_copied_in_the_calls, true, false, false, BLOCK)
 TEST_PLAN(test_list_of_reads_is_not_copied_in_the_call, false, true, true, BLOCK)
 TEST_PLAN(test_list_of_writes_is_not_copied_in_the_call, true, true, true, BLOCK)
+TEST_WITH_PLAN(test_second_burst_of_long_writes_is_not_copied_at_all, burst_once_more, 40000, true,
+	       true, false, LONGEST)
 
 int main(void)
 {
@@ -108,6 +135,7 @@ int main(void)
 		cmocka_unit_test(test_burst_of_writes_to_memory_is_not_copied_in_the_calls),
 		cmocka_unit_test(test_list_of_reads_is_not_copied_in_the_call),
 		cmocka_unit_test(test_list_of_writes_is_not_copied_in_the_call),
+		cmocka_unit_test(test_second_burst_of_long_writes_is_not_copied_at_all),
 	};
 
 	return cmocka_run_group_tests_name("submit_bursts", tests, NULL, NULL);

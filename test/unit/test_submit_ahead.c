@@ -60,21 +60,21 @@ static void wrap_around(void)
 static void go_on_and_on(void)
 {
 	submit_short(BURST);
-	check(!submit_ahead_is_far());
+	check(!submit_ahead_is_far(false));
 	submit_short(1);
-	check(submit_ahead_is_far());
+	check(submit_ahead_is_far(false));
 	submit_ahead_note_wait();
-	check(!submit_ahead_is_far());
+	check(!submit_ahead_is_far(false));
 	submit_short(BURST + 1);
-	check(submit_ahead_is_far());
+	check(submit_ahead_is_far(false));
 	submit_ahead_note_collected(1);
-	check(!submit_ahead_is_far());
+	check(!submit_ahead_is_far(false));
 	submit_short(BURST + 1);
 	submit_ahead_note_collected(0); /* the result of a request without a position */
-	check(!submit_ahead_is_far());
+	check(!submit_ahead_is_far(false));
 	submit_short(BURST + 1);
 	submit_ahead_note_left(1);
-	check(!submit_ahead_is_far());
+	check(!submit_ahead_is_far(false));
 }
 
 static void submit_and_wait(void)
@@ -91,15 +91,15 @@ static void wait_only(void)
 /* A thread that collects for others counts, one that submits itself does not. */
 static void wait_elsewhere(void)
 {
-	submit_ahead_is_far();
+	submit_ahead_is_far(false);
 	submit_short(BURST + 1);
-	check(submit_ahead_is_far());
+	check(submit_ahead_is_far(false));
 	in_a_thread(submit_and_wait);
-	check(submit_ahead_is_far());
+	check(submit_ahead_is_far(false));
 	in_a_thread(wait_only);
-	check(!submit_ahead_is_far());
+	check(!submit_ahead_is_far(false));
 	submit_short(BURST + 1);
-	check(submit_ahead_is_far());
+	check(submit_ahead_is_far(false));
 }
 
 /* @distance pieces ahead, until the average stands still. */
