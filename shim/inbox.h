@@ -44,6 +44,10 @@ struct inbox {
  */
 bool inbox_push(struct inbox *inbox, struct message *first, struct message *last);
 
+/* [any thread, also in handlers] Hand over one message if others lie there.  Do they? */
+bool inbox_has_message(struct inbox *inbox);
+bool inbox_push_behind(struct inbox *inbox, struct message *message);
+
 /* [any thread] Does the receiver sleep, and nothing lies there? */
 bool inbox_rests(struct inbox *inbox);
 

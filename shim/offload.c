@@ -16,15 +16,17 @@
 #include "workers.h"
 
 #define ASK_AGAIN_NS 1000000000u /* for a worker that could not be made */
+/* Requests of one descriptor and direction: the table has room for others, too. */
+#define BURST_MAX (BYPASS_MAX / 4 * 3)
 
 static _Atomic uint64_t asked_at_ns; /* by any submitter, for a worker; 0: never */
 
-/* Is a worker idle?  If there is none at all, one is asked for. */
-static bool has_idle_worker(void)
+/* Is there a worker for @req?  If there is none at all, one is asked for. */
+static bool has_worker(const struct request *req)
 {
 	uint64_t now;
 
-	if (workers_are_idle())
+	if (workers_accept(req))
 		return true;
 	if (workers_exist())
 		return false;
@@ -70,7 +72,8 @@ static bool is_transfer_to_offload(const struct request *req)
 	if (req->op == OP_WRITE && (req->descriptor.flags & O_APPEND))
 		return false;
 	range = filter_range_of(req);
-	return needs_thread(req) && !filter_may_conflict_anywhere(&range);
+	return needs_thread(req) && filter_depth(FILTER_BYPASS, &range) < BURST_MAX &&
+	       !filter_may_conflict_anywhere(&range);
 }
 
 bool offload_accepts(struct request *req)
@@ -81,7 +84,7 @@ bool offload_accepts(struct request *req)
 	if (req->descriptor.err || !descriptor_is_file(&req->descriptor))
 		return false;
 	return (request_is_barrier(req) ? is_alone(req) : is_transfer_to_offload(req)) &&
-	       has_idle_worker();
+	       has_worker(req);
 }
 
 bool offload_submit(struct request *req)

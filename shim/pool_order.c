@@ -8,8 +8,7 @@
 
 #define SHARE 4u /* requests of one descriptor that run at once */
 
-/* The kernel lets one of them at a time into an inode; others would spin for its lock. */
-static bool locks_inode(const struct request *req)
+bool pool_order_locks_inode(const struct request *req)
 {
 	return req->op == OP_WRITE && !(req->descriptor.flags & (O_DIRECT | O_SYNC | O_DSYNC));
 }
@@ -31,7 +30,7 @@ bool pool_order_may_begin(const struct request_list *order, const struct request
 		if (earlier->fd != req->fd || is_of_closed(earlier, req))
 			continue;
 		if (earlier->pool_state == POOL_WAITING || ++nr == SHARE ||
-		    (locks_inode(req) && locks_inode(earlier)))
+		    (pool_order_locks_inode(req) && pool_order_locks_inode(earlier)))
 			return false;
 	}
 	return true;

@@ -24,6 +24,9 @@ enum pool_state {
 	POOL_RUNNING,
 };
 
+/* A buffered write: the kernel lets one at a time into an inode, others would spin for its lock. */
+bool pool_order_locks_inode(const struct request *req);
+
 /*
  * @req is in @order, oldest first, perhaps among others of other descriptors.  Have
  * all that came before it begun, and is none of them in its way?

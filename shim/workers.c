@@ -15,8 +15,14 @@
  *
  * The inbox has several receivers, one at a time, by the lock.  It is asleep
  * while a thread is idle, so that one thing holds always: whoever replaces
- * ASLEEP wakes a thread that takes everything.  Submitters add nothing while no
- * thread is idle.  test/model/pool.pml is the model.
+ * ASLEEP wakes a thread that takes everything.  Submitters add nothing to it while
+ * no thread is idle, but buffered writes to what waits for the thread that was woken.
+ *
+ * A buffered write has to wait while a thread writes to the same descriptor.  So it is left to
+ * that thread, in another inbox, and nobody is woken: a burst of writes costs no system calls.
+ * A thread says what it writes to, and looks into that inbox after it has said otherwise.
+ * Whoever pushes the first message there looks once more what is written, and else
+ * asks the engine.  test/model/pool.pml is the model.
  */
 #include "workers.h"
 
@@ -31,15 +37,19 @@
 #include "futex.h"
 #include "perform.h"
 #include "pool_order.h"
+#include "signal_mask.h"
 #include "thread.h"
 
-#define BUCKETS     256u   /* by descriptor */
-#define WORKERS_MAX 32768u /* where all are blocked; the system's limits come first */
+#define BUCKETS        256u /* by descriptor */
+#define LEFT_BYTES_MIN 16384u
+#define WORKERS_MAX    32768u /* where all are blocked; the system's limits come first */
 
 static const struct workers_events *events;
 
 static struct {
 	struct inbox inbox; /* from submitters; asleep while a thread is idle, closed without any */
+	struct inbox writes;          /* the same, for a thread that writes already; always awake */
+	_Atomic int written[BUCKETS]; /* a descriptor that a thread writes to, plus one */
 
 	pthread_mutex_t lock;               /* engine and pool threads only, all signals blocked */
 	struct request_list unbounded;      /* guarded by lock, as all below: may begin */
@@ -60,6 +70,7 @@ static struct {
 struct member {
 	uint32_t wake_value; /* of the inbox, when it was idle last */
 	pid_t tid;
+	int written;     /* guarded by the lock: what pool.written may say for it */
 	bool is_bounded; /* guarded by the lock: it runs a bounded request */
 	bool is_new;     /* guarded by the lock: it has not looked for work yet */
 };
@@ -204,20 +215,57 @@ static bool look_after_rest(void)
 	return (has_failed || is_short()) && !pool.is_watched;
 }
 
+static void add_all(struct message *message)
+{
+	struct message *next;
+
+	for (; message; message = next) {
+		next = message->next;
+		add((struct request *)message);
+	}
+}
+
 /* Take what submitters have added.  While a thread is idle the inbox stays asleep. */
 static void drain(void)
 {
-	struct message *message, *next;
 	uint32_t unused;
 
+	add_all(inbox_take(&pool.writes));
 	if (!inbox_is_open(&pool.inbox) || (pool.nr_idle > 0 && inbox_rests(&pool.inbox)))
 		return;
-	do {
-		for (message = inbox_take(&pool.inbox); message; message = next) {
-			next = message->next;
-			add((struct request *)message);
-		}
-	} while (pool.nr_idle > 0 && !inbox_fall_asleep(&pool.inbox, &unused));
+	do
+		add_all(inbox_take(&pool.inbox));
+	while (pool.nr_idle > 0 && !inbox_fall_asleep(&pool.inbox, &unused));
+}
+
+static _Atomic int *written_word(int fd)
+{
+	return &pool.written[(unsigned)fd % BUCKETS];
+}
+
+/* Another descriptor's word may be there by now: then writes to @fd go another way for a while. */
+static void stop_writing(int fd)
+{
+	int expected = fd + 1;
+
+	atomic_compare_exchange_strong(written_word(fd), &expected, 0);
+}
+
+/* @member runs @req next, or nothing.  What was left to it meanwhile is for others, too. */
+static void tell_what_is_written(struct member *member, const struct request *req)
+{
+	int fd = req && member->is_bounded && pool_order_locks_inode(req) ? req->fd : -1;
+
+	if (member->written == fd)
+		return;
+	if (member->written >= 0)
+		stop_writing(member->written);
+	if (fd >= 0)
+		atomic_store(written_word(fd), fd + 1);
+	member->written = fd;
+	/* Partner: leave_to_writer(). */
+	atomic_thread_fence(memory_order_seq_cst);
+	drain();
 }
 
 /* False: there is something to take. */
@@ -256,6 +304,7 @@ static struct request *exchange(struct member *member, struct request *done)
 		drain();
 		req = take(member);
 	} while (!req && !become_idle(member));
+	tell_what_is_written(member, req);
 	asks = look_after_rest();
 	pthread_mutex_unlock(&pool.lock);
 	if (asks)
@@ -292,7 +341,9 @@ static void finish(struct request *req)
 
 static void *worker(void *unused)
 {
-	struct member member = { .tid = (pid_t)RAW_SYSCALL(SYS_gettid), .is_new = true };
+	struct member member = { .tid = (pid_t)RAW_SYSCALL(SYS_gettid),
+				 .written = -1,
+				 .is_new = true };
 	struct request *req = NULL, *next;
 
 	thread_begin("rtaio-worker");
@@ -319,9 +370,21 @@ void workers_report(struct request *req)
 
 /* --- submitters --------------------------------------------------------------- */
 
-bool workers_are_idle(void)
+/* A short one is as soon copied as handed over, and the engine makes batches of many. */
+static bool may_be_left(const struct request *req)
 {
-	return inbox_rests(&pool.inbox);
+	return pool_order_locks_inode(req) && req->nbytes >= LEFT_BYTES_MIN;
+}
+
+static bool has_writer(const struct request *req)
+{
+	return may_be_left(req) && atomic_load(written_word(req->fd)) == req->fd + 1;
+}
+
+bool workers_accept(const struct request *req)
+{
+	return has_writer(req) || inbox_rests(&pool.inbox) ||
+	       (may_be_left(req) && inbox_has_message(&pool.inbox));
 }
 
 bool workers_exist(void)
@@ -329,9 +392,32 @@ bool workers_exist(void)
 	return inbox_is_open(&pool.inbox);
 }
 
+/*
+ * The first in the inbox must be seen: no handler comes in between that could jump out.
+ * Those behind it are seen with it.  Once pushed, the record may be another request's.
+ */
+static bool leave_to_writer(struct request *req)
+{
+	int fd = req->fd;
+	uint64_t old;
+
+	if (!has_writer(req))
+		return false;
+	if (inbox_push_behind(&pool.writes, &req->message))
+		return true;
+	old = signals_block(ALL_SIGNALS);
+	inbox_push(&pool.writes, &req->message, &req->message);
+	/* Partner: tell_what_is_written(), which changes the word before it looks into the inbox. */
+	if (atomic_load(written_word(fd)) != fd + 1)
+		engine_ask(ENGINE_ASK_WORKERS);
+	signals_set(old);
+	return true;
+}
+
 bool workers_offer(struct request *req)
 {
-	return inbox_push_to_rest(&pool.inbox, &req->message);
+	return leave_to_writer(req) || inbox_push_to_rest(&pool.inbox, &req->message) ||
+	       (may_be_left(req) && inbox_push_behind(&pool.inbox, &req->message));
 }
 
 /* --- the engine --------------------------------------------------------------- */
@@ -377,6 +463,7 @@ bool workers_withdraw(struct request *req, uint32_t generation)
 void workers_detach(struct request *req, uint32_t generation)
 {
 	pthread_mutex_lock(&pool.lock);
+	stop_writing(req->fd);
 	drain();
 	if (request_generation(req) == generation && !req->detached_at)
 		req->detached_at = bypass_stamp();
@@ -440,6 +527,7 @@ void workers_start(const struct workers_events *events_)
 	pthread_mutex_init(&pool.lock, NULL);
 	inbox_forget(&pool.inbox);
 	pool.inbox.wakes_one = true;
+	inbox_open(&pool.writes);
 	TAILQ_INIT(&pool.unbounded);
 	TAILQ_INIT(&pool.bounded);
 	for (unsigned i = 0; i < BUCKETS; i++)

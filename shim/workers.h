@@ -21,10 +21,13 @@ struct workers_events {
 	void (*offloaded)(struct request *req);
 };
 
-/* [any thread] Is a thread idle, so that workers_offer() may succeed? */
-bool workers_are_idle(void);
+/*
+ * [any thread] Would workers_offer() take @req?  If a thread is idle; a buffered write also while
+ * one has just been woken, or writes to the same file, so that @req has to wait for it.
+ */
+bool workers_accept(const struct request *req);
 
-/* [submitter, also in handlers] Perform @req, which bypasses the engine, if one is idle. */
+/* [submitter, also in handlers] Perform @req, which bypasses the engine.  False: it was not taken. */
 bool workers_offer(struct request *req);
 
 /* [any thread] Is there a thread at all? */

@@ -3,14 +3,16 @@
  * pool.pml - a pool of threads that several receive for (workers.c, inbox.c,
  * offload.c)
  *
- *	submitter		workers_offer(): inbox_push_to_rest(); what is
- *				refused comes to the engine
+ *	submitter		workers_offer(): leave_to_writer(), inbox_push_behind();
+ *				inbox_push_to_rest(); what is refused comes to the
+ *				engine
  *	thread			worker()
  *	  exchange:		exchange(), become_idle()
  *	  wait:			wait_for_work()
  *	engine			workers_submit(), workers_withdraw(), take_back();
  *				workers_provide(): workers_tick()
  *	drain, take		drain(), take()
+ *	tell_what_is_written	tell_what_is_written()
  *	provide_thread		provide_thread(), first_takeable(), add_thread();
  *				look_after_rest(), workers_are_awaited()
  *
@@ -19,8 +21,8 @@
  *
  *	submitter			thread, with the lock
  *	ASLEEP: replace it, wake one	take all there is in the inbox
- *	else: to the engine		nothing: read the wake word; ASLEEP, or make it
- *					    so; unlock, sleep on the word
+ *	messages: add a write		nothing: read the wake word; ASLEEP, or make it
+ *	else: to the engine		    so; unlock, sleep on the word
  *
  * While a thread is idle the inbox stays asleep, and only then. A thread that has
  * slept for long looks once more, with the lock, before it leaves, and the last one
@@ -28,24 +30,35 @@
  * the next. Threads cannot always be made; the engine, which ticks only while it has
  * seen that something waits, tries again: who cannot make one tells it.
  *
- * In the beginning a thread runs a request. Two more come: one ends, and one runs for
- * ever. The engine takes one back. Left out: bounds, growth and order.
+ * A write is left to the thread that writes already, in an inbox that is never asleep.
+ * The thread changes the word that says so, and then looks into that inbox. Who pushes
+ * the first message there then reads the word once more, and asks the engine if it has
+ * changed; the others need not.
+ *
+ * In the beginning a thread runs a write. Two requests more come: a write, and one that
+ * runs for ever; or two writes, while no thread leaves, all can be made, and the engine
+ * takes nothing back (BEHIND). Left out: bounds, growth and order.
  *
  * Proved: every request that was accepted is taken, once, or withdrawn, never both,
  * though the long one may hold any thread; no wake is lost; the inbox is asleep or has
  * messages whenever a thread is idle and the lock is free, and is not asleep when none
  * is.
+ * config: -DBEHIND
+ * BROKEN_NO_SECOND_LOOK: -DBEHIND
  */
 
 #define NR_THREADS	2
 #define LONG		4	/* bits */
-#define NEXT_OF(q)	((q) & LONG -> LONG : ((q) & 1 -> 1 : 2))
+#define WRITES		(1 | 2 | 8)
+#define NEXT_OF(q)	((q) & LONG -> LONG : ((q) & 1 -> 1 : ((q) & 2 -> 2 : 8)))
 
 #define EMPTY		0
 #define ASLEEP		64
 #define CLOSED		128
 
 byte head = CLOSED;
+byte left;			/* messages, for the thread that writes */
+bool is_written;
 bool is_bumped[NR_THREADS];	/* the wake word differs from what the thread has read */
 bool is_asleep[NR_THREADS];	/* on that futex */
 
@@ -60,7 +73,11 @@ bool is_asked;			/* the message lies in the engine's inbox */
 bool is_watched;		/* the engine ticks */
 
 /* What may still happen. */
+#ifdef BEHIND
+byte nr_timeouts = 0, nr_failures = 0, nr_withdrawals = 0;
+#else
 byte nr_timeouts = 1, nr_failures = 1, nr_withdrawals = 1;
+#endif
 
 /* Steps that only other holders of the lock could see are one with their neighbours. */
 #define LOCK	!is_locked -> is_locked = true
@@ -85,6 +102,7 @@ inline wake_one()
 /* With the lock held, as all below. */
 inline drain()
 {
+	atomic { queued = queued | left; left = 0 };
 	if
 	:: head == CLOSED
 #ifdef BROKEN_LEFT_ASLEEP
@@ -153,13 +171,59 @@ inline provide_thread()
 	fi
 }
 
+/* Of what is queued there after it a thread may take part, or be woken for it. */
+inline tell_what_is_written()
+{
+	if
+	:: is_writing != ((mine & WRITES) != 0) ->
+#ifdef BROKEN_LOOK_BEFORE_TOLD
+		drain();
+		is_written = !is_writing;
+		is_writing = !is_writing
+#else
+		is_written = !is_writing;
+		is_writing = !is_writing;
+		drain()
+#endif
+	:: else
+	fi
+}
+
 proctype submitter(byte m)
 {
+	/* leave_to_writer() */
+	if
+	:: (m & WRITES) && is_written ->
+		atomic {
+			accepted = accepted | m;
+			if
+			:: left ->
+				left = left | m;	/* inbox_push_behind() */
+				goto out
+			:: else ->
+				left = m
+			fi
+		};
+#ifndef BROKEN_NO_SECOND_LOOK
+		atomic {
+			if
+			:: !is_written -> is_asked = true
+			:: else
+			fi
+		};
+#endif
+		goto out
+	:: else
+	fi;
+
 	/* inbox_push_to_rest() */
 	atomic {
 		accepted = accepted | m;
 		if
 		:: head == ASLEEP -> head = m
+		:: (m & WRITES) && head != EMPTY && head < ASLEEP ->
+			head = head | m;	/* inbox_push_behind() */
+			goto out
 		:: else -> for_engine = for_engine | m; goto out
 		fi
 	};
@@ -169,7 +233,7 @@ out:	skip
 
 proctype thread(byte t, mine)
 {
-	bool is_over, has_failed, asks, is_new = mine == 0;
+	bool is_over, has_failed, asks, is_new = mine == 0, is_writing = mine != 0;
 
 end:	atomic { is_made[t] -> is_made[t] = false };
 
@@ -189,6 +253,7 @@ exchange:
 			assert(!(taken & mine) && !(withdrawn & mine));
 			taken = taken | mine
 		};
+		tell_what_is_written();
 		provide_thread();
 		atomic {
 			asks = has_failed && !is_watched;
@@ -203,11 +268,19 @@ exchange:
 #endif
 		atomic {
 			if
-			:: head == ASLEEP || head == EMPTY -> head = ASLEEP; nr_idle++; unlock(); break
-			:: else
+			:: head == ASLEEP || head == EMPTY -> head = ASLEEP; nr_idle++
+			:: else -> goto again
 			fi
 		};
-		drain()
+		tell_what_is_written();
+		provide_thread();
+		atomic {
+			asks = has_failed && !is_watched;
+			has_failed = false;
+			unlock();
+			break
+		};
+again:		drain()
 	od;
 #ifndef BROKEN_FAILURE_UNTOLD
 	atomic { is_asked = is_asked || asks; asks = false };
@@ -260,7 +333,7 @@ active proctype engine()
 end:	do
 	:: atomic { for_engine && !is_locked ->
 		is_locked = true;
-		m = (for_engine & 1 -> 1 : (for_engine & 2 -> 2 : 4));
+		m = NEXT_OF(for_engine);
 		for_engine = for_engine & ~m
 	};
 		drain();
@@ -298,7 +371,10 @@ end:	do
 		nr_withdrawals--; is_locked = true };
 		drain();
 		atomic {
-			m = (accepted & 1 -> 1 : (accepted & 2 -> 2 : 4));
+			if
+			:: m = 2
+			:: m = LONG
+			fi;
 			if
 			:: queued & m -> queued = queued & ~m; withdrawn = withdrawn | m
 			:: else
@@ -326,8 +402,13 @@ init
 		is_made[0] = true;
 		taken = 1;
 		accepted = 1;
+		is_written = true;
 		run submitter(2);
+#ifdef BEHIND
+		run submitter(8);
+#else
 		run submitter(4);
+#endif
 		run thread(0, 1);
 		run thread(1, 0)
 	}

@@ -5,6 +5,7 @@
  * A program of its own does one thing often, and the counters that rtaio leaves
  * at its end are looked at.  On a file in memory nothing depends on the disk.
  */
+#include "gate.h"
 #include "offload.h"
 
 #include <stdatomic.h>
@@ -206,6 +207,27 @@ static void cancel_in_submission(void)
 	free(buf);
 }
 
+#define NR_BEHIND 256
+
+static void write_behind_one_that_waits(void)
+{
+	static struct aiocb cbs[NR_BEHIND], first;
+	char *buf = calloc(1, RACED_SIZE);
+	int fd = memory_file();
+	struct gate gate;
+
+	check(gate_make(&gate, RACED_SIZE));
+	submit_write(&first, fd, gate.memory, RACED_SIZE, 0);
+	gate_await(&gate);
+	for (int i = 0; i < NR_BEHIND; i++)
+		submit_write(&cbs[i], fd, buf, RACED_SIZE, (off_t)(i + 1) * RACED_SIZE);
+	gate_open(&gate, 'x');
+	check_equal(outcome(&first), RACED_SIZE);
+	for (int i = 0; i < NR_BEHIND; i++)
+		check_equal(outcome(&cbs[i]), RACED_SIZE);
+	free(buf);
+}
+
 static int play_role(const char *role)
 {
 	/* A failed check ends the program, and nobody else. */
@@ -231,6 +253,8 @@ static int play_role(const char *role)
 		cancel_often();
 	else if (!strcmp(role, "cancel-race"))
 		cancel_in_submission();
+	else if (!strcmp(role, "writes-behind"))
+		write_behind_one_that_waits();
 	else
 		return 1;
 	return 0;
@@ -292,6 +316,19 @@ static void test_what_waits_for_a_worker_can_be_cancelled(void **state)
 	check_is_offloaded("cancel", false, "cancellations");
 }
 
+/* They would have to wait in any case, and nobody is woken only to find that out. */
+static void test_burst_of_writes_is_left_to_the_thread_that_writes(void **state)
+{
+	struct gate gate;
+
+	(void)state;
+	if (!gate_make(&gate, BLOCK))
+		skip();
+	gate_open(&gate, 'x');
+	check_more_are_offloaded(NR_BEHIND - 1, "writes-behind", false, "offloaded_writes");
+	check(count_in_role("writes-behind", false, "engine_wakes") < NR_BEHIND / 4);
+}
+
 static void test_cancelling_amid_submissions_leaves_nothing_behind(void **state)
 {
 	(void)state;
@@ -321,6 +358,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_long_lists_are_shared),
 		cmocka_unit_test(test_cold_reads_leave_writes_to_the_caller),
 		cmocka_unit_test(test_what_waits_for_a_worker_can_be_cancelled),
+		cmocka_unit_test(test_burst_of_writes_is_left_to_the_thread_that_writes),
 		cmocka_unit_test(test_cancelling_amid_submissions_leaves_nothing_behind),
 		cmocka_unit_test(test_copies_that_are_waited_for_are_not_offloaded),
 	};
