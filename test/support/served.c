@@ -152,8 +152,10 @@ static void reply_attributes(const struct fuse_in_header *in)
 
 static void reply_open(const struct fuse_in_header *in)
 {
-	struct fuse_open_out out = { .open_flags = FOPEN_NOFLUSH };
+	struct fuse_open_out out = { 0 };
 
+	if (!strstr(name_of(in->nodeid), "flushed"))
+		out.open_flags |= FOPEN_NOFLUSH;
 	if (!strstr(name_of(in->nodeid), "cached"))
 		out.open_flags |= FOPEN_DIRECT_IO;
 	reply(in->unique, 0, &out, sizeof(out));
@@ -219,6 +221,7 @@ static void serve_request(void)
 	case FUSE_READ:
 	case FUSE_WRITE:
 	case FUSE_FSYNC:
+	case FUSE_FLUSH:
 		serve_transfer(in, arg);
 		break;
 	case FUSE_RELEASE:

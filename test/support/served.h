@@ -6,7 +6,7 @@
  * by their first lookup.  It stands for a hung server and for a dead disk:
  * reads, writes and syncs of files whose name begins with "held" get no answer
  * until served_release(), but for syncs of those with "synced" in their name.  Files have no page cache unless their name has "cached" in
- * it, and close() asks nobody.
+ * it, and close() asks nobody unless it has "flushed".
  */
 #ifndef RTAIO_TEST_SERVED_H
 #define RTAIO_TEST_SERVED_H

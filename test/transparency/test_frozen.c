@@ -8,6 +8,7 @@
 #include "served.h"
 
 #include <sys/mman.h>
+#include <sys/socket.h>
 
 #define SIZE    4096
 #define NR_MANY 40
@@ -181,6 +182,72 @@ static int read_direct(void)
 
 TEST_OR_SKIP(test_direct_reads_of_a_file_that_hangs_hold_up_no_call, read_direct, 30000)
 
+/* ---- files that nobody can close ---- */
+
+#define NR_OVERLAPPING 4
+
+static struct aiocb overlapping[2][NR_OVERLAPPING];
+
+/* Of these the first has begun, and the others wait for it. */
+static int hang_in_overlapping(const char *name, struct aiocb cbs[NR_OVERLAPPING])
+{
+	unsigned int nr_before = served_nr_held();
+	int fd = served_open(name, O_RDWR);
+
+	for (int i = 0; i < NR_OVERLAPPING; i++)
+		submit_write(&cbs[i], fd, buf, SIZE, 0);
+	eventually(served_nr_held() > nr_before);
+	return fd;
+}
+
+static void *replace(void *fd)
+{
+	check_equal(dup2(STDIN_FILENO, *(int *)fd), *(int *)fd);
+	return NULL;
+}
+
+static void check_close_under_read(void)
+{
+	struct timeval timeout = { .tv_sec = 600 };
+	char byte = 0;
+	int fds[2];
+
+	open_socketpair(fds, SOCK_STREAM);
+	check_equal(setsockopt(fds[0], SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)), 0);
+	submit_read(&stuck, fds[0], &byte, 1, 0);
+	eventually(others_are_asleep());
+	join_thread(start_thread(replace, &fds[0]));
+	check_equal(aio_error(&stuck), EINPROGRESS);
+	write_fully(fds[1], "x", 1);
+	check_equal(outcome(&stuck), 1);
+	check_equal(byte, 'x');
+}
+
+/*
+ * Whoever has a copy of the descriptors, and closes those of it, waits for the server.  These calls
+ * do not, and none of their requests gets lost.
+ */
+static int close_beside_what_cannot_be(void)
+{
+	int first, second;
+
+	if (!served_start())
+		return CHILD_SKIPPED;
+	served_open("held-flushed", O_RDWR);
+	first = hang_in_overlapping("held-1", overlapping[0]);
+	second = hang_in_overlapping("held-2", overlapping[1]);
+	join_thread(start_thread(replace, &first));
+	join_thread(start_thread(replace, &second));
+	served_release();
+	for (int i = 0; i < NR_OVERLAPPING; i++) {
+		check_equal(outcome(&overlapping[0][i]), SIZE);
+		check_equal(outcome(&overlapping[1][i]), SIZE);
+	}
+	check_close_under_read();
+	use_aio_briefly();
+	return 0;
+}
+
 /* ---- a file that hangs where one was that never did ---- */
 
 #define NUMBER 300
@@ -237,6 +304,8 @@ TEST_OR_SKIP(test_next_file_that_hangs_holds_up_no_call, replace_one, 30000)
 TEST_OR_SKIP(test_next_file_of_a_range_that_hangs_holds_up_no_call, replace_range, 30000)
 
 TEST_OR_SKIP(test_close_returns_under_many_held_reads, close_under_many, 30000)
+TEST_OR_SKIP(test_close_returns_beside_a_file_that_nobody_can_close, close_beside_what_cannot_be,
+	     30000)
 TEST_OR_SKIP(test_what_the_server_has_not_seen_is_cancelled, cancel_many, 30000)
 
 int main(void)
@@ -251,6 +320,7 @@ int main(void)
 		cmocka_unit_test(test_aio_cancel_returns_while_a_write_hangs),
 		cmocka_unit_test(test_aio_cancel_returns_while_a_sync_hangs),
 		cmocka_unit_test(test_close_returns_under_many_held_reads),
+		cmocka_unit_test(test_close_returns_beside_a_file_that_nobody_can_close),
 		cmocka_unit_test(test_what_the_server_has_not_seen_is_cancelled),
 		cmocka_unit_test(test_direct_reads_of_a_file_that_hangs_hold_up_no_call),
 		cmocka_unit_test(test_next_file_that_hangs_holds_up_no_call),
