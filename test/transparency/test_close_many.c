@@ -286,6 +286,48 @@ static int close_high_range(void)
 
 TEST_OR_SKIP(test_requests_survive_a_range_of_high_descriptors, close_high_range, 60000)
 
+/* More at once than the library remembers. */
+static int close_very_many(void)
+{
+	enum { NR = 1100, LOWEST = 3000 };
+	static struct aiocb cbs[NR];
+	static char bytes[NR];
+	static int writers[NR];
+	int other = other_file(), fds[2];
+	struct rlimit limit;
+	char byte = 0;
+
+	check_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	if (limit.rlim_max < LOWEST + NR) {
+		printf("no descriptors above 4000 here");
+		return CHILD_SKIPPED;
+	}
+	set_soft_limit(RLIMIT_NOFILE, LOWEST + NR);
+	signal(SIGPIPE, SIG_IGN);
+	for (int i = 0; i < NR; i++) {
+		open_pipe(fds);
+		place_file(LOWEST + i, fds[0]);
+		close(fds[0]);
+		writers[i] = fds[1];
+		submit_read(&cbs[i], LOWEST + i, &bytes[i], 1, 0);
+	}
+	close_range_if_open(LOWEST, ~0U);
+	for (int i = 0; i < NR; i++)
+		place_file(LOWEST + i, other);
+	for (int i = 0; i < NR; i++) {
+		ssize_t res;
+
+		check(write(writers[i], "s", 1) == 1 || errno == EPIPE);
+		res = outcome(&cbs[i]);
+		check(res == -ECANCELED || (res == 1 && bytes[i] == 's'));
+		check_equal(read_now(LOWEST + i, &byte, 1, 0), 1);
+		check_equal(byte, 'o');
+	}
+	return 0;
+}
+
+TEST_OR_SKIP(test_very_many_descriptors_are_closed_at_once, close_very_many, 60000)
+
 #define TEST_WAY(name, index)                                                   \
 	static int close_under_deep_##name(void)                                \
 	{                                                                       \
@@ -321,6 +363,7 @@ int main(void)
 		cmocka_unit_test(test_stream_requests_survive_a_range_that_begins_with_theirs),
 		cmocka_unit_test(test_stream_requests_survive_a_range_whose_last_they_have),
 		cmocka_unit_test(test_requests_survive_a_range_of_high_descriptors),
+		cmocka_unit_test(test_very_many_descriptors_are_closed_at_once),
 	};
 
 	return cmocka_run_group_tests_name("close_many", tests, NULL, NULL);
