@@ -149,6 +149,31 @@ static int parent_waits(void)
 	return 0;
 }
 
+/* Blocks that say so by accident, as garbage does: nobody has them, and nobody hangs. */
+static int hold_blocks_of_nobody(void)
+{
+	static const int garbage[] = { 0, 0x5a, 0xff };
+	struct aiocb nobodys;
+	struct timespec timeout = { .tv_nsec = 10000000 };
+	const struct aiocb *list[] = { &nobodys };
+
+	use_aio_briefly();
+	open_pipe(fds);
+	for (int i = 0; i < 3; i++) {
+		memset(&nobodys, garbage[i], sizeof(nobodys));
+		nobodys.aio_fildes = fds[0];
+		nobodys.__error_code = EINPROGRESS;
+		check(aio_cancel(fds[0], &nobodys) != AIO_CANCELED);
+		check_equal(aio_error(&nobodys), EINPROGRESS);
+		if (aio_suspend(list, 1, &timeout) < 0)
+			check_equal(errno, EAGAIN);
+	}
+	use_aio_briefly();
+	return 0;
+}
+
+TEST_IN_CHILD(test_blocks_of_nobody_hold_up_nobody, hold_blocks_of_nobody, 15000)
+
 static int child_does(void *arg)
 {
 	void (*function)(void) = *(void (**)(void))arg;
@@ -215,6 +240,7 @@ int main(void)
 		cmocka_unit_test(test_child_waits_for_a_request_of_its_own),
 		cmocka_unit_test(test_parent_sleeps_while_its_child_has_a_block),
 		cmocka_unit_test(test_end_of_a_shared_block_is_seen),
+		cmocka_unit_test(test_blocks_of_nobody_hold_up_nobody),
 	};
 
 	return cmocka_run_group_tests_name("foreign_block", tests, NULL, NULL);
