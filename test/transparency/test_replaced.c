@@ -12,6 +12,7 @@
 #include <linux/io_uring.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
@@ -150,6 +151,70 @@ static int files_of_closed_descriptors(void)
 	return 0;
 }
 
+/* On a file system of its own, so that the first file of each has the same inode number. */
+static int file_on_new_tmpfs(int value)
+{
+	char dir[PATH_MAX], path[PATH_MAX + 8];
+	char *data = direct_buffer(NR_READS * SIZE);
+	int fd = -1;
+
+	snprintf(dir, sizeof(dir), "%s/tmpfs.%d", temp_dir(), (int)getpid());
+	snprintf(path, sizeof(path), "%s/file", dir);
+	check_equal(mkdir(dir, 0700), 0);
+	if (mount("rtaio-test", dir, "tmpfs", MS_NOSUID | MS_NODEV, NULL) == 0) {
+		fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+		check_equal(umount2(dir, MNT_DETACH), 0);
+		memset(data, value, NR_READS * SIZE);
+		write_fully(fd, data, NR_READS * SIZE);
+	}
+	check_equal(rmdir(dir), 0);
+	free(data);
+	return fd;
+}
+
+static bool have_one_inode_number(int file, int other)
+{
+	struct stat st, st_other;
+
+	return fstat(file, &st) == 0 && fstat(other, &st_other) == 0 &&
+	       st.st_ino == st_other.st_ino && st.st_dev != st_other.st_dev;
+}
+
+static int files_with_one_inode_number(void)
+{
+	int fd = file_on_new_tmpfs('1'), other = file_on_new_tmpfs('2');
+	struct aiocb cbs[NR_READS];
+	struct gate gate;
+	ssize_t res;
+
+	/* Read at the first use of AIO: a read of memory that is not there would wait in the call. */
+	setenv("RTAIO_INLINE", "0", 1);
+	setenv("RTAIO_OFFLOAD", "0", 1);
+	if (!have_one_inode_number(fd, other)) {
+		printf("no two file systems that count alike can be mounted");
+		return CHILD_SKIPPED;
+	}
+	if (!gate_make(&gate, NR_READS * SIZE))
+		return CHILD_SKIPPED;
+	note_open();
+	for (int i = 0; i < NR_READS; i++)
+		submit_read(&cbs[i], fd, gate.memory + i * SIZE, SIZE, i * SIZE);
+	gate_await(&gate);
+	check_equal(close(fd), 0);
+	note_foreign();
+	replace_foreign(other);
+	gate_open(&gate, 'g');
+	for (int i = 0; i < NR_READS; i++) {
+		res = outcome(&cbs[i]);
+		check(res == SIZE || res == -ECANCELED || res == -EBADF);
+		for (int j = 0; res == SIZE && j < SIZE; j++)
+			check_equal(gate.memory[i * SIZE + j], '1');
+	}
+	end_aio();
+	check_still_there(other);
+	return 0;
+}
+
 static int reads_stay_fast(void)
 {
 	uint64_t ns, best = UINT64_MAX;
@@ -262,6 +327,8 @@ static void check_masked(int (*function)(void), const char *text)
 
 TEST_MASKED(test_files_in_place_of_descriptors_stay_open, files_stay_open)
 TEST_MASKED(test_files_of_closed_descriptors_are_not_mistaken, files_of_closed_descriptors)
+TEST_OR_SKIP(test_file_with_the_same_inode_number_is_not_mistaken, files_with_one_inode_number,
+	     30000)
 TEST_MASKED(test_reads_are_as_fast_when_descriptors_were_closed, reads_stay_fast)
 TEST_MASKED(test_timers_in_place_of_descriptors_are_left_alone, timers_are_left_alone)
 TEST_MASKED(test_rings_in_place_of_descriptors_are_left_alone, rings_are_left_alone)
@@ -271,6 +338,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_files_in_place_of_descriptors_stay_open),
 		cmocka_unit_test(test_files_of_closed_descriptors_are_not_mistaken),
+		cmocka_unit_test(test_file_with_the_same_inode_number_is_not_mistaken),
 		cmocka_unit_test(test_reads_are_as_fast_when_descriptors_were_closed),
 		cmocka_unit_test(test_timers_in_place_of_descriptors_are_left_alone),
 		cmocka_unit_test(test_rings_in_place_of_descriptors_are_left_alone),
