@@ -237,6 +237,32 @@ static int sandbox_beside_requests(void *error)
 	return 0;
 }
 
+/* More at once than a ring has entries, in a ring that was made before. */
+static int list_across_sandbox(void *error)
+{
+	enum { NR = 300 };
+	static struct aiocb reads[NR], *list[NR];
+	static char bytes[NR];
+	static int fds[NR][2];
+
+	for (int i = 0; i < NR; i++) {
+		open_pipe(fds[i]);
+		aiocb_init_lio(&reads[i], LIO_READ, fds[i][0], &bytes[i], 1, 0);
+		list[i] = &reads[i];
+	}
+	use_aio();
+	refuse_kernel_interfaces((unsigned int)(uintptr_t)error);
+	check_equal(lio_listio(LIO_NOWAIT, list, NR, NULL), 0);
+	for (int i = 0; i < NR; i++)
+		write_fully(fds[i][1], &"0123456789"[i % 10], 1);
+	for (int i = 0; i < NR; i++) {
+		check_equal(outcome(&reads[i]), 1);
+		check_equal(bytes[i], '0' + i % 10);
+	}
+	use_aio();
+	return 0;
+}
+
 static void check_sandbox(int (*function)(void *))
 {
 	const int errors[] = { EPERM, ENOSYS };
@@ -264,6 +290,12 @@ static void test_requests_in_flight_survive_a_sandbox(void **state)
 	check_sandbox(sandbox_beside_requests);
 }
 
+static void test_long_list_goes_on_when_a_sandbox_closes(void **state)
+{
+	(void)state;
+	check_sandbox(list_across_sandbox);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -274,6 +306,7 @@ int main(void)
 		cmocka_unit_test(test_aio_works_inside_a_sandbox),
 		cmocka_unit_test(test_aio_goes_on_when_a_sandbox_closes),
 		cmocka_unit_test(test_requests_in_flight_survive_a_sandbox),
+		cmocka_unit_test(test_long_list_goes_on_when_a_sandbox_closes),
 	};
 
 	return cmocka_run_group_tests_name("rights", tests, NULL, NULL);
