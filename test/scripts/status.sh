@@ -130,6 +130,21 @@ remedy libaio EAGAIN '.*fs.aio-max-nr is spent .*sysctl'
 remedy libaio ENOSYS '.*CONFIG_AIO'
 remedy libaio EXDEV '.*please report it'
 
+# without_sysctl text: of a kernel that has no kernel.io_uring_disabled, or shows this text there.
+without_sysctl() {
+	# shellcheck disable=SC2016 # the other shell expands it
+	unshare -m sh -c 'mount -t tmpfs none /proc/sys/kernel && text=$1 && shift &&
+		if [ -n "$text" ]; then echo "$text" >/proc/sys/kernel/io_uring_disabled; fi && exec "$@"' sh \
+		"$1" "$refuse" io_uring -- "$tree/build/rtaio-status" | grep -c "io_uring_disabled is"
+}
+if unshare -m true 2>/dev/null; then
+	equal "a kernel without the sysctl" "$(without_sysctl "")" 0
+	equal "a sysctl that is no number" "$(without_sysctl "unknown")" 0
+	equal "a sysctl that is one" "$(without_sysctl 2)" 1
+else
+	skip "a kernel without the sysctl" "no mount namespaces here"
+fi
+
 # Of a user whose locked memory nobody else counts.
 if [ "$(id -u)" -eq 0 ] && command -v setpriv >/dev/null; then
 	ends "locked memory is short" 1 '^Not well: .*cannot serve here.*io_uring +no .*raise ulimit -l' \
