@@ -16,7 +16,6 @@ library=${1:-$tree/build/librtaio.so}
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/rtaio-early.XXXXXX") || exit 1
 trap 'rm -rf "$work"' EXIT
-unset "${!RTAIO_@}" LD_PRELOAD
 
 flags=(-std=gnu11 -D_GNU_SOURCE -Wall -Wextra)
 ${CC:-cc} "${flags[@]}" -fPIC -shared -o "$work/libearly.so" "$tree/test/abi/early.c" || exit 1

@@ -16,7 +16,6 @@ mkdir -p "$tree/build/tmp"
 work=$(mktemp -d "$tree/build/tmp/environment.XXXXXX") || exit 1
 trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1
-unset "${!RTAIO_@}" LD_PRELOAD
 
 ${CC:-cc} -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -o reads "$tree/test/scripts/reads.c" || exit 1
 head -c 262144 /dev/zero >file

@@ -24,7 +24,7 @@ cp "$tree/scripts/rtaio" "$rtaio"
 ${CC:-cc} -shared -o "$library" -x c /dev/null || exit 1
 cp "$library" "$librt_dir/librt.so.1"
 echo 'VERSION := 1.2.3' >"$work/tree/Makefile"
-unset LD_PRELOAD LD_LIBRARY_PATH "${!RTAIO_@}"
+unset LD_LIBRARY_PATH
 
 # ends test status pattern argument...: the launcher's status, and what is on its stderr.
 ends() {

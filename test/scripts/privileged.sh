@@ -16,7 +16,6 @@ tree=$(cd "$(dirname "$0")/../.." && pwd)
 work=$(mktemp -d "${TMPDIR:-/tmp}/rtaio-privileged.XXXXXX") || exit 1
 trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1
-unset "${!RTAIO_@}" LD_PRELOAD
 export LC_ALL=C
 
 NOBODY=(setpriv --reuid 65534 --regid 65534 --clear-groups)

@@ -13,7 +13,6 @@ tree=$(cd "$(dirname "$0")/../.." && pwd)
 . "$tree/test/support/results.sh"
 
 refuse=$tree/build/test/refused/refuse
-unset "${!RTAIO_@}" LD_PRELOAD
 
 # ends test status pattern command...: of "rtaio --status" run by the command.
 ends() {

@@ -22,7 +22,6 @@ library=$tree/build/librtaio.so
 mkdir -p "$tree/build/tmp"
 work=$(mktemp -d "$tree/build/tmp/valgrind.XXXXXX") || exit 1
 trap 'rm -rf "$work"' EXIT
-unset "${!RTAIO_@}" LD_PRELOAD
 export RTAIO_TEST_DEADLINE_MS=60000
 # A thread that still runs at the end counts as a possible leak, on glibc as well.
 memcheck=(timeout -k 1 100 valgrind -q --fair-sched=yes --error-exitcode=99 --leak-check=full

@@ -6,6 +6,9 @@
 # To be sourced. One line for each test, and at the end the line that run-tests prints as well:
 # "N passed, N failed, N skipped".
 
+# What the caller has exported is for other programs.
+unset "${!RTAIO_@}" LD_PRELOAD
+
 nr_passed=0
 nr_failed=0
 nr_skipped=0
