@@ -153,6 +153,24 @@ static int list_in_shortage(void)
 	return 0;
 }
 
+/* ---- a read that waits already ---- */
+
+/* It was accepted when there were threads, and may need one when its data come. */
+static int serve_blocked_in_shortage(void)
+{
+	int fds[2];
+
+	become_nobody();
+	open_pipe(fds);
+	submit_read(&reads[0], fds[0], &bytes[0], 1, 0);
+	eventually(others_are_asleep());
+	set_soft_limit(RLIMIT_NPROC, 1);
+	write_fully(fds[1], "x", 1);
+	check_equal(outcome(&reads[0]), 1);
+	check_equal(bytes[0], 'x');
+	return 0;
+}
+
 /* ---- data ---- */
 
 #define LONG_WRITE 300000
@@ -532,6 +550,8 @@ TEST_USES(refused_lists_are_announced_without_threads, announce_refused_lists)
 TEST_USES(blocked_events_of_lists_come_without_threads, announce_to_blocked)
 TEST_USES(signal_comes_without_threads_and_room, announce_without_room)
 TEST_USES(list_callback_comes_or_the_call_fails, call_back_for_lists)
+TEST_IN_CHILD(test_read_that_waits_already_is_served_without_threads, serve_blocked_in_shortage,
+	      30000)
 TEST_IN_CHILD(test_waited_list_of_a_pipe_gives_eagain_without_threads, list_in_shortage, 30000)
 
 int main(void)
@@ -560,6 +580,7 @@ int main(void)
 		UNIT_TESTS(blocked_events_of_lists_come_without_threads),
 		UNIT_TESTS(signal_comes_without_threads_and_room),
 		UNIT_TESTS(list_callback_comes_or_the_call_fails),
+		cmocka_unit_test(test_read_that_waits_already_is_served_without_threads),
 		cmocka_unit_test(test_waited_list_of_a_pipe_gives_eagain_without_threads),
 	};
 
