@@ -53,6 +53,8 @@ says() {
 for program in test_lio_listio test_sigevent; do
 	check "memcheck finds nothing in $program" is_clean conformance/$program
 done
+check "memcheck finds nothing in closes amid requests" \
+	is_clean transparency/test_close_many '*stream_requests_survive_a_range_that_ends_with_theirs'
 check "memcheck finds nothing in requests of a plugin" is_clean transparency/test_dlopen '*plugin*'
 
 ${CC:-cc} -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -o "$work/reads" "$tree/test/scripts/reads.c" || exit 1
