@@ -49,33 +49,25 @@ endif
 BASE_FLAGS := -std=c11 -D_GNU_SOURCE $(WARNINGS) -MMD -MP $(VARIANT_FLAGS)
 # Static probes, where the header is: systemtap-sdt-dev.
 SDT_FLAGS := $(shell $(CC) -E -include sys/sdt.h -x c /dev/null >/dev/null 2>&1 && echo -DRTAIO_HAS_SDT)
-SHIM_FLAGS := $(BASE_FLAGS) $(SDT_FLAGS) -DRTAIO_VERSION='"$(VERSION)"' -Iinclude -include shim/eager.h -fPIC -fvisibility=hidden \
+SHIM_FLAGS := $(BASE_FLAGS) $(SDT_FLAGS) -DRTAIO_VERSION='"$(VERSION)"' -Iinclude -Ishim -include shim/base/eager.h -fPIC -fvisibility=hidden \
 	-fasynchronous-unwind-tables $(if $(VARIANT),,-DNDEBUG)
 TEST_FLAGS := $(BASE_FLAGS) -Itest/support
 
 # --- the library -----------------------------------------------------------
 
-# Named one by one, by layer: a stray file must not enter the library.
-SHIM := config log stats clock thread process descriptor fd_kind fd_hints submit_ahead \
-	request aiocb \
-	filesize filter in_flight inline bypass aio_context event_ring reaper reaper_call spin direct inbox helper pin nursery perform \
-	pool_order workers offload copier uring_setup uring_refusal backend_uring backend_threads engine \
-	fdqueue group notify waiter \
-	publish ledger issue pump bypass_events question cancel quiesce dispatch submit \
-	forward interface aio aio_suspend lio_listio close setrlimit introspect \
-	lifecycle
-SHIM_OBJS := $(SHIM:%=$(B)/shim/%.o)
+SHIM := $(sort $(wildcard shim/*/*.c))
+SHIM_OBJS := $(SHIM:%.c=$(B)/%.o)
 
 LIBRARY := $(B)/librtaio.so
 LIBRT := $(B)/librt/librt.so.1
 STATUS := $(B)/rtaio-status
 
-# shim/eager.h has names looked up at load by an attribute of gcc; without it, as with clang, all are.
+# shim/base/eager.h has names looked up at load by an attribute of gcc; without it, as with clang, all are.
 BINDING := $(if $(filter 1,$(shell echo '__has_attribute(noplt)' | $(CC) -E -P -x c - 2>/dev/null)),lazy,now)
 
 # liburing goes in statically and stays hidden: libc is the only dependency. Of libaio only the header is used.
 # Every program that is started pays for what the loader does: two segments instead of four, names
-# looked up when they are used (but see shim/eager.h), and none for the compiler's start files, which
+# looked up when they are used (but see shim/base/eager.h), and none for the compiler's start files, which
 # serve libraries that are unloaded.
 SHIM_LDFLAGS := -shared -Wl,-z,defs -Wl,-z,nodelete -Wl,--exclude-libs,ALL -Wl,-O1 -Wl,--hash-style=gnu \
 	-Wl,-z,$(BINDING) -Wl,-z,relro -Wl,-z,noseparate-code $(if $(VARIANT),,-nostartfiles) $(VARIANT_FLAGS)
@@ -100,10 +92,10 @@ $(B)/shim/%.o: shim/%.c Makefile | $(B)/deps-found
 	$(say) CC $<
 	$(Q)$(CC) $(SHIM_FLAGS) $(CFLAGS) $(CPPFLAGS) -c $< -o $@
 
-$(B)/librtaio.so.$(VERSION): $(SHIM_OBJS) shim/librtaio-$(ARCH).map Makefile
+$(B)/librtaio.so.$(VERSION): $(SHIM_OBJS) shim/api/librtaio-$(ARCH).map Makefile
 	$(say) LINK $@
 	$(Q)$(CC) $(SHIM_LDFLAGS) -Wl,-soname,librtaio.so.$(SOVERSION) \
-		-Wl,--version-script=shim/librtaio-$(ARCH).map \
+		-Wl,--version-script=shim/api/librtaio-$(ARCH).map \
 		$(SHIM_OBJS) $(SHIM_LIBS) $(LDFLAGS) -o $@
 
 $(LIBRARY): $(B)/librtaio.so.$(VERSION)
@@ -111,11 +103,11 @@ $(LIBRARY): $(B)/librtaio.so.$(VERSION)
 	$(Q)ln -sf librtaio.so.$(SOVERSION) $@
 
 # The same under the name and with the version nodes that old binaries ask for.
-$(LIBRT): $(SHIM_OBJS) shim/librt-$(ARCH).map Makefile
+$(LIBRT): $(SHIM_OBJS) shim/api/librt-$(ARCH).map Makefile
 	@mkdir -p $(@D)
 	$(say) LINK $@
 	$(Q)$(CC) $(SHIM_LDFLAGS) -Wl,-soname,librt.so.1 \
-		-Wl,--version-script=shim/librt-$(ARCH).map \
+		-Wl,--version-script=shim/api/librt-$(ARCH).map \
 		$(SHIM_OBJS) $(SHIM_LIBS) $(LDFLAGS) -o $@
 
 $(STATUS): $(B)/shim/status.o $(SHIM_OBJS)
@@ -134,7 +126,7 @@ CITED := $(shell grep -s -o -E 'test_[a-z_]+ *:' $(ASSERTIONS) | tr -d ' :' | so
 CONFORMANCE := $(foreach program,$(BLACK_BOX),$(if $(findstring /conformance/,$(program))$(filter $(CITED),$(notdir $(program))),$(program)))
 # White box: linked to some objects of the library, but to none that exports a function of libc's.
 UNIT_TESTS := $(patsubst %.c,$(B)/%,$(wildcard test/unit/test_*.c))
-UNIT_BASE := config log stats clock thread
+UNIT_BASE := base/config base/log base/stats base/clock base/thread
 PRELOADS := $(B)/test/transparency/plugin.so $(B)/test/transparency/fake_clock.so $(B)/test/transparency/wraps.so \
 	$(B)/test/transparency/obvious.so
 
@@ -158,14 +150,14 @@ $(B)/test/%: test/%.c $(SUPPORT_OBJS) Makefile
 	$(say) TEST $<
 	$(Q)$(CC) $(TEST_FLAGS) $(CFLAGS) $< $(SUPPORT_OBJS) -o $@ -lcmocka -lpthread -ldl
 
-$(B)/test/unit/test_nursery: $(patsubst %,$(B)/shim/%.o,nursery pin helper spin inbox perform descriptor)
-$(B)/test/unit/test_fdqueue: $(patsubst %,$(B)/shim/%.o,fdqueue bypass filter in_flight request descriptor)
-$(B)/test/unit/test_filter: $(patsubst %,$(B)/shim/%.o,filter descriptor)
-$(B)/test/unit/test_fd_hints: $(B)/shim/fd_hints.o
-$(B)/test/unit/test_submit_ahead: $(B)/shim/submit_ahead.o
-$(B)/test/unit/test_inbox: $(B)/shim/inbox.o $(B)/shim/descriptor.o
-$(B)/test/unit/test_request: $(patsubst %,$(B)/shim/%.o,request descriptor)
-$(B)/test/unit/test_waiter: $(patsubst %,$(B)/shim/%.o,waiter request aiocb descriptor)
+$(B)/test/unit/test_nursery: $(patsubst %,$(B)/shim/%.o,dispatch/nursery dispatch/pin engine/helper base/spin engine/inbox request/perform base/descriptor)
+$(B)/test/unit/test_fdqueue: $(patsubst %,$(B)/shim/%.o,order/fdqueue order/bypass order/filter order/in_flight request/request base/descriptor)
+$(B)/test/unit/test_filter: $(patsubst %,$(B)/shim/%.o,order/filter base/descriptor)
+$(B)/test/unit/test_fd_hints: $(B)/shim/request/fd_hints.o
+$(B)/test/unit/test_submit_ahead: $(B)/shim/lane/submit_ahead.o
+$(B)/test/unit/test_inbox: $(patsubst %,$(B)/shim/%.o,engine/inbox base/descriptor)
+$(B)/test/unit/test_request: $(patsubst %,$(B)/shim/%.o,request/request base/descriptor)
+$(B)/test/unit/test_waiter: $(patsubst %,$(B)/shim/%.o,request/waiter request/request request/aiocb base/descriptor)
 $(UNIT_TESTS): $(B)/test/unit/%: test/unit/%.c $(SUPPORT_OBJS) $(UNIT_BASE:%=$(B)/shim/%.o) Makefile
 	@mkdir -p $(@D)
 	$(say) TEST $<
@@ -278,7 +270,7 @@ SCRIPTS := scripts/rtaio scripts/rtaio-conformance scripts/demo scripts/check sc
 	scripts/check-sanitizers scripts/check-compilers scripts/check-releases scripts/fuzz scripts/conformance-musl scripts/bench scripts/model .ci/run \
 	scripts/check-kernels scripts/check-ltp scripts/guest/init scripts/guest/initrd scripts/guest/images.sh scripts/guest/filesystems \
 	$(SHELL_TESTS) $(filter %.sh,$(SYSTEM_TESTS)) $(MACHINE_TESTS)
-C_FILES := $(wildcard shim/*.[ch] include/*.h test/*/*.[ch] test/*/*/*.[ch])
+C_FILES := $(wildcard shim/*.c shim/*/*.[ch] include/*.h test/*/*.[ch] test/*/*/*.[ch])
 
 .PHONY: lint
 lint: $(LIBRARY) ## formatting, layers, exports, assertions, scripts, man pages, static analysis
@@ -291,7 +283,7 @@ lint: $(LIBRARY) ## formatting, layers, exports, assertions, scripts, man pages,
 	shellcheck -x $(SCRIPTS)
 	cppcheck --quiet --error-exitcode=1 --std=c11 --inline-suppr \
 		--enable=warning,portability --suppress=missingIncludeSystem -Iinclude \
-		--include=/usr/include/bsd/sys/queue.h --include=/usr/include/bsd/sys/tree.h shim
+		--include=/usr/include/bsd/sys/queue.h --include=/usr/include/bsd/sys/tree.h -Ishim shim
 	@for page in scripts/man/*.[17]; do \
 		warnings=$$(LC_ALL=C.UTF-8 man --warnings -l -Tutf8 $$page 2>&1 >/dev/null); \
 		[ -z "$$warnings" ] || { echo "$$page: $$warnings"; exit 1; }; done

@@ -38,7 +38,7 @@ renew_tree() {
 	rm -rf "$1/shim" "$1/build/shim"
 	cp -a "$pristine/shim" "$1" && cp -a "$pristine/build/shim" "$1/build" || exit 2
 	# What was linked with a fault is older than these.
-	touch "$1"/build/shim/*.o
+	find "$1/build/shim" -name '*.o' -exec touch {} +
 }
 
 # make_in TREE TARGET [NAME=VALUE]...: only what changed is compiled.

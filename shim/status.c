@@ -18,12 +18,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "aio_context.h"
-#include "config.h"
-#include "log.h"
-#include "process.h"
-#include "uring_refusal.h"
-#include "uring_setup.h"
+#include "base/config.h"
+#include "base/log.h"
+#include "base/process.h"
+#include "engine/aio_context.h"
+#include "engine/uring_refusal.h"
+#include "engine/uring_setup.h"
 
 /* What a child found.  It leaves no answer if a seccomp filter kills it. */
 static struct found {

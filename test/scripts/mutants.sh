@@ -57,7 +57,7 @@ check "a fault that does not exist is refused" \
 
 # sample SEED N [AWK]
 sample() {
-	"${3:-awk}" -v seed="$1" -v sample="$2" -f "$generate" "$tree"/shim/*.[ch]
+	"${3:-awk}" -v seed="$1" -v sample="$2" -f "$generate" "$tree"/shim/*.c "$tree"/shim/*/*.[ch]
 }
 
 # name.c and name.h are one.
@@ -65,10 +65,10 @@ modules() {
 	cut -d : -f 1 | sed 's/[.]h$//' | sort
 }
 
-nr_modules=$(awk -f "$generate" "$tree"/shim/*.[ch] | modules | uniq | wc -l)
+nr_modules=$(awk -f "$generate" "$tree"/shim/*.c "$tree"/shim/*/*.[ch] | modules | uniq | wc -l)
 equal "a sample touches every module" "$(sample 3 "$nr_modules" | modules | uniq | wc -l)" "$nr_modules"
 equal "a small sample touches a module once" "$(sample 3 30 | modules | uniq -d)" ""
-cp "$tree"/shim/*.[ch] "$work"
+cp "$tree"/shim/*.c "$tree"/shim/*/*.[ch] "$work"
 sed -i 's/^#include "config.h"$/&\n\n#define NEW 7/' "$work/cancel.c"
 sed -i 's/if (atomic_load(/if (0 + atomic_load(/' "$work/waiter.c"
 rm "$work/one.c"
@@ -87,7 +87,7 @@ for awk in mawk gawk; do
 done
 
 # Each entry of the list quotes code that is there, and gives a reason.
-awk -f "$generate" "$tree"/shim/*.[ch] | awk -F '\t' '
+awk -f "$generate" "$tree"/shim/*.c "$tree"/shim/*/*.[ch] | awk -F '\t' '
 	function trim(s) { sub(/^[-+a-z]+[ \t]+/, "", s); return s }
 	FILENAME == "-" { known[$2 "\t" $3 "\t" $4]; places[$2]; next }
 	/^speed/ { if (!(trim($0) in places)) print; nr++ }

@@ -158,7 +158,7 @@ lanes=$(sed -n '/^| lane /,/^$/s/^| \([a-z]*\) (`[a-z]*\.c`) .*/\1/p' "$tree/shi
 	tr '\n' ' ')
 equal "the counters have the lanes of the design" \
 	"$(sed -n '/^#define STATS_COUNTERS/,/engine_fsyncs/s/.*X(\([a-z]*\)_[a-z]*, .*/\1/p' \
-		"$tree/shim/stats.h" | uniq | tr '\n' ' ')" "$lanes"
+		"$tree/shim/base/stats.h" | uniq | tr '\n' ' ')" "$lanes"
 equal "rtaio.h has the lanes of the design" \
 	"$(sed -n 's/.*uint64_t lane_\([a-z]*\);.*/\1/p' "$tree/include/rtaio.h" | tr '\n' ' ')" "$lanes"
 equal "rtaio(7) has the lanes of the design" \

@@ -7,7 +7,7 @@
  */
 #include "support.h"
 
-#include "config.h"
+#include "base/config.h"
 
 static struct config before;
 

@@ -4,8 +4,8 @@
  */
 #include "support.h"
 
-#include "fd_hints.h"
-#include "request.h"
+#include "request/fd_hints.h"
+#include "request/request.h"
 
 #define FD     5
 #define TABLE  1024 /* descriptors that far apart share a place */

@@ -9,7 +9,7 @@
 
 #include <sys/stat.h>
 
-#include "fdqueue.h"
+#include "order/fdqueue.h"
 
 #define FD 5
 

@@ -4,7 +4,7 @@
  */
 #include <sys/stat.h>
 
-#include "filter.h"
+#include "order/filter.h"
 #include "support.h"
 
 #define FD            3

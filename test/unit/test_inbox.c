@@ -7,7 +7,7 @@
  */
 #include "support.h"
 
-#include "inbox.h"
+#include "engine/inbox.h"
 
 static struct inbox inbox;
 static struct message messages[4];

@@ -20,9 +20,9 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-#include "config.h"
-#include "nursery.h"
-#include "workers.h"
+#include "base/config.h"
+#include "dispatch/nursery.h"
+#include "engine/workers.h"
 
 #define SHORT_NS 20000000u    /* idle time of helpers that are to leave */
 #define LONG_NS  60000000000u /* and of those that are to stay */

@@ -6,7 +6,7 @@
  */
 #include "support.h"
 
-#include "request.h"
+#include "request/request.h"
 
 /* More than the first chunks hold. */
 #define NR_BURST 20000

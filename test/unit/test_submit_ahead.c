@@ -6,7 +6,7 @@
 
 #include <pthread.h>
 
-#include "submit_ahead.h"
+#include "lane/submit_ahead.h"
 
 #define BURST 160 /* pieces of work that may be done between two results */
 

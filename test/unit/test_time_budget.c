@@ -4,7 +4,7 @@
  */
 #include "support.h"
 
-#include "time_budget.h"
+#include "base/time_budget.h"
 
 #define START 1000000000u /* some time */
 

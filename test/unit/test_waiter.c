@@ -6,7 +6,7 @@
  */
 #include "support.h"
 
-#include "waiter.h"
+#include "request/waiter.h"
 
 static struct request *begin(void)
 {

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: MIT
+/*
+ * aio.c - aio_read, aio_write, aio_fsync, aio_error, aio_return, aio_cancel, aio_init.
+ *
+ * The interface: arguments are checked as glibc checks them, errno is set here
+ * and nowhere below.  POSIX.1-2024, System Interfaces, the page of each
+ * function.
+ *
+ * aio_return is a load; aio_error is, too, after a look at the event ring of the
+ * direct lane if the request is in progress.  Both are async-signal-safe.  The others may be
+ * called in handlers as well, even in one that interrupted them: nothing takes
+ * a lock, and signals are blocked while a thread is made.
+ */
+#include <aio.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+
+#include "api/forward.h"
+#include "api/interface.h"
+#include "api/submit.h"
+#include "base/abi.h"
+#include "base/config.h"
+#include "base/futex.h"
+#include "base/process.h"
+#include "dispatch/cancel.h"
+#include "engine/engine.h"
+#include "lane/event_ring.h"
+#include "lane/submit_ahead.h"
+#include "order/bypass.h"
+#include "request/aiocb.h"
+
+static int submit_one(struct aiocb *cb, enum request_op op)
+{
+	struct submission submission;
+	struct request *req;
+	int ret = submit_begin(cb, op, &cb->aio_sigevent, true, NULL, &req);
+
+	if (ret == 0 && req) {
+		submit_open(&submission);
+		submit_add(&submission, req);
+		ret = submit_close(&submission);
+	}
+	return ret < 0 ? interface_fail(-ret) : 0;
+}
+
+static int submit_transfer(struct aiocb *cb, enum request_op op)
+{
+	if (!interface_enter())
+		return interface_refuse(cb, errno);
+	if (forward_is_on())
+		return op == OP_READ ? forward.aio_read(cb) : forward.aio_write(cb);
+	if (!interface_check_priority(cb))
+		return interface_fail(EINVAL);
+	return submit_one(cb, op);
+}
+
+EXPORT int rtaio_aio_read(struct aiocb *cb);
+EXPORT int rtaio_aio_write(struct aiocb *cb);
+EXPORT int rtaio_aio_fsync(int op, struct aiocb *cb);
+EXPORT int rtaio_aio_error(const struct aiocb *cb);
+EXPORT ssize_t rtaio_aio_return(struct aiocb *cb);
+EXPORT int rtaio_aio_cancel(int fd, struct aiocb *cb);
+EXPORT void rtaio_aio_init(const struct aioinit *init);
+
+int rtaio_aio_read(struct aiocb *cb)
+{
+	return submit_transfer(cb, OP_READ);
+}
+
+int rtaio_aio_write(struct aiocb *cb)
+{
+	return submit_transfer(cb, OP_WRITE);
+}
+
+int rtaio_aio_fsync(int op, struct aiocb *cb)
+{
+	if (op != O_SYNC && op != O_DSYNC)
+		return interface_fail(EINVAL);
+	if (!interface_enter())
+		return interface_refuse(cb, errno);
+	if (forward_is_on())
+		return forward.aio_fsync(op, cb);
+	/* Unlike a transfer, a bad descriptor is reported at the call. */
+	if (RAW_SYSCALL(SYS_fcntl, cb->aio_fildes, F_GETFL) < 0)
+		return interface_fail(EBADF);
+	cb->aio_reqprio = 0; /* as glibc leaves it */
+	return submit_one(cb, op == O_SYNC ? OP_FSYNC : OP_FDATASYNC);
+}
+
+int rtaio_aio_error(const struct aiocb *cb)
+{
+	int err = aiocb_error(cb);
+
+	/* Before the first use the next provider may be unknown, and there is nothing to ask. */
+	if (forward_is_on() && forward.aio_error)
+		return forward.aio_error(cb);
+	/* Perhaps it only has to be taken from the event ring. */
+	if (err == EINPROGRESS && process_is_ready()) {
+		event_ring_poll();
+		err = aiocb_error(cb);
+	}
+	return err;
+}
+
+ssize_t rtaio_aio_return(struct aiocb *cb)
+{
+	if (forward_is_on() && forward.aio_return)
+		return forward.aio_return(cb);
+	/* Nobody may have asked aio_error before. */
+	if (aiocb_error(cb) == EINPROGRESS && process_is_ready())
+		event_ring_poll();
+	submit_ahead_note_collected(aiocb_number(cb));
+	return aiocb_return(cb);
+}
+
+/* The handle is read once: a handler or another thread may submit @cb again at any moment. */
+static int cancel_one(int fd, struct aiocb *cb)
+{
+	request_handle handle;
+	struct request *req;
+	int ret;
+
+	if (cb->aio_fildes != fd)
+		return interface_fail(EINVAL);
+	event_ring_poll();
+	if (aiocb_error(cb) != EINPROGRESS)
+		return AIO_ALLDONE;
+	handle = aiocb_handle(cb);
+	req = aiocb_lookup(cb, handle);
+	if (!req && aiocb_is_foreign(cb))
+		return AIO_NOTCANCELED;
+	if (!req)
+		/* Either it has just ended, or it was never ours. */
+		return aiocb_error(cb) == EINPROGRESS ? interface_fail(EINVAL) : AIO_ALLDONE;
+	if (request_place(req) == PLACE_DIRECT)
+		return AIO_NOTCANCELED; /* Linux AIO cancels no transfer */
+	ret = cancel_and_wait(fd, handle);
+	/* Its list may be on the way yet, to an engine that does not run. */
+	return ret == AIO_ALLDONE && aiocb_error(cb) == EINPROGRESS ? AIO_NOTCANCELED : ret;
+}
+
+static int cancel_all(int fd)
+{
+	event_ring_poll(); /* what it gives up goes to the engine, ahead of our question */
+	/* What is under way holds its descriptor, or waits in the engine. */
+	if (!bypass_has_any(fd, UINT64_MAX) && !engine_is_running())
+		return AIO_ALLDONE;
+	return cancel_and_wait(fd, 0);
+}
+
+int rtaio_aio_cancel(int fd, struct aiocb *cb)
+{
+	if (!interface_enter())
+		return -1;
+	if (forward_is_on())
+		return forward.aio_cancel(fd, cb);
+	if (RAW_SYSCALL(SYS_fcntl, fd, F_GETFL) < 0)
+		return interface_fail(EBADF);
+	return cb ? cancel_one(fd, cb) : cancel_all(fd);
+}
+
+/* Threads and table sizes mean nothing here; the idle time does, at any time, as in glibc. */
+void rtaio_aio_init(const struct aioinit *init)
+{
+	if (!interface_enter())
+		return;
+	if (forward_is_on()) {
+		forward.aio_init(init);
+		return;
+	}
+	if (init->aio_idle_time < 0)
+		atomic_store(&config.idle_ns, 0);
+	else if (init->aio_idle_time > 0)
+		atomic_store(&config.idle_ns, (uint64_t)init->aio_idle_time * 1000000000u);
+}
+
+LP64_NAMES(rtaio_aio_read, aio_read);
+LP64_NAMES(rtaio_aio_write, aio_write);
+LP64_NAMES(rtaio_aio_fsync, aio_fsync);
+LP64_NAMES(rtaio_aio_error, aio_error);
+LP64_NAMES(rtaio_aio_return, aio_return);
+LP64_NAMES(rtaio_aio_cancel, aio_cancel);
+/* No aio_init64 ever was. */
+SYMVER(rtaio_aio_init, aio_init, "@", GLIBC_BASE);
+SYMVER(rtaio_aio_init, aio_init, "@@", GLIBC_LIBC);

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: MIT
+/*
+ * aio_suspend.c - wait for one of several requests.
+ *
+ * Async-signal-safe (POSIX.1-2024, 2.4.3): no lock, no memory, a list of any
+ * length, and no trace left when a handler jumps out of it.  A cancellation
+ * point while it sleeps.  Without a timeout a handler with SA_RESTART lets
+ * it sleep on, with one it ends it: that is how the futex call behaves, and for
+ * waits at the event ring interface_restart() sees to it.
+ */
+#include <aio.h>
+#include <errno.h>
+#include <limits.h>
+#include <pthread.h>
+#include <signal.h>
+#include <time.h>
+
+#include "api/forward.h"
+#include "api/interface.h"
+#include "base/abi.h"
+#include "base/futex.h"
+#include "lane/event_ring.h"
+#include "request/aiocb.h"
+
+#include "base/signal_mask.h"
+#include "lane/submit_ahead.h"
+#include "request/waiter.h"
+
+#define NS_PER_S 1000000000
+#define TICK_NS  10000000u
+
+struct census {
+	int nr_pending;              /* in progress, and ours */
+	int nr_direct;               /* of these, on the direct lane */
+	bool has_foreign;            /* any is in progress in another process */
+	bool has_ended;              /* any is not in progress, or is nobody's */
+	const struct aiocb *pending; /* the last one found */
+};
+
+struct entries {
+	const struct aiocb *const *list;
+	int nent;
+};
+
+static struct census take_census(const struct entries *entries)
+{
+	struct census census = { 0 };
+
+	for (int i = 0; i < entries->nent && !census.has_ended; i++) {
+		const struct aiocb *cb = entries->list[i];
+		struct request *req = cb ? aiocb_request(cb) : NULL;
+
+		if (!cb || cb == census.pending)
+			continue;
+		if (!req) {
+			census.has_ended = !aiocb_is_foreign(cb);
+			census.has_foreign |= !census.has_ended;
+		} else {
+			census.nr_pending++;
+			census.nr_direct += (request_place(req) == PLACE_DIRECT);
+			census.pending = cb;
+		}
+	}
+	return census;
+}
+
+/* Is there anything that the event ring will not tell? */
+static bool is_settled(const void *arg)
+{
+	struct census census = take_census(arg);
+
+	return census.has_ended || census.nr_direct < census.nr_pending;
+}
+
+/*
+ * An absolute time on CLOCK_MONOTONIC.  POSIX has no error for an odd timeout,
+ * and glibc adds seconds and nanoseconds, whatever their signs.  A sum below zero
+ * is over already; one beyond the range of the clock never ends.
+ */
+static void set_deadline(struct timespec *deadline, const struct timespec *timeout)
+{
+	long carry = timeout->tv_nsec / NS_PER_S;
+
+	clock_read(CLOCK_MONOTONIC, deadline);
+	deadline->tv_nsec += timeout->tv_nsec % NS_PER_S;
+	if (deadline->tv_nsec < 0) {
+		deadline->tv_nsec += NS_PER_S;
+		carry--;
+	} else if (deadline->tv_nsec >= NS_PER_S) {
+		deadline->tv_nsec -= NS_PER_S;
+		carry++;
+	}
+	deadline->tv_sec += carry;
+	if (__builtin_add_overflow(deadline->tv_sec, timeout->tv_sec, &deadline->tv_sec))
+		deadline->tv_sec = timeout->tv_sec < 0 ? 0 : LONG_MAX;
+	if (deadline->tv_sec < 0)
+		*deadline = (struct timespec){ 0 };
+}
+
+/* 0, -EINTR or -ETIMEDOUT. */
+static int sleep_for_a_tick(const struct timespec *deadline, const uint64_t *mask)
+{
+	struct timespec tick = clock_timespec(clock_left_ns(deadline, TICK_NS));
+
+	if (tick.tv_nsec == 0)
+		return -ETIMEDOUT;
+	return (int)RAW_SYSCALL(SYS_ppoll, NULL, 0, &tick, mask, sizeof(*mask));
+}
+
+/*
+ * Another process tells nobody here when a request of its own ends: look again, now and
+ * then.  Signals are open in the sleep alone, or one that came during a look would end nothing.
+ */
+static int wait_for_foreign(const struct entries *entries, const struct timespec *deadline)
+{
+	uint64_t mask;
+	int old_type, ret = 0;
+
+	/* First, so that cancellation acts in the sleep, under the program's mask. */
+	pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, &old_type);
+	mask = signals_block(ALL_SIGNALS);
+	while (ret == 0 && !take_census(entries).has_ended)
+		ret = sleep_for_a_tick(deadline, &mask);
+	signals_set(mask);
+	pthread_setcanceltype(old_type, NULL);
+	return deadline ? ret : interface_restart(ret);
+}
+
+static int sleep_on_records(const struct census *census, const struct entries *entries,
+			    const struct timespec *deadline)
+{
+	if (census->nr_pending == 1)
+		return waiter_wait_one(aiocb_handle(census->pending), deadline, true);
+	return waiter_wait_any(entries->list, entries->nent, deadline, true);
+}
+
+static int wait_for(const struct census *census, const struct entries *entries,
+		    const struct timespec *deadline)
+{
+	int ret = -EBUSY;
+
+	if (census->has_foreign)
+		return wait_for_foreign(entries, deadline);
+	if (census->nr_direct == 0)
+		return sleep_on_records(census, entries, deadline);
+	if (census->nr_direct == census->nr_pending)
+		ret = event_ring_wait(is_settled, entries, deadline, true);
+	if (ret != -EBUSY)
+		return deadline ? ret : interface_restart(ret);
+	event_ring_begin_wait();
+	ret = sleep_on_records(census, entries, deadline);
+	event_ring_end_wait();
+	return ret;
+}
+
+static int suspend(const struct entries *entries, const struct timespec *timeout)
+{
+	struct timespec deadline;
+	struct census census;
+	int ret = 0;
+
+	event_ring_poll();
+	census = take_census(entries);
+	if (census.has_ended || (census.nr_pending == 0 && !census.has_foreign))
+		return 0;
+	if (timeout)
+		set_deadline(&deadline, timeout);
+	while (!census.has_ended && ret == 0) {
+		ret = wait_for(&census, entries, timeout ? &deadline : NULL);
+		census = take_census(entries);
+	}
+	if (census.has_ended)
+		return 0;
+	return ret == -ETIMEDOUT ? -EAGAIN : ret;
+}
+
+EXPORT int rtaio_aio_suspend(const struct aiocb *const list[], int nent,
+			     const struct timespec *timeout);
+
+int rtaio_aio_suspend(const struct aiocb *const list[], int nent, const struct timespec *timeout)
+{
+	int ret;
+
+	if (nent < 0)
+		return interface_fail(EINVAL);
+	if (!interface_enter())
+		return -1;
+	if (forward_is_on())
+		return forward.aio_suspend(list, nent, timeout);
+	submit_ahead_note_wait();
+	ret = suspend(&(struct entries){ list, nent }, timeout);
+	return ret < 0 ? interface_fail(-ret) : 0;
+}
+
+LP64_NAMES(rtaio_aio_suspend, aio_suspend);

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * forward.h - the next provider of AIO, for standing aside (RTAIO_BACKEND=glibc).
+ */
+#ifndef RTAIO_FORWARD_H
+#define RTAIO_FORWARD_H
+
+#include <aio.h>
+#include <stdbool.h>
+
+#include "base/config.h"
+
+struct forward {
+	int (*aio_read)(struct aiocb *cb);
+	int (*aio_write)(struct aiocb *cb);
+	int (*aio_fsync)(int op, struct aiocb *cb);
+	int (*aio_error)(const struct aiocb *cb);
+	ssize_t (*aio_return)(struct aiocb *cb);
+	int (*aio_suspend)(const struct aiocb *const list[], int nent,
+			   const struct timespec *timeout);
+	int (*aio_cancel)(int fd, struct aiocb *cb);
+	int (*lio_listio)(int mode, struct aiocb *const list[], int nent, struct sigevent *sig);
+	int (*lio_listio_old)(int mode, struct aiocb *const list[], int nent, struct sigevent *sig);
+	void (*aio_init)(const struct aioinit *init);
+};
+
+/* Constant after forward_start(). */
+extern struct forward forward;
+
+/* Find the next provider.  False: there is none.  More than once does no harm. */
+bool forward_start(void);
+
+/* Does every call go to the next provider?  Only valid after interface_enter(). */
+static inline bool forward_is_on(void)
+{
+	return __builtin_expect(config.backend == BACKEND_GLIBC, 0);
+}
+
+#endif

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MIT
+/*
+ * interface.c - what the files that export functions have in common.
+ */
+#include "api/interface.h"
+
+#include <signal.h>
+#include <stdint.h>
+
+#include "base/futex.h"
+#include "base/process.h"
+#include "request/aiocb.h"
+
+#define PRIO_DELTA_MAX 20 /* sysconf(_SC_AIO_PRIO_DELTA_MAX) */
+
+bool interface_check_priority(struct aiocb *cb)
+{
+	if (cb->aio_reqprio >= 0 && cb->aio_reqprio <= PRIO_DELTA_MAX)
+		return true;
+	aiocb_reject(cb, EINVAL, -1);
+	return false;
+}
+
+int interface_fail(int err)
+{
+	errno = err;
+	return -1;
+}
+
+int interface_refuse(struct aiocb *cb, int err)
+{
+	aiocb_reject(cb, err, 0);
+	return interface_fail(err);
+}
+
+/* The kernel's struct sigaction: handler and flags come first on x86-64 and aarch64. */
+struct kernel_sigaction {
+	void (*handler)(int);
+	unsigned long flags;
+	uint64_t rest[4];
+};
+
+static bool may_have_run(const struct kernel_sigaction *action, uint64_t blocked, int signo)
+{
+	return action->handler != SIG_DFL && action->handler != SIG_IGN &&
+	       !(blocked >> (signo - 1) & 1);
+}
+
+int interface_restart(int ret)
+{
+	enum { SIGNAL_MAX = 64, KERNEL_SIGSET_BYTES = 8, LIBC_CANCEL = 32, LIBC_SETXID = 33 };
+	uint64_t blocked;
+
+	/* In a child that a handler has forked nothing is left to wait for. */
+	if (ret != -EINTR || !process_is_ready())
+		return ret;
+	RAW_SYSCALL(SYS_rt_sigprocmask, SIG_BLOCK, NULL, &blocked, KERNEL_SIGSET_BYTES);
+	for (int signo = 1; signo <= SIGNAL_MAX; signo++) {
+		struct kernel_sigaction action = { .handler = SIG_DFL };
+
+		if (signo == LIBC_CANCEL || signo == LIBC_SETXID)
+			continue; /* libc's own restart */
+		RAW_SYSCALL(SYS_rt_sigaction, signo, NULL, &action, KERNEL_SIGSET_BYTES);
+		if (may_have_run(&action, blocked, signo) && !(action.flags & SA_RESTART))
+			return -EINTR;
+	}
+	return 0;
+}

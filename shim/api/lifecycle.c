@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: MIT
+/*
+ * lifecycle.c - beginning, fork and end: a table of contents.
+ *
+ * When the library is loaded it only looks: at the environment, and for the
+ * functions that it replaces.  The first use of AIO begins it all.  A child of a
+ * fork begins with nothing in flight.
+ */
+#include "api/lifecycle.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdint.h>
+#include <unistd.h>
+
+#include "api/forward.h"
+#include "base/abi.h"
+#include "base/config.h"
+#include "base/descriptor.h"
+#include "base/futex.h"
+#include "base/log.h"
+#include "base/process.h"
+#include "base/stats.h"
+#include "dispatch/dispatch.h"
+#include "engine/engine.h"
+#include "request/request.h"
+
+static void forget_parent(void)
+{
+	request_forget();
+	descriptor_forget();
+	dispatch_forget();
+	stats_forget();
+}
+
+static void stand_aside(void)
+{
+	if (!forward_start()) {
+		log_line("RTAIO_BACKEND=glibc: no other library provides POSIX AIO here");
+		config.backend = BACKEND_INVALID;
+	} else if (config.verbose) {
+		log_line("version " RTAIO_VERSION ", process %d: standing aside, glibc serves",
+			 atomic_load(&process_pid));
+	}
+}
+
+static void announce(void)
+{
+	log_line("version " RTAIO_VERSION ", process %d: serving POSIX AIO, RTAIO_BACKEND=%s%s%s",
+		 atomic_load(&process_pid), backend_names[config.backend],
+		 config.inline_lane ? "" : ", no inline lane",
+		 config.offload ? "" : ", nothing offloaded");
+}
+
+/*
+ * The inline lane could serve much without the backend that the user asked
+ * for, and hide that it is not there.
+ */
+static void check_named_backend(void)
+{
+	if (config.backend != BACKEND_IO_URING && config.backend != BACKEND_LIBAIO)
+		return;
+	if (engine_start() == -ENOSYS)
+		config.backend = BACKEND_INVALID; /* the engine has said why */
+}
+
+static bool is_configured; /* a fork may have come before that, or another library's constructor */
+
+__attribute__((constructor)) static void at_load(void)
+{
+	if (is_configured)
+		return;
+	config_load(false);
+	if (forward_is_on())
+		forward_start(); /* nine names that few programs need */
+}
+
+static void begin(bool is_child)
+{
+	if (is_child)
+		forget_parent();
+	if (!is_configured)
+		config_load(true);
+	is_configured = true;
+	if (forward_is_on())
+		stand_aside();
+	else if (config.verbose)
+		announce();
+	dispatch_start();
+	check_named_backend();
+}
+
+int lifecycle_begin(void)
+{
+	return process_start(begin);
+}
+
+/*
+ * At exit: a program that never used AIO says nothing.  Nor does a child of
+ * vfork, which shares the parent's memory and leaves by _exit.
+ */
+static void say_goodbye(void)
+{
+	if (process_is_ready() && config.stats &&
+	    RAW_SYSCALL(SYS_getpid) == atomic_load(&process_pid))
+		stats_print();
+}
+
+__attribute__((destructor)) static void at_exit(void)
+{
+	say_goodbye();
+}
+
+/* As in close.c. */
+static struct {
+	void (*_exit)(int status);
+	void (*_Exit)(int status);
+} next __attribute__((section(".data")));
+
+__attribute__((constructor)) static void find_next(void)
+{
+	next._exit = NEXT_PROVIDER(next._exit, "_exit");
+	next._Exit = NEXT_PROVIDER(next._Exit, "_Exit");
+}
+
+/* Programs whose working processes leave by _exit, such as fio's, have counters, too. */
+EXPORT _Noreturn void rtaio_exit(int status);
+EXPORT _Noreturn void rtaio_exit_of_c(int status);
+
+static _Noreturn void leave(void (**next_exit)(int), int status)
+{
+	say_goodbye();
+	if (!*next_exit)
+		find_next();
+	for (;;)
+		(*next_exit)(status);
+}
+
+_Noreturn void rtaio_exit(int status)
+{
+	leave(&next._exit, status);
+}
+
+_Noreturn void rtaio_exit_of_c(int status)
+{
+	leave(&next._Exit, status);
+}
+
+SYMVER(rtaio_exit, _exit, "@@", GLIBC_BASE);
+SYMVER(rtaio_exit_of_c, _Exit, "@@", GLIBC_BASE);

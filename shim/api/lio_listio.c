@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: MIT
+/*
+ * lio_listio.c - submit a list of requests.
+ *
+ * What the engine serves of a list is handed over whole, what the direct lane
+ * serves a few at a time, so that the disk begins early; entries that can be done
+ * at once may complete before the others are looked at.  There is no limit on a
+ * list's length, and a negative one means an empty list, as -1 does for glibc.
+ *
+ * Two functions bear the name.  The one of GLIBC_2.2.5 (x86-64) suppresses the
+ * notification of each entry and says so in it; glibc 2.34 broke it, glibc
+ * 2.31's meaning is kept here.
+ */
+#include <aio.h>
+#include <errno.h>
+
+#include "api/forward.h"
+#include "api/interface.h"
+#include "api/submit.h"
+#include "base/abi.h"
+#include "base/process.h"
+#include "lane/event_ring.h"
+#include "lane/inline.h"
+#include "request/group.h"
+#include "request/notify.h"
+
+#include "base/spin.h"
+#include "base/stats.h"
+#include "lane/submit_ahead.h"
+#include "request/waiter.h"
+
+/* glibc's opcodes that are not public, and the flag of its 64-bit entry points. */
+enum { LIO_DSYNC = 3, LIO_SYNC = 4, LIO_KNOWN_BITS = 127 };
+
+#define SPIN_NS 20000u /* a few copies */
+
+struct list {
+	struct submission submission;
+	struct request *group;
+	uint32_t process;  /* process_generation when the group was opened */
+	bool may_bypass;   /* nobody is to be told of the end of the list */
+	bool has_started;  /* any entry is offloaded, or complete already */
+	int rejection;     /* errno of the last entry that was refused, or 0 */
+	bool keeps_silent; /* entries are not notified */
+	bool is_shared;    /* any entry is copied by a worker */
+};
+
+static enum request_op op_of(int opcode)
+{
+	if ((opcode & LIO_KNOWN_BITS) == LIO_READ)
+		return OP_READ;
+	if ((opcode & LIO_KNOWN_BITS) == LIO_WRITE)
+		return OP_WRITE;
+	if (opcode == LIO_DSYNC)
+		return OP_FDATASYNC;
+	if (opcode == LIO_SYNC)
+		return OP_FSYNC;
+	return OP_INVALID;
+}
+
+static void add_entry(struct list *list, struct aiocb *cb)
+{
+	enum request_op op = op_of(cb->aio_lio_opcode);
+	struct request *req;
+	int ret;
+
+	if (list->keeps_silent)
+		cb->aio_sigevent.sigev_notify = SIGEV_NONE;
+	if (op == OP_FSYNC || op == OP_FDATASYNC)
+		cb->aio_reqprio = 0; /* as for aio_fsync, whatever it was */
+	if (!interface_check_priority(cb)) {
+		list->rejection = EINVAL;
+		return;
+	}
+	ret = submit_begin(cb, op, &cb->aio_sigevent, list->may_bypass, list->group, &req);
+	list->is_shared |= ret > 0 && op == OP_READ && cb->aio_nbytes <= INLINE_BYTES_MAX;
+	if (ret < 0)
+		list->rejection = EAGAIN;
+	else if (req)
+		submit_add(&list->submission, req);
+	else
+		list->has_started = true;
+}
+
+/* What is left of the list is in other hands than this thread's. */
+static bool has_left_direct(const void *arg)
+{
+	const struct request *group = arg;
+
+	return atomic_load(&group->nr_direct) == 0;
+}
+
+static bool is_over(const void *arg)
+{
+	return !request_lookup(*(const request_handle *)arg);
+}
+
+/*
+ * First what the waiting thread takes from the event ring itself, unless
+ * another one is there; then what others report.
+ */
+static int wait_once(struct request *group, request_handle handle)
+{
+	int ret;
+
+	if (has_left_direct(group))
+		return waiter_wait_one(handle, NULL, false);
+	ret = event_ring_wait(has_left_direct, group, NULL, false);
+	if (ret != -EBUSY)
+		return interface_restart(ret);
+	event_ring_begin_wait();
+	ret = waiter_wait_one(handle, NULL, false);
+	event_ring_end_wait();
+	return ret;
+}
+
+/* Until the group is published, or -EINTR. */
+static int wait_for_group(struct request *group, request_handle handle)
+{
+	int ret = 0;
+
+	while (ret == 0 && request_lookup(handle))
+		ret = wait_once(group, handle);
+	return request_lookup(handle) ? ret : 0;
+}
+
+static void submit_prepared(struct list *list)
+{
+	int ret = submit_close(&list->submission);
+
+	list->has_started |= list->submission.has_started;
+	if (ret < 0)
+		list->rejection = -ret;
+}
+
+static int submit_and_wait(struct list *list)
+{
+	request_handle handle = request_handle_of(list->group);
+	int ret;
+
+	if (!process_is_still(list->process))
+		return -EINTR; /* a handler has forked, and the child may have begun anew */
+	submit_prepared(list);
+	submit_release_group(list->group, false);
+	/* The last copy of a worker is there in a moment. */
+	if (list->is_shared && !list->submission.has_any)
+		spin_for(is_over, &handle, SPIN_NS);
+	ret = wait_for_group(list->group, handle);
+	if (!process_is_still(list->process))
+		return -EINTR;
+	if (ret == 0 && list->rejection)
+		ret = list->has_started ? -EIO : -list->rejection;
+	else if (ret == 0 && group_has_failed(list->group))
+		ret = -EIO;
+	group_put(list->group);
+	return ret;
+}
+
+static int submit_and_go(struct list *list)
+{
+	bool is_empty;
+	int ret;
+
+	submit_prepared(list);
+	is_empty = !list->has_started && !list->rejection;
+	ret = submit_release_group(list->group, is_empty);
+	return list->rejection ? -list->rejection : ret;
+}
+
+/* The group, and for LIO_NOWAIT what it has to tell when it is complete. */
+static int open_list(struct list *list, int mode, const struct sigevent *event)
+{
+	submit_open(&list->submission);
+	list->process = atomic_load(&process_generation);
+	list->group = group_open(mode == LIO_WAIT);
+	if (!list->group)
+		return -EAGAIN;
+	if (mode == LIO_NOWAIT && notify_prepare(&list->group->notification, event) < 0) {
+		group_put(list->group);
+		return -EAGAIN;
+	}
+	list->may_bypass = !notify_is_wanted(&list->group->notification);
+	return 0;
+}
+
+static bool is_to_be_done(const struct aiocb *cb)
+{
+	return cb && cb->aio_lio_opcode != LIO_NOP;
+}
+
+/* Nothing of the list is begun, and each entry says so. */
+static int refuse_entries(struct aiocb *const entries[], int nent, int err)
+{
+	for (int i = 0; i < nent; i++) {
+		if (is_to_be_done(entries[i]))
+			interface_refuse(entries[i], err);
+	}
+	return -err;
+}
+
+static int submit_entries(int mode, struct aiocb *const entries[], int nent, struct sigevent *event,
+			  bool keeps_silent)
+{
+	struct list list = { .keeps_silent = keeps_silent };
+	int nr_left = 0;
+
+	if (open_list(&list, mode, event) < 0)
+		return refuse_entries(entries, nent, EAGAIN);
+	for (int i = 0; i < nent; i++)
+		nr_left += is_to_be_done(entries[i]);
+	for (int i = 0; i < nent; i++) {
+		if (!is_to_be_done(entries[i]))
+			continue;
+		nr_left--;
+		if (mode == LIO_WAIT)
+			submit_ahead_note_left(entries[i]->aio_lio_opcode == LIO_READ ? nr_left
+										      : 0);
+		add_entry(&list, entries[i]);
+	}
+	stats_inc(lists);
+	return mode == LIO_WAIT ? submit_and_wait(&list) : submit_and_go(&list);
+}
+
+static int checked_submit(int mode, struct aiocb *const entries[], int nent, struct sigevent *event,
+			  bool is_old)
+{
+	int ret;
+
+	if (mode != LIO_WAIT && mode != LIO_NOWAIT)
+		return interface_fail(EINVAL);
+	if (!interface_enter())
+		return interface_fail(-refuse_entries(entries, nent, errno));
+	if (forward_is_on())
+		return (is_old ? forward.lio_listio_old : forward.lio_listio)(mode, entries, nent,
+									      event);
+	ret = submit_entries(mode, entries, nent, event, is_old);
+	return ret < 0 ? interface_fail(-ret) : 0;
+}
+
+EXPORT int rtaio_lio_listio(int mode, struct aiocb *const entries[], int nent,
+			    struct sigevent *event);
+EXPORT int rtaio_lio_listio_old(int mode, struct aiocb *const entries[], int nent,
+				struct sigevent *event);
+
+int rtaio_lio_listio(int mode, struct aiocb *const entries[], int nent, struct sigevent *event)
+{
+	return checked_submit(mode, entries, nent, event, false);
+}
+
+int rtaio_lio_listio_old(int mode, struct aiocb *const entries[], int nent, struct sigevent *event)
+{
+	return checked_submit(mode, entries, nent, event, true);
+}
+
+SYMVER(rtaio_lio_listio, lio_listio, "@@", GLIBC_LIBC);
+SYMVER(rtaio_lio_listio, lio_listio64, "@@", GLIBC_LIBC);
+#if defined(__x86_64__)
+SYMVER(rtaio_lio_listio, lio_listio, "@", "GLIBC_2.4");
+SYMVER(rtaio_lio_listio, lio_listio64, "@", "GLIBC_2.4");
+SYMVER(rtaio_lio_listio_old, lio_listio, "@", GLIBC_BASE);
+SYMVER(rtaio_lio_listio_old, lio_listio64, "@", GLIBC_BASE);
+#else
+SYMVER(rtaio_lio_listio, lio_listio, "@", GLIBC_BASE);
+SYMVER(rtaio_lio_listio, lio_listio64, "@", GLIBC_BASE);
+#endif

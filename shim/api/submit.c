@@ -1,0 +1,421 @@
+// SPDX-License-Identifier: MIT
+/*
+ * submit.c - from the program's aiocb to the lane that serves it.
+ *
+ * Everything here runs in the program's threads, also in signal handlers.
+ */
+#include "api/submit.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <stddef.h>
+
+#include "base/config.h"
+#include "base/futex.h"
+#include "base/probes.h"
+#include "base/stats.h"
+#include "engine/engine.h"
+#include "lane/copier.h"
+#include "lane/direct.h"
+#include "lane/inline.h"
+#include "lane/offload.h"
+#include "lane/submit_ahead.h"
+#include "order/bypass.h"
+#include "order/filter.h"
+#include "request/aiocb.h"
+#include "request/fd_hints.h"
+#include "request/group.h"
+#include "request/notify.h"
+#include "request/publish.h"
+#include "request/waiter.h"
+
+#define PIECES_MAX 4u /* for the disk, in one call */
+
+/* What @cb asks for, before anything was done about it. */
+static void describe(struct request *req, struct aiocb *cb, enum request_op op)
+{
+	req->cb = cb;
+	req->op = (uint8_t)op;
+	req->fd = cb->aio_fildes;
+	req->buf = NULL;
+	req->nbytes = 0;
+	req->offset = 0;
+	req->done = 0;
+	req->copy_kind = FILE_UNKNOWN;
+	req->number = 0;
+	req->descriptor = (struct descriptor){ 0 };
+	if (op == OP_READ || op == OP_WRITE) {
+		req->buf = (void *)(uintptr_t)cb->aio_buf;
+		req->nbytes = cb->aio_nbytes;
+		req->offset = cb->aio_offset;
+	}
+}
+
+/* A signal that the full queue refused is the engine's to deliver. */
+static void notify_by_engine(const struct notification *notification)
+{
+	struct request *req = request_alloc();
+
+	if (!req) {
+		notify_signal_now(notification);
+		return;
+	}
+	req->op = OP_GROUP; /* no I/O, only something to be told */
+	req->message.kind = MESSAGE_NOTIFY;
+	req->notification = *notification;
+	request_set_place(req, PLACE_DONE);
+	if (engine_hand_over(&req->message, &req->message) < 0) {
+		notify_signal_now(notification);
+		request_free(req);
+	}
+}
+
+static bool is_blocked(int signo)
+{
+	uint64_t blocked = 0;
+
+	if (signo < 1 || signo > 64)
+		return true; /* nobody's signal */
+	RAW_SYSCALL(SYS_rt_sigprocmask, SIG_BLOCK, NULL, &blocked, sizeof(blocked));
+	return blocked >> (signo - 1) & 1;
+}
+
+/*
+ * May the notification come before the submitting call returns?  A program
+ * that submits and then sleeps until its handler has run would sleep on: for
+ * it the signal must come from elsewhere, and later.  One that keeps the signal
+ * blocked takes it with sigwaitinfo or through a descriptor, whenever it came.
+ * A callback needs a thread anyway.
+ */
+static bool may_notify_at_once(const struct sigevent *event)
+{
+	if (event->sigev_notify == SIGEV_THREAD)
+		return false;
+	return event->sigev_notify != SIGEV_SIGNAL || event->sigev_signo == 0 ||
+	       is_blocked(event->sigev_signo);
+}
+
+/* Is there nobody to be told?  Only then may it bypass the engine and be done later. */
+static bool is_silent(const struct sigevent *event)
+{
+	return event->sigev_notify == SIGEV_NONE ||
+	       (event->sigev_notify == SIGEV_SIGNAL && event->sigev_signo == 0);
+}
+
+/*
+ * The inline lane.  @probe is a request on the stack: one that completes here
+ * needs no record.
+ */
+static bool complete_inline(struct request *probe, const struct sigevent *event, uint32_t number,
+			    bool may_bypass)
+{
+	bool is_write = probe->op == OP_WRITE;
+	enum file_kind kind;
+	ssize_t res;
+
+	if (is_write && submit_ahead_is_far(submit_ahead_pieces(probe->nbytes) > 1))
+		return false; /* before anything is asked about the file */
+	if (!config.inline_lane || (probe->op != OP_READ && probe->op != OP_WRITE) ||
+	    !may_notify_at_once(event) || !inline_accepts(probe, &kind))
+		return false;
+	if (may_bypass && is_silent(event) && copier_wants(probe, kind)) {
+		probe->copy_kind = (uint8_t)kind;
+		probe->number = number;
+		probe->descriptor.mode = S_IFREG;
+		probe->descriptor.has_type = true;
+		return false;
+	}
+	if ((!is_write && submit_ahead_is_far(false)) || !inline_perform(probe, kind, &res))
+		return false;
+	publish_count((enum request_op)probe->op, res, STATS_inline_reads);
+	PROBE_ISSUE(probe->cb, PROBE_INLINE);
+	PROBE_COMPLETE(probe->cb, res);
+	notify_prepare(&probe->notification, event);
+	aiocb_complete_at_once(probe->cb, (enum request_op)probe->op, res, number);
+	if (notify_is_wanted(&probe->notification) && notify_signal(&probe->notification) < 0)
+		notify_by_engine(&probe->notification);
+	return true;
+}
+
+/* A record for what the submitting call does not complete itself. */
+static struct request *make_record(const struct request *probe, const struct sigevent *event)
+{
+	struct request *req = request_alloc();
+
+	if (!req)
+		return NULL;
+	req->cb = probe->cb;
+	req->op = probe->op;
+	req->fd = probe->fd;
+	req->buf = probe->buf;
+	req->nbytes = probe->nbytes;
+	req->offset = probe->offset;
+	req->number = probe->number;
+	req->copy_kind = probe->copy_kind;
+	req->descriptor = probe->descriptor;
+	if (notify_prepare(&req->notification, event) < 0) {
+		request_free(req);
+		return NULL;
+	}
+	return req;
+}
+
+static bool is_transfer(const struct request *req)
+{
+	return req->op == OP_READ || req->op == OP_WRITE;
+}
+
+/* True: it bypasses the engine, and the other lanes take notice from here on. */
+static bool enter_bypass(struct request *req)
+{
+	if (notify_is_wanted(&req->notification))
+		return false;
+	if (req->copy_kind)
+		return bypass_enter(req, PLACE_OFFLOADED);
+	if (is_transfer(req) && direct_accepts(req))
+		return bypass_enter(req, PLACE_DIRECT);
+	if ((is_transfer(req) || request_is_barrier(req)) && offload_accepts(req))
+		return bypass_enter(req, PLACE_OFFLOADED);
+	return false;
+}
+
+/*
+ * glibc orders by scheduling priority minus aio_reqprio; here streams alone have an order by
+ * priority.  Asking costs a system call, which the first there is not worth: it is never overtaken.
+ */
+static int priority_of(const struct request *req)
+{
+	struct sched_param param = { 0 };
+	struct filter_range range = filter_range_of(req);
+
+	if (filter_depth(FILTER_STREAMS, &range) > 0)
+		RAW_SYSCALL(SYS_sched_getparam, 0, &param);
+	return param.sched_priority - req->cb->aio_reqprio;
+}
+
+static void enter_engine(struct request *req)
+{
+	descriptor_get_type(req->fd, &req->descriptor);
+	req->stamp = bypass_stamp();
+	if (!is_transfer(req) && !request_is_barrier(req))
+		return;
+	if (!descriptor_is_file(&req->descriptor))
+		req->priority = priority_of(req);
+	/* A sync has no bytes, and overlaps nothing; but a later one must not overtake it. */
+	filter_enter(req);
+}
+
+/* Neither cheap lane serves a stream: that is remembered, and then asked for at once. */
+static bool is_stream(struct request *probe)
+{
+	return fd_hints_was_stream(probe->fd) &&
+	       descriptor_get_stream(probe->fd, &probe->descriptor);
+}
+
+/* It was not taken: the engine serves it like the others. */
+static void come_back(struct request *req)
+{
+	stats_inc(fallbacks);
+	request_set_place(req, PLACE_SUBMITTER);
+	descriptor_get_type(req->fd, &req->descriptor);
+	filter_enter(req);
+	bypass_leave_range(req);
+	bypass_leave(req);
+	bypass_return(req, request_generation(req));
+}
+
+/* What is offloaded waits for nothing else of its list.  False: it is the engine's. */
+static bool submit_offloaded(struct request *req)
+{
+	PROBE_ISSUE(req->cb, req->copy_kind ? PROBE_COPIER : PROBE_OFFLOAD);
+	aiocb_begin(req->cb, req);
+	if (req->copy_kind ? copier_submit(req) : offload_submit(req))
+		return true;
+	come_back(req);
+	return false;
+}
+
+int submit_begin(struct aiocb *cb, enum request_op op, const struct sigevent *event,
+		 bool may_bypass, struct request *group, struct request **out)
+{
+	struct request probe, *req;
+	uint32_t number;
+
+	*out = NULL;
+	describe(&probe, cb, op);
+	number = submit_ahead_note_submitted(probe.nbytes);
+	PROBE_SUBMIT(cb, probe.fd, op, probe.nbytes, probe.offset);
+	if (is_stream(&probe))
+		may_bypass = false;
+	if (complete_inline(&probe, event, number, may_bypass))
+		return 0;
+	req = make_record(&probe, event);
+	if (!req) {
+		aiocb_reject(cb, EAGAIN, 0);
+		return -EAGAIN;
+	}
+	if (!may_bypass || !enter_bypass(req))
+		enter_engine(req);
+	if (group)
+		group_join(group, req);
+	if (request_place(req) == PLACE_OFFLOADED && submit_offloaded(req))
+		return 1;
+	*out = req;
+	return 0;
+}
+
+static void reject(struct request *req, int err)
+{
+	request_release_descriptor(req);
+	filter_leave(req);
+	aiocb_reject(req->cb, err, 0);
+	if (req->group)
+		group_leave(req->group, true); /* not the last: the submitter holds it */
+	notify_discard(&req->notification);
+	/* It said EINPROGRESS for a moment, and another thread may have begun to wait for it. */
+	waiter_wake_slots(waiter_wake(req, waiter_publish(req)));
+	request_free(req);
+}
+
+/* The direct lane did not take these.  They come first: what overlaps them was added later. */
+static void leave_direct(struct submission *submission)
+{
+	struct request *req;
+
+	TAILQ_FOREACH(req, &submission->direct, list_link) {
+		if (req->group)
+			atomic_fetch_sub(&req->group->nr_direct, 1);
+		come_back(req);
+	}
+	TAILQ_CONCAT(&submission->direct, &submission->others, list_link);
+	TAILQ_CONCAT(&submission->others, &submission->direct, list_link);
+}
+
+static void submit_direct(struct submission *submission)
+{
+	struct request *req;
+	bool is_taken;
+
+	if (TAILQ_EMPTY(&submission->direct))
+		return;
+	TAILQ_FOREACH(req, &submission->direct, list_link) {
+		if (req->group)
+			atomic_fetch_add(&req->group->nr_direct, 1);
+		PROBE_ISSUE(req->cb, PROBE_DIRECT);
+		aiocb_begin(req->cb, req);
+	}
+	is_taken = direct_submit(&submission->direct) < submission->nr_direct;
+	submission->has_started |= is_taken;
+	submission->is_refused |= !is_taken;
+	submission->nr_direct = 0;
+	submission->nr_pieces = 0;
+	leave_direct(submission);
+}
+
+/* Then the kernel makes one request of the disk of both, if they are submitted together. */
+static bool continues(const struct request *req, const struct request *before)
+{
+	return before && req->op == before->op && req->fd == before->fd &&
+	       req->offset - before->offset == (off_t)before->nbytes;
+}
+
+/*
+ * The kernel holds back what comes in one call until it has seen all of it, or
+ * 32: of blocks here and there a few at a time, so that the disk begins while
+ * the others are prepared.
+ */
+static void add_direct(struct submission *submission, struct request *req)
+{
+	bool is_apart = !continues(req, TAILQ_LAST(&submission->direct, request_list));
+	bool is_enough = (is_apart && submission->nr_pieces == PIECES_MAX) ||
+			 submission->nr_direct == DIRECT_BATCH_MAX;
+
+	if (is_enough && !submission->is_refused)
+		submit_direct(submission);
+	submission->nr_pieces += is_apart || submission->nr_direct == 0;
+	submission->nr_direct++;
+	TAILQ_INSERT_TAIL(&submission->direct, req, list_link);
+}
+
+static int submit_to_engine(struct request_list *list)
+{
+	struct message *newest = NULL, *oldest = NULL;
+	struct request *req, *next;
+	int ret;
+
+	TAILQ_FOREACH(req, list, list_link) {
+		aiocb_begin(req->cb, req);
+		request_hold_descriptor(req);
+		req->message.next = newest;
+		newest = &req->message;
+		if (!oldest)
+			oldest = newest;
+	}
+	ret = engine_hand_over(newest, oldest);
+	if (ret < 0) {
+		TAILQ_FOREACH_SAFE(req, list, list_link, next)
+			reject(req, -ret);
+	}
+	return ret;
+}
+
+void submit_open(struct submission *submission)
+{
+	*submission = (struct submission){ 0 };
+	TAILQ_INIT(&submission->direct);
+	TAILQ_INIT(&submission->others);
+}
+
+void submit_add(struct submission *submission, struct request *req)
+{
+	submission->has_any = true;
+	if (request_place(req) == PLACE_DIRECT)
+		add_direct(submission, req);
+	else
+		TAILQ_INSERT_TAIL(&submission->others, req, list_link);
+}
+
+int submit_close(struct submission *submission)
+{
+	int ret;
+
+	submit_direct(submission);
+	if (TAILQ_EMPTY(&submission->others))
+		return 0;
+	ret = submit_to_engine(&submission->others);
+	if (ret == 0)
+		submission->has_started = true;
+	return ret;
+}
+
+/*
+ * The list is over, and there is no engine.  Who sleeps next until the signal has
+ * come would sleep on: the error says that it has.
+ */
+static int announce_here(struct request *group, bool is_empty, int err)
+{
+	const struct notification *notification = &group->notification;
+
+	if (notification->notify == SIGEV_SIGNAL) {
+		notify_signal_now(notification);
+		if (is_empty || is_blocked(notification->signo))
+			err = 0;
+	}
+	notify_discard(&group->notification);
+	group_put(group);
+	return err;
+}
+
+int submit_release_group(struct request *group, bool is_empty)
+{
+	int ret = 0;
+
+	if (!group_leave(group, false))
+		return 0;
+	if (!notify_is_wanted(&group->notification))
+		waiter_wake_slots(publish_silent_group(group));
+	else
+		ret = engine_hand_over(&group->message, &group->message);
+	return ret < 0 ? announce_here(group, is_empty, ret) : 0;
+}

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: MIT
+/*
+ * config.c - the RTAIO_* environment.
+ *
+ * A value that cannot be used is reported and its default kept; so is a
+ * variable of our prefix that nobody knows, because a typo that is ignored in
+ * silence looks like an option without effect.  An unknown RTAIO_BACKEND is an
+ * error instead: the user asked for something by name.
+ *
+ * A program with more rights than its caller has reads none of it: the caller
+ * would choose the file that RTAIO_STATS makes.
+ */
+#include "base/config.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <unistd.h>
+
+#include "base/log.h"
+
+#define DEPTH_DEFAULT     256
+#define THREADS_DEFAULT   16
+#define CALLBACKS_DEFAULT 1024
+#define LIMIT_MAX         65536
+#define IN_FLIGHT_DEFAULT 16384 /* KiB: a disk is busy with it, and done with it soon */
+#define SPIN_DEFAULT_US   40 /* less than two switches of threads, and what glibc spends on them */
+#define SPIN_MAX_US       1000        /* signals wait for so long */
+#define IDLE_DEFAULT_NS   1000000000u /* glibc's workers wait as long */
+
+/* At the first use only: a program that does not use AIO hears nothing. */
+#define complain(...)                          \
+	do {                                   \
+		if (is_first_use)              \
+			log_line(__VA_ARGS__); \
+	} while (0)
+
+static bool is_first_use; /* of what reads the environment now; there is one caller at a time */
+
+const char *const backend_names[BACKEND_NR] = {
+	[BACKEND_INVALID] = "invalid",   [BACKEND_AUTO] = "auto",
+	[BACKEND_IO_URING] = "io_uring", [BACKEND_LIBAIO] = "libaio",
+	[BACKEND_THREADS] = "threads",   [BACKEND_GLIBC] = "glibc",
+};
+
+struct config config = {
+	.backend = BACKEND_AUTO,
+	.depth = DEPTH_DEFAULT,
+	.in_flight_kib = IN_FLIGHT_DEFAULT,
+	.threads_max = THREADS_DEFAULT,
+	.callbacks_max = CALLBACKS_DEFAULT,
+	.spin_us = SPIN_DEFAULT_US,
+	.inline_lane = true,
+	.offload = true,
+	.uring_features = UINT_MAX,
+	.idle_ns = IDLE_DEFAULT_NS,
+};
+
+static void set_backend(const char *name, const char *value, void *out)
+{
+	enum backend_choice *choice = out;
+
+	for (int i = BACKEND_AUTO; i < BACKEND_NR; i++) {
+		if (strcmp(value, backend_names[i]) == 0) {
+			*choice = (enum backend_choice)i;
+			return;
+		}
+	}
+	*choice = BACKEND_INVALID;
+	complain("%s=%s is not a backend: use auto, io_uring, libaio, threads or glibc; "
+		 "asynchronous I/O fails with ENOSYS until then",
+		 name, value);
+}
+
+static void set_within(const char *name, const char *value, unsigned *out, unsigned long min,
+		       unsigned long max)
+{
+	unsigned long number;
+	char *end;
+
+	errno = 0;
+	number = strtoul(value, &end, 10);
+	if (errno || *end || end == value || *value == '-' || number < min || number > max)
+		complain("%s=%s is not a number from %lu to %lu: %u is used", name, value, min, max,
+			 *out);
+	else
+		*out = (unsigned)number;
+}
+
+static void set_limit(const char *name, const char *value, void *out)
+{
+	set_within(name, value, out, 1, LIMIT_MAX);
+}
+
+static void set_spin(const char *name, const char *value, void *out)
+{
+	set_within(name, value, out, 0, SPIN_MAX_US);
+}
+
+static void set_switch(const char *name, const char *value, void *out)
+{
+	bool *on = out;
+
+	if (strcmp(value, "1") == 0)
+		*on = true;
+	else if (strcmp(value, "0") == 0)
+		*on = false;
+	else
+		complain("%s=%s is neither 0 nor 1: %d is used", name, value, *on);
+}
+
+/* 0, 1, or the name of the file that receives the counters. */
+static void set_stats(const char *name, const char *value, void *out)
+{
+	struct config *target = out;
+
+	target->stats = false;
+	target->stats_path[0] = '\0';
+	if (strcmp(value, "0") == 0 || *value == '\0')
+		return;
+	if (strcmp(value, "1") != 0) {
+		if (strlen(value) >= sizeof(target->stats_path)) {
+			complain("%s: the file name is longer than %zu bytes: no statistics", name,
+				 sizeof(target->stats_path) - 1);
+			return;
+		}
+		strcpy(target->stats_path, value);
+	}
+	target->stats = true;
+}
+
+/* A bit mask of the ring's features that may be used: lets tests play an older kernel. */
+static void set_features(const char *name, const char *value, void *out)
+{
+	unsigned *features = out;
+	char *end;
+
+	*features = (unsigned)strtoul(value, &end, 0);
+	if (*end)
+		complain("%s=%s is not a number", name, value);
+}
+
+static const struct variable {
+	const char *name;
+	void (*set)(const char *name, const char *value, void *out);
+	void *out;
+} variables[] = {
+	{ "RTAIO_BACKEND", set_backend, &config.backend },
+	{ "RTAIO_DEPTH", set_limit, &config.depth },
+	{ "RTAIO_IN_FLIGHT", set_limit, &config.in_flight_kib },
+	{ "RTAIO_THREADS", set_limit, &config.threads_max },
+	{ "RTAIO_CALLBACKS", set_limit, &config.callbacks_max },
+	{ "RTAIO_SPIN", set_spin, &config.spin_us },
+	{ "RTAIO_INLINE", set_switch, &config.inline_lane },
+	{ "RTAIO_OFFLOAD", set_switch, &config.offload },
+	{ "RTAIO_VERBOSE", set_switch, &config.verbose },
+	{ "RTAIO_STATS", set_stats, &config },
+	{ "RTAIO_TEST_OFFLOAD", set_switch, &config.is_always_deep },
+	{ "RTAIO_TEST_URING", set_features, &config.uring_features },
+};
+
+static const struct variable *find_variable(const char *name, size_t name_len)
+{
+	for (size_t i = 0; i < sizeof(variables) / sizeof(variables[0]); i++)
+		if (strncmp(name, variables[i].name, name_len) == 0 &&
+		    variables[i].name[name_len] == '\0')
+			return &variables[i];
+	return NULL;
+}
+
+static void read_entry(const char *entry)
+{
+	const struct variable *variable;
+	const char *equals;
+
+	/* Most programs have none, and need not look up strncmp for it. */
+	if (*entry != 'R' || strncmp(entry, "RTAIO_", strlen("RTAIO_")) != 0)
+		return;
+	equals = strchr(entry, '=');
+	if (!equals)
+		return;
+	log_note_stderr();
+	variable = find_variable(entry, (size_t)(equals - entry));
+	if (variable)
+		variable->set(variable->name, equals + 1, variable->out);
+	else if (strncmp(entry, "RTAIO_TEST_", strlen("RTAIO_TEST_")) != 0)
+		complain("%.*s is not a variable of rtaio: it knows RTAIO_BACKEND, RTAIO_VERBOSE, "
+			 "RTAIO_STATS, RTAIO_INLINE, RTAIO_OFFLOAD, RTAIO_SPIN, RTAIO_DEPTH, "
+			 "RTAIO_IN_FLIGHT, RTAIO_THREADS and RTAIO_CALLBACKS",
+			 (int)(equals - entry), entry);
+}
+
+void config_load(bool at_first_use)
+{
+	if (getauxval(AT_SECURE))
+		return;
+	is_first_use = at_first_use;
+	for (char **entry = environ; entry && *entry; entry++)
+		read_entry(*entry);
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * signal_mask.h - block the signals of the calling thread.
+ */
+#ifndef RTAIO_SIGNAL_MASK_H
+#define RTAIO_SIGNAL_MASK_H
+
+#include <signal.h>
+#include <stdint.h>
+
+#include "base/raw_syscall.h"
+
+#define ALL_SIGNALS UINT64_MAX
+/* A setuid in another thread waits for the handlers of signals 32 and 33, which are libc's. */
+#define ALL_BUT_LIBC (~(UINT64_C(3) << 31))
+
+static inline void signals_set(uint64_t mask)
+{
+	RAW_SYSCALL(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof(mask));
+}
+
+/* And open the others.  The mask before. */
+static inline uint64_t signals_block(uint64_t which)
+{
+	uint64_t old;
+
+	RAW_SYSCALL(SYS_rt_sigprocmask, SIG_SETMASK, &which, &old, sizeof(old));
+	return old;
+}
+
+#endif

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT
+/*
+ * spin.c - busy-polling before a thread sleeps.
+ */
+#include "base/spin.h"
+
+#include "base/config.h"
+#include "base/futex.h"
+#include "base/time_budget.h"
+
+#define GAP_NS      20000u /* between two looks: the processor was somebody else's */
+#define GAP_PENALTY 16u    /* it probably is again in the next poll */
+
+static struct time_budget spun; /* for nothing */
+
+/* Tell the processor that this thread waits for another one. */
+static void relax(void)
+{
+#ifdef __x86_64__
+	__builtin_ia32_pause();
+#else
+	atomic_signal_fence(memory_order_seq_cst);
+#endif
+}
+
+bool spin_for(bool (*has_come)(const void *arg), const void *arg, uint64_t max_ns)
+{
+	uint64_t spin_ns = config.spin_us * UINT64_C(1000);
+	uint64_t began, now, took_ns;
+	bool is_there;
+
+	if (spin_ns == 0 || time_budget_is_spent(&spun))
+		return false;
+	began = now = clock_now_ns();
+	if (spin_ns > max_ns)
+		spin_ns = max_ns;
+	while (!(is_there = has_come(arg)) && now - began < spin_ns) {
+		relax();
+		now = clock_now_ns();
+	}
+	took_ns = now - began;
+	if (took_ns > spin_ns + GAP_NS)
+		time_budget_lose(&spun, took_ns * GAP_PENALTY, now);
+	else if (!is_there)
+		time_budget_lose(&spun, took_ns, now);
+	return is_there;
+}

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: MIT
+/*
+ * bypass_events.c - results that other threads than the engine publish.
+ *
+ * A worker that performed a request, and whoever reaps the direct lane.  The
+ * engine is on the other side: it gets messages, and does what is left.
+ */
+#include "dispatch/bypass_events.h"
+
+#include <errno.h>
+
+#include "base/stats.h"
+#include "engine/engine.h"
+#include "engine/workers.h"
+#include "lane/copier.h"
+#include "lane/direct.h"
+#include "order/bypass.h"
+#include "order/filter.h"
+#include "request/group.h"
+#include "request/notify.h"
+#include "request/publish.h"
+#include "request/waiter.h"
+
+/*
+ * A waiter need not wait for the engine, too, which has the queue and the rest
+ * to see to.  Unless a notification is due: no program shall see the result
+ * long before it.
+ */
+static void on_executed(struct request *req)
+{
+	uint64_t interest;
+
+	if (notify_is_wanted(&req->notification))
+		return;
+	req->res = publish_final_result(req);
+	req->done = 0;
+	if (!request_is_barrier(req))
+		filter_leave(req);
+	/* Partner: is_out_of_reach() in cancel.c. */
+	request_mark(req, REQUEST_PUBLISHING);
+	interest = publish_result(req, req->res, STATS_engine_reads);
+	filter_leave(req); /* of a sync, which a later one must not seem to overtake */
+	waiter_wake_slots(waiter_wake(req, interest));
+}
+
+/*
+ * What does not notify, nor its list.  Until it is published its lane's marks
+ * stay: aio_cancel looks at them.  Then it counts no longer: a barrier that this
+ * lets through finds the effect, and who is woken may submit one at once.
+ * Returns wait slots to wake.
+ */
+static uint64_t complete(struct request *req, ssize_t res, enum stats_counter reads)
+{
+	struct request *group = req->group;
+	uint64_t interest, slots;
+
+	bypass_leave_range(req);
+	request_release_descriptor(req);
+	interest = publish_result(req, res, reads);
+	bypass_leave(req);
+	slots = waiter_wake(req, interest);
+	if (group && group_leave(group, res < 0))
+		slots |= publish_silent_group(group);
+	request_free(req);
+	return slots;
+}
+
+static void on_offloaded(struct request *req)
+{
+	/* Partner: goes_on() in cancel.c.  All signals are blocked here. */
+	request_mark(req, REQUEST_PUBLISHING);
+	waiter_wake_slots(
+		complete(req, req->res, req->copy_kind ? STATS_copier_reads : STATS_offload_reads));
+}
+
+void bypass_events_end(struct request *req, ssize_t res)
+{
+	req->res = res;
+	on_offloaded(req);
+}
+
+/* It comes back by the inbox: this may be amid a walk through the queues. */
+void bypass_events_withdrawn(struct request *req)
+{
+	req->is_bounced = true;
+	request_set_place(req, PLACE_SUBMITTER);
+	inbox_push(&engine_inbox, &req->message, &req->message);
+}
+
+/*
+ * To the engine, which starts if there is none.  From the push on it may do
+ * anything with the record.
+ */
+static uint64_t bounce(struct request *req)
+{
+	int ret;
+
+	req->is_bounced = true;
+	request_set_place(req, PLACE_SUBMITTER);
+	ret = engine_hand_over(&req->message, &req->message);
+	return ret < 0 ? complete(req, ret, STATS_engine_reads) : 0;
+}
+
+static void on_copied(struct request *req, bool is_done)
+{
+	if (is_done) {
+		on_offloaded(req);
+	} else {
+		stats_inc(fallbacks);
+		waiter_wake_slots(bounce(req));
+	}
+}
+
+static void leave_group_direct(struct request *req)
+{
+	if (req->group)
+		atomic_fetch_sub(&req->group->nr_direct, 1);
+}
+
+static uint64_t on_direct_complete(struct request *req, ssize_t res)
+{
+	leave_group_direct(req);
+	return complete(req, res, STATS_direct_reads);
+}
+
+/* The list is told before the engine has the record. */
+static uint64_t on_direct_bounce(struct request *req)
+{
+	leave_group_direct(req);
+	return bounce(req);
+}
+
+static void on_drained(void)
+{
+	engine_ask(ENGINE_ASK_DRAINED);
+}
+
+static const struct direct_events direct_client = {
+	.complete = on_direct_complete,
+	.bounce = on_direct_bounce,
+};
+
+static const struct workers_events workers_client = {
+	.executed = on_executed,
+	.offloaded = on_offloaded,
+};
+
+void bypass_events_start(void)
+{
+	bypass_init(on_drained);
+	workers_start(&workers_client);
+	copier_start(on_copied);
+	direct_init(&direct_client);
+}

@@ -1,0 +1,480 @@
+// SPDX-License-Identifier: MIT
+/*
+ * dispatch.c - the life of a request, and the one essay on concurrency.
+ *
+ * The life of a request
+ *
+ *   submitter   prepare    a record from the pool, everything copied
+ *               submit     aiocb says EINPROGRESS; push to the inbox; wake
+ *   engine      accept     into the queue of its descriptor
+ *               issue      when order allows: to the ring, to a worker, or
+ *                          answered on the spot
+ *   kernel      ...
+ *   engine      complete   absorb what glibc would never have returned, or
+ *               publish    return value -> error code -> notification ->
+ *                          waiters -> group -> next in the queue
+ *   anyone      free       the record, when its notification is delivered
+ *
+ * That is the way of what cannot be done at once.  Three lanes are shorter: the
+ * inline lane completes in the submitting call (inline.c), the direct lane goes
+ * from the submitting thread to Linux AIO and back to whoever polls or waits
+ * (direct.c), and what is offloaded goes from the submitting thread to a worker
+ * (offload.c).
+ *
+ * Why that order: whoever is told must find the result; whoever finds the
+ * result may free the aiocb, so nothing after the error code reads it; a waiter
+ * that has returned finds its signal sent, as with glibc; the event of a list
+ * comes after the event of its last entry.
+ *
+ * Who runs what
+ *
+ *   submit.c, inline.c, offload.c, direct.c, event_ring.c, waiter.c, and the
+ *   asking half of cancel.c run in the program's threads, also in signal
+ *   handlers.  They take no lock.  They share with the engine and the workers:
+ *   the inboxes (inbox.c), the pool of records (request.c), the interest and the
+ *   word of a record (waiter.c, request.h), the counters of a group (group.c),
+ *   the overlap filter (filter.c), the index of what bypasses the engine
+ *   (bypass.c) and descriptor_held (descriptor.h); each is lock-free, and each
+ *   file names who is on the other side.
+ *
+ *   Everything else runs on the engine thread, alone, with all signals
+ *   blocked: queues, cancellations and closes need no lock.  Workers
+ *   belong to a pool (workers.c), whose lock is never held while they run anything.
+ *
+ *   The program's memory is touched by the kernel, by a worker executing its
+ *   request, and by publish_result(), never after it.
+ */
+#include "dispatch/dispatch.h"
+
+#include <errno.h>
+
+#include "base/futex.h"
+#include "base/stats.h"
+#include "dispatch/bypass_events.h"
+#include "dispatch/cancel.h"
+#include "dispatch/issue.h"
+#include "dispatch/ledger.h"
+#include "dispatch/nursery.h"
+#include "dispatch/pump.h"
+#include "dispatch/question.h"
+#include "dispatch/quiesce.h"
+#include "engine/engine.h"
+#include "engine/workers.h"
+#include "lane/copier.h"
+#include "lane/direct.h"
+#include "lane/offload.h"
+#include "lane/reaper.h"
+#include "order/bypass.h"
+#include "order/fdqueue.h"
+#include "order/filter.h"
+#include "order/in_flight.h"
+#include "request/aiocb.h"
+#include "request/group.h"
+#include "request/notify.h"
+#include "request/publish.h"
+#include "request/waiter.h"
+
+#define ROUNDS_MAX 64 /* of what is answered on the spot, before the backend is served */
+/* How often to look while something has to be watched: ever more rarely at full signal queues. */
+#define TICK_NS     4000000u
+#define TICK_MAX_NS 1000000000u
+
+/* --- publish ----------------------------------------------------------- */
+
+/* No waiter holds a group that notifies: LIO_WAIT ignores the sigevent. */
+static uint64_t publish_group(struct request *group)
+{
+	uint64_t slots;
+
+	if (!notify_is_wanted(&group->notification))
+		return publish_silent_group(group);
+	slots = waiter_wake(group, waiter_publish(group));
+	request_set_place(group, PLACE_DONE);
+	notify_deliver(group);
+	return slots;
+}
+
+/* The order of effects.  @req is out of its queue; its record may be gone afterwards. */
+static void publish(struct request *req, ssize_t res)
+{
+	struct request *group = req->group;
+	uint64_t interest = 0;
+
+	ledger.nr_outstanding--;
+	if (request_place(req) != PLACE_DONE) { /* no worker has published it */
+		if (!request_is_barrier(req))
+			filter_leave(req);
+		interest = publish_result(req, res, STATS_engine_reads);
+		/* Of a sync, which a later one must not seem to overtake. */
+		filter_leave(req);
+	}
+	notify_deliver(req);
+	ledger.slots_to_wake |= waiter_wake(req, interest);
+	if (group && group_leave(group, res < 0))
+		ledger.slots_to_wake |= publish_group(group);
+}
+
+/* --- accept ------------------------------------------------------------ */
+
+/* What the kernel would say without looking at the file. */
+static int early_error(const struct request *req)
+{
+	if (req->op == OP_INVALID)
+		return EINVAL;
+	if (!request_is_barrier(req) && req->offset < 0)
+		return EINVAL;
+	return req->descriptor.err;
+}
+
+/* Linux AIO gave it back, and it has its place here now, or none at all. */
+static void take_bounced(struct request *req)
+{
+	filter_enter(req);
+	bypass_leave_range(req);
+	bypass_leave(req);
+}
+
+static void accept_request(struct request *req)
+{
+	int err = req->is_bounced ? -quiesce_take_bounced(req) : early_error(req);
+
+	ledger.nr_outstanding++;
+	stats_max(STATS_engine_depth, ledger.nr_outstanding);
+	if (!err && fdqueue_add(req) < 0)
+		err = EAGAIN;
+	if (req->is_bounced)
+		take_bounced(req);
+	if (err) {
+		stats_inc(engine_calls);
+		ledger_end(req, -err);
+	} else {
+		if (!req->detached)
+			req->queue->since = quiesce_since(req->fd);
+		pump(req->queue);
+	}
+}
+
+/* --- complete ---------------------------------------------------------- */
+
+/* Out of its queue, published, and the next in its place. */
+static void finish(struct request *req)
+{
+	struct fdqueue *queue = req->queue;
+	bool is_last = true;
+	ssize_t res = publish_final_result(req);
+
+	request_release_descriptor(req);
+	if (req->pin)
+		pin_put(req->pin);
+	if (req->is_file_data)
+		ledger.nr_files_in_flight--;
+	in_flight_leave(req);
+	if (queue) {
+		is_last = fdqueue_is_last(queue);
+		if (is_last)
+			pump_forget(queue);
+		fdqueue_remove(req);
+	}
+	publish(req, res);
+	if (!is_last)
+		pump(queue);
+}
+
+/*
+ * A ring may end a transfer of a file early, or return 0 (Linux 5.10), where a plain call
+ * goes on.  A buffered write is one call (issue.c), so that its short count is final.
+ */
+static bool is_cut_short(const struct request *req)
+{
+	if (req->res < 0 || (size_t)req->res >= req->nbytes ||
+	    !descriptor_is_file(&req->descriptor))
+		return false;
+	if (req->op == OP_WRITE)
+		return req->descriptor.flags & O_DIRECT;
+	if (req->pin)
+		return true;
+	return !req->queue->detached && !descriptor_ends_at(req->fd, req->offset + req->res);
+}
+
+/*
+ * The ring is done with @req.  Results that read and write on a blocking
+ * descriptor never give are absorbed here.
+ */
+static void absorb(struct request *req)
+{
+	ssize_t res = req->res;
+
+	if (res == -EINTR || res == -EAGAIN || res == -ECANCELED) {
+		issue_again(req);
+	} else if (req->is_polled && res >= 0) {
+		issue_to_worker_again(req); /* there is something to read */
+	} else if ((res == -EINVAL || res == -EOPNOTSUPP) && req->done == 0) {
+		/* Perhaps only the ring cannot do it: the plain call knows. */
+		issue_to_worker_again(req);
+	} else if (is_cut_short(req)) {
+		/* A read is made again as a whole: between two parts a write could come. */
+		if (req->op == OP_WRITE)
+			request_advance(req, (size_t)res);
+		issue_to_worker_again(req);
+	} else {
+		ledger_end(req, res);
+	}
+}
+
+/* All completions the ring owed for @req are in. */
+static void ring_is_done(struct request *req)
+{
+	bool is_cancelled = req->cancel && (req->res == -ECANCELED || req->res == -EINTR);
+
+	if (is_cancelled)
+		ledger_end(req, -ECANCELED);
+	else
+		absorb(req);
+	/* Half of it may be done and the rest be on its way again: then it was not cancelled. */
+	if (req->cancel)
+		cancel_answer(req, is_cancelled, request_place(req) != PLACE_ENDED);
+}
+
+static void on_complete(struct request *req, ssize_t res)
+{
+	req->res = res;
+	req->has_cqe = true;
+	if (--req->cqes_due == 0)
+		ring_is_done(req);
+}
+
+static void on_cancelled(struct request *req, int res)
+{
+	if (--req->cqes_due == 0)
+		ring_is_done(req);
+	else if (res < 0)
+		cancel_answer(req, false, true); /* the kernel cannot, or not any more */
+}
+
+/* --- what the engine calls ---------------------------------------------- */
+
+static void serve_asked(unsigned asked)
+{
+	if (asked & ENGINE_ASK_WORKERS)
+		workers_provide();
+	if (asked & ENGINE_ASK_REAPER)
+		reaper_provide();
+	if (asked & ENGINE_ASK_DRAINED)
+		pump_awaiting();
+}
+
+static void receive(struct message *message)
+{
+	struct request *req = (struct request *)message;
+
+	switch (message->kind) {
+	case MESSAGE_SUBMIT:
+		accept_request(req);
+		break;
+	case MESSAGE_EXECUTED:
+		ledger.nr_on_workers--;
+		ledger_end(req, req->res);
+		break;
+	case MESSAGE_ASK:
+		serve_asked(engine_asked());
+		break;
+	case MESSAGE_NOTIFY:
+		notify_deliver(req);
+		break;
+	case MESSAGE_GROUP:
+		ledger.slots_to_wake |= publish_group(req);
+		break;
+	case MESSAGE_CANCEL:
+		cancel_accept(req);
+		break;
+	case MESSAGE_CLOSE:
+		quiesce_accept(req);
+		break;
+	case MESSAGE_INVALID:
+		break;
+	}
+}
+
+static void refuse_one(struct message *message, int err)
+{
+	struct request *req = (struct request *)message;
+
+	if (message->kind == MESSAGE_SUBMIT) {
+		if (req->is_bounced) {
+			bypass_leave_range(req);
+			bypass_leave(req);
+		}
+		request_release_descriptor(req);
+		ledger.nr_outstanding++;
+		publish(req, -err);
+	} else if (message->kind == MESSAGE_ASK) {
+		engine_asked();
+	} else if (message->kind == MESSAGE_CANCEL || message->kind == MESSAGE_CLOSE) {
+		question_answer(req);
+	} else {
+		receive(message);
+	}
+}
+
+static void wake_waiters(void)
+{
+	waiter_wake_slots(ledger.slots_to_wake);
+	ledger.slots_to_wake = 0;
+}
+
+static void refuse(struct message *message, int err)
+{
+	struct message *next;
+
+	for (; message; message = next) {
+		next = message->next;
+		refuse_one(message, err);
+	}
+	wake_waiters();
+}
+
+/*
+ * What has ended until now.  What follows it in a stream goes by priority,
+ * among all that was submitted before: that is received first.  What is tried
+ * on the spot then and ends as well is for the next round, for the same reason.
+ */
+static void publish_ended(void)
+{
+	struct request_list list = TAILQ_HEAD_INITIALIZER(list);
+	struct request *req;
+
+	TAILQ_CONCAT(&list, &ledger.ended, list_link);
+	ledger.nr_publishings++;
+	if (!TAILQ_EMPTY(&list))
+		engine_receive();
+	while ((req = TAILQ_FIRST(&list))) {
+		TAILQ_REMOVE(&list, req, list_link);
+		finish(req);
+	}
+	if (in_flight_is_awaited())
+		pump_awaiting();
+}
+
+/* Some things tell nobody when they change: blocked workers, the end of a callback, */
+static bool is_watching_closely(void)
+{
+	return !TAILQ_EMPTY(&ledger.awaiting) || notify_is_waiting_for_thread() ||
+	       workers_are_awaited() || quiesce_is_watching() || !TAILQ_EMPTY(&ledger.stranded);
+}
+
+/* and a full signal queue, which may stay full for ever. */
+static bool is_watching(void)
+{
+	return notify_is_waiting() || is_watching_closely();
+}
+
+static uint64_t tick(void)
+{
+	bool is_close = is_watching_closely();
+	uint64_t now;
+
+	if (!is_close && !notify_is_waiting())
+		return UINT64_MAX;
+	now = clock_now_ns();
+	if (now >= ledger.tick_at || (is_close && ledger.tick_at > now + TICK_NS)) {
+		if (notify_tick() || is_close || ledger.tick_ns == 0)
+			ledger.tick_ns = TICK_NS;
+		else if (ledger.tick_ns < TICK_MAX_NS)
+			ledger.tick_ns *= 2;
+		workers_tick();
+		issue_stranded();
+		pump_watch_awaiting();
+		quiesce_tick();
+		ledger.tick_at = now + ledger.tick_ns;
+	}
+	return ledger.tick_at - now;
+}
+
+/*
+ * The ring was taken away.  What it had done is reported by now; the rest is
+ * executed by workers.
+ */
+static void abandon(struct request *req)
+{
+	if (req->has_cqe) {
+		ring_is_done(req); /* only the answer to its cancellation is missing */
+		return;
+	}
+	if (req->cancel)
+		cancel_answer(req, false, true);
+	issue_without_ring(req);
+}
+
+static void abandon_ring(void)
+{
+	struct request *req, *next;
+	struct fdqueue *queue;
+
+	for (queue = fdqueue_first(0); queue; queue = fdqueue_after(queue)) {
+		TAILQ_FOREACH_SAFE(req, &queue->outstanding, outstanding_link, next)
+			if (req->cqes_due > 0)
+				abandon(req);
+	}
+}
+
+static uint64_t settle(void)
+{
+	uint64_t next_tick = tick();
+
+	for (int i = 0; i == 0 || (i < ROUNDS_MAX && !TAILQ_EMPTY(&ledger.ended)); i++) {
+		publish_ended();
+		cancel_serve();
+		wake_waiters();
+	}
+	/* All that has come meanwhile goes before the next copies. */
+	if (!TAILQ_EMPTY(&ledger.held)) {
+		engine_flush();
+		pump_held();
+	}
+	if (!TAILQ_EMPTY(&ledger.ended) || !TAILQ_EMPTY(&ledger.held))
+		return 0;
+	if (!is_watching())
+		return UINT64_MAX;
+	return next_tick == UINT64_MAX || (is_watching_closely() && next_tick > TICK_NS)
+		       ? TICK_NS
+		       : next_tick;
+}
+
+static bool is_idle(void)
+{
+	return ledger.nr_outstanding == 0 && ledger.nr_on_workers == 0 && cancel_is_idle() &&
+	       !is_watching();
+}
+
+static const struct engine_client client = {
+	.events = {
+		.complete = on_complete,
+		.cancelled = on_cancelled,
+	},
+	.receive = receive,
+	.refuse = refuse,
+	.abandon_ring = abandon_ring,
+	.settle = settle,
+	.is_idle = is_idle,
+};
+
+void dispatch_start(void)
+{
+	ledger_reset();
+	engine_init(&client);
+	bypass_events_start();
+}
+
+void dispatch_forget(void)
+{
+	filter_forget();
+	direct_forget();
+	offload_forget();
+	copier_forget();
+	fdqueue_forget();
+	cancel_forget();
+	quiesce_forget();
+	nursery_forget();
+	notify_forget();
+	engine_forget();
+}

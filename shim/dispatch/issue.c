@@ -1,0 +1,390 @@
+// SPDX-License-Identifier: MIT
+/*
+ * issue.c - which way does a request go that may be issued now?
+ *
+ *   files        ring; a worker where only the plain call is right, and for
+ *                buffered writes while few are in flight
+ *   streams      tried on the spot; a read that would block goes to the ring, or
+ *                to a worker where the ring is not like a plain call; a write
+ *                goes to a worker; drivers and corners to a worker at once
+ *   barriers     a worker
+ *
+ * What has a pin is performed on its thread: its descriptor was closed.
+ *
+ * Without a ring, "ring" means a worker.
+ */
+#include "dispatch/issue.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sock_diag.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+#include "base/config.h"
+#include "base/futex.h"
+#include "base/probes.h"
+#include "base/stats.h"
+#include "dispatch/ledger.h"
+#include "dispatch/pin.h"
+#include "engine/engine.h"
+#include "engine/workers.h"
+#include "order/fdqueue.h"
+#include "request/fd_hints.h"
+#include "request/fd_kind.h"
+#include "request/perform.h"
+
+#define LONE_COPIES_MAX 12u /* buffered writes in flight, up to which a worker is better */
+#define ATTEMPTS_MAX    8u  /* fruitless submissions to the ring before a worker takes over */
+
+/* False: not one thread is to be had. */
+static bool try_worker(struct request *req)
+{
+	request_set_place(req, PLACE_WORKERS);
+	if (req->pin)
+		pin_submit(req->pin, req);
+	else if (workers_submit(req) < 0)
+		return false;
+	ledger.nr_on_workers++;
+	PROBE_ISSUE(req->cb, PROBE_WORKER);
+	stats_inc(engine_workers);
+	return true;
+}
+
+/* Without a worker a file is served here; reading or writing a stream could block for ever. */
+static void issue_to_worker(struct request *req)
+{
+	if (try_worker(req))
+		return;
+	if (descriptor_is_file(&req->descriptor) || request_is_barrier(req)) {
+		PROBE_ISSUE(req->cb, PROBE_ENGINE);
+		stats_inc(engine_calls);
+		ledger_end(req, perform(req, req->fd));
+	} else {
+		request_set_place(req, PLACE_STRANDED);
+		TAILQ_INSERT_TAIL(&ledger.stranded, req, list_link);
+	}
+}
+
+void issue_to_worker_instead(struct request *req)
+{
+	stats_inc(fallbacks);
+	issue_to_worker(req);
+}
+
+static void issue_to_backend(struct request *req)
+{
+	const struct backend *backend = engine_backend();
+
+	if (!backend->submit) {
+		issue_to_worker(req);
+		return;
+	}
+	if (backend->submit(req) < 0) {
+		issue_to_worker_instead(req);
+		return;
+	}
+	if (req->is_file_data && !(req->descriptor.flags & O_DIRECT))
+		ledger.nr_to_copy += req->nbytes;
+	PROBE_ISSUE(req->cb, PROBE_RING);
+	stats_inc(engine_ring);
+	request_set_place(req, PLACE_RING);
+	req->has_cqe = false;
+	req->cqes_due++;
+}
+
+/* @value stays as it is where there is no such option. */
+static void get_option(const struct request *req, int option, void *value, socklen_t len)
+{
+	RAW_SYSCALL(SYS_getsockopt, req->fd, SOL_SOCKET, option, value, &len);
+}
+
+/* With SO_RCVTIMEO a read gives up; in a ring it does not. */
+static bool has_timeout(const struct request *req)
+{
+	struct timeval timeout = { 0 };
+
+	if (S_ISSOCK(req->descriptor.mode))
+		get_option(req, SO_RCVTIMEO, &timeout, sizeof(timeout));
+	return timeout.tv_sec || timeout.tv_usec;
+}
+
+/* With SO_RCVLOWAT a read waits for more than a byte; one that may not wait does not. */
+static bool has_low_water_mark(const struct request *req)
+{
+	int mark = 0;
+
+	get_option(req, SO_RCVLOWAT, &mark, sizeof(mark));
+	return mark > 1;
+}
+
+/*
+ * Will a call that does not wait take all of it?  A buffer counts what the kernel
+ * adds to the data, for which its size is doubled when the program sets it.
+ */
+static bool has_room(const struct request *req)
+{
+	uint32_t info[SK_MEMINFO_VARS] = { 0 };
+	uint32_t used;
+
+	get_option(req, SO_MEMINFO, info, sizeof(info));
+	used = info[SK_MEMINFO_WMEM_ALLOC] > info[SK_MEMINFO_WMEM_QUEUED]
+		       ? info[SK_MEMINFO_WMEM_ALLOC]
+		       : info[SK_MEMINFO_WMEM_QUEUED];
+	return used + 2 * (uint64_t)req->nbytes <= info[SK_MEMINFO_SNDBUF];
+}
+
+static bool is_pipe_or_socket(const struct request *req)
+{
+	return S_ISFIFO(req->descriptor.mode) || S_ISSOCK(req->descriptor.mode);
+}
+
+/* Is @res, from a call that does not wait, how the request ends? */
+static bool is_final(const struct request *req, ssize_t res, bool is_nonblocking)
+{
+	if (res == -EOPNOTSUPP || (res == -EAGAIN && !is_nonblocking))
+		return false;
+	return is_nonblocking || req->op != OP_WRITE || res <= 0 || (size_t)res == req->nbytes;
+}
+
+/*
+ * A write is one plain call: a ring's would go on after a part, and take an error
+ * away from the program, and it could be cancelled amid.
+ */
+static bool is_for_worker(const struct request *req, ssize_t res, bool is_nonblocking)
+{
+	if (req->op == OP_WRITE || has_timeout(req))
+		return true;
+	return res == -EOPNOTSUPP && (is_nonblocking || !is_pipe_or_socket(req));
+}
+
+/*
+ * Try on the spot, where nothing blocks: with O_NONBLOCK that is all there is
+ * to it, and else often enough what comes next in a stream is there already,
+ * so that a chain of requests costs a call each and not two ways through the ring.
+ */
+static void issue_without_waiting(struct request *req, bool is_nonblocking)
+{
+	ssize_t res = perform_nowait(req);
+
+	if (is_final(req, res, is_nonblocking)) {
+		PROBE_ISSUE(req->cb, PROBE_ENGINE);
+		stats_inc(engine_calls);
+		ledger_end(req, res);
+		return;
+	}
+	if (res > 0)
+		request_advance(req, (size_t)res);
+	/*
+	 * Before Linux 6.5 a pipe knows no NOWAIT, and a ring would make a thread of the
+	 * kernel's for its read, if need be trying for ever.
+	 */
+	req->is_polled = res == -EOPNOTSUPP && S_ISFIFO(req->descriptor.mode) &&
+			 (req->descriptor.flags & O_ACCMODE) != O_WRONLY;
+	if (is_for_worker(req, res, is_nonblocking))
+		issue_to_worker(req);
+	else
+		issue_to_backend(req);
+}
+
+/* Drivers and corners that only the plain system call gets right. */
+static bool needs_plain_call(const struct request *req, bool is_nonblocking)
+{
+	if (S_ISCHR(req->descriptor.mode) || req->nbytes == 0 || req->nbytes > PERFORM_BYTES_MAX)
+		return true;
+	if (is_nonblocking || !S_ISSOCK(req->descriptor.mode))
+		return false;
+	return req->op == OP_WRITE ? !has_room(req) : has_low_water_mark(req);
+}
+
+/* Blocking mode is what it is now, as for a system call made now. */
+static void issue_stream(struct request *req)
+{
+	bool is_nonblocking;
+
+	req->descriptor.has_flags = false;
+	descriptor_get_flags(req->fd, &req->descriptor);
+	is_nonblocking = req->descriptor.flags & O_NONBLOCK;
+	if (req->descriptor.err)
+		ledger_end(req, -req->descriptor.err);
+	else if (needs_plain_call(req, is_nonblocking))
+		issue_to_worker(req);
+	else
+		issue_without_waiting(req, is_nonblocking);
+}
+
+/*
+ * A buffered write that the file system cannot do without waiting takes the
+ * ring through one more thread, the kernel's.  While few are in flight a
+ * worker is several times faster; deeper, the ring's batches are.
+ */
+static bool is_lone_copy(const struct request *req)
+{
+	return req->op == OP_WRITE && !(req->descriptor.flags & O_DIRECT) &&
+	       S_ISREG(req->descriptor.mode) && ledger.nr_files_in_flight <= LONE_COPIES_MAX;
+}
+
+/*
+ * A ring first tries NOWAIT if the file system takes it.  It finishes a partial transfer by a
+ * second call, and other processes see the parts.  IOSQE_ASYNC makes it one call, but then the
+ * kernel looks the descriptor up after the submission (6.18).
+ */
+static bool could_be_split(const struct request *req, enum file_kind kind)
+{
+	if (req->descriptor.flags & O_DIRECT)
+		return false;
+	if (req->op == OP_WRITE && kind == FILE_CACHED)
+		return true; /* nobody has asked yet */
+	if (request_is_in_one_page(req))
+		return false;
+	if (req->op == OP_WRITE)
+		return kind == FILE_ASKED;
+	return S_ISREG(req->descriptor.mode) && fd_kind_locks_reads(req->fd);
+}
+
+/* The ring serves what it submits without waiting; a worker finds out first whether it can. */
+static bool is_for_ring(struct request *req)
+{
+	enum file_kind kind;
+	int flags;
+
+	descriptor_get_flags(req->fd, &req->descriptor); /* the copier has not asked */
+	flags = req->descriptor.flags;
+	kind = fd_hints_recall(req->fd, flags);
+	if (kind == FILE_UNKNOWN && !(flags & O_DIRECT)) {
+		kind = fd_kind_find(req->fd);
+		fd_hints_note(req->fd, flags, kind);
+	}
+	return file_is_for_ring(kind) && !could_be_split(req, kind);
+}
+
+static void issue_file(struct request *req)
+{
+	bool is_direct_append = req->op == OP_WRITE && (req->descriptor.flags & O_APPEND) &&
+				(req->descriptor.flags & O_DIRECT);
+
+	req->is_file_data = true;
+	ledger.nr_files_in_flight++;
+	/*
+	 * Asynchronous O_DIRECT appends lose data on xfs when another append,
+	 * through whatever descriptor, is under way; the plain call does not.
+	 * Lengths beyond what a ring's 32 bits hold: the plain call checks them.
+	 */
+	if (is_direct_append || req->nbytes > PERFORM_BYTES_MAX || is_lone_copy(req) ||
+	    !is_for_ring(req))
+		issue_to_worker(req);
+	else
+		issue_to_backend(req);
+}
+
+void issue(struct request *req)
+{
+	/* The ring would hand a sync to a thread of the kernel's, with one more hop. */
+	if (req->pin || request_is_barrier(req))
+		issue_to_worker(req);
+	else if (descriptor_is_file(&req->descriptor))
+		issue_file(req);
+	else
+		issue_stream(req);
+}
+
+/*
+ * May what the ring gave back be issued once more?  If its descriptor was closed
+ * meanwhile, only on the file that was kept for it.
+ */
+static bool has_file(struct request *req)
+{
+	if (req->pin)
+		return true;
+	if (req->queue->detached) {
+		ledger_end(req, -ECANCELED);
+		return false;
+	}
+	request_hold_descriptor(req);
+	return true;
+}
+
+void issue_to_worker_again(struct request *req)
+{
+	if (has_file(req))
+		issue_to_worker_instead(req);
+}
+
+/* Again; on a worker when it led nowhere often enough. */
+void issue_again(struct request *req)
+{
+	if (!has_file(req))
+		return;
+	stats_inc(resubmissions);
+	if (!req->pin && req->attempts++ < ATTEMPTS_MAX)
+		issue_to_backend(req);
+	else
+		issue_to_worker_instead(req);
+}
+
+/* Another reader may be faster; then the engine waits until there is more. */
+static bool has_bytes(const struct request *req)
+{
+	struct pollfd fd = { .fd = req->fd, .events = POLLIN };
+	struct timespec zero = { 0 };
+
+	return req->op == OP_READ && S_ISFIFO(req->descriptor.mode) &&
+	       RAW_SYSCALL(SYS_ppoll, &fd, 1L, &zero, NULL, 0L) == 1;
+}
+
+/* A thread at last, or what can be done without one. */
+static void retry_stranded(struct request *req)
+{
+	ssize_t res;
+
+	if (try_worker(req))
+		return;
+	request_set_place(req, PLACE_STRANDED);
+	res = perform_nowait(req);
+	if (res == -EOPNOTSUPP && has_bytes(req))
+		res = perform(req, req->fd);
+	if (res > 0 && (size_t)res < req->nbytes && req->op == OP_WRITE)
+		request_advance(req, (size_t)res);
+	else if (res != -EAGAIN && res != -EOPNOTSUPP) {
+		ledger_end(req, res);
+		return;
+	}
+	TAILQ_INSERT_TAIL(&ledger.stranded, req, list_link);
+}
+
+void issue_stranded(void)
+{
+	struct request_list list = TAILQ_HEAD_INITIALIZER(list);
+	struct request *req;
+
+	TAILQ_CONCAT(&list, &ledger.stranded, list_link);
+	while ((req = TAILQ_FIRST(&list))) {
+		TAILQ_REMOVE(&list, req, list_link);
+		retry_stranded(req);
+	}
+}
+
+void issue_without_ring(struct request *req)
+{
+	req->cqes_due = 0;
+	issue_to_worker_again(req);
+}
+
+bool issue_withdraw(struct request *req)
+{
+	switch (request_place(req)) {
+	case PLACE_QUEUE:
+		fdqueue_withdraw(req);
+		return true;
+	case PLACE_STRANDED:
+		TAILQ_REMOVE(&ledger.stranded, req, list_link);
+		return true;
+	case PLACE_WORKERS:
+		if (!workers_withdraw(req, request_generation(req)))
+			return false;
+		ledger.nr_on_workers--;
+		return true;
+	default:
+		return false;
+	}
+}

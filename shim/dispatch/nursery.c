@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: MIT
+/*
+ * nursery.c - a thread with a descriptor table of its own.
+ *
+ * close_range() with CLOSE_RANGE_UNSHARE replaces the caller's table by an empty
+ * one only while the table is shared; else it would close the program's files.
+ * It is shared: the threads of the program have it.
+ *
+ * The kernel copies at least 64 descriptors before it empties the copy.  This is
+ * why one thread does it once for all pins, whose threads are made by the
+ * nursery and begin with its table.  The table lives as long as any of them.
+ */
+#include "dispatch/nursery.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/futex.h"
+#include "base/valgrind.h"
+#include "engine/helper.h"
+
+#define ANSWER_NS            100000000u
+#define CLOSE_RANGE_UNSHARE_ 2u     /* linux/close_range.h, which old headers lack */
+#define PIDFD_THREAD_        O_EXCL /* linux/pidfd.h: Linux 6.9 */
+
+#ifndef SYS_close_range
+#define SYS_close_range 436
+#endif
+#ifndef SYS_pidfd_getfd
+#define SYS_pidfd_getfd 438
+#endif
+
+enum ask_kind { ASK_PIN, ASK_LOOK };
+
+/* The engine's, and the nursery's until it has answered. */
+struct ask {
+	struct message message; /* first: serve() gets the ask by it */
+	enum ask_kind kind;
+	int fd;
+	pid_t tid;                /* ASK_PIN: who asks; ASK_LOOK: who is looked at */
+	struct pin *pin;          /* answer to ASK_PIN */
+	enum nursery_sight sight; /* answer to ASK_LOOK */
+	_Atomic uint32_t is_answered;
+};
+
+static int own_pidfd = -EBADF;      /* nursery only, in its table; or -errno */
+static _Atomic bool is_unavailable; /* the kernel or a sandbox will never let it begin */
+
+static void answer(struct ask *ask)
+{
+	atomic_store(&ask->is_answered, 1);
+	futex_wake(&ask->is_answered, 1);
+}
+
+/* --- taking over --------------------------------------------------------------- */
+
+static int take_over_by(int pidfd, int fd)
+{
+	return (int)RAW_SYSCALL(SYS_pidfd_getfd, pidfd, fd, 0);
+}
+
+/* The pidfd of a process stands for the table of its main thread, which may have ended. */
+static int take_over(const struct ask *ask)
+{
+	int fd = own_pidfd < 0 ? own_pidfd : take_over_by(own_pidfd, ask->fd);
+	int pidfd;
+
+	if (fd != -ESRCH)
+		return fd;
+	pidfd = (int)RAW_SYSCALL(SYS_pidfd_open, ask->tid, PIDFD_THREAD_);
+	fd = take_over_by(pidfd, ask->fd); /* EBADF, if the kernel has no such pidfd */
+	RAW_SYSCALL(SYS_close, pidfd);
+	return fd;
+}
+
+static struct pin *make_pin(const struct ask *ask)
+{
+	int fd = take_over(ask);
+	struct pin *pin;
+
+	if (fd < 0)
+		return NULL;
+	pin = pin_make(fd, false);
+	if (!pin)
+		RAW_SYSCALL(SYS_close, fd);
+	return pin;
+}
+
+/* --- looking into /proc --------------------------------------------------------- */
+
+/* A file of the directory of the thread @tid, as a string; "": it cannot be read. */
+static void read_task_file(pid_t tid, const char *name, char *text, size_t size)
+{
+	char path[64];
+	ssize_t len;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/%s", (int)tid, name);
+	fd = (int)RAW_SYSCALL(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
+	len = RAW_SYSCALL(SYS_read, fd, text, size - 1); /* EBADF, if it was not opened */
+	RAW_SYSCALL(SYS_close, fd);
+	text[len > 0 ? len : 0] = '\0';
+}
+
+/* The calls that look up their first argument before they can sleep. */
+static bool is_transfer(long call)
+{
+	static const int transfers[] = {
+		SYS_read,     SYS_write,    SYS_readv,   SYS_writev,   SYS_pread64, SYS_preadv,
+		SYS_preadv2,  SYS_pwrite64, SYS_pwritev, SYS_pwritev2, SYS_fsync,   SYS_fdatasync,
+		SYS_recvfrom, SYS_recvmsg,  SYS_sendto,  SYS_sendmsg,
+	};
+
+	for (size_t i = 0; i < sizeof(transfers) / sizeof(transfers[0]); i++)
+		if (call == transfers[i])
+			return true;
+	return false;
+}
+
+/*
+ * "NR 0xARG1 ..." asleep in a call, "running", or "-1 ..." asleep elsewhere.  An
+ * int may have anything in the upper half of its register.
+ */
+static enum nursery_sight sight_of(const char *text, int fd)
+{
+	char *end;
+	long call = strtol(text, &end, 10);
+
+	if (end == text)
+		return strncmp(text, "running", 7) == 0 ? NURSERY_RUNNING : NURSERY_UNKNOWN;
+	if (is_transfer(call) && (int)strtoull(end, NULL, 16) == fd)
+		return NURSERY_INSIDE;
+	return NURSERY_RUNNING;
+}
+
+/* A debugger stops threads on their way into a call, which looks the same as inside it. */
+static bool is_traced(pid_t tid)
+{
+	char text[1024];
+
+	read_task_file(tid, "status", text, sizeof(text));
+	return !strstr(text, "\nTracerPid:\t0\n");
+}
+
+static enum nursery_sight look(pid_t tid, int fd)
+{
+	enum nursery_sight sight;
+	char text[256];
+
+	read_task_file(tid, "syscall", text, sizeof(text));
+	sight = sight_of(text, fd);
+	return sight == NURSERY_INSIDE && is_traced(tid) ? NURSERY_UNKNOWN : sight;
+}
+
+/* --- the thread ------------------------------------------------------------------ */
+
+static bool begin(struct helper *helper)
+{
+	/* Valgrind knows neither a table for a thread nor pidfd_open. */
+	int ret = valgrind_is_here()
+			  ? -ENOSYS
+			  : (int)RAW_SYSCALL(SYS_close_range, 0u, ~0u, CLOSE_RANGE_UNSHARE_);
+	long process = RAW_SYSCALL(SYS_getpid);
+
+	(void)helper;
+	/* It failed before it closed anything. */
+	if (ret < 0) {
+		atomic_store(&is_unavailable, ret != -ENOMEM);
+		return false;
+	}
+	own_pidfd = (int)RAW_SYSCALL(SYS_pidfd_open, process, 0);
+	return true;
+}
+
+static bool serve(struct helper *helper, struct message *messages)
+{
+	(void)helper;
+	while (messages) {
+		struct ask *ask = (struct ask *)messages;
+
+		messages = messages->next;
+		if (ask->kind == ASK_PIN)
+			ask->pin = make_pin(ask);
+		else
+			ask->sight = look(ask->tid, ask->fd);
+		answer(ask);
+	}
+	return true;
+}
+
+static void refuse(struct helper *helper, struct message *messages)
+{
+	(void)helper;
+	while (messages) {
+		struct ask *ask = (struct ask *)messages;
+
+		messages = messages->next;
+		answer(ask);
+	}
+}
+
+static struct helper nursery = {
+	.inbox = INBOX_INIT,
+	.thread_name = "rtaio-nursery",
+	.begin = begin,
+	.serve = serve,
+	.refuse = refuse,
+};
+
+/* --- on the engine --------------------------------------------------------------- */
+
+static struct ask asked; /* one at a time */
+static bool is_pending;  /* engine only: the answer is not in */
+
+/*
+ * To begin, the nursery empties a copy of the program's table, and a file system
+ * whose server is dead may keep it at that.  So the engine waits for a while
+ * only; what comes later is for nobody.
+ */
+static bool is_free(void)
+{
+	if (is_pending && !atomic_load(&asked.is_answered))
+		return false;
+	if (is_pending && asked.pin)
+		pin_put(asked.pin);
+	is_pending = false;
+	return !atomic_load(&is_unavailable);
+}
+
+/* What is refused keeps the answers it came with: NULL and NURSERY_UNKNOWN. */
+static bool ask_nursery(enum ask_kind kind, int fd, pid_t tid)
+{
+	struct timespec deadline = clock_in_ns(ANSWER_NS);
+
+	if (!is_free())
+		return false;
+	asked = (struct ask){ .kind = kind, .fd = fd, .tid = tid };
+	helper_push(&nursery, &asked.message);
+	is_pending = true;
+	while (!atomic_load(&asked.is_answered))
+		if (futex_wait(&asked.is_answered, 0, &deadline) == -ETIMEDOUT)
+			return false;
+	is_pending = false;
+	return true;
+}
+
+struct pin *nursery_pin(int fd)
+{
+	return ask_nursery(ASK_PIN, fd, (pid_t)RAW_SYSCALL(SYS_gettid)) ? asked.pin : NULL;
+}
+
+enum nursery_sight nursery_look(pid_t tid, int fd)
+{
+	return ask_nursery(ASK_LOOK, fd, tid) ? asked.sight : NURSERY_UNKNOWN;
+}
+
+void nursery_forget(void)
+{
+	helper_forget(&nursery);
+	is_pending = false;
+	atomic_store(&is_unavailable, false);
+	pin_forget();
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * nursery.h - a thread with a descriptor table of its own.
+ *
+ * A file that the program is about to close may still be needed by requests that
+ * wait.  A duplicate in the program's table would be visible, and closing it
+ * would drop the program's record locks.  So the nursery takes the file over
+ * into its own table, where neither is the case.  There it can also look into
+ * /proc without using up a descriptor of the program's.
+ *
+ * Only the engine thread calls these functions, with all signals blocked.  It
+ * sleeps until the nursery has answered, which takes some ten microseconds, or
+ * until it is clear that it does not.
+ */
+#ifndef RTAIO_NURSERY_H
+#define RTAIO_NURSERY_H
+
+#include <sys/types.h>
+
+#include "dispatch/pin.h"
+
+/* What nursery_look() sees. */
+enum nursery_sight {
+	NURSERY_UNKNOWN = 0, /* no /proc, no leave to read it, a debugger, no such thread */
+	NURSERY_INSIDE,      /* asleep in a call that has resolved the descriptor */
+	NURSERY_RUNNING,     /* running, or asleep elsewhere */
+};
+
+/*
+ * Take over the file that @fd means now.  NULL: there is none, or it cannot be
+ * had here (a kernel before 5.9, a sandbox, no thread, no memory, no descriptor
+ * within RLIMIT_NOFILE; before 6.9 also if the main thread has ended).
+ */
+struct pin *nursery_pin(int fd);
+
+/* Is the thread @tid of this process asleep in a system call for I/O on @fd? */
+enum nursery_sight nursery_look(pid_t tid, int fd);
+
+/* Child of a fork: no nursery, no pins. */
+void nursery_forget(void);
+
+#endif

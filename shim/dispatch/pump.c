@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: MIT
+/*
+ * pump.c - issue what order and room allow.
+ *
+ * Room: config.depth file requests in flight for each descriptor, so that one
+ * which blocks leaves the others alone, and so many bytes of O_DIRECT for all
+ * (in_flight.h).  What is in the page cache the kernel copies while the engine enters
+ * the ring, so that between two entries it is given no more than takes a moment.
+ *
+ * Order: fdqueue.c.  A queue that waits for what bypasses the engine, or for bytes of
+ * O_DIRECT, is looked at again whenever something leaves there.
+ */
+#include "dispatch/pump.h"
+
+#include "base/config.h"
+#include "dispatch/issue.h"
+#include "dispatch/ledger.h"
+#include "engine/aio_context.h"
+#include "engine/reaper_call.h"
+#include "lane/event_ring.h"
+#include "lane/reaper.h"
+#include "order/bypass.h"
+#include "order/in_flight.h"
+
+#define COPY_BYTES_MAX (1u << 20)
+
+static bool may_copy(void)
+{
+	return ledger.nr_to_copy < COPY_BYTES_MAX;
+}
+
+static void issue_all(struct fdqueue *queue)
+{
+	struct request *req;
+
+	while ((req = fdqueue_next(queue, queue->nr_in_flight < config.depth && may_copy())))
+		issue(req);
+	if (may_copy() || queue->is_held || TAILQ_EMPTY(&queue->waiting))
+		return;
+	queue->is_held = true;
+	TAILQ_INSERT_TAIL(&ledger.held, queue, held_link);
+}
+
+static void release(struct fdqueue *queue)
+{
+	if (queue->is_held)
+		TAILQ_REMOVE(&ledger.held, queue, held_link);
+	queue->is_held = false;
+}
+
+void pump_held(void)
+{
+	struct fdqueue *queue;
+
+	ledger.nr_to_copy = 0;
+	while (may_copy() && (queue = TAILQ_FIRST(&ledger.held))) {
+		release(queue);
+		pump(queue);
+	}
+}
+
+/* Workers tell by themselves. */
+static void keep_reaper(void)
+{
+	if (!aio_context())
+		return;
+	reaper_provide();
+	reaper_call_if_wanted();
+}
+
+/* What leaves is reported now; look once more, since it may have left just before. */
+static void await_bypass(struct fdqueue *queue)
+{
+	if (TAILQ_EMPTY(&ledger.awaiting)) {
+		bypass_watch(true);
+		keep_reaper();
+	}
+	if (!queue->is_awaiting) {
+		queue->is_awaiting = true;
+		TAILQ_INSERT_TAIL(&ledger.awaiting, queue, awaiting_link);
+	}
+	issue_all(queue);
+}
+
+static void await_no_more(struct fdqueue *queue)
+{
+	if (!queue->is_awaiting)
+		return;
+	queue->is_awaiting = false;
+	TAILQ_REMOVE(&ledger.awaiting, queue, awaiting_link);
+	if (TAILQ_EMPTY(&ledger.awaiting)) {
+		bypass_watch(false);
+		in_flight_await_no_more();
+	}
+}
+
+void pump_forget(struct fdqueue *queue)
+{
+	release(queue);
+	await_no_more(queue);
+}
+
+/* Issue all that order and room allow. */
+void pump(struct fdqueue *queue)
+{
+	issue_all(queue);
+	if (queue->awaits_bypass)
+		await_bypass(queue);
+	if (!queue->awaits_bypass)
+		await_no_more(queue);
+}
+
+/* Something left, for which one of these may have waited. */
+void pump_awaiting(void)
+{
+	struct fdqueue *queue, *next;
+
+	in_flight_await_no_more(); /* until one of them finds that it does */
+	TAILQ_FOREACH_SAFE(queue, &ledger.awaiting, awaiting_link, next)
+		pump(queue);
+	/* Each gets the room first at times. */
+	if ((queue = TAILQ_FIRST(&ledger.awaiting))) {
+		TAILQ_REMOVE(&ledger.awaiting, queue, awaiting_link);
+		TAILQ_INSERT_TAIL(&ledger.awaiting, queue, awaiting_link);
+	}
+}
+
+void pump_watch_awaiting(void)
+{
+	if (TAILQ_EMPTY(&ledger.awaiting))
+		return;
+	keep_reaper();
+	event_ring_poll(); /* should there be none for want of a thread */
+	pump_awaiting();
+}

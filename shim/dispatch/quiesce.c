@@ -1,0 +1,397 @@
+// SPDX-License-Identifier: MIT
+/*
+ * quiesce.c - a descriptor is about to be closed.
+ *
+ * Closing asks the engine (question.h), and asks again after a moment while the
+ * answer is that a request depends on the descriptor: one that a thread is just
+ * about to begin, or that is being copied.  It never waits for a device.
+ */
+#include "dispatch/quiesce.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "base/futex.h"
+#include "base/process.h"
+#include "dispatch/bypass_events.h"
+#include "dispatch/issue.h"
+#include "dispatch/ledger.h"
+#include "dispatch/nursery.h"
+#include "dispatch/question.h"
+#include "engine/engine.h"
+#include "engine/workers.h"
+#include "lane/event_ring.h"
+#include "order/bypass.h"
+#include "order/fdqueue.h"
+#include "request/group.h"
+
+#define NAP_FIRST_NS 20000u /* between two questions, then doubled up to */
+#define NAP_LAST_NS  1000000u
+#define BLIND_MAX    16u        /* questions, where nobody can see whether a call has begun */
+#define CLOSED_MAX   BYPASS_MAX /* each is kept for one of these, at least */
+
+/* A descriptor that was, or is about to be closed, and what is left of its file. */
+struct closed {
+	int fd;
+	uint64_t close;    /* which made it, however often that asks */
+	uint64_t stamp;    /* requests that are older are for the file of then; 0: free entry */
+	unsigned detached; /* their queue, as fdqueue->detached */
+	bool is_final;     /* nothing depends on the descriptor any more: it is being closed */
+	bool was_asked;    /* for a pin; NULL: there is none to be had */
+	struct pin *pin;
+};
+
+/* Engine only. */
+static struct closed all_closed[CLOSED_MAX];
+static unsigned nr_closed;
+static uint64_t nr_closes;
+
+/* --- any thread --------------------------------------------------------------- */
+
+/* How many requests depend on the descriptors still? */
+static unsigned ask(int first, int last, unsigned *nr_blind, uint64_t *close)
+{
+	uint32_t process;
+	struct request *question = question_make(MESSAGE_CLOSE, first, &process);
+	unsigned nr_kept;
+
+	if (!question)
+		return 0;
+	question->last_fd = last;
+	question->nr_blind = *nr_blind;
+	question->close = *close;
+	if (!question_ask(question, process))
+		return 0;
+	nr_kept = question->nr_kept;
+	*nr_blind += question->is_blind;
+	*close = question->close;
+	group_put(question);
+	return nr_kept;
+}
+
+void quiesce(int first, int last)
+{
+	struct timespec nap = { .tv_nsec = NAP_FIRST_NS };
+	uint32_t process = atomic_load(&process_generation);
+	unsigned nr_blind = 0;
+	uint64_t close = 0;
+
+	event_ring_poll();
+	while (process_is_still(process) && ask(first, last, &nr_blind, &close) > 0) {
+		RAW_SYSCALL(SYS_nanosleep, &nap, NULL);
+		if (nap.tv_nsec < (long)NAP_LAST_NS)
+			nap.tv_nsec *= 2;
+	}
+}
+
+/* --- the engine: what is kept of a file ---------------------------------------- */
+
+/* NULL: there are too many. */
+static struct closed *make_closed(const struct request *question, int fd)
+{
+	struct closed *closed = NULL;
+
+	for (unsigned i = 0; i < CLOSED_MAX; i++) {
+		struct closed *entry = &all_closed[i];
+
+		if (entry->stamp && entry->fd == fd && entry->close == question->close) {
+			entry->stamp = bypass_stamp();
+			return entry;
+		}
+		if (!entry->stamp)
+			closed = entry;
+	}
+	if (!closed)
+		return NULL;
+	*closed = (struct closed){
+		.fd = fd,
+		.close = question->close,
+		.stamp = bypass_stamp(),
+		.detached = fdqueue_new_detached(),
+	};
+	nr_closed++;
+	return closed;
+}
+
+/*
+ * Where the nursery cannot take the file over, a duplicate must do, which the
+ * program can see, and which drops its record locks when it is closed.  It is of
+ * no use if the close at hand closes it, too.
+ */
+static struct pin *pin_duplicate(const struct request *question, int fd)
+{
+	int duplicate = (int)RAW_SYSCALL(SYS_fcntl, fd, F_DUPFD_CLOEXEC, VISIBLE_FD_MIN);
+	struct pin *pin = NULL;
+
+	if (duplicate < 0)
+		return NULL;
+	if (duplicate < question->fd || duplicate > question->last_fd)
+		pin = pin_make(duplicate, true);
+	if (!pin)
+		RAW_SYSCALL(SYS_close, duplicate);
+	return pin;
+}
+
+/* The descriptor still means the file. */
+static void keep_file(const struct request *question, struct closed *closed)
+{
+	if (closed->was_asked)
+		return;
+	closed->was_asked = true;
+	closed->pin = nursery_pin(closed->fd);
+	if (!closed->pin)
+		closed->pin = pin_duplicate(question, closed->fd);
+}
+
+static bool has_pin(const struct request *question, struct closed *closed)
+{
+	keep_file(question, closed);
+	return closed->pin;
+}
+
+static bool give_pin(struct request *req, const struct closed *closed)
+{
+	if (!closed->pin)
+		return false;
+	pin_get(closed->pin);
+	req->pin = closed->pin;
+	request_release_descriptor(req);
+	return true;
+}
+
+/* --- the engine: what a close finds ------------------------------------------- */
+
+/* Has the call that a worker makes for a request found its file? */
+static bool has_begun(struct request *question, pid_t tid, int fd)
+{
+	if (tid == 0) /* no thread has taken it */
+		return false;
+	switch (nursery_look(tid, fd)) {
+	case NURSERY_INSIDE:
+		return true;
+	case NURSERY_RUNNING:
+		return false;
+	case NURSERY_UNKNOWN:
+		break;
+	}
+	question->is_blind = true;
+	return question->nr_blind >= BLIND_MAX;
+}
+
+static void quiesce_running(struct request *question, struct request *req)
+{
+	if (!has_begun(question, (pid_t)atomic_load(&req->tid), req->fd)) {
+		question->nr_kept++;
+		return;
+	}
+	workers_detach(req, request_generation(req));
+	request_release_descriptor(req);
+}
+
+/* False: there is no pin, and @req must begin before its descriptor may be closed. */
+static bool pin_file(const struct request *question, struct request *req)
+{
+	struct closed *closed = make_closed(question, req->fd);
+
+	return closed && has_pin(question, closed) && give_pin(req, closed);
+}
+
+/* The ring holds the file, but may give the request back. */
+static void quiesce_in_ring(const struct request *question, struct request *req)
+{
+	if (!pin_file(question, req))
+		request_release_descriptor(req);
+}
+
+/* What waits on a stream may wait for ever; but a write that is half done goes on. */
+static void quiesce_waiting(struct request *question, struct request *req)
+{
+	if (req->done > 0 && pin_file(question, req))
+		issue_to_worker_instead(req);
+	else
+		ledger_end(req, -ECANCELED);
+}
+
+static void quiesce_stream(struct request *question, struct request *req)
+{
+	if (issue_withdraw(req))
+		quiesce_waiting(question, req);
+	else if (request_place(req) == PLACE_WORKERS)
+		quiesce_running(question, req);
+	else if (request_place(req) == PLACE_RING && req->is_polled)
+		quiesce_in_ring(question, req);
+	else
+		request_release_descriptor(req); /* the ring holds the file */
+}
+
+static void quiesce_file(struct request *question, struct request *req)
+{
+	enum request_place place = request_place(req);
+
+	if (place == PLACE_QUEUE) {
+		question->nr_kept += !pin_file(question, req);
+	} else if (place == PLACE_WORKERS && issue_withdraw(req)) {
+		question->nr_kept += !pin_file(question, req);
+		issue_to_worker_instead(req);
+	} else if (place == PLACE_WORKERS) {
+		quiesce_running(question, req);
+	} else if (place == PLACE_RING) {
+		quiesce_in_ring(question, req);
+	}
+}
+
+static void quiesce_queue(struct request *question, struct fdqueue *queue)
+{
+	struct request *req, *next;
+
+	TAILQ_FOREACH_SAFE(req, &queue->outstanding, outstanding_link, next) {
+		if (!atomic_load(&req->is_held))
+			continue;
+		if (request_place(req) == PLACE_RING && engine_has_lost_ring())
+			question->nr_kept++; /* it is about to be given to a worker */
+		else if (queue->is_file)
+			quiesce_file(question, req);
+		else
+			quiesce_stream(question, req);
+	}
+}
+
+/*
+ * Linux AIO may give a write back; what no worker has begun comes here.  The
+ * request may end at any moment, and the record be another's.
+ */
+static void quiesce_bypassing(struct request *question, struct request *req, request_handle handle)
+{
+	uint32_t generation = (uint32_t)(handle >> 32);
+	pid_t tid = (pid_t)atomic_load(&req->tid);
+	enum request_place place = request_place(req);
+	struct closed *closed;
+	int fd = req->fd;
+
+	/* A call that goes on may be this very thread's, further down its stack. */
+	if (request_is_marked(req, REQUEST_SUBMITTING) || request_lookup(handle) != req)
+		return;
+	if (!(closed = make_closed(question, fd))) {
+		question->nr_kept++; /* it could not tell which file it was for */
+	} else if (place == PLACE_DIRECT) {
+		keep_file(question, closed); /* it may be given back */
+	} else if (place == PLACE_SUBMITTER) {
+		question->nr_kept += !has_pin(question, closed); /* it was so a moment ago */
+	} else if (workers_withdraw(req, generation)) {
+		question->nr_kept += !has_pin(question, closed);
+		bypass_events_withdrawn(req);
+	} else {
+		if (req->copy_kind)
+			keep_file(question, closed); /* the copier may give it back */
+		if (has_begun(question, tid, fd))
+			workers_detach(req, generation);
+		else if (request_lookup(handle) == req)
+			question->nr_kept++;
+	}
+}
+
+static void detach_queues(const struct request *question)
+{
+	struct fdqueue *queue, *next;
+
+	for (queue = fdqueue_first(question->fd); queue && queue->fd <= question->last_fd;
+	     queue = next) {
+		struct closed *closed = queue->detached ? NULL : make_closed(question, queue->fd);
+
+		next = fdqueue_after(queue);
+		if (!queue->detached)
+			fdqueue_detach(queue, closed ? closed->detached : fdqueue_new_detached());
+	}
+	for (unsigned i = 0; nr_closed > 0 && i < CLOSED_MAX; i++)
+		if (all_closed[i].stamp && all_closed[i].close == question->close)
+			all_closed[i].is_final = true;
+}
+
+void quiesce_accept(struct request *question)
+{
+	int first = question->fd, last = question->last_fd;
+	uint64_t stamp = UINT64_MAX;
+	struct fdqueue *queue;
+	request_handle handle;
+	struct request *req;
+
+	if (!question->close)
+		question->close = ++nr_closes;
+	engine_flush(); /* what is prepared is in the kernel then, which holds the files */
+	for (queue = fdqueue_first(first); queue && queue->fd <= last; queue = fdqueue_after(queue))
+		if (!queue->detached)
+			quiesce_queue(question, queue);
+	/* The youngest first: what follows one that is withdrawn could begin before it. */
+	while ((req = bypass_next(first, last, &stamp, &handle)))
+		quiesce_bypassing(question, req, handle);
+	if (question->nr_kept == 0)
+		detach_queues(question);
+	quiesce_tick();
+	question_answer(question);
+}
+
+/* --- the engine: afterwards --------------------------------------------------- */
+
+/* The first close that came after it. */
+static struct closed *find_closed(const struct request *req)
+{
+	struct closed *closed = NULL;
+
+	for (unsigned i = 0; nr_closed > 0 && i < CLOSED_MAX; i++) {
+		struct closed *entry = &all_closed[i];
+
+		if (entry->stamp > req->stamp && entry->fd == req->fd &&
+		    (!closed || entry->stamp < closed->stamp))
+			closed = entry;
+	}
+	return closed;
+}
+
+int quiesce_take_bounced(struct request *req)
+{
+	struct closed *closed = find_closed(req);
+
+	if (!closed)
+		return 0;
+	/* Until then it has its place among those that it came with. */
+	if (closed->is_final)
+		req->detached = closed->detached;
+	return give_pin(req, closed) || !closed->is_final ? 0 : -ECANCELED;
+}
+
+uint64_t quiesce_since(int fd)
+{
+	uint64_t since = 0;
+
+	for (unsigned i = 0; nr_closed > 0 && i < CLOSED_MAX; i++)
+		if (all_closed[i].fd == fd && all_closed[i].is_final && all_closed[i].stamp > since)
+			since = all_closed[i].stamp;
+	return since;
+}
+
+bool quiesce_is_watching(void)
+{
+	return nr_closed > 0;
+}
+
+/* Nothing that bypasses the engine is so old any more. */
+void quiesce_tick(void)
+{
+	for (unsigned i = 0; nr_closed > 0 && i < CLOSED_MAX; i++) {
+		struct closed *closed = &all_closed[i];
+
+		if (!closed->stamp || bypass_has_any(closed->fd, closed->stamp))
+			continue;
+		if (closed->pin)
+			pin_put(closed->pin);
+		closed->stamp = 0;
+		nr_closed--;
+	}
+}
+
+void quiesce_forget(void)
+{
+	memset(all_closed, 0, sizeof(all_closed));
+	nr_closed = 0;
+}

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: MIT
+/*
+ * aio_context.c - the process's context of Linux AIO, and its mapped event ring.
+ *
+ * Who is on the other side: the kernel appends events at the tail; who holds
+ * the claim (event_ring.c) takes them at the head; anybody looks.
+ */
+#include "engine/aio_context.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <sys/mman.h>
+
+#include "base/futex.h"
+#include "base/valgrind.h"
+
+/*
+ * fs.aio-max-nr, which belongs to the whole machine, is charged by what is asked for.
+ * The kernel makes it four for each CPU, doubles that and fills a page: 127 on two CPUs.
+ */
+#define CONTEXT_EVENTS 1
+#define RING_MAGIC     0xa10a10a1u
+
+/* libaio's functions of these names call syscall(), which may be the program's. */
+#define io_setup(nr, context)      ((int)RAW_SYSCALL(SYS_io_setup, nr, context))
+#define io_submit(context, nr, cb) ((int)RAW_SYSCALL(SYS_io_submit, context, nr, cb))
+#define io_destroy(context)        RAW_SYSCALL(SYS_io_destroy, context)
+
+/* The kernel's ring, as fs/aio.c lays it out and libaio reads it. */
+struct aio_ring {
+	unsigned id;
+	unsigned nr;
+	_Atomic unsigned head; /* who holds the claim writes */
+	_Atomic unsigned tail; /* the kernel writes */
+	unsigned magic;
+	unsigned compat_features;
+	unsigned incompat_features;
+	unsigned header_length;
+	struct io_event events[];
+};
+
+static _Atomic(struct aio_ring *) context; /* NULL: none yet; the address is the context's id */
+static _Atomic bool is_refused;            /* by the kernel or a filter: never again */
+
+int aio_context_probe(void)
+{
+	int ret;
+
+	if (valgrind_is_here())
+		return -EOPNOTSUPP;
+	ret = io_setup(0, &(io_context_t){ NULL }); /* nobody may have so few */
+	return ret == -EINVAL ? 0 : ret;
+}
+
+int aio_context_open(void)
+{
+	struct aio_ring *ring = NULL;
+	int ret;
+
+	if (aio_context())
+		return 0;
+	ret = valgrind_is_here() ? -EOPNOTSUPP : io_setup(CONTEXT_EVENTS, &ring);
+	if (ret == 0 && (ring->magic != RING_MAGIC || ring->incompat_features)) {
+		io_destroy(ring);
+		ret = -ENOSYS;
+	}
+	if (ret == 0)
+		atomic_store(&context, ring);
+	else if (ret == -EPERM || ret == -ENOSYS || ret == -EOPNOTSUPP)
+		aio_context_refuse();
+	return ret;
+}
+
+bool aio_context_is_refused(void)
+{
+	return atomic_load_explicit(&is_refused, memory_order_relaxed);
+}
+
+struct aio_ring *aio_context(void)
+{
+	return atomic_load_explicit(&context, memory_order_acquire);
+}
+
+void aio_context_refuse(void)
+{
+	atomic_store(&is_refused, true);
+}
+
+int aio_context_submit(int nr, struct iocb *iocbs[])
+{
+	int ret = io_submit((io_context_t)aio_context(), nr, iocbs);
+
+	if (ret == -EPERM || ret == -ENOSYS)
+		aio_context_refuse();
+	return ret;
+}
+
+static unsigned next_of(const struct aio_ring *ring, unsigned index)
+{
+	return index + 1 == ring->nr ? 0 : index + 1;
+}
+
+bool aio_context_is_empty(const struct aio_ring *ring)
+{
+	return atomic_load_explicit(&ring->head, memory_order_acquire) ==
+	       atomic_load_explicit(&ring->tail, memory_order_acquire);
+}
+
+unsigned aio_context_head(const struct aio_ring *ring)
+{
+	return atomic_load_explicit(&ring->head, memory_order_relaxed);
+}
+
+struct io_event aio_context_take(struct aio_ring *ring)
+{
+	unsigned head = atomic_load_explicit(&ring->head, memory_order_relaxed);
+	struct io_event event = ring->events[head];
+
+	atomic_store_explicit(&ring->head, next_of(ring, head), memory_order_release);
+	return event;
+}
+
+/* Without the claim: another thread may take what is looked at. */
+bool aio_context_shows(ssize_t res)
+{
+	struct aio_ring *ring = aio_context();
+	unsigned tail;
+
+	if (!ring)
+		return false;
+	tail = atomic_load_explicit(&ring->tail, memory_order_acquire);
+	for (unsigned i = atomic_load_explicit(&ring->head, memory_order_relaxed); i != tail;
+	     i = next_of(ring, i))
+		if ((ssize_t)__atomic_load_n(&ring->events[i].res, __ATOMIC_RELAXED) == res)
+			return true;
+	return false;
+}
+
+/*
+ * The child has a mapping of the parent's ring.  A call that a handler has interrupted to fork may
+ * still look at it when the handler returns in the child: it finds an empty one.
+ */
+void aio_context_forget(void)
+{
+	static struct aio_ring *parents;
+	static size_t parents_size;
+
+	if (parents) /* it was of the parent's parent */
+		RAW_SYSCALL(SYS_munmap, parents, parents_size);
+	parents = aio_context();
+	if (parents) {
+		parents_size = sizeof(*parents) + parents->nr * sizeof(struct io_event);
+		RAW_SYSCALL(SYS_mmap, parents, parents_size, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+	}
+	atomic_store(&context, NULL);
+	atomic_store(&is_refused, false);
+}

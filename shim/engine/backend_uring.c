@@ -1,0 +1,331 @@
+// SPDX-License-Identifier: MIT
+/*
+ * backend_uring.c - the ring lane on io_uring.
+ *
+ * Owned by the engine thread alone: SINGLE_ISSUER and DEFER_TASKRUN where the
+ * kernel has them, so completions are processed here and nowhere else.  No
+ * link, no drain: order is dispatch's business.
+ *
+ * user_data of an SQE is the record, whose memory is never unmapped, with the
+ * low bit set in cancellations; small numbers are our own operations.
+ */
+#include "engine/backend.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/timerfd.h>
+
+#include "base/futex.h"
+#include "base/log.h"
+#include "base/stats.h"
+#include "engine/uring_abi.h"
+#include "engine/uring_setup.h"
+#include "request/perform.h"
+
+#define DATA_WAKE      UINT64_C(2) /* the futex wait, or the poll of the timer */
+#define DATA_CANCEL    UINT64_C(1) /* flag in the address of a record */
+#define KERNEL_WORKERS 1024u
+#define PRESSING_MIN   32u /* prepared SQEs that are worth an entry of their own */
+/* Longest sleep, as the program may have closed our timer: doubled while nothing comes. */
+#define SLEEP_FIRST_NS 50000000u
+#define SLEEP_LAST_NS  1600000000u
+
+static struct uring uring;
+static const struct backend_events *events;
+static struct inbox *inbox;
+static bool is_wake_armed;
+static bool has_lost;        /* the kernel refused to be entered */
+static unsigned nr_pending;  /* prepared or in flight, the wake too */
+static unsigned nr_of_files; /* transfers among these */
+
+/* Before the ring is entered.  False: it is lost. */
+static bool may_enter(void)
+{
+	has_lost = has_lost || !uring_is_intact(&uring);
+	return !has_lost;
+}
+
+/* The result of entering the ring.  False: it is lost. */
+static bool check_entry(int ret)
+{
+	if (ret < 0 && ret != -EINTR && ret != -EBUSY && ret != -EAGAIN && ret != -ETIME)
+		has_lost = true;
+	return !has_lost;
+}
+
+/* Hand over until the kernel took everything.  False when it never will. */
+static bool submit_prepared(void)
+{
+	while (io_uring_sq_ready(&uring.ring) > 0) {
+		int ret = may_enter() ? io_uring_submit(&uring.ring) : -EBADF;
+
+		if (!check_entry(ret))
+			return false;
+		/* Busy: completions first, then it will take more. */
+		if ((ret == -EBUSY || ret == -EAGAIN) &&
+		    !check_entry(io_uring_get_events(&uring.ring)))
+			return false;
+	}
+	return true;
+}
+
+static struct io_uring_sqe *get_sqe(void)
+{
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&uring.ring);
+
+	if (!sqe && !has_lost && submit_prepared())
+		sqe = io_uring_get_sqe(&uring.ring);
+	nr_pending += sqe != NULL;
+	return sqe;
+}
+
+static void prep_request(struct io_uring_sqe *sqe, const struct request *req)
+{
+	unsigned len = (unsigned)req->nbytes; /* what is longer is not for the ring */
+	/* Some streams refuse an offset; none has one. */
+	uint64_t offset = descriptor_is_file(&req->descriptor) ? (uint64_t)req->offset : 0;
+
+	if (req->is_polled)
+		io_uring_prep_poll_add(sqe, req->fd, POLLIN);
+	else if (req->op == OP_READ)
+		io_uring_prep_read(sqe, req->fd, req->buf, len, offset);
+	else /* of files only */
+		io_uring_prep_write(sqe, req->fd, req->buf, len, offset);
+}
+
+static int submit(struct request *req)
+{
+	struct io_uring_sqe *sqe = get_sqe();
+
+	if (!sqe)
+		return -EAGAIN;
+	prep_request(sqe, req);
+	sqe->user_data = (uint64_t)(uintptr_t)req;
+	nr_of_files += descriptor_is_file(&req->descriptor);
+	return 0;
+}
+
+static bool cancel(struct request *req)
+{
+	struct io_uring_sqe *sqe = get_sqe();
+
+	if (!sqe)
+		return false;
+	io_uring_prep_cancel64(sqe, (uint64_t)(uintptr_t)req, 0);
+	sqe->user_data = (uint64_t)(uintptr_t)req | DATA_CANCEL;
+	return true;
+}
+
+/*
+ * Kernels before 6.7: a timer that inbox_wake() arms and the ring polls.  The
+ * program may have closed it, and put another file in its place.
+ */
+static int wake_timer(void)
+{
+	static const struct itimerspec never;
+	int timer = atomic_load(&inbox->wake_timer);
+
+	if (descriptor_is_own(timer)) {
+		RAW_SYSCALL(SYS_timerfd_settime, timer, 0, &never, NULL);
+		return timer;
+	}
+	timer = (int)RAW_SYSCALL(SYS_timerfd_create, CLOCK_MONOTONIC, TFD_CLOEXEC);
+	if (timer >= 0)
+		timer = descriptor_adopt(timer);
+	atomic_store(&inbox->wake_timer, timer);
+	return timer;
+}
+
+/* The poll of a timer that the program has closed would never end, and no wake come. */
+static void drop_lost_wake(void)
+{
+	struct io_uring_sqe *sqe;
+
+	if (!is_wake_armed || uring.features & URING_FUTEX ||
+	    descriptor_is_own(atomic_load(&inbox->wake_timer)) || !(sqe = get_sqe()))
+		return;
+	io_uring_prep_cancel64(sqe, DATA_WAKE, 0);
+	sqe->user_data = DATA_WAKE | DATA_CANCEL;
+	is_wake_armed = false;
+}
+
+static bool is_registered(void)
+{
+	return uring.memory || uring.features & URING_REGISTERED;
+}
+
+/*
+ * Requests that block keep a thread of the kernel's each, of which there are few
+ * by default: then nothing else that needs one would be served.
+ */
+static void raise_worker_limit(void)
+{
+	unsigned limits[2] = { KERNEL_WORKERS, 0 }; /* for files; the others are not bounded */
+	unsigned op = IORING_REGISTER_IOWQ_MAX_WORKERS;
+
+	if (is_registered())
+		op |= URING_REGISTER_USE_REGISTERED;
+	RAW_SYSCALL(__NR_io_uring_register, uring.ring.enter_ring_fd, op, limits, 2);
+}
+
+static int open_ring(const struct backend_events *events_, struct inbox *inbox_)
+{
+	int ret = uring_setup(&uring);
+
+	if (ret < 0)
+		return ret;
+	events = events_;
+	inbox = inbox_;
+	is_wake_armed = false;
+	has_lost = false;
+	nr_pending = nr_of_files = 0;
+	raise_worker_limit();
+	if (!(uring.features & URING_FUTEX))
+		wake_timer(); /* now: it passes through a descriptor that the program may expect free */
+	return 0;
+}
+
+static void arm_wake(uint32_t wake_value)
+{
+	struct io_uring_sqe *sqe;
+	int timer;
+
+	drop_lost_wake();
+	if (is_wake_armed || !(sqe = get_sqe()))
+		return;
+	if (uring.features & URING_FUTEX) {
+		uring_prep_futex_wait(sqe, &inbox->wake_word, wake_value);
+	} else {
+		timer = wake_timer();
+		if (timer >= 0)
+			io_uring_prep_poll_add(sqe, timer, POLLIN);
+		else
+			io_uring_prep_nop(sqe); /* no descriptor to be had: do not sleep */
+	}
+	sqe->user_data = DATA_WAKE;
+	is_wake_armed = true;
+}
+
+/*
+ * Submit and sleep; without @timeout_ns, UINT64_MAX, for ever.  Only while a file is read or
+ * written is that a wait for I/O, which the machine's statistics may count and for which the
+ * kernel may speed up the processor.
+ */
+static int submit_and_sleep(uint64_t timeout_ns)
+{
+	struct __kernel_timespec timeout = {
+		.tv_sec = (int64_t)(timeout_ns / 1000000000u),
+		.tv_nsec = (long long)(timeout_ns % 1000000000u),
+	};
+	bool is_forever = timeout_ns == UINT64_MAX;
+	struct io_uring_cqe *cqe;
+
+	if (uring.features & URING_NO_IOWAIT && nr_of_files == 0)
+		return uring_sleep(&uring.ring, is_registered(), is_forever ? NULL : &timeout);
+	if (is_forever)
+		return io_uring_submit_and_wait(&uring.ring, 1);
+	return io_uring_submit_and_wait_timeout(&uring.ring, &cqe, 1, &timeout, NULL);
+}
+
+static void wait_ring(uint32_t wake_value, uint64_t timeout_ns)
+{
+	static uint64_t longest_sleep_ns = SLEEP_FIRST_NS;
+	int ret;
+
+	if (nr_pending == 0) { /* it takes no ring to wait for messages */
+		stats_inc(engine_enters);
+		inbox_sleep(inbox, wake_value, timeout_ns);
+		return;
+	}
+	arm_wake(wake_value);
+	stats_inc(engine_enters);
+	if (!(uring.features & URING_FUTEX)) {
+		/* A wake that came before the timer was disarmed has bumped the word. */
+		if (atomic_load(&inbox->wake_word) != wake_value)
+			timeout_ns = 0;
+		else if (timeout_ns > longest_sleep_ns)
+			timeout_ns = longest_sleep_ns;
+	}
+	if (!may_enter())
+		return;
+	ret = submit_and_sleep(timeout_ns);
+	check_entry(ret);
+	if (ret != -ETIME)
+		longest_sleep_ns = SLEEP_FIRST_NS;
+	else if (longest_sleep_ns < SLEEP_LAST_NS)
+		longest_sleep_ns *= 2;
+}
+
+static void flush_ring(void)
+{
+	stats_inc(engine_enters);
+	if (submit_prepared() && may_enter())
+		check_entry(io_uring_get_events(&uring.ring));
+}
+
+static void report(uint64_t data, int res)
+{
+	struct request *req = (struct request *)(uintptr_t)(data & ~DATA_CANCEL);
+
+	if (data == LIBURING_UDATA_TIMEOUT)
+		return;
+	nr_pending--;
+	if (data == DATA_WAKE) {
+		is_wake_armed = is_wake_armed && res == -ECANCELED; /* that was of a lost timer */
+	} else if (data == (DATA_WAKE | DATA_CANCEL)) {
+		return;
+	} else if (data & DATA_CANCEL) {
+		events->cancelled(req, res);
+	} else {
+		nr_of_files -= descriptor_is_file(&req->descriptor);
+		events->complete(req, res);
+	}
+}
+
+static bool reap_ring(void)
+{
+	struct io_uring_cqe *cqe;
+	bool has_reported = false;
+
+	while (io_uring_peek_cqe(&uring.ring, &cqe) == 0 && cqe) {
+		uint64_t data = cqe->user_data;
+		int res = cqe->res;
+
+		io_uring_cqe_seen(&uring.ring, cqe);
+		report(data, res);
+		has_reported = true;
+	}
+	return has_reported;
+}
+
+static bool is_pressing(void)
+{
+	return io_uring_sq_ready(&uring.ring) >= PRESSING_MIN || io_uring_cq_ready(&uring.ring) > 0;
+}
+
+static bool is_lost(void)
+{
+	return has_lost;
+}
+
+static void close_ring(void)
+{
+	int timer = atomic_exchange(&inbox->wake_timer, -1);
+
+	uring_teardown(&uring);
+	descriptor_close_own(timer);
+}
+
+const struct backend backend_uring = {
+	.name = "io_uring",
+	.open = open_ring,
+	.submit = submit,
+	.cancel = cancel,
+	.flush = flush_ring,
+	.wait = wait_ring,
+	.reap = reap_ring,
+	.is_pressing = is_pressing,
+	.is_lost = is_lost,
+	.close = close_ring,
+};

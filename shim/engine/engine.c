@@ -1,0 +1,444 @@
+// SPDX-License-Identifier: MIT
+/*
+ * engine.c - the one thread that owns the queues and the ring.
+ *
+ * The loop: receive everything, settle, announce sleep, sleep in the backend.
+ * Announcing fails when a message came in, and then the next round is a larger
+ * batch, which is how a busy submitter pays for few system calls.
+ *
+ * Who is on the other side: submitters push to the inbox and read verdict;
+ * the starter (who replaced CLOSED by STARTING) and the engine never run at
+ * the same time with the engine's data: the starter touches it only when no
+ * thread could be made.
+ */
+#include "engine/engine.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/config.h"
+#include "base/futex.h"
+#include "base/log.h"
+#include "base/process.h"
+#include "base/signal_mask.h"
+#include "base/stats.h"
+#include "base/thread.h"
+#include "base/valgrind.h"
+#include "engine/aio_context.h"
+#include "engine/uring_refusal.h"
+
+enum verdict {
+	VERDICT_PENDING = 0, /* the engine is trying its backend */
+	VERDICT_SERVING,
+	VERDICT_REFUSED,
+	VERDICT_NO_THREAD,
+};
+
+#define CALM_NS 1000000000u
+
+struct inbox engine_inbox = INBOX_INIT;
+
+static const struct engine_client *client;
+static const struct backend *backend; /* engine only */
+static _Atomic(const char *) serving; /* engine writes, introspection reads */
+static _Atomic uint32_t verdict;      /* engine writes, a starter waits */
+static _Atomic pid_t tid;             /* engine writes */
+static uint64_t idle_since;           /* engine only; 0: not idle */
+static bool has_trimmed;              /* engine only: since the last message */
+
+void engine_init(const struct engine_client *client_)
+{
+	client = client_;
+}
+
+const struct backend *engine_backend(void)
+{
+	return backend;
+}
+
+void engine_flush(void)
+{
+	if (backend->flush)
+		backend->flush();
+}
+
+bool engine_has_lost_ring(void)
+{
+	return backend->is_lost && backend->is_lost();
+}
+
+static void announce(void)
+{
+	static _Atomic bool is_announced;
+
+	if (config.verbose && !atomic_exchange(&is_announced, true))
+		log_line("version " RTAIO_VERSION
+			 ", process %d: backend %s serves (RTAIO_BACKEND=%s), "
+			 "depth %u",
+			 atomic_load(&process_pid), backend->name, backend_names[config.backend],
+			 config.depth);
+}
+
+static void report_refusal(int err)
+{
+	static _Atomic bool is_reported;
+
+	if (!atomic_exchange(&is_reported, true))
+		log_line(
+			"RTAIO_BACKEND=%s cannot serve here: %s%s; asynchronous I/O fails with ENOSYS. "
+			"rtaio --status says why; RTAIO_BACKEND=auto takes what works",
+			backend_names[config.backend], strerrordesc_np(err),
+			valgrind_is_here() ? " under valgrind" : "");
+}
+
+/* Why is there no ring?  Without this line the only sign is that worker threads serve. */
+static void explain_refusal(int err)
+{
+	static _Atomic bool is_explained;
+	struct uring_refusal refusal = uring_refusal(err);
+
+	if (config.verbose && !atomic_exchange(&is_explained, true))
+		log_line("io_uring does not serve: %s: %s. What helps: %s", strerrordesc_np(err),
+			 refusal.reason, refusal.remedy);
+}
+
+/* What may serve the ring lane, the best first. */
+static const struct {
+	enum backend_choice choice; /* or BACKEND_AUTO */
+	const struct backend *backend;
+} candidates[] = {
+	{ BACKEND_IO_URING, &backend_uring },
+	{ BACKEND_LIBAIO, &backend_threads }, /* and the direct lane on Linux AIO */
+	{ BACKEND_THREADS, &backend_threads },
+};
+
+static int try_candidate(const struct backend *candidate)
+{
+	int ret = config.backend == BACKEND_LIBAIO ? aio_context_probe() : 0;
+
+	if (ret < 0)
+		return ret;
+	return candidate->open(&client->events, &engine_inbox);
+}
+
+/* The first backend that opens; a backend asked for by name is the only candidate. */
+static bool open_backend(void)
+{
+	for (size_t i = 0; i < sizeof(candidates) / sizeof(candidates[0]); i++) {
+		int ret;
+
+		if (config.backend != BACKEND_AUTO && config.backend != candidates[i].choice)
+			continue;
+		ret = try_candidate(candidates[i].backend);
+		if (ret == 0) {
+			backend = candidates[i].backend;
+			atomic_store(&serving, backend->name);
+			announce();
+			return true;
+		}
+		if (candidates[i].backend == &backend_uring)
+			explain_refusal(-ret);
+		if (config.backend == candidates[i].choice)
+			report_refusal(-ret);
+	}
+	return false;
+}
+
+static void give_verdict(enum verdict value)
+{
+	atomic_store(&verdict, value);
+	futex_wake(&verdict, INT_MAX);
+}
+
+/* Nothing can serve: end what piled up, until the inbox could be closed. */
+static void refuse_all(int err)
+{
+	do
+		client->refuse(inbox_take_refused(&engine_inbox), err);
+	while (!inbox_abandon(&engine_inbox));
+}
+
+void engine_receive(void)
+{
+	struct message *message = inbox_take(&engine_inbox), *next;
+
+	if (message) {
+		idle_since = 0; /* also for what ends before anybody asks whether it is idle */
+		has_trimmed = false;
+	}
+	for (; message; message = next) {
+		next = message->next; /* the message may be gone once it is received */
+		client->receive(message);
+	}
+}
+
+static void reap(void)
+{
+	if (backend->reap)
+		backend->reap();
+}
+
+/* For how long has there been nothing to do?  0 when there is. */
+static uint64_t idle_time(uint64_t timeout_ns)
+{
+	uint64_t now;
+
+	if (timeout_ns != UINT64_MAX || !client->is_idle()) {
+		idle_since = 0;
+		return 0;
+	}
+	now = clock_now_ns();
+	if (idle_since == 0)
+		idle_since = now;
+	return now - idle_since;
+}
+
+/* The memory of a burst does not wait for what is left of it to end, which may be blocked. */
+static void doze(uint32_t wake_value, uint64_t timeout_ns)
+{
+	bool may_trim = timeout_ns > CALM_NS && !has_trimmed && request_may_trim();
+	uint64_t until = may_trim ? clock_now_ns() + CALM_NS : 0;
+
+	backend->wait(wake_value, may_trim ? CALM_NS : timeout_ns);
+	if (may_trim && clock_now_ns() >= until) {
+		request_trim();
+		has_trimmed = true;
+	}
+}
+
+/* Sleep, or find that there is no need to.  True: idle for long enough to leave. */
+static bool rest(uint64_t timeout_ns)
+{
+	uint64_t idle_ns = atomic_load(&config.idle_ns);
+	uint64_t idle_for = idle_time(timeout_ns);
+	bool is_idle = timeout_ns == UINT64_MAX && client->is_idle();
+	uint32_t wake_value;
+
+	if (is_idle && idle_for >= idle_ns) {
+		request_trim();
+		return true;
+	}
+	if (!inbox_fall_asleep(&engine_inbox, &wake_value)) {
+		if (backend->is_pressing && backend->is_pressing()) {
+			engine_flush();
+			reap();
+		}
+		return false;
+	}
+	doze(wake_value, is_idle ? idle_ns - idle_for : timeout_ns);
+	inbox_wake_up(&engine_inbox);
+	reap();
+	return false;
+}
+
+/* The loop of the engine.  True: it is over; false: the ring was lost. */
+static bool serve(void)
+{
+	for (;;) {
+		bool is_over;
+
+		engine_receive();
+		is_over = rest(client->settle());
+		if (engine_has_lost_ring())
+			return false;
+		if (!is_over)
+			continue;
+		/* The ring goes first: once the inbox is closed another engine may start. */
+		if (backend->close)
+			backend->close();
+		atomic_store(&tid, 0);
+		if (inbox_close(&engine_inbox))
+			return true;
+		atomic_store(&tid, (pid_t)RAW_SYSCALL(SYS_gettid));
+		if (!open_backend()) {
+			refuse_all(EAGAIN);
+			return true;
+		}
+	}
+}
+
+/*
+ * The ring cannot be entered any more, and what is in flight on it can be
+ * neither reaped nor left alone.  But the kernel ends or cancels all requests
+ * of a thread that exits; so this thread exits, and a successor, once it is
+ * gone for good, finds in the ring's memory what was done, and does the rest.
+ */
+static void take_over(pthread_t predecessor)
+{
+	pthread_join(predecessor, NULL);
+	backend = &backend_threads;
+	backend->open(&client->events, &engine_inbox);
+	atomic_store(&serving, backend->name);
+	log_line("io_uring was taken away from process %d while in use (a seccomp filter, or its "
+		 "descriptor was closed): worker threads serve from here on",
+		 atomic_load(&process_pid));
+	backend_uring.reap();
+	client->abandon_ring();
+	backend_uring.close();
+}
+
+static void *engine_thread(void *arg)
+{
+	pthread_t self = pthread_self();
+
+	if (!arg)
+		thread_keep_program_name();
+	thread_begin("rtaio-engine");
+	idle_since = 0; /* what its predecessor left behind */
+	atomic_store(&tid, (pid_t)RAW_SYSCALL(SYS_gettid));
+	if (arg) {
+		take_over((pthread_t)arg);
+	} else if (!open_backend()) {
+		/* First, since another starter may clear it as soon as the inbox is closed. */
+		give_verdict(VERDICT_REFUSED);
+		refuse_all(ENOSYS);
+		pthread_detach(self);
+		return NULL;
+	} else {
+		stats_inc(engine_starts);
+		give_verdict(VERDICT_SERVING);
+	}
+	if (!serve()) {
+		struct timespec second = { .tv_sec = 1 };
+
+		while (thread_create(engine_thread, (void *)self, true) < 0)
+			RAW_SYSCALL(SYS_nanosleep, &second, NULL); /* nothing to do without it */
+	} else {
+		pthread_detach(self);
+	}
+	return NULL;
+}
+
+/* Called by who claimed the start, with all signals blocked. */
+static int start_claimed(void)
+{
+	int ret;
+
+	atomic_store(&verdict, VERDICT_PENDING);
+	ret = thread_create(engine_thread, NULL, true);
+	if (ret < 0) {
+		/* An earlier starter may not have read the verdict that was cleared above. */
+		give_verdict(VERDICT_NO_THREAD);
+		refuse_all(EAGAIN);
+		return -EAGAIN;
+	}
+	if (config.backend == BACKEND_AUTO)
+		return 0; /* something always serves: no need to wait */
+	while (atomic_load(&verdict) == VERDICT_PENDING)
+		futex_wait(&verdict, VERDICT_PENDING, NULL);
+	switch (atomic_load(&verdict)) {
+	case VERDICT_REFUSED:
+		return -ENOSYS;
+	case VERDICT_NO_THREAD:
+		return -EAGAIN;
+	default:
+		return 0;
+	}
+}
+
+int engine_start(void)
+{
+	uint64_t old = signals_block(ALL_BUT_LIBC);
+	int ret = 0;
+
+	if (inbox_claim_start(&engine_inbox))
+		ret = start_claimed();
+	signals_set(old);
+	return ret;
+}
+
+int engine_hand_over(struct message *first, struct message *last)
+{
+	int ret;
+
+	while (!inbox_push(&engine_inbox, first, last)) {
+		ret = engine_start();
+		if (ret < 0)
+			return ret;
+	}
+	return 0;
+}
+
+#define ASK_JOINED (1u << 31) /* others rely on who hands the message over */
+
+static _Atomic uint32_t asked; /* ENGINE_ASK_*; not 0: the message is in the inbox, or soon */
+static struct message ask_message = { .kind = MESSAGE_ASK };
+
+/* False: nobody else hands the message over. */
+static bool join_ask(enum engine_ask what)
+{
+	uint32_t old = atomic_load(&asked);
+
+	while (!atomic_compare_exchange_weak(&asked, &old, old ? old | what | ASK_JOINED : what))
+		continue;
+	return old != 0;
+}
+
+/* Who joined has been told that there is an engine: then one is started. */
+static bool hand_over_ask(enum engine_ask what)
+{
+	uint32_t alone = what;
+
+	if (what != ENGINE_ASK_WORKERS) {
+		if (inbox_push(&engine_inbox, &ask_message, &ask_message))
+			return true;
+		if (atomic_compare_exchange_strong(&asked, &alone, 0))
+			return false;
+	}
+	if (engine_hand_over(&ask_message, &ask_message) == 0)
+		return true;
+	atomic_store(&asked, 0);
+	return false;
+}
+
+/*
+ * No handler comes in between that could jump out, and leave the word set for ever.
+ * test/model/ask.pml is the model.
+ */
+bool engine_ask(enum engine_ask what)
+{
+	uint64_t old = signals_block(ALL_SIGNALS);
+	bool is_asked = join_ask(what) || hand_over_ask(what);
+
+	signals_set(old);
+	return is_asked;
+}
+
+unsigned engine_asked(void)
+{
+	return atomic_exchange(&asked, 0) & ~ASK_JOINED;
+}
+
+const char *engine_serving(void)
+{
+	const char *name = atomic_load(&serving);
+
+	return name && inbox_is_open(&engine_inbox) ? name : "none";
+}
+
+bool engine_is_running(void)
+{
+	return inbox_is_open(&engine_inbox);
+}
+
+pid_t engine_tid(void)
+{
+	return atomic_load(&tid);
+}
+
+bool engine_may_have_ring(void)
+{
+	return config.backend != BACKEND_THREADS && config.backend != BACKEND_LIBAIO &&
+	       atomic_load_explicit(&serving, memory_order_relaxed) != backend_threads.name;
+}
+
+void engine_forget(void)
+{
+	backend = NULL;
+	atomic_store(&asked, 0);
+	atomic_store(&tid, 0);
+	atomic_store(&serving, NULL);
+	inbox_forget(&engine_inbox);
+}

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: MIT
+/*
+ * inbox.c - the hand-over from any thread to one of ours.
+ *
+ * Pushers compete by compare-and-swap on head; the receiver is the only taker.
+ * The bottom message of the list has next == NULL whatever state it replaced:
+ * the pusher that replaced ASLEEP owes the wake.  The receiver reads the wake
+ * word before it says ASLEEP, so that a wake which comes at once is seen.
+ * test/model/inbox.pml is the model.
+ */
+#include "engine/inbox.h"
+
+#include <sys/timerfd.h>
+
+#include "base/descriptor.h"
+#include "base/futex.h"
+#include "base/signal_mask.h"
+#include "base/stats.h"
+
+#define INBOX_EMPTY    ((uintptr_t)0)
+#define INBOX_ASLEEP   ((uintptr_t)1)
+#define INBOX_STARTING ((uintptr_t)3)
+#define INBOX_MESSAGE  ((uintptr_t)4) /* anything from here on is a pointer */
+
+static struct message *list_of(uintptr_t value)
+{
+	return value >= INBOX_MESSAGE ? (struct message *)value : NULL;
+}
+
+void inbox_wake(struct inbox *inbox)
+{
+	int timer;
+
+	stats_inc(engine_wakes);
+	atomic_fetch_add(&inbox->wake_word, 1);
+	/* All: a ring that was just closed may still wait here, and is not the one that is meant. */
+	futex_wake(&inbox->wake_word, inbox->wakes_one ? 1 : INT_MAX);
+	timer = atomic_load(&inbox->wake_timer);
+	if (descriptor_is_own(timer)) {
+		const struct itimerspec at_once = { .it_value = { .tv_nsec = 1 } };
+
+		RAW_SYSCALL(SYS_timerfd_settime, timer, 0, &at_once, NULL);
+	}
+}
+
+/*
+ * Who replaces ASLEEP owes a wake, and until it is paid nobody else sees a
+ * reason to wake the receiver: a handler that came in between and waited for a
+ * request would wait for ever.  So no handler comes in between.
+ */
+static bool push_and_wake(struct inbox *inbox, struct message *first, struct message *last)
+{
+	uintptr_t expected = INBOX_ASLEEP;
+	uint64_t old;
+	bool has_pushed;
+
+	last->next = NULL;
+	old = signals_block(ALL_SIGNALS);
+	has_pushed = atomic_compare_exchange_strong(&inbox->head, &expected, (uintptr_t)first);
+	if (has_pushed)
+		inbox_wake(inbox);
+	signals_set(old);
+	return has_pushed;
+}
+
+bool inbox_push(struct inbox *inbox, struct message *first, struct message *last)
+{
+	uintptr_t old = atomic_load(&inbox->head);
+
+	for (;;) {
+		if (old == INBOX_CLOSED)
+			return false;
+		if (old == INBOX_ASLEEP) {
+			if (push_and_wake(inbox, first, last))
+				return true;
+			old = atomic_load(&inbox->head);
+			continue;
+		}
+		last->next = list_of(old);
+		/* Release: partner inbox_take(), which reads the messages. */
+		if (atomic_compare_exchange_weak(&inbox->head, &old, (uintptr_t)first))
+			return true;
+	}
+}
+
+bool inbox_push_behind(struct inbox *inbox, struct message *message)
+{
+	uintptr_t old = atomic_load(&inbox->head);
+
+	while (old >= INBOX_MESSAGE) {
+		message->next = list_of(old);
+		if (atomic_compare_exchange_weak(&inbox->head, &old, (uintptr_t)message))
+			return true;
+	}
+	return false;
+}
+
+bool inbox_has_message(struct inbox *inbox)
+{
+	return atomic_load(&inbox->head) >= INBOX_MESSAGE;
+}
+
+bool inbox_rests(struct inbox *inbox)
+{
+	return atomic_load(&inbox->head) == INBOX_ASLEEP;
+}
+
+bool inbox_push_to_rest(struct inbox *inbox, struct message *message)
+{
+	return inbox_rests(inbox) && push_and_wake(inbox, message, message);
+}
+
+void inbox_open(struct inbox *inbox)
+{
+	atomic_store(&inbox->head, INBOX_EMPTY);
+}
+
+bool inbox_claim_start(struct inbox *inbox)
+{
+	uintptr_t expected = INBOX_CLOSED;
+
+	return atomic_compare_exchange_strong(&inbox->head, &expected, INBOX_STARTING);
+}
+
+static struct message *oldest_first(uintptr_t list)
+{
+	struct message *reversed = NULL, *message = list_of(list);
+
+	while (message) {
+		struct message *older = message->next;
+
+		message->next = reversed;
+		reversed = message;
+		message = older;
+	}
+	return reversed;
+}
+
+struct message *inbox_take_refused(struct inbox *inbox)
+{
+	return oldest_first(atomic_exchange(&inbox->head, INBOX_STARTING));
+}
+
+bool inbox_abandon(struct inbox *inbox)
+{
+	uintptr_t expected = INBOX_STARTING;
+
+	return atomic_compare_exchange_strong(&inbox->head, &expected, INBOX_CLOSED);
+}
+
+bool inbox_is_awake(struct inbox *inbox)
+{
+	uintptr_t head = atomic_load(&inbox->head);
+
+	return head != INBOX_CLOSED && head != INBOX_ASLEEP;
+}
+
+bool inbox_is_open(struct inbox *inbox)
+{
+	return atomic_load(&inbox->head) != INBOX_CLOSED;
+}
+
+bool inbox_is_empty(const struct inbox *inbox)
+{
+	return atomic_load_explicit(&inbox->head, memory_order_relaxed) == INBOX_EMPTY;
+}
+
+struct message *inbox_take(struct inbox *inbox)
+{
+	if (inbox_is_empty(inbox))
+		return NULL;
+	return oldest_first(atomic_exchange(&inbox->head, INBOX_EMPTY));
+}
+
+bool inbox_fall_asleep(struct inbox *inbox, uint32_t *wake_value)
+{
+	uintptr_t expected = INBOX_EMPTY;
+
+	*wake_value = atomic_load(&inbox->wake_word);
+	return atomic_compare_exchange_strong(&inbox->head, &expected, INBOX_ASLEEP);
+}
+
+void inbox_sleep(struct inbox *inbox, uint32_t wake_value, uint64_t timeout_ns)
+{
+	bool is_forever = timeout_ns == UINT64_MAX;
+	struct timespec deadline = clock_in_ns(is_forever ? 0 : timeout_ns);
+
+	futex_wait(&inbox->wake_word, wake_value, is_forever ? NULL : &deadline);
+}
+
+/* Someone may have pushed: then it is no longer ASLEEP. */
+void inbox_wake_up(struct inbox *inbox)
+{
+	uintptr_t expected = INBOX_ASLEEP;
+
+	atomic_compare_exchange_strong(&inbox->head, &expected, INBOX_EMPTY);
+}
+
+bool inbox_close(struct inbox *inbox)
+{
+	uintptr_t expected = INBOX_EMPTY;
+
+	return atomic_compare_exchange_strong(&inbox->head, &expected, INBOX_CLOSED);
+}
+
+void inbox_forget(struct inbox *inbox)
+{
+	atomic_store(&inbox->head, INBOX_CLOSED);
+	atomic_store(&inbox->wake_timer, -1);
+}

@@ -1,0 +1,535 @@
+// SPDX-License-Identifier: MIT
+/*
+ * workers.c - an elastic pool of threads that perform requests by plain system calls.
+ *
+ * Bounded requests, those for files, run on at most so many threads as the pool may
+ * use at once.  That number grows only when nothing was taken between two ticks
+ * although something waits, and falls back when fewer run than begin at once.  Any
+ * other request (a read or write of a stream, which may block for ever) gets a
+ * thread at once.  Idle threads leave.
+ *
+ * Who is on the other side.  Submitters touch the inbox and nothing else.  The
+ * engine and the threads of the pool share the rest under the lock, which is
+ * held for a few instructions and never while a request is performed; all signals are
+ * blocked in them.
+ *
+ * The inbox has several receivers, one at a time, by the lock.  It is asleep
+ * while a thread is idle, so that one thing holds always: whoever replaces
+ * ASLEEP wakes a thread that takes everything.  Submitters add nothing to it while
+ * no thread is idle, but buffered writes to what waits for the thread that was woken.
+ *
+ * A buffered write has to wait while a thread writes to the same descriptor.  So it is left to
+ * that thread, in another inbox, and nobody is woken: a burst of writes costs no system calls.
+ * A thread says what it writes to, and looks into that inbox after it has said otherwise.
+ * Whoever pushes the first message there looks once more what is written, and else
+ * asks the engine.  test/model/pool.pml is the model.
+ */
+#include "engine/workers.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <string.h>
+
+#include "base/config.h"
+#include "base/futex.h"
+#include "base/signal_mask.h"
+#include "base/thread.h"
+#include "engine/engine.h"
+#include "engine/pool_order.h"
+#include "order/bypass.h"
+#include "request/fd_kind.h"
+#include "request/perform.h"
+
+#define BUCKETS        256u /* by descriptor */
+#define LEFT_BYTES_MIN 16384u
+#define WORKERS_MAX    32768u /* where all are blocked; the system's limits come first */
+
+static const struct workers_events *events;
+
+static struct {
+	struct inbox inbox; /* from submitters; asleep while a thread is idle, closed without any */
+	struct inbox writes;          /* the same, for a thread that writes already; always awake */
+	_Atomic int written[BUCKETS]; /* a descriptor that a thread writes to, plus one */
+
+	pthread_mutex_t lock;               /* engine and pool threads only, all signals blocked */
+	struct request_list unbounded;      /* guarded by lock, as all below: may begin */
+	struct request_list bounded;        /* the same, as far as there is a thread */
+	struct request_list order[BUCKETS]; /* all of a bucket, oldest first */
+	unsigned nr_threads;
+	unsigned nr_new;     /* of these, that have not looked for work yet */
+	unsigned nr_idle;    /* asleep, perhaps already woken */
+	unsigned nr_bounded; /* that run */
+	unsigned bound;      /* on these, now */
+	unsigned growth;     /* of bound, at the next tick without progress */
+	uint64_t nr_taken;   /* ever */
+	uint64_t nr_taken_at_tick;
+	bool is_watched; /* the engine knows that something waits, and ticks */
+} pool;
+
+/* One for each thread, on its stack. */
+struct member {
+	uint32_t wake_value; /* of the inbox, when it was idle last */
+	pid_t tid;
+	int written;     /* guarded by the lock: what pool.written may say for it */
+	bool is_bounded; /* guarded by the lock: it runs a bounded request */
+	bool is_new;     /* guarded by the lock: it has not looked for work yet */
+};
+
+/* --- order: with the lock held ------------------------------------------------ */
+
+static bool is_unbounded(const struct request *req)
+{
+	return !request_is_barrier(req) && !descriptor_is_file(&req->descriptor);
+}
+
+static struct request_list *order_of(const struct request *req)
+{
+	return &pool.order[(unsigned)req->fd % BUCKETS];
+}
+
+static void make_ready(struct request *req)
+{
+	req->pool_state = POOL_READY;
+	TAILQ_INSERT_TAIL(is_unbounded(req) ? &pool.unbounded : &pool.bounded, req, list_link);
+}
+
+static void add(struct request *req)
+{
+	if (is_unbounded(req)) {
+		make_ready(req);
+		return;
+	}
+	req->pool_state = POOL_WAITING;
+	TAILQ_INSERT_TAIL(order_of(req), req, pool_link);
+	if (pool_order_may_begin(order_of(req), req))
+		make_ready(req);
+}
+
+/* What waited for a request on @fd that is gone. */
+static void make_followers_ready(struct request_list *order, int fd)
+{
+	struct request *req;
+
+	TAILQ_FOREACH(req, order, pool_link) {
+		if (req->fd != fd || req->pool_state != POOL_WAITING)
+			continue;
+		if (!pool_order_may_begin(order_of(req), req))
+			return;
+		make_ready(req);
+	}
+}
+
+static void remove_from_order(struct request *req)
+{
+	struct request_list *order = order_of(req);
+
+	req->pool_state = POOL_NONE;
+	if (is_unbounded(req))
+		return;
+	TAILQ_REMOVE(order, req, pool_link);
+	make_followers_ready(order, req->fd);
+}
+
+/* --- threads: with the lock held ---------------------------------------------- */
+
+static struct request *first_takeable(void)
+{
+	struct request *req = TAILQ_FIRST(&pool.unbounded);
+
+	if (!req && pool.nr_bounded < pool.bound)
+		req = TAILQ_FIRST(&pool.bounded);
+	return req;
+}
+
+static struct request *take(struct member *member)
+{
+	struct request *req = first_takeable();
+
+	if (!req)
+		return NULL;
+	member->is_bounded = !is_unbounded(req);
+	TAILQ_REMOVE(member->is_bounded ? &pool.bounded : &pool.unbounded, req, list_link);
+	pool.nr_bounded += member->is_bounded;
+	pool.nr_taken++;
+	req->pool_state = POOL_RUNNING;
+	atomic_store(&req->tid, member->tid);
+	return req;
+}
+
+/* @member runs nothing any more: not even what it ran last. */
+static void stop_running(struct member *member)
+{
+	pool.nr_bounded -= member->is_bounded;
+	member->is_bounded = false;
+	if (pool.nr_bounded < config.threads_max)
+		pool.bound = config.threads_max;
+}
+
+static void *worker(void *unused);
+
+static int add_thread(void)
+{
+	int ret;
+
+	if (pool.nr_threads == 0)
+		inbox_open(&pool.inbox);
+	ret = thread_create(worker, NULL, false);
+	if (ret == 0) {
+		pool.nr_threads++;
+		pool.nr_new++;
+	} else if (pool.nr_threads == 0) {
+		inbox_close(&pool.inbox);
+	}
+	return ret;
+}
+
+/*
+ * Something may be run: by an idle thread, or by a new one.  Each that takes
+ * something calls this again for the next.
+ */
+static int provide_thread(void)
+{
+	if (!first_takeable())
+		return 0;
+	if (pool.nr_idle == 0)
+		return add_thread();
+	inbox_wake(&pool.inbox);
+	return 0;
+}
+
+/* Is there something for which the bound would have to grow? */
+static bool is_short(void)
+{
+	return !first_takeable() && !TAILQ_EMPTY(&pool.bounded) && pool.bound < WORKERS_MAX;
+}
+
+/*
+ * True: the engine must be asked.  Only its tick makes a thread where none could be
+ * made, or lets more run; and it may have seen nothing that waits, since this was
+ * offered, or had to follow something.
+ */
+static bool look_after_rest(void)
+{
+	bool has_failed = provide_thread() < 0;
+
+	return (has_failed || is_short()) && !pool.is_watched;
+}
+
+static void add_all(struct message *message)
+{
+	struct message *next;
+
+	for (; message; message = next) {
+		next = message->next;
+		add((struct request *)message);
+	}
+}
+
+/* Take what submitters have added.  While a thread is idle the inbox stays asleep. */
+static void drain(void)
+{
+	uint32_t unused;
+
+	add_all(inbox_take(&pool.writes));
+	if (!inbox_is_open(&pool.inbox) || (pool.nr_idle > 0 && inbox_rests(&pool.inbox)))
+		return;
+	do
+		add_all(inbox_take(&pool.inbox));
+	while (pool.nr_idle > 0 && !inbox_fall_asleep(&pool.inbox, &unused));
+}
+
+static _Atomic int *written_word(int fd)
+{
+	return &pool.written[(unsigned)fd % BUCKETS];
+}
+
+/* Another descriptor's word may be there by now: then writes to @fd go another way for a while. */
+static void stop_writing(int fd)
+{
+	int expected = fd + 1;
+
+	atomic_compare_exchange_strong(written_word(fd), &expected, 0);
+}
+
+/* @member runs @req next, or nothing.  What was left to it meanwhile is for others, too. */
+static void tell_what_is_written(struct member *member, const struct request *req)
+{
+	int fd = req && member->is_bounded && pool_order_locks_inode(req) ? req->fd : -1;
+
+	if (member->written == fd)
+		return;
+	if (member->written >= 0)
+		stop_writing(member->written);
+	if (fd >= 0)
+		atomic_store(written_word(fd), fd + 1);
+	member->written = fd;
+	/* Partner: leave_to_writer(). */
+	atomic_thread_fence(memory_order_seq_cst);
+	drain();
+}
+
+/* False: there is something to take. */
+static bool become_idle(struct member *member)
+{
+	uint32_t unused;
+
+	/* Before the look into the inbox: a wake that comes after it changes the word. */
+	member->wake_value = atomic_load(&pool.inbox.wake_word);
+	if (!inbox_rests(&pool.inbox) && !inbox_fall_asleep(&pool.inbox, &unused))
+		return false;
+	pool.nr_idle++;
+	return true;
+}
+
+/* --- a thread of the pool ----------------------------------------------------- */
+
+/*
+ * @done, if there is one, was run: forget it, and take the next.  Without one
+ * the thread is idle for others from here on, before @done is published: who
+ * learns the result is often back with the next request before this thread
+ * could be asleep.
+ */
+static struct request *exchange(struct member *member, struct request *done)
+{
+	struct request *req;
+	bool asks;
+
+	pthread_mutex_lock(&pool.lock);
+	pool.nr_new -= member->is_new;
+	member->is_new = false;
+	stop_running(member);
+	if (done)
+		remove_from_order(done);
+	do {
+		drain();
+		req = take(member);
+	} while (!req && !become_idle(member));
+	tell_what_is_written(member, req);
+	asks = look_after_rest();
+	pthread_mutex_unlock(&pool.lock);
+	if (asks)
+		engine_ask(ENGINE_ASK_WORKERS);
+	return req;
+}
+
+/* Idle until there is something to take, or, false, for so long that the thread shall leave. */
+static bool wait_for_work(struct member *member)
+{
+	struct timespec deadline = clock_in_ns(atomic_load(&config.idle_ns));
+	bool is_over =
+		futex_wait(&pool.inbox.wake_word, member->wake_value, &deadline) == -ETIMEDOUT;
+
+	pthread_mutex_lock(&pool.lock);
+	pool.nr_idle--;
+	drain();
+	if (is_over && first_takeable())
+		is_over = false;
+	if (is_over && pool.nr_threads == 1 && !inbox_close(&pool.inbox))
+		is_over = false;
+	pool.nr_threads -= is_over;
+	pthread_mutex_unlock(&pool.lock);
+	return !is_over;
+}
+
+static void finish(struct request *req)
+{
+	if (request_place(req) == PLACE_OFFLOADED)
+		events->offloaded(req);
+	else
+		workers_report(req);
+}
+
+static void *worker(void *unused)
+{
+	struct member member = { .tid = (pid_t)RAW_SYSCALL(SYS_gettid),
+				 .written = -1,
+				 .is_new = true };
+	struct request *req = NULL, *next;
+
+	thread_begin("rtaio-worker");
+	do {
+		next = exchange(&member, req);
+		if (req)
+			finish(req);
+		req = next;
+		if (!req)
+			continue;
+		fd_kind_learn(req);
+		req->res = perform(req, req->fd);
+	} while (req || wait_for_work(&member));
+	return unused;
+}
+
+void workers_report(struct request *req)
+{
+	req->message.kind = MESSAGE_EXECUTED;
+	events->executed(req);
+	/* The engine stays while requests are in flight: the inbox is open. */
+	inbox_push(&engine_inbox, &req->message, &req->message);
+}
+
+/* --- submitters --------------------------------------------------------------- */
+
+/* A short one is as soon copied as handed over, and the engine makes batches of many. */
+static bool may_be_left(const struct request *req)
+{
+	return pool_order_locks_inode(req) && req->nbytes >= LEFT_BYTES_MIN;
+}
+
+static bool has_writer(const struct request *req)
+{
+	return may_be_left(req) && atomic_load(written_word(req->fd)) == req->fd + 1;
+}
+
+bool workers_accept(const struct request *req)
+{
+	return has_writer(req) || inbox_rests(&pool.inbox) ||
+	       (may_be_left(req) && inbox_has_message(&pool.inbox));
+}
+
+bool workers_exist(void)
+{
+	return inbox_is_open(&pool.inbox);
+}
+
+/*
+ * The first in the inbox must be seen: no handler comes in between that could jump out.
+ * Those behind it are seen with it.  Once pushed, the record may be another request's.
+ */
+static bool leave_to_writer(struct request *req)
+{
+	int fd = req->fd;
+	uint64_t old;
+
+	if (!has_writer(req))
+		return false;
+	if (inbox_push_behind(&pool.writes, &req->message))
+		return true;
+	old = signals_block(ALL_SIGNALS);
+	inbox_push(&pool.writes, &req->message, &req->message);
+	/* Partner: tell_what_is_written(), which changes the word before it looks into the inbox. */
+	if (atomic_load(written_word(fd)) != fd + 1)
+		engine_ask(ENGINE_ASK_WORKERS);
+	signals_set(old);
+	return true;
+}
+
+bool workers_offer(struct request *req)
+{
+	return leave_to_writer(req) || inbox_push_to_rest(&pool.inbox, &req->message) ||
+	       (may_be_left(req) && inbox_push_behind(&pool.inbox, &req->message));
+}
+
+/* --- the engine --------------------------------------------------------------- */
+
+/* With the lock held.  False: a thread has it. */
+static bool take_back(struct request *req)
+{
+	if (req->pool_state != POOL_WAITING && req->pool_state != POOL_READY)
+		return false;
+	if (req->pool_state == POOL_READY)
+		TAILQ_REMOVE(is_unbounded(req) ? &pool.unbounded : &pool.bounded, req, list_link);
+	remove_from_order(req);
+	return true;
+}
+
+int workers_submit(struct request *req)
+{
+	int ret;
+
+	pthread_mutex_lock(&pool.lock);
+	drain();
+	add(req);
+	ret = provide_thread();
+	if (pool.nr_threads == 0)
+		take_back(req);
+	else
+		ret = 0;
+	pthread_mutex_unlock(&pool.lock);
+	return ret;
+}
+
+bool workers_withdraw(struct request *req, uint32_t generation)
+{
+	bool is_taken;
+
+	pthread_mutex_lock(&pool.lock);
+	drain();
+	is_taken = request_generation(req) == generation && take_back(req);
+	pthread_mutex_unlock(&pool.lock);
+	return is_taken;
+}
+
+void workers_detach(struct request *req, uint32_t generation)
+{
+	pthread_mutex_lock(&pool.lock);
+	stop_writing(req->fd);
+	drain();
+	if (request_generation(req) == generation && !req->detached_at)
+		req->detached_at = bypass_stamp();
+	pthread_mutex_unlock(&pool.lock);
+}
+
+bool workers_are_awaited(void)
+{
+	bool is_waiting;
+
+	pthread_mutex_lock(&pool.lock);
+	is_waiting = first_takeable() || is_short();
+	pool.is_watched = is_waiting;
+	pthread_mutex_unlock(&pool.lock);
+	return is_waiting;
+}
+
+/* What the new threads take will be no sign of progress. */
+static void grow(void)
+{
+	unsigned room = WORKERS_MAX - pool.bound;
+	unsigned nr = pool.growth < room ? pool.growth : room;
+
+	pool.bound += nr;
+	pool.nr_taken_at_tick += nr;
+	pool.growth *= 2;
+}
+
+void workers_tick(void)
+{
+	pthread_mutex_lock(&pool.lock);
+	drain();
+	if (!TAILQ_EMPTY(&pool.bounded) && !first_takeable() &&
+	    pool.nr_taken <= pool.nr_taken_at_tick) {
+		grow();
+	} else {
+		pool.growth = 1;
+		pool.nr_taken_at_tick = pool.nr_taken;
+	}
+	/* On a busy machine one may be made, and not have run yet. */
+	if (pool.nr_new == 0)
+		provide_thread();
+	pthread_mutex_unlock(&pool.lock);
+}
+
+void workers_provide(void)
+{
+	workers_tick();
+	pthread_mutex_lock(&pool.lock);
+	if (pool.nr_threads == 0)
+		add_thread();
+	pthread_mutex_unlock(&pool.lock);
+}
+
+void workers_start(const struct workers_events *events_)
+{
+	events = events_;
+	memset(&pool, 0, sizeof(pool));
+	pool.bound = config.threads_max;
+	pool.growth = 1;
+	pthread_mutex_init(&pool.lock, NULL);
+	inbox_forget(&pool.inbox);
+	pool.inbox.wakes_one = true;
+	inbox_open(&pool.writes);
+	TAILQ_INIT(&pool.unbounded);
+	TAILQ_INIT(&pool.bounded);
+	for (unsigned i = 0; i < BUCKETS; i++)
+		TAILQ_INIT(&pool.order[i]);
+}

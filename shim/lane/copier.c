@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: MIT
+/*
+ * copier.c - a thread that copies for the submitting threads.
+ *
+ * No two requests here overlap: inline_accepts() takes none that overlaps
+ * another one in flight.  So a copy that goes to the engine holds up no other.
+ *
+ * Who is on the other side: submitters raise nr_pieces, the copier lowers it.  It
+ * is a hint, since a submitter that jumps out leaves it too high until the copier
+ * has slept.
+ */
+#include "lane/copier.h"
+
+#include <limits.h>
+#include <sys/syscall.h>
+
+#include "base/config.h"
+#include "base/futex.h"
+#include "base/signal_mask.h"
+#include "base/time_budget.h"
+#include "engine/helper.h"
+#include "lane/inline.h"
+#include "lane/submit_ahead.h"
+#include "order/bypass.h"
+#include "request/fd_hints.h"
+
+#define AHEAD_MIN  4u      /* pieces that a program must submit ahead of its results */
+#define PIECES_MAX 16      /* that wait for the copier */
+#define WAKE_NS    100000u /* what a wake costs, and the cold caches of both threads, */
+#define WAKE_WORTH 16      /* if it was for fewer pieces than this */
+#define POLL_NS    20000u  /* for the next copy: to be woken costs more than a copy */
+
+static void (*ended)(struct request *req, bool is_done);
+static _Atomic int nr_pieces;     /* handed over and not yet copied */
+static _Atomic int nr_since_wake; /* handed over since the copier was woken */
+static struct time_budget wakes;  /* spent by those for too few pieces */
+static pid_t tid;                 /* of the copier, which alone uses it */
+
+/* --- the copier's thread -------------------------------------------------------- */
+
+static void copy(struct request *req)
+{
+	int nr = (int)submit_ahead_pieces(req->nbytes);
+	bool is_done;
+
+	/* Partner: quiesce_bypassing(), which asks whether this thread's call has found the file. */
+	atomic_store(&req->tid, tid);
+	/*
+	 * From then on the descriptor may mean another file.  So there is no second call, and
+	 * nobody can say here whether a short result is the end of the file.
+	 */
+	is_done = inline_perform(req, (enum file_kind)req->copy_kind, &req->res) &&
+		  (size_t)req->res == req->nbytes;
+	atomic_fetch_sub_explicit(&nr_pieces, nr, memory_order_relaxed);
+	ended(req, is_done);
+}
+
+static bool begin(struct helper *helper)
+{
+	(void)helper;
+	tid = (pid_t)RAW_SYSCALL(SYS_gettid);
+	return true;
+}
+
+static bool serve(struct helper *helper, struct message *messages)
+{
+	struct message *next;
+
+	(void)helper;
+	for (; messages; messages = next) {
+		next = messages->next;
+		copy((struct request *)messages);
+	}
+	return true;
+}
+
+static void refuse(struct helper *helper, struct message *messages)
+{
+	struct message *next;
+
+	(void)helper;
+	for (; messages; messages = next) {
+		next = messages->next;
+		ended((struct request *)messages, false);
+	}
+}
+
+static struct helper copier = {
+	.inbox = INBOX_INIT,
+	.thread_name = "rtaio-copier",
+	.poll_ns = POLL_NS,
+	.begin = begin,
+	.serve = serve,
+	.refuse = refuse,
+};
+
+/* --- submitters ----------------------------------------------------------------- */
+
+static void start(void)
+{
+	uint64_t old = signals_block(ALL_BUT_LIBC);
+
+	if (!helper_start(&copier) && !inbox_is_open(&copier.inbox)) /* do not try again at once */
+		time_budget_lose(&wakes, TIME_BUDGET_MAX_NS, clock_now_ns());
+	signals_set(old);
+}
+
+/* Is it likely to be in memory?  Misses are better made all at once, by the engine. */
+static bool is_likely_hit(const struct request *req, enum file_kind kind)
+{
+	return kind == FILE_MEMORY || !fd_hints_is_missing(req->fd);
+}
+
+bool copier_wants(const struct request *req, enum file_kind kind)
+{
+	unsigned ahead = config.is_always_deep ? UINT_MAX : submit_ahead_average();
+	int nr = atomic_load_explicit(&nr_pieces, memory_order_relaxed);
+
+	if (!config.offload || req->op != OP_READ || ahead < AHEAD_MIN || !is_likely_hit(req, kind))
+		return false;
+	if (inbox_is_awake(&copier.inbox))
+		return nr < PIECES_MAX && (nr <= 0 || (unsigned)nr < ahead);
+	if (!config.is_always_deep && time_budget_is_spent(&wakes))
+		return false;
+	if (inbox_rests(&copier.inbox))
+		return true;
+	start();
+	return false;
+}
+
+/* The copier is woken for it: was the last time worth that? */
+static void note_wake(void)
+{
+	if (atomic_exchange_explicit(&nr_since_wake, 0, memory_order_relaxed) < WAKE_WORTH)
+		time_budget_lose(&wakes, WAKE_NS, clock_now_ns());
+	atomic_store_explicit(&nr_pieces, 0, memory_order_relaxed);
+}
+
+bool copier_submit(struct request *req)
+{
+	uint32_t generation = request_generation(req);
+	int nr = (int)submit_ahead_pieces(req->nbytes);
+
+	if (inbox_rests(&copier.inbox))
+		note_wake();
+	atomic_fetch_add_explicit(&nr_pieces, nr, memory_order_relaxed);
+	atomic_fetch_add_explicit(&nr_since_wake, nr, memory_order_relaxed);
+	/* Once it is handed over, the record may be another request's. */
+	if (!inbox_push(&copier.inbox, &req->message, &req->message)) {
+		atomic_fetch_sub_explicit(&nr_pieces, nr, memory_order_relaxed);
+		return false;
+	}
+	bypass_return(req, generation);
+	return true;
+}
+
+void copier_start(void (*ended_)(struct request *req, bool is_done))
+{
+	ended = ended_;
+}
+
+void copier_forget(void)
+{
+	helper_forget(&copier);
+	atomic_store(&nr_pieces, 0);
+	atomic_store(&nr_since_wake, 0);
+	time_budget_clear(&wakes);
+}

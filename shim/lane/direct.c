@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: MIT
+/*
+ * direct.c - the direct lane: O_DIRECT through Linux AIO, from thread to thread.
+ *
+ * What may go this way, and how it gets there.  How completions are found is
+ * event_ring.c's business, how the engine takes notice bypass.c's.
+ */
+#include "lane/direct.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libaio.h>
+#include <sys/uio.h>
+
+#include "base/config.h"
+#include "base/futex.h"
+#include "base/stats.h"
+#include "base/thread.h"
+#include "engine/aio_context.h"
+#include "lane/event_ring.h"
+#include "lane/filesize.h"
+#include "lane/reaper.h"
+#include "order/bypass.h"
+#include "order/filter.h"
+#include "order/in_flight.h"
+#include "request/fd_hints.h"
+
+#define BYTES_MAX (1u << 20)
+#define SLOW_NS   20000u  /* a submission that may have slept */
+#define LONG_NS   200000u /* the transfer itself is done there, unless the thread was preempted */
+
+static const struct direct_events *events;
+
+bool direct_accepts(struct request *req)
+{
+	struct filter_range range;
+	enum file_kind kind;
+
+	if (config.backend != BACKEND_AUTO && config.backend != BACKEND_LIBAIO)
+		return false;
+	descriptor_get_flags(req->fd, &req->descriptor);
+	if (req->descriptor.err || !(req->descriptor.flags & O_DIRECT))
+		return false;
+	if (req->offset < 0 || req->nbytes == 0 || req->nbytes > BYTES_MAX)
+		return false;
+	if (req->op == OP_WRITE && ((req->descriptor.flags & O_APPEND) || filesize_is_limited()))
+		return false;
+	/* A worker finds it out first. */
+	kind = fd_hints_recall(req->fd, req->descriptor.flags);
+	if (kind != FILE_DIRECT && kind != FILE_DIRECT_WAITING)
+		return false;
+	if (!reaper_has_context() || !in_flight_has_room(req->nbytes))
+		return false;
+	req->refuses_nowait = kind == FILE_DIRECT_WAITING;
+	range = filter_range_of(req);
+	if (filter_may_conflict_anywhere(&range) || fd_hints_withholds(fd_hints_sort(req)))
+		return false;
+	req->descriptor.mode = S_IFREG; /* or a block device, which is the same here */
+	req->descriptor.has_type = true;
+	return true;
+}
+
+/* --- submitting ------------------------------------------------------------ */
+
+/*
+ * The file system, or a full device, may make it wait; with RWF_NOWAIT it is given
+ * back instead.  Devices and file systems that do not know the flag get none.
+ */
+static void prep(struct iocb *iocb, struct request *req)
+{
+	if (req->op == OP_READ)
+		io_prep_pread(iocb, req->fd, req->buf, req->nbytes, req->offset);
+	else
+		io_prep_pwrite(iocb, req->fd, req->buf, req->nbytes, req->offset);
+	if (!req->refuses_nowait)
+		iocb->aio_rw_flags = RWF_NOWAIT;
+	iocb->data = req;
+}
+
+/* How many of @nr the kernel took. */
+static int submit_batch(struct request **reqs, int nr)
+{
+	struct iocb iocbs[DIRECT_BATCH_MAX], *list[DIRECT_BATCH_MAX];
+
+	for (int i = 0; i < nr; i++) {
+		prep(&iocbs[i], reqs[i]);
+		list[i] = &iocbs[i];
+	}
+	return aio_context_submit(nr, list);
+}
+
+/* The file of @req does not know NOWAIT, if the descriptor still means it. */
+static void note_refusal(const struct request *req)
+{
+	if (fd_hints_recall(req->fd, req->descriptor.flags) == FILE_DIRECT)
+		fd_hints_note(req->fd, req->descriptor.flags, FILE_DIRECT_WAITING);
+}
+
+/* The file of the first of them does not. */
+static void learn_refusal(struct request **reqs, int nr)
+{
+	for (int i = 0; i < nr; i++)
+		if (reqs[i]->fd == reqs[0]->fd)
+			reqs[i]->refuses_nowait = true;
+	note_refusal(reqs[0]);
+}
+
+/* A submission.  The first request of it stands for the others. */
+struct attempt {
+	unsigned sort;
+	bool is_watched;
+	uint64_t began_ns;
+	struct thread_switches switches;
+};
+
+static struct attempt begin_attempt(const struct request *first)
+{
+	unsigned sort = fd_hints_sort(first);
+	struct attempt attempt = {
+		.sort = sort,
+		.is_watched = fd_hints_is_watched(sort),
+		.began_ns = clock_now_ns(),
+	};
+
+	if (attempt.is_watched)
+		attempt.switches = thread_switches();
+	return attempt;
+}
+
+static bool has_waited(const struct attempt *attempt, uint64_t took_ns)
+{
+	struct thread_switches now = thread_switches();
+
+	return now.nr_sleeps != attempt->switches.nr_sleeps ||
+	       (took_ns > LONG_NS && now.nr_preemptions == attempt->switches.nr_preemptions);
+}
+
+/* A thread that was preempted is slow, too: that alone only has the next ones watched. */
+static void end_attempt(const struct attempt *attempt)
+{
+	uint64_t took_ns = clock_now_ns() - attempt->began_ns;
+
+	if (attempt->is_watched && has_waited(attempt, took_ns))
+		fd_hints_note_refused(attempt->sort);
+	else
+		fd_hints_note_taken(attempt->sort, took_ns > SLOW_NS);
+}
+
+/* False: the kernel refused the first of them. */
+static bool submit_some(struct request_list *list)
+{
+	struct request *reqs[DIRECT_BATCH_MAX], *req = TAILQ_FIRST(list);
+	uint32_t generations[DIRECT_BATCH_MAX];
+	struct attempt attempt;
+	int nr = 0, ret;
+
+	do {
+		generations[nr] = request_generation(req);
+		reqs[nr++] = req;
+	} while (nr < DIRECT_BATCH_MAX && (req = TAILQ_NEXT(req, list_link)));
+	/* Once it is submitted, another thread may complete and recycle it. */
+	for (int i = 0; i < nr; i++)
+		TAILQ_REMOVE(list, reqs[i], list_link);
+	attempt = begin_attempt(reqs[0]);
+	ret = submit_batch(reqs, nr);
+	if (ret == -EOPNOTSUPP) {
+		learn_refusal(reqs, nr);
+		ret = submit_batch(reqs, nr);
+	}
+	end_attempt(&attempt);
+	for (int i = 0; i < ret; i++)
+		bypass_return(reqs[i], generations[i]);
+	for (int i = nr - 1; i >= (ret > 0 ? ret : 0); i--)
+		TAILQ_INSERT_HEAD(list, reqs[i], list_link);
+	return ret > 0;
+}
+
+size_t direct_submit(struct request_list *list)
+{
+	struct request *req;
+	size_t nr_left = 0;
+
+	while (!TAILQ_EMPTY(list) && reaper_notice() && submit_some(list))
+		continue;
+	TAILQ_FOREACH(req, list, list_link)
+		nr_left++;
+	/*
+	 * What is given back is so at once.  It is to begin now, not when
+	 * somebody happens to look.
+	 */
+	if (aio_context_shows(-EAGAIN))
+		event_ring_poll();
+	return nr_left;
+}
+
+static uint64_t on_event(void *data, ssize_t res)
+{
+	struct request *req = data;
+
+	/* Some only find out while they write (zram on Linux 6.1, f2fs). */
+	if (res == -EOPNOTSUPP)
+		note_refusal(req);
+	if (res == -EAGAIN)
+		fd_hints_note_refused(fd_hints_sort(req));
+	if (res == -EAGAIN || res == -EINTR || res == -EOPNOTSUPP) {
+		stats_inc(fallbacks);
+		return events->bounce(req);
+	}
+	return events->complete(req, res);
+}
+
+void direct_init(const struct direct_events *events_)
+{
+	events = events_;
+	event_ring_init(on_event);
+}
+
+void direct_forget(void)
+{
+	event_ring_forget();
+	aio_context_forget();
+	bypass_forget();
+	reaper_forget();
+}

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: MIT
+/*
+ * filesize.c - is there a file size limit, and when does it change?
+ */
+#include "lane/filesize.h"
+
+#include <stdatomic.h>
+#include <stddef.h>
+#include <sys/resource.h>
+
+#include "base/futex.h"
+
+#define KNOWN_FOR_NS 20000u
+
+/*
+ * A time, or the number of a change, which as a time is long past: no value
+ * comes back.  Any thread that asks, and any that changes the limit.
+ */
+static _Atomic uint64_t unlimited_until_ns;
+static _Atomic uint64_t nr_changes;
+
+bool filesize_is_limited(void)
+{
+	uint64_t until = atomic_load(&unlimited_until_ns), now = clock_now_ns();
+	struct rlimit limit;
+
+	if (now < until)
+		return false;
+	if (RAW_SYSCALL(SYS_prlimit64, 0, RLIMIT_FSIZE, NULL, &limit) < 0 ||
+	    limit.rlim_cur != RLIM_INFINITY)
+		return true;
+	/* Fails if the limit was changed meanwhile: the answer is from before. */
+	atomic_compare_exchange_strong(&unlimited_until_ns, &until, now + KNOWN_FOR_NS);
+	return false;
+}
+
+void filesize_note_change(void)
+{
+	atomic_store(&unlimited_until_ns, atomic_fetch_add(&nr_changes, 1) + 1);
+}

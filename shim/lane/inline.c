@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: MIT
+/*
+ * inline.c - the inline lane: requests that complete inside the submitting call.
+ *
+ * What a descriptor means is remembered (fd_hints.h): a stale answer costs time,
+ * never a wrong result.
+ *
+ *   reads        preadv2(RWF_NOWAIT); pread on memory file systems, which
+ *                refuse that flag
+ *   writes       pwrite on these; pwritev2(RWF_NOWAIT), within a page, where the
+ *                file system takes it; pwrite where it does not but a
+ *                buffered write is a copy into the page cache (ext4), with a
+ *                guard: writes that are seen to wait close this way for a
+ *                while, longer each time
+ *   pipes        preadv2 and pwritev2(RWF_NOWAIT), while nothing else of the
+ *                descriptor and direction is under way
+ *
+ * Where RLIMIT_FSIZE is set, writes go to the engine (filesize.h).
+ */
+#include "lane/inline.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+
+#include "base/futex.h"
+#include "base/stats.h"
+#include "base/thread.h"
+#include "base/time_budget.h"
+#include "lane/filesize.h"
+#include "order/filter.h"
+#include "request/fd_hints.h"
+#include "request/fd_kind.h"
+
+#ifndef RWF_NOSIGNAL
+#define RWF_NOSIGNAL 0x100 /* Linux 6.18 */
+#endif
+
+#define DEEP_MIN 8u /* so many reads under way make batches */
+
+#define WAIT_SEEN_NS   300000u     /* a copy that took longer is looked into */
+#define WATCH_NS       1000000000u /* for so long */
+#define DEBT_MAX_NS    5000000u    /* so much waiting, less 1 % of the time since, is too much */
+#define DEBT_DECAY     100u
+#define PAUSE_FIRST_NS 50000000u   /* no inline writes for so long, then */
+#define PAUSE_LAST_NS  3200000000u /* doubled up to */
+
+static _Atomic uint64_t paused_until_ns; /* no inline copies before */
+static _Atomic uint64_t pause_ns;        /* the last pause */
+static _Atomic uint64_t watch_until_ns;
+static struct time_budget waiting; /* in inline writes */
+
+/* The flags of @req are known.  What is noted again is trusted again. */
+static enum file_kind kind_of(const struct request *req)
+{
+	enum file_kind kind = fd_hints_recall(req->fd, req->descriptor.flags);
+
+	if (kind == FILE_UNKNOWN)
+		kind = fd_kind_find(req->fd);
+	fd_hints_note(req->fd, req->descriptor.flags, kind);
+	return kind;
+}
+
+/* It is not what it was taken for. */
+static void note_kind(struct request *req, enum file_kind kind)
+{
+	descriptor_get_flags(req->fd, &req->descriptor);
+	fd_hints_note(req->fd, req->descriptor.flags, kind);
+}
+
+static ssize_t read_nowait(const struct request *req)
+{
+	struct iovec iov = { .iov_base = req->buf, .iov_len = req->nbytes };
+
+	return RAW_SYSCALL(SYS_preadv2, req->fd, &iov, 1, req->offset, 0L, RWF_NOWAIT);
+}
+
+/*
+ * A short result is the end of the file, or of what is cached.  In the second case
+ * another lane reads all of it again: between two parts a write could come.
+ */
+static bool read_cached(struct request *req, ssize_t *res)
+{
+	*res = read_nowait(req);
+	if (*res == -EOPNOTSUPP || *res == -ESPIPE)
+		note_kind(req, FILE_OTHER);
+	if (*res < 0)
+		return false;
+	return (size_t)*res == req->nbytes || descriptor_ends_at(req->fd, req->offset + *res);
+}
+
+static ssize_t write_nowait(const struct request *req)
+{
+	struct iovec iov = { .iov_base = req->buf, .iov_len = req->nbytes };
+
+	return RAW_SYSCALL(SYS_pwritev2, req->fd, &iov, 1, req->offset, 0L, RWF_NOWAIT);
+}
+
+static bool read_plain(struct request *req, ssize_t *res)
+{
+	*res = RAW_SYSCALL(SYS_pread64, req->fd, req->buf, req->nbytes, req->offset);
+	return *res >= 0;
+}
+
+static bool write_plain(struct request *req, ssize_t *res)
+{
+	*res = RAW_SYSCALL(SYS_pwrite64, req->fd, req->buf, req->nbytes, req->offset);
+	return *res >= 0;
+}
+
+/*
+ * The file system may refuse the flag, or take it and yet need to wait.  One whose
+ * blocks are smaller than a page may write a part.  The rest is written at once, even
+ * if that waits: nobody could refuse the request any more.
+ */
+static bool write_cached(struct request *req, enum file_kind kind, ssize_t *res)
+{
+	ssize_t rest;
+
+	*res = write_nowait(req);
+	if (*res == -EOPNOTSUPP && kind == FILE_ASKED)
+		note_kind(req, FILE_READABLE);
+	if (*res > 0 && (size_t)*res < req->nbytes) {
+		rest = RAW_SYSCALL(SYS_pwrite64, req->fd, (char *)req->buf + *res,
+				   req->nbytes - (size_t)*res, req->offset + *res);
+		*res += rest > 0 ? rest : 0;
+	}
+	return *res >= 0;
+}
+
+/* Leave such writes to others, longer each time it happens again. */
+static void pause_copies(uint64_t now)
+{
+	uint64_t pause = atomic_load_explicit(&pause_ns, memory_order_relaxed) * 2;
+
+	/* Long after the last pause it is no longer the same congestion. */
+	if (pause == 0 || now > atomic_load(&paused_until_ns) + 2 * PAUSE_LAST_NS)
+		pause = PAUSE_FIRST_NS;
+	if (pause > PAUSE_LAST_NS)
+		pause = PAUSE_LAST_NS;
+	atomic_store(&pause_ns, pause);
+	atomic_store(&paused_until_ns, now + pause);
+	stats_inc(inline_pauses);
+}
+
+/* A long wait is too much at once, short ones must be rare. */
+static void add_wait(uint64_t waited, uint64_t now)
+{
+	if (time_budget_spend(&waiting, waited, now, DEBT_DECAY) <= DEBT_MAX_NS)
+		return;
+	pause_copies(now);
+	time_budget_clear(&waiting);
+}
+
+/*
+ * A slow copy has waited for something, or its thread was preempted.  Which of
+ * the two is worth a system call before and after only for a while after a
+ * slow one was seen.
+ */
+static bool write_copied(struct request *req, ssize_t *res)
+{
+	uint64_t began = clock_now_ns(), ended;
+	bool is_watched, is_done;
+	long sleeps = 0;
+
+	is_watched = began < atomic_load_explicit(&watch_until_ns, memory_order_relaxed);
+	if (is_watched)
+		sleeps = thread_switches().nr_sleeps;
+	is_done = write_plain(req, res);
+	ended = clock_now_ns();
+	if (ended - began < WAIT_SEEN_NS)
+		return is_done;
+	if (is_watched && thread_switches().nr_sleeps != sleeps)
+		add_wait(ended - began, ended);
+	atomic_store(&watch_until_ns, ended + WATCH_NS);
+	return is_done;
+}
+
+/*
+ * A read that misses has started the disk, which is good for one alone.  Many
+ * at once are better submitted together, by the engine, when it is likely that
+ * they miss.
+ */
+static bool is_likely_miss(const struct filter_range *range)
+{
+	return fd_hints_expects_miss(range->fd, filter_depth(FILTER_ENGINE, range) >= DEEP_MIN);
+}
+
+static bool read_at_once(struct request *req, enum file_kind kind, ssize_t *res)
+{
+	bool is_hit;
+
+	if (kind == FILE_MEMORY)
+		return read_plain(req, res);
+	is_hit = read_cached(req, res);
+	fd_hints_note_read(req->fd, is_hit);
+	return is_hit;
+}
+
+static bool write_at_once(struct request *req, enum file_kind kind, ssize_t *res)
+{
+	if (kind == FILE_MEMORY)
+		return write_plain(req, res);
+	if (file_takes_nowait_writes(kind))
+		return write_cached(req, kind, res);
+	return kind == FILE_COPIED && write_copied(req, res);
+}
+
+static bool is_paused(void)
+{
+	uint64_t until = atomic_load_explicit(&paused_until_ns, memory_order_relaxed);
+
+	return until && clock_now_ns() < until;
+}
+
+/* Is it likely that the data are there, or that there is room for them? */
+static bool is_worth_a_try(const struct request *req, enum file_kind kind,
+			   const struct filter_range *range)
+{
+	if (req->op == OP_READ)
+		return kind == FILE_MEMORY || !is_likely_miss(range);
+	if (file_takes_nowait_writes(kind) && !request_is_in_one_page(req))
+		return false;
+	return kind != FILE_READABLE && !(kind == FILE_COPIED && is_paused()) &&
+	       !(req->descriptor.flags & (O_SYNC | O_DSYNC)) && !filesize_is_limited();
+}
+
+/* A short write is whole or not at all.  The program must not see SIGPIPE. */
+static bool transfer_at_pipe(struct request *req, ssize_t *res)
+{
+	struct iovec iov = { .iov_base = req->buf, .iov_len = req->nbytes };
+
+	if (req->op == OP_WRITE) {
+		*res = RAW_SYSCALL(SYS_pwritev2, req->fd, &iov, 1, -1L, -1L,
+				   RWF_NOWAIT | RWF_NOSIGNAL);
+	} else {
+		*res = RAW_SYSCALL(SYS_preadv2, req->fd, &iov, 1, -1L, -1L, RWF_NOWAIT);
+		fd_hints_note_read(req->fd, *res >= 0);
+	}
+	return *res >= 0;
+}
+
+/* Not before others of this descriptor, and a read only if there are likely to be bytes. */
+static bool accepts_stream(const struct request *req)
+{
+	struct filter_range range = filter_range_of(req);
+
+	if (!S_ISFIFO(req->descriptor.mode) || filter_depth(FILTER_STREAMS, &range) > 0)
+		return false;
+	return req->op == OP_WRITE ? req->nbytes <= PIPE_BUF
+				   : !fd_hints_expects_miss(req->fd, true);
+}
+
+bool inline_perform(struct request *req, enum file_kind kind, ssize_t *res)
+{
+	if (kind == FILE_STREAM)
+		return transfer_at_pipe(req, res);
+	return req->op == OP_WRITE ? write_at_once(req, kind, res) : read_at_once(req, kind, res);
+}
+
+bool inline_accepts(struct request *req, enum file_kind *kind)
+{
+	struct filter_range range;
+
+	if (req->nbytes == 0 || req->nbytes > INLINE_BYTES_MAX || req->offset < 0)
+		return false;
+	if (req->descriptor.has_type) { /* a stream's was asked */
+		*kind = FILE_STREAM;
+		return accepts_stream(req);
+	}
+	if (!(req->op == OP_READ && fd_hints_trust(req->fd, kind))) {
+		descriptor_get_flags(req->fd, &req->descriptor);
+		if (req->descriptor.err || req->descriptor.flags & (O_PATH | O_DIRECT))
+			return false;
+		*kind = kind_of(req);
+	}
+	if (*kind == FILE_OTHER || *kind == FILE_STREAM)
+		return false;
+	range = filter_range_of(req);
+	return !filter_may_conflict_anywhere(&range) && is_worth_a_try(req, *kind, &range);
+}

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: MIT
+/*
+ * reaper.c - the thread that sees to the event ring while the program does not.
+ *
+ * It does three things:
+ *
+ * Open     It makes the context, since io_setup may wait.  Until then, or for a second
+ *          after it could not, other lanes serve the requests.
+ * Attend   A thread sleeps until its direct request is published, and is not at
+ *          the ring itself; or the engine depends on such a request.  The reaper
+ *          then sleeps at the ring, unless a waiter is there.
+ * Tick     A program need not look at its requests at all: another process may, or
+ *          another library.  As long as anything is in flight on the direct lane
+ *          the reaper looks at the ring every TICK_NS, and takes what was left there.
+ *
+ * The other side is any thread, also in a handler.  It bumps the reaper's word
+ * and wakes it if it sleeps; the reaper reads the word before it looks whether
+ * there is anything to do.
+ *
+ * A thread that jumps out of its wait, or is cancelled there, stays counted.  So
+ * the count is forgotten when nobody was waiting for many batches; the tick serves
+ * whoever is forgotten wrongly.
+ */
+#include "lane/reaper.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stddef.h>
+
+#include "base/config.h"
+#include "base/futex.h"
+#include "base/signal_mask.h"
+#include "base/thread.h"
+#include "engine/aio_context.h"
+#include "engine/engine.h"
+#include "engine/reaper_call.h"
+#include "lane/event_ring.h"
+#include "order/bypass.h"
+
+#define TICK_NS     2000000u
+#define BATCHES_MAX 64u /* for nobody */
+
+/*
+ * One batch, if anybody depends on it.  True: there is more to do.  The count is read
+ * before the batch, which wakes one of those that are counted; who is counted
+ * later bumps the word.
+ */
+static bool attend(void)
+{
+	static unsigned nr_batches; /* for nobody */
+	uint32_t nr = atomic_load(&reaper_call.nr_waiting);
+	int ret;
+
+	if (nr == 0 && !bypass_is_watched())
+		return false;
+	ret = event_ring_attend();
+	nr_batches = ret == 0 ? nr_batches + 1 : 0;
+	if (nr_batches > BATCHES_MAX)
+		atomic_store(&reaper_call.nr_waiting, 0);
+	return ret >= 0 && (bypass_is_watched() || nr > (uint32_t)ret);
+}
+
+/* Until the next tick, or a call.  False: the thread leaves. */
+static bool rest(uint32_t seen)
+{
+	struct timespec deadline;
+	bool is_idle, is_over;
+
+	/* Partner: reaper_notice(), which looks at the state after a request was counted. */
+	atomic_store(&reaper_call.state, REAPER_IDLE);
+	is_idle = !bypass_has_direct();
+	if (!is_idle)
+		atomic_store(&reaper_call.state, REAPER_TICKING);
+	deadline = clock_in_ns(is_idle ? atomic_load(&config.idle_ns) : TICK_NS);
+	is_over = futex_wait(&reaper_call.word, seen, &deadline) == -ETIMEDOUT;
+	atomic_store(&reaper_call.state, REAPER_AWAKE);
+	if (is_over && !is_idle)
+		event_ring_take_left();
+	return !is_over || !is_idle;
+}
+
+static bool try_to_exist(void)
+{
+	uint32_t none = REAPER_NONE;
+
+	return atomic_compare_exchange_strong(&reaper_call.state, &none, REAPER_AWAKE);
+}
+
+static void *reap(void *unused)
+{
+	uint32_t seen;
+
+	thread_begin("rtaio-reaper");
+	aio_context_open();
+	do {
+		do {
+			seen = atomic_load(&reaper_call.word);
+		} while (attend() || rest(seen));
+		atomic_store(&reaper_call.state, REAPER_NONE);
+		/* Partner: reaper_notice(), as above. */
+	} while (bypass_has_direct() && try_to_exist());
+	return unused;
+}
+
+void reaper_provide(void)
+{
+	uint64_t old;
+
+	if (atomic_load(&reaper_call.state) != REAPER_NONE)
+		return;
+	old = signals_block(ALL_BUT_LIBC);
+	if (try_to_exist() && thread_create(reap, NULL, false) < 0)
+		atomic_store(&reaper_call.state, REAPER_NONE);
+	signals_set(old);
+}
+
+/* The engine makes it, if there is one: a handler may have interrupted malloc. */
+static void ask_for_thread(void)
+{
+	if (atomic_load(&reaper_call.state) == REAPER_NONE && !engine_ask(ENGINE_ASK_REAPER))
+		reaper_provide();
+}
+
+bool reaper_has_context(void)
+{
+	if (aio_context_is_refused()) /* perhaps since a moment ago: what is in flight is still reaped */
+		return false;
+	if (!aio_context())
+		ask_for_thread();
+	return aio_context();
+}
+
+bool reaper_notice(void)
+{
+	if (atomic_load(&reaper_call.state) == REAPER_IDLE)
+		reaper_call_now();
+	ask_for_thread();
+	return atomic_load(&reaper_call.state) != REAPER_NONE;
+}
+
+void reaper_forget(void)
+{
+	atomic_store(&reaper_call.state, REAPER_NONE);
+	atomic_store(&reaper_call.nr_waiting, 0);
+}

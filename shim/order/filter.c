@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: MIT
+/*
+ * filter.c - may this range overlap a request that is still under way?
+ *
+ * Two requests submitted one after the other, in one thread or with any
+ * synchronisation between, are ordered by it: the later one sees the earlier
+ * one's counters.  Two that are submitted at the same time have no order to
+ * keep.  So no fence is needed here beyond what the program does itself.
+ */
+#include "order/filter.h"
+
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#define FD_BUCKETS 64u
+#define CELLS      16384u /* so many that a few hundred blocks under way rarely share one */
+
+/* How a range is counted: in blocks of a size that keeps their number small. */
+enum size { SHORT, LONG, EVERYTHING, NOTHING, SIZE_NR };
+
+static const struct {
+	unsigned shift;
+	unsigned blocks_max; /* a range of more is counted as the next size */
+} blocks[] = {
+	[SHORT] = { 12, 16 }, /* FILTER_BLOCK_BYTES; an aligned range of 64 KiB is 16 blocks */
+	[LONG] = { 16, 32 },
+};
+
+/* Submitters raise and read; whoever publishes a result lowers.  Reads and writes apart. */
+struct counters {
+	_Atomic uint32_t requests[FD_BUCKETS][SIZE_NR];
+	_Atomic uint32_t cells[CELLS]; /* by descriptor, size and block */
+};
+
+static struct counters table[FILTER_NR][2];
+
+static _Atomic uint32_t *requests_of(struct counters *counters, const struct filter_range *range)
+{
+	return counters->requests[(unsigned)range->fd % FD_BUCKETS];
+}
+
+static uint64_t first_block(const struct filter_range *range, enum size size)
+{
+	return (uint64_t)range->start >> blocks[size].shift;
+}
+
+/* Of a range that is not empty: the last byte decides. */
+static uint64_t nr_blocks(const struct filter_range *range, enum size size)
+{
+	return ((uint64_t)(range->end - 1) >> blocks[size].shift) - first_block(range, size) + 1;
+}
+
+static enum size size_of(const struct filter_range *range)
+{
+	if (range->end <= range->start)
+		return NOTHING; /* a sync: overlaps nothing */
+	if (nr_blocks(range, SHORT) <= blocks[SHORT].blocks_max)
+		return SHORT;
+	return nr_blocks(range, LONG) <= blocks[LONG].blocks_max ? LONG : EVERYTHING;
+}
+
+static _Atomic uint32_t *cell_of(struct counters *counters, const struct filter_range *range,
+				 enum size size, uint64_t i)
+{
+	uint64_t block = (first_block(range, size) + i) << 1 | (size == LONG);
+	uint64_t key = ((uint64_t)(unsigned)range->fd << 32 ^ block) * UINT64_C(0x9e3779b97f4a7c15);
+
+	return &counters->cells[(key >> 48) % CELLS];
+}
+
+static void add(enum filter_lane lane, const struct filter_range *range, uint32_t n)
+{
+	struct counters *counters = &table[lane][range->is_write];
+	enum size size = size_of(range);
+
+	if (size == SHORT || size == LONG)
+		for (uint64_t i = 0; i < nr_blocks(range, size); i++)
+			atomic_fetch_add(cell_of(counters, range, size, i), n);
+	atomic_fetch_add(&requests_of(counters, range)[size], n);
+}
+
+void filter_raise(enum filter_lane lane, const struct filter_range *range)
+{
+	add(lane, range, 1);
+}
+
+void filter_lower(enum filter_lane lane, const struct filter_range *range)
+{
+	add(lane, range, UINT32_MAX);
+}
+
+unsigned filter_depth(enum filter_lane lane, const struct filter_range *range)
+{
+	_Atomic uint32_t *requests = requests_of(&table[lane][range->is_write], range);
+
+	return atomic_load(&requests[SHORT]) + atomic_load(&requests[LONG]) +
+	       atomic_load(&requests[EVERYTHING]) + atomic_load(&requests[NOTHING]);
+}
+
+/* Is any of its blocks of that size counted? */
+static bool has_counted(struct counters *counters, const struct filter_range *range, enum size size)
+{
+	for (uint64_t i = 0; i < nr_blocks(range, size); i++)
+		if (atomic_load(cell_of(counters, range, size, i)))
+			return true;
+	return false;
+}
+
+static bool may_touch(enum filter_lane lane, const struct filter_range *range, bool of_writes)
+{
+	struct counters *counters = &table[lane][of_writes];
+	_Atomic uint32_t *requests = requests_of(counters, range);
+	bool has_short = atomic_load(&requests[SHORT]), has_long = atomic_load(&requests[LONG]);
+	bool has_everything = atomic_load(&requests[EVERYTHING]);
+	enum size size;
+
+	if (!has_short && !has_long && !has_everything)
+		return false;
+	size = size_of(range);
+	if (size == NOTHING)
+		return false;
+	if (has_everything || size == EVERYTHING)
+		return true;
+	/* Short ones are not counted in long blocks: perhaps. */
+	if (has_short && (size == LONG || has_counted(counters, range, SHORT)))
+		return true;
+	return has_long && has_counted(counters, range, LONG);
+}
+
+bool filter_may_conflict(enum filter_lane lane, const struct filter_range *range)
+{
+	return may_touch(lane, range, true) || (range->is_write && may_touch(lane, range, false));
+}
+
+bool filter_may_conflict_anywhere(const struct filter_range *range)
+{
+	/*
+	 * In this order: what bypassed the engine and is given back is counted for
+	 * the engine first, and then no longer here.  Looking the other way round
+	 * could miss it in both.
+	 */
+	return filter_may_conflict(FILTER_BYPASS, range) ||
+	       filter_may_conflict(FILTER_ENGINE, range);
+}
+
+/* The whole of it, also when a part is done: what was raised is lowered again. */
+struct filter_range filter_range_of(const struct request *req)
+{
+	struct filter_range range = {
+		.fd = req->fd,
+		.start = req->offset - (off_t)req->done,
+		.is_write = req->op == OP_WRITE,
+	};
+
+	if (req->descriptor.has_type && !descriptor_is_file(&req->descriptor))
+		range.start = range.end = 0;
+	else if (range.is_write && (req->descriptor.flags & O_APPEND))
+		range.start = 0, range.end = INT64_MAX;
+	else if (__builtin_add_overflow(req->offset, req->nbytes, &range.end))
+		range.end = INT64_MAX;
+	return range;
+}
+
+static void forget(struct counters *counters)
+{
+	bool was_used = false;
+
+	for (unsigned i = 0; i < FD_BUCKETS; i++)
+		for (int size = 0; size < SIZE_NR; size++)
+			was_used |= atomic_load(&counters->requests[i][size]) != 0;
+	if (was_used) /* else all is zero, and stays unmapped where it was never touched */
+		memset(counters, 0, sizeof(*counters));
+}
+
+static enum filter_lane lane_of(const struct request *req)
+{
+	return descriptor_is_file(&req->descriptor) ? FILTER_ENGINE : FILTER_STREAMS;
+}
+
+void filter_enter(struct request *req)
+{
+	struct filter_range range = filter_range_of(req);
+
+	filter_raise(lane_of(req), &range);
+	req->is_filtered = true;
+}
+
+void filter_leave(struct request *req)
+{
+	struct filter_range range = filter_range_of(req);
+
+	if (req->is_filtered)
+		filter_lower(lane_of(req), &range);
+	req->is_filtered = false;
+}
+
+void filter_forget(void)
+{
+	for (int lane = 0; lane < FILTER_NR; lane++) {
+		forget(&table[lane][0]);
+		forget(&table[lane][1]);
+	}
+}

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: MIT
+/*
+ * aiocb.c - the private bytes of the program's struct aiocb.
+ */
+#include "request/aiocb.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+
+#if !defined(__LP64__) || !(defined(__x86_64__) || defined(__aarch64__))
+#error "rtaio supports 64-bit x86-64 and aarch64 Linux only"
+#endif
+
+_Static_assert(sizeof(struct aiocb) == 168, "struct aiocb is not glibc's");
+_Static_assert(offsetof(struct aiocb, __error_code) == 112, "error_code has moved");
+_Static_assert(offsetof(struct aiocb, __return_value) == 120, "return_value has moved");
+_Static_assert(offsetof(struct aiocb, __glibc_reserved) == 136, "reserved bytes have moved");
+
+/* A program's aiocb is plain memory: the __atomic builtins give it the accesses it needs. */
+static request_handle *handle_of(const struct aiocb *cb)
+{
+	return (request_handle *)(uintptr_t)&cb->__glibc_reserved;
+}
+
+static uint32_t *number_of(const struct aiocb *cb)
+{
+	return (uint32_t *)(handle_of(cb) + 1);
+}
+
+/* What glibc leaves in aio_lio_opcode. */
+static const signed char glibc_opcode[] = {
+	[OP_READ] = LIO_READ,
+	[OP_WRITE] = LIO_WRITE,
+	[OP_FDATASYNC] = 3,
+	[OP_FSYNC] = 4,
+};
+
+void aiocb_begin(struct aiocb *cb, struct request *req)
+{
+	if (req->op != OP_INVALID)
+		cb->aio_lio_opcode = glibc_opcode[req->op];
+	__atomic_store_n(handle_of(cb), request_handle_of(req), __ATOMIC_RELAXED);
+	__atomic_store_n(number_of(cb), req->number, __ATOMIC_RELAXED);
+	__atomic_store_n(&cb->__return_value, 0, __ATOMIC_RELAXED);
+	/* Partner: aiocb_request() in a thread that shares the aiocb. */
+	__atomic_store_n(&cb->__error_code, EINPROGRESS, __ATOMIC_RELEASE);
+}
+
+void aiocb_complete(struct aiocb *cb, ssize_t res)
+{
+	__atomic_store_n(&cb->__return_value, res < 0 ? -1 : res, __ATOMIC_RELAXED);
+	/* Partners: aiocb_error() in aio_error and aio_suspend, which then read the result. */
+	__atomic_store_n(&cb->__error_code, res < 0 ? (int)-res : 0, __ATOMIC_RELEASE);
+}
+
+void aiocb_complete_at_once(struct aiocb *cb, enum request_op op, ssize_t res, uint32_t number)
+{
+	__atomic_store_n(handle_of(cb), 0, __ATOMIC_RELAXED);
+	__atomic_store_n(number_of(cb), number, __ATOMIC_RELAXED);
+	cb->aio_lio_opcode = glibc_opcode[op];
+	aiocb_complete(cb, res);
+}
+
+void aiocb_reject(struct aiocb *cb, int err, ssize_t return_value)
+{
+	__atomic_store_n(&cb->__return_value, return_value, __ATOMIC_RELAXED);
+	__atomic_store_n(&cb->__error_code, err, __ATOMIC_RELEASE);
+}
+
+int aiocb_error(const struct aiocb *cb)
+{
+	return __atomic_load_n(&cb->__error_code, __ATOMIC_SEQ_CST);
+}
+
+ssize_t aiocb_return(const struct aiocb *cb)
+{
+	return __atomic_load_n(&cb->__return_value, __ATOMIC_RELAXED);
+}
+
+request_handle aiocb_handle(const struct aiocb *cb)
+{
+	return __atomic_load_n(handle_of(cb), __ATOMIC_RELAXED);
+}
+
+uint32_t aiocb_number(const struct aiocb *cb)
+{
+	return __atomic_load_n(number_of(cb), __ATOMIC_RELAXED);
+}
+
+struct request *aiocb_lookup(const struct aiocb *cb, request_handle handle)
+{
+	struct request *req = request_lookup(handle);
+
+	return req && req->cb == cb ? req : NULL;
+}
+
+struct request *aiocb_request(const struct aiocb *cb)
+{
+	return aiocb_error(cb) == EINPROGRESS ? aiocb_lookup(cb, aiocb_handle(cb)) : NULL;
+}
+
+bool aiocb_is_foreign(const struct aiocb *cb)
+{
+	request_handle handle;
+
+	do {
+		if (aiocb_error(cb) != EINPROGRESS)
+			return false;
+		handle = aiocb_handle(cb);
+		if (aiocb_lookup(cb, handle) || !request_is_possible(handle))
+			return false;
+		/* Or has it ended just now?  Then it says so, or has another handle. */
+	} while (aiocb_error(cb) != EINPROGRESS || aiocb_handle(cb) != handle);
+	return true;
+}

@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: MIT
+/*
+ * fd_hints.c - what a file descriptor meant when it was looked at last.
+ *
+ * One word for each descriptor (hashed), read and written by any thread:
+ *
+ *   63..32  the descriptor, plus one
+ *   31..8   its flags, as fcntl(F_GETFL) gives them
+ *    7..4   how often it may still be taken on trust
+ *    3..0   enum file_kind
+ *
+ * Trust is used up by compare-and-swap, so that what a close has just made
+ * forgotten is not written back.
+ */
+#include "request/fd_hints.h"
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "request/request.h"
+
+#define NUMBERS    1024u
+#define TRUST_MAX  15u
+#define TRUST_ONE  (UINT64_C(1) << 4)
+#define TRUST_MASK (UINT64_C(15) << 4)
+#define KIND_MASK  UINT64_C(15)
+
+static _Atomic uint64_t remembered[NUMBERS];
+
+#define MISSES_MIN 4u  /* so many, one after the other, make the next one likely */
+#define SKIPS_MAX  15u /* reads that are not tried between two that are */
+#define DEEP_LAST  15u /* reads for which it counts that many were under way */
+
+/* How reads of a descriptor went.  Threads that race lose count, which costs a try more or less. */
+struct habits {
+	uint16_t nr_misses; /* up to MISSES_MIN */
+	uint8_t skips;      /* left until the next try */
+	uint8_t deep;       /* reads left for which that counts */
+};
+
+static _Atomic(struct habits) habits[NUMBERS];
+
+#define LONG_MIN_BYTES 131072u /* less than that is one request of every device's */
+#define SORTS          4u      /* of a descriptor: by direction and length */
+#define WITHHELD_FIRST 64u     /* requests after a refusal, doubled each time */
+#define REFUSALS_MAX   10u
+#define WATCHED_MAX    32u /* submissions; without a refusal they make one of those before forgotten */
+
+/* How requests of one sort were taken by Linux AIO.  Threads may race as above. */
+struct reception {
+	uint8_t refusals;  /* up to REFUSALS_MAX */
+	uint8_t watched;   /* submissions left */
+	uint16_t withheld; /* requests left until the next submission */
+};
+
+static _Atomic(struct reception) receptions[NUMBERS * SORTS];
+
+static _Atomic uint64_t *place_of(int fd)
+{
+	return &remembered[(unsigned)fd % NUMBERS];
+}
+
+static bool is_of(uint64_t entry, int fd)
+{
+	return entry >> 32 == (uint64_t)(unsigned)fd + 1;
+}
+
+/* One use less, unless something else has happened to the entry meanwhile. */
+static bool use_trust(int fd, uint64_t entry)
+{
+	return (entry & TRUST_MASK) &&
+	       atomic_compare_exchange_strong(place_of(fd), &entry, entry - TRUST_ONE);
+}
+
+static bool is_direct(enum file_kind kind)
+{
+	return kind == FILE_DIRECT || kind == FILE_DIRECT_WAITING;
+}
+
+enum file_kind fd_hints_recall(int fd, int flags)
+{
+	uint64_t entry = atomic_load_explicit(place_of(fd), memory_order_relaxed);
+	enum file_kind kind = (enum file_kind)(entry & KIND_MASK);
+
+	if (!is_of(entry, fd) || (uint32_t)entry >> 8 != ((uint32_t)flags & 0xffffffu))
+		return FILE_UNKNOWN;
+	return kind;
+}
+
+bool fd_hints_trust(int fd, enum file_kind *kind)
+{
+	uint64_t entry = atomic_load_explicit(place_of(fd), memory_order_relaxed);
+
+	*kind = (enum file_kind)(entry & KIND_MASK);
+	return is_of(entry, fd) && *kind >= FILE_MEMORY && !is_direct(*kind) &&
+	       use_trust(fd, entry);
+}
+
+bool fd_hints_was_stream(int fd)
+{
+	uint64_t entry = atomic_load_explicit(place_of(fd), memory_order_relaxed);
+
+	return is_of(entry, fd) && (entry & KIND_MASK) == FILE_STREAM;
+}
+
+void fd_hints_note(int fd, int flags, enum file_kind kind)
+{
+	atomic_store_explicit(place_of(fd),
+			      ((uint64_t)(unsigned)fd + 1) << 32 |
+				      ((uint64_t)flags & 0xffffffu) << 8 | TRUST_MAX * TRUST_ONE |
+				      kind,
+			      memory_order_relaxed);
+}
+
+static _Atomic(struct habits) *habits_of(int fd)
+{
+	return &habits[(unsigned)fd % NUMBERS];
+}
+
+bool fd_hints_is_missing(int fd)
+{
+	struct habits seen = atomic_load_explicit(habits_of(fd), memory_order_relaxed);
+
+	return seen.nr_misses >= MISSES_MIN;
+}
+
+bool fd_hints_expects_miss(int fd, bool is_deep)
+{
+	struct habits seen = atomic_load_explicit(habits_of(fd), memory_order_relaxed);
+	bool is_expected;
+
+	if (seen.nr_misses < MISSES_MIN)
+		return false;
+	if (is_deep)
+		seen.deep = DEEP_LAST;
+	else if (seen.deep > 0)
+		seen.deep--;
+	is_expected = seen.deep > 0 && seen.skips > 0;
+	if (is_expected)
+		seen.skips--;
+	else
+		seen.skips = SKIPS_MAX;
+	atomic_store_explicit(habits_of(fd), seen, memory_order_relaxed);
+	return is_expected;
+}
+
+void fd_hints_note_read(int fd, bool is_hit)
+{
+	struct habits seen = atomic_load_explicit(habits_of(fd), memory_order_relaxed);
+
+	if (is_hit && seen.nr_misses == 0)
+		return;
+	if (is_hit)
+		seen.nr_misses = seen.skips = seen.deep = 0;
+	else if (seen.nr_misses < MISSES_MIN)
+		seen.nr_misses++;
+	atomic_store_explicit(habits_of(fd), seen, memory_order_relaxed);
+}
+
+unsigned fd_hints_sort(const struct request *req)
+{
+	return (unsigned)req->fd % NUMBERS * SORTS + (req->op == OP_WRITE ? 2 : 0) +
+	       (req->nbytes > LONG_MIN_BYTES);
+}
+
+bool fd_hints_withholds(unsigned sort)
+{
+	struct reception seen = atomic_load_explicit(&receptions[sort], memory_order_relaxed);
+
+	if (seen.withheld == 0)
+		return false;
+	seen.withheld--;
+	atomic_store_explicit(&receptions[sort], seen, memory_order_relaxed);
+	return true;
+}
+
+bool fd_hints_is_watched(unsigned sort)
+{
+	return atomic_load_explicit(&receptions[sort], memory_order_relaxed).watched > 0;
+}
+
+void fd_hints_note_refused(unsigned sort)
+{
+	struct reception seen = atomic_load_explicit(&receptions[sort], memory_order_relaxed);
+
+	if (seen.withheld > 0)
+		return; /* it was submitted before that */
+	seen.withheld = (uint16_t)((WITHHELD_FIRST << seen.refusals) - 1);
+	seen.watched = WATCHED_MAX;
+	if (seen.refusals < REFUSALS_MAX)
+		seen.refusals++;
+	atomic_store_explicit(&receptions[sort], seen, memory_order_relaxed);
+}
+
+void fd_hints_note_taken(unsigned sort, bool is_slow)
+{
+	struct reception seen = atomic_load_explicit(&receptions[sort], memory_order_relaxed);
+
+	if (seen.watched == 0 && !is_slow)
+		return;
+	if (seen.watched == 0) {
+		seen.watched = WATCHED_MAX;
+	} else if (--seen.watched == 0 && seen.refusals > 0) {
+		seen.refusals--;
+		seen.watched = WATCHED_MAX;
+	}
+	atomic_store_explicit(&receptions[sort], seen, memory_order_relaxed);
+}
+
+void fd_hints_forget(unsigned first, unsigned last)
+{
+	if (last - first >= NUMBERS)
+		last = first + NUMBERS - 1;
+	for (unsigned fd = first; fd - first <= last - first; fd++) {
+		atomic_store_explicit(place_of((int)fd), 0, memory_order_relaxed);
+		atomic_store_explicit(habits_of((int)fd), (struct habits){ 0 },
+				      memory_order_relaxed);
+		for (unsigned i = 0; i < SORTS; i++)
+			atomic_store_explicit(&receptions[fd % NUMBERS * SORTS + i],
+					      (struct reception){ 0 }, memory_order_relaxed);
+	}
+}

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: MIT
+/*
+ * group.c - one lio_listio(): a record that is complete when its members are.
+ */
+#include "request/group.h"
+
+#include <stddef.h>
+
+struct request *group_open(bool has_waiter)
+{
+	struct request *group = request_alloc();
+
+	if (!group)
+		return NULL;
+	group->op = OP_GROUP;
+	group->message.kind = MESSAGE_GROUP;
+	atomic_store(&group->members, 1);
+	atomic_store(&group->holders, has_waiter ? 2 : 1);
+	return group;
+}
+
+void group_join(struct request *group, struct request *member)
+{
+	member->group = group;
+	atomic_fetch_add(&group->members, 1);
+}
+
+bool group_leave(struct request *group, bool has_failed)
+{
+	if (has_failed)
+		atomic_store(&group->has_failed, true);
+	/* Release has_failed to the one who finds zero and publishes. */
+	return atomic_fetch_sub(&group->members, 1) == 1;
+}
+
+void group_put(struct request *group)
+{
+	if (atomic_fetch_sub(&group->holders, 1) == 1)
+		request_free(group);
+}
+
+bool group_has_failed(const struct request *group)
+{
+	return atomic_load(&group->has_failed);
+}

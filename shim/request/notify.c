@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: MIT
+/*
+ * notify.c - tell the program that a request, or a list, is complete.
+ *
+ * Signals go out by rt_sigqueueinfo, from the engine thread or, for a request
+ * that completed in the submitting call, from there.  When the queue of
+ * the process is full (RLIMIT_SIGPENDING) they wait in a list, in order, and
+ * are tried again; the result of the request stays what it was.
+ *
+ * Each callback of SIGEV_THREAD gets a new thread, which the engine makes: what it
+ * does to its thread ends with it.  While RTAIO_CALLBACKS of them run, or no
+ * thread can be had, it waits in the same list.
+ */
+#include "request/notify.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/config.h"
+#include "base/futex.h"
+#include "base/process.h"
+#include "base/signal_mask.h"
+#include "base/stats.h"
+#include "base/thread.h"
+
+static struct request_list undelivered = TAILQ_HEAD_INITIALIZER(undelivered); /* engine only */
+static _Atomic unsigned nr_callbacks; /* that run: the engine counts up, their threads down */
+
+/*
+ * The program may destroy its attribute object as soon as it sees the result:
+ * copy it.  What getters and setters cover is all that POSIX and glibc have, and
+ * glibc's getters do not fail.
+ */
+static pthread_attr_t *copy_attributes(const pthread_attr_t *from)
+{
+	pthread_attr_t *to = malloc(sizeof(*to));
+	struct sched_param param;
+	cpu_set_t cpus[2];
+	void *stack;
+	size_t size;
+	int value;
+
+	if (!to)
+		return NULL;
+	pthread_attr_init(to);
+	pthread_attr_getdetachstate(from, &value);
+	pthread_attr_setdetachstate(to, value);
+	pthread_attr_getguardsize(from, &size);
+	pthread_attr_setguardsize(to, size);
+	pthread_attr_getschedpolicy(from, &value);
+	pthread_attr_setschedpolicy(to, value);
+	pthread_attr_getschedparam(from, &param);
+	pthread_attr_setschedparam(to, &param);
+	pthread_attr_getinheritsched(from, &value);
+	pthread_attr_setinheritsched(to, value);
+	pthread_attr_getscope(from, &value);
+	pthread_attr_setscope(to, value);
+	/* glibc reports the low end; a stack that was not set begins at 0 less its size. */
+	pthread_attr_getstack(from, &stack, &size);
+	if ((uintptr_t)stack + size != 0)
+		pthread_attr_setstack(to, stack, size);
+	else
+		pthread_attr_setstacksize(to, size);
+	/* All of any size where none was set: the thread inherits its processors then. */
+	if (pthread_attr_getaffinity_np(from, sizeof(cpus), cpus) == 0 &&
+	    CPU_COUNT(&cpus[1]) < CPU_SETSIZE)
+		pthread_attr_setaffinity_np(to, sizeof(cpus), cpus);
+	return to;
+}
+
+int notify_prepare(struct notification *notification, const struct sigevent *event)
+{
+	*notification = (struct notification){ .notify = SIGEV_NONE };
+	if (!event)
+		return 0;
+	if (event->sigev_notify == SIGEV_SIGNAL) {
+		notification->signo = event->sigev_signo;
+		notification->value = event->sigev_value;
+	} else if (event->sigev_notify == SIGEV_THREAD) {
+		notification->function = event->sigev_notify_function;
+		notification->value = event->sigev_value;
+		if (event->sigev_notify_attributes) {
+			notification->attributes = copy_attributes(event->sigev_notify_attributes);
+			if (!notification->attributes)
+				return -EAGAIN;
+		}
+	} else {
+		return 0;
+	}
+	notification->notify = event->sigev_notify;
+	return 0;
+}
+
+void notify_discard(struct notification *notification)
+{
+	if (notification->attributes) {
+		pthread_attr_destroy(notification->attributes);
+		free(notification->attributes);
+		notification->attributes = NULL;
+	}
+}
+
+bool notify_is_wanted(const struct notification *notification)
+{
+	if (notification->notify == SIGEV_SIGNAL)
+		return notification->signo != 0; /* a zeroed sigevent asks for signal 0: none */
+	return notification->notify == SIGEV_THREAD;
+}
+
+static void finish(struct request *req)
+{
+	notify_discard(&req->notification);
+	request_free(req);
+}
+
+/* 0, or -EAGAIN: the queue is full, later.  An invalid number is nobody's signal. */
+int notify_signal(const struct notification *notification)
+{
+	siginfo_t info;
+	long ret;
+
+	memset(&info, 0, sizeof(info));
+	info.si_signo = notification->signo;
+	info.si_code = SI_ASYNCIO;
+	info.si_pid = atomic_load(&process_pid);
+	info.si_uid = (uid_t)RAW_SYSCALL(SYS_getuid);
+	info.si_value = notification->value;
+	ret = RAW_SYSCALL(SYS_rt_sigqueueinfo, info.si_pid, notification->signo, &info);
+	if (ret == -EAGAIN)
+		return -EAGAIN;
+	if (ret == 0)
+		stats_inc(notify_signals);
+	return 0;
+}
+
+void notify_signal_now(const struct notification *notification)
+{
+	if (notify_signal(notification) < 0)
+		RAW_SYSCALL(SYS_kill, atomic_load(&process_pid), notification->signo);
+}
+
+/* The callback has returned, or ended its thread; and it may have forked. */
+static void end_callback(void *generation)
+{
+	if (process_is_still((uint32_t)(uintptr_t)generation))
+		atomic_fetch_sub(&nr_callbacks, 1);
+}
+
+static void *run_callback(void *arg)
+{
+	struct request *req = arg;
+	void (*function)(union sigval) = req->notification.function;
+	union sigval value = req->notification.value;
+	uintptr_t generation = atomic_load(&process_generation);
+
+	request_free(req);
+	stats_inc(notify_callbacks);
+	thread_begin_callback();
+	pthread_cleanup_push(end_callback, (void *)generation);
+	signals_set(0);
+	function(value);
+	pthread_cleanup_pop(1);
+	return NULL;
+}
+
+/* 0 or -errno: then @req is the caller's still. */
+static int start_callback(struct request *req)
+{
+	/* The new thread frees the record; the attributes are read until pthread_create returns. */
+	struct notification own = req->notification;
+	pthread_attr_t detached;
+	pthread_t thread;
+	int ret;
+
+	if (atomic_load(&nr_callbacks) >= config.callbacks_max)
+		return -EAGAIN;
+	pthread_attr_init(&detached);
+	pthread_attr_setdetachstate(&detached, PTHREAD_CREATE_DETACHED);
+	atomic_fetch_add(&nr_callbacks, 1);
+	ret = -pthread_create(&thread, own.attributes ? own.attributes : &detached, run_callback,
+			      req);
+	pthread_attr_destroy(&detached);
+	if (ret < 0)
+		atomic_fetch_sub(&nr_callbacks, 1);
+	else
+		notify_discard(&own);
+	return ret;
+}
+
+/* 0: delivered or on its way; -EAGAIN: try later. */
+static int deliver(struct request *req)
+{
+	int ret;
+
+	if (req->notification.notify == SIGEV_SIGNAL) {
+		ret = notify_signal(&req->notification);
+		if (ret == 0)
+			finish(req);
+		return ret;
+	}
+	ret = start_callback(req);
+	if (ret == -EINVAL || ret == -EPERM) {
+		/* Attributes that make no thread here: the callback matters more than they do. */
+		notify_discard(&req->notification);
+		ret = start_callback(req);
+	}
+	return ret == 0 ? 0 : -EAGAIN;
+}
+
+/* Order is due among signals of one number, and among callbacks: kind 0. */
+#define NR_KINDS (NSIG + 1)
+
+static unsigned nr_undelivered[NR_KINDS]; /* engine only */
+
+static unsigned kind_of(const struct notification *notification)
+{
+	unsigned signo = (unsigned)notification->signo;
+
+	return notification->notify == SIGEV_SIGNAL && signo < NR_KINDS ? signo : 0;
+}
+
+static void put_off(struct request *req)
+{
+	nr_undelivered[kind_of(&req->notification)]++;
+	TAILQ_INSERT_TAIL(&undelivered, req, list_link);
+}
+
+void notify_deliver(struct request *req)
+{
+	if (!notify_is_wanted(&req->notification)) {
+		finish(req);
+		return;
+	}
+	/* What waits goes first, or signals of one number would overtake one another. */
+	if (nr_undelivered[kind_of(&req->notification)] == 0 && deliver(req) == 0)
+		return;
+	stats_inc(notify_retries);
+	put_off(req);
+}
+
+bool notify_is_waiting(void)
+{
+	return !TAILQ_EMPTY(&undelivered);
+}
+
+bool notify_is_waiting_for_thread(void)
+{
+	return nr_undelivered[0] > 0;
+}
+
+bool notify_tick(void)
+{
+	struct request_list list = TAILQ_HEAD_INITIALIZER(list);
+	bool is_stuck[NR_KINDS] = { false }, has_delivered = false;
+	struct request *req;
+
+	TAILQ_CONCAT(&list, &undelivered, list_link);
+	while ((req = TAILQ_FIRST(&list))) {
+		unsigned kind = kind_of(&req->notification);
+
+		TAILQ_REMOVE(&list, req, list_link);
+		nr_undelivered[kind]--;
+		if (is_stuck[kind] || deliver(req) < 0) {
+			is_stuck[kind] = true;
+			put_off(req);
+		} else {
+			has_delivered = true;
+		}
+	}
+	return has_delivered;
+}
+
+void notify_forget(void)
+{
+	TAILQ_INIT(&undelivered);
+	memset(nr_undelivered, 0, sizeof(nr_undelivered));
+	atomic_store(&nr_callbacks, 0);
+}

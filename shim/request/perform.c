@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: MIT
+/*
+ * perform.c - do one request by the system call that glibc would have made.
+ *
+ * Direct system calls: the program, or another preload, may have replaced read
+ * and write, perhaps on top of AIO.
+ */
+#include "request/perform.h"
+
+#include <errno.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+
+#include "base/futex.h"
+
+/* Known to have no position: spare it the call that only says so. */
+static bool is_stream(const struct request *req)
+{
+	return S_ISFIFO(req->descriptor.mode) || S_ISSOCK(req->descriptor.mode);
+}
+
+/* By the call @at, which takes an offset, or, where there is no position, by @plain. */
+static ssize_t transfer(const struct request *req, int fd, long at, long plain)
+{
+	ssize_t res = -ESPIPE;
+
+	if (!is_stream(req))
+		res = RAW_SYSCALL(at, fd, req->buf, req->nbytes, req->offset);
+	if (res == -ESPIPE)
+		res = RAW_SYSCALL(plain, fd, req->buf, req->nbytes);
+	return res;
+}
+
+static ssize_t perform_once(const struct request *req, int fd)
+{
+	if (request_is_barrier(req))
+		return RAW_SYSCALL(req->op == OP_FSYNC ? SYS_fsync : SYS_fdatasync, fd);
+	return req->op == OP_READ ? transfer(req, fd, SYS_pread64, SYS_read)
+				  : transfer(req, fd, SYS_pwrite64, SYS_write);
+}
+
+ssize_t perform(const struct request *req, int fd)
+{
+	ssize_t res;
+
+	do
+		res = perform_once(req, fd);
+	while (res == -EINTR);
+	return res;
+}
+
+ssize_t perform_nowait(const struct request *req)
+{
+	struct iovec iov = { .iov_base = req->buf, .iov_len = req->nbytes };
+	long call = req->op == OP_WRITE ? SYS_pwritev2 : SYS_preadv2;
+	/* Offset -1 (in two halves): a stream has no position. */
+	ssize_t res = RAW_SYSCALL(call, req->fd, &iov, 1, -1L, -1L, RWF_NOWAIT);
+
+	/* A sandbox that refuses this call lets the plain ones through. */
+	return res == -ENOSYS || res == -EPERM ? -EOPNOTSUPP : res;
+}

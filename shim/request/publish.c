@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: MIT
+/*
+ * publish.c - the moment at which a result becomes the program's to see.
+ */
+#include "request/publish.h"
+
+#include <errno.h>
+
+#include "base/probes.h"
+#include "request/aiocb.h"
+#include "request/group.h"
+#include "request/waiter.h"
+
+/* Is it the error of a connection?  The kernel reports it to one call only. */
+static bool is_told_once(const struct request *req)
+{
+	return S_ISSOCK(req->descriptor.mode) && req->res < 0 && req->res != -EFAULT &&
+	       req->res != -EAGAIN && req->res != -ECANCELED;
+}
+
+/*
+ * As a system call: a partial transfer hides the error that ended it.  But an error that
+ * no later call would report is the result.
+ */
+ssize_t publish_final_result(const struct request *req)
+{
+	if (req->done == 0 || is_told_once(req))
+		return req->res;
+	return (ssize_t)req->done + (req->res > 0 ? req->res : 0);
+}
+
+void publish_count(enum request_op op, ssize_t res, enum stats_counter reads)
+{
+	if (op == OP_INVALID)
+		return;
+	stats_inc_counter(reads + (op == OP_READ ? 0 : op == OP_WRITE ? 1 : 2));
+	if (res < 0)
+		stats_inc(errors);
+	if (res == -ECANCELED)
+		stats_inc(cancellations);
+}
+
+uint64_t publish_result(struct request *req, ssize_t res, enum stats_counter reads)
+{
+	publish_count((enum request_op)req->op, res, reads);
+	PROBE_COMPLETE(req->cb, res);
+	aiocb_complete(req->cb, res);
+	request_set_place(req, PLACE_DONE);
+	return waiter_publish(req);
+}
+
+uint64_t publish_silent_group(struct request *group)
+{
+	uint64_t slots = waiter_wake(group, waiter_publish(group));
+
+	request_set_place(group, PLACE_DONE);
+	group_put(group);
+	return slots;
+}

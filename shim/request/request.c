@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: MIT
+/*
+ * request.c - the pool of request records.
+ *
+ * A Treiber stack of indices, with a tag next to the head so that a pop which
+ * slept through a pop and a push of the same record fails (ABA), over chunks
+ * that double in size.  What was never used is taken by bumping high_water, so
+ * growing and forgetting after fork touch no record.  The other way is
+ * request_trim(): the memory of the last records, if all are free, goes back to
+ * the kernel, and they count as never used.  Zeros are there then for who looks
+ * at them late; when they are used again their generations go on.
+ *
+ * Both sides of every atomic here are request_alloc() and request_free(), in
+ * any thread, in handlers too, and request_trim().  test/model/freelist.pml is the
+ * model.
+ */
+#include "request/request.h"
+
+#include <assert.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "base/futex.h"
+
+#define CHUNK_FIRST_BITS 8u  /* 256 records */
+#define CHUNK_NR         18u /* 256 * (2^18 - 1): 67 million records */
+
+#define RECORDS_KEPT 4096u /* by request_trim(), and the rest of their chunk */
+
+static _Atomic(struct request *) chunks[CHUNK_NR];
+static _Atomic uint64_t free_head;  /* tag << 32 | index + 1; 0 in the low half: empty */
+static _Atomic uint32_t high_water; /* indices below were in use at some time */
+static _Atomic uint32_t
+	generation_min; /* of what is at or above it: request_trim() has been there */
+
+/* Chunk k begins at index 256 * (2^k - 1). */
+static unsigned chunk_of(uint32_t index)
+{
+	return 31u - (unsigned)__builtin_clz((index >> CHUNK_FIRST_BITS) + 1u);
+}
+
+static uint32_t chunk_start(unsigned chunk)
+{
+	return ((1u << chunk) - 1u) << CHUNK_FIRST_BITS;
+}
+
+/* The record at an index that is or was in use: its chunk stays mapped. */
+static struct request *mapped_record(uint32_t index)
+{
+	unsigned chunk = chunk_of(index);
+
+	return atomic_load_explicit(&chunks[chunk], memory_order_acquire) +
+	       (index - chunk_start(chunk));
+}
+
+/* NULL: nothing was ever there. */
+static struct request *record_at(uint32_t index)
+{
+	if (!atomic_load_explicit(&chunks[chunk_of(index)], memory_order_acquire))
+		return NULL;
+	return mapped_record(index);
+}
+
+static bool map_chunk(unsigned chunk)
+{
+	size_t size = sizeof(struct request) << (CHUNK_FIRST_BITS + chunk);
+	struct request *expected = NULL;
+	long base = RAW_SYSCALL(SYS_mmap, NULL, size, PROT_READ | PROT_WRITE,
+				MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (raw_is_error(base))
+		return false;
+	if (!atomic_compare_exchange_strong(&chunks[chunk], &expected, (struct request *)base))
+		RAW_SYSCALL(SYS_munmap, base, size); /* somebody else was faster */
+	return true;
+}
+
+static struct request *pop_free(void)
+{
+	uint64_t head = atomic_load(&free_head);
+
+	while ((uint32_t)head != 0) {
+		struct request *req = mapped_record((uint32_t)head - 1u);
+		uint64_t next = ((head >> 32) + 1u) << 32 |
+				atomic_load_explicit(&req->free_next, memory_order_relaxed);
+
+		if (atomic_compare_exchange_weak(&free_head, &head, next))
+			return req;
+	}
+	return NULL;
+}
+
+static struct request *begin_record(uint32_t index)
+{
+	struct request *req = mapped_record(index);
+	uint32_t generation = atomic_load(&generation_min);
+
+	req->index = index;
+	atomic_store(&req->place, PLACE_FREE);
+	if (request_generation(req) < generation)
+		atomic_store(&req->word, (uint64_t)generation << 32);
+	return req;
+}
+
+static struct request *take_unused(void)
+{
+	uint32_t index = atomic_load(&high_water);
+
+	for (;;) {
+		unsigned chunk = chunk_of(index);
+
+		if (chunk >= CHUNK_NR)
+			return NULL;
+		if (!atomic_load(&chunks[chunk]) && !map_chunk(chunk))
+			return NULL;
+		if (atomic_compare_exchange_weak(&high_water, &index, index + 1u))
+			return begin_record(index);
+	}
+}
+
+struct request *request_alloc(void)
+{
+	struct request *req = pop_free();
+	uint32_t generation;
+
+	if (!req)
+		req = take_unused();
+	if (!req)
+		return NULL;
+	/*
+	 * A stale waiter may still raise a bit in interest or sleep on
+	 * the generation: those two stay atomic, the rest is ours.
+	 */
+	generation = request_generation(req);
+	memset(&req->cb, 0, sizeof(*req) - offsetof(struct request, cb));
+	atomic_store_explicit(&req->interest, 0, memory_order_relaxed);
+	atomic_store_explicit(&req->word, (uint64_t)(generation + 1u) << 32, memory_order_relaxed);
+	req->message.next = NULL;
+	req->message.kind = MESSAGE_SUBMIT;
+	request_set_place(req, PLACE_SUBMITTER);
+	return req;
+}
+
+static void push_free(struct request *req)
+{
+	uint64_t head = atomic_load(&free_head), next;
+
+	do {
+		atomic_store_explicit(&req->free_next, (uint32_t)head, memory_order_relaxed);
+		next = ((head >> 32) + 1u) << 32 | (req->index + 1u);
+	} while (!atomic_compare_exchange_weak(&free_head, &head, next));
+}
+
+void request_free(struct request *req)
+{
+	request_set_place(req, PLACE_FREE);
+	push_free(req);
+}
+
+/* From which chunk on are all records below @high at @place? */
+static uint32_t find_surplus(uint32_t high, enum request_place place)
+{
+	uint32_t end = high;
+
+	while (end > RECORDS_KEPT && request_place(mapped_record(end - 1u)) == place)
+		end--;
+	end = chunk_start(chunk_of(end) + 1u);
+	return end < high ? end : high;
+}
+
+/* From the free list; nobody else takes them from here on. */
+static void take_spare(void)
+{
+	uint64_t head = atomic_load(&free_head);
+
+	while (!atomic_compare_exchange_weak(&free_head, &head, ((head >> 32) + 1u) << 32))
+		continue;
+	for (uint32_t next = (uint32_t)head; next != 0;) {
+		struct request *req = mapped_record(next - 1u);
+
+		atomic_store(&req->place, PLACE_SPARE);
+		next = atomic_load_explicit(&req->free_next, memory_order_relaxed);
+	}
+}
+
+/* Give back those below @end, the lowest on top; note the generations of the others. */
+static void split_spare(uint32_t end, uint32_t high)
+{
+	uint32_t generation = atomic_load(&generation_min);
+
+	for (uint32_t index = high; index-- > 0;) {
+		struct request *req = mapped_record(index);
+
+		if (request_place(req) != PLACE_SPARE)
+			continue;
+		/* Or the next trim would think so of one that is being taken, and not begun. */
+		atomic_store(&req->place, PLACE_FREE);
+		if (index < end)
+			push_free(req);
+		else if (request_generation(req) > generation)
+			generation = request_generation(req);
+	}
+	atomic_store(&generation_min, generation);
+}
+
+/* From the start of a chunk; should the kernel refuse, as with locked memory, all stays. */
+static void discard(uint32_t begin, uint32_t end)
+{
+	for (unsigned chunk = chunk_of(begin); chunk_start(chunk) < end; chunk++) {
+		uint32_t next = chunk_start(chunk + 1u);
+		size_t nr = (end < next ? end : next) - chunk_start(chunk);
+
+		RAW_SYSCALL(SYS_madvise, mapped_record(chunk_start(chunk)),
+			    nr * sizeof(struct request) & ~(size_t)4095u, MADV_DONTNEED);
+	}
+}
+
+bool request_may_trim(void)
+{
+	return atomic_load(&high_water) > chunk_start(chunk_of(RECORDS_KEPT) + 1u);
+}
+
+void request_trim(void)
+{
+	uint32_t high = atomic_load(&high_water), expected, end;
+
+	if (find_surplus(high, PLACE_FREE) == high)
+		return;
+	take_spare();
+	high = expected = atomic_load(&high_water); /* all that was taken is below */
+	end = find_surplus(high, PLACE_SPARE);
+	split_spare(end, high);
+	discard(end, high);
+	/* Somebody took one that was never used: then these are no more the last. */
+	if (!atomic_compare_exchange_strong(&high_water, &expected, end))
+		while (high-- > end)
+			push_free(begin_record(high));
+}
+
+struct request *request_lookup(request_handle handle)
+{
+	uint32_t index = (uint32_t)handle - 1u;
+	struct request *req;
+
+	if ((uint32_t)handle == 0 || index >= atomic_load(&high_water))
+		return NULL;
+	req = record_at(index);
+	if (!req || request_generation(req) != (uint32_t)(handle >> 32))
+		return NULL;
+	return req;
+}
+
+bool request_is_possible(request_handle handle)
+{
+	return (uint32_t)handle != 0 && chunk_of((uint32_t)handle - 1u) < CHUNK_NR;
+}
+
+void request_set_place(struct request *req, enum request_place place)
+{
+	enum {
+		SUBMITTER = 1u << PLACE_SUBMITTER,
+		ISSUED = 1u << PLACE_RING | 1u << PLACE_WORKERS | 1u << PLACE_STRANDED,
+		ELSEWHERE = 1u << PLACE_OFFLOADED | 1u << PLACE_DIRECT,
+		LIVE = SUBMITTER | 1u << PLACE_QUEUE | ISSUED | ELSEWHERE,
+	};
+	static const uint16_t allowed_from[] = {
+		[PLACE_FREE] = SUBMITTER | 1u << PLACE_DONE,
+		[PLACE_SUBMITTER] = 1u << PLACE_FREE | ELSEWHERE,
+		[PLACE_QUEUE] = SUBMITTER,
+		[PLACE_RING] = 1u << PLACE_QUEUE | ISSUED,
+		[PLACE_WORKERS] = 1u << PLACE_QUEUE | ISSUED,
+		[PLACE_STRANDED] = 1u << PLACE_QUEUE | ISSUED,
+		[PLACE_OFFLOADED] = SUBMITTER,
+		[PLACE_DIRECT] = SUBMITTER,
+		[PLACE_ENDED] = LIVE,
+		[PLACE_DONE] = LIVE | 1u << PLACE_ENDED,
+	};
+
+	assert(allowed_from[place] & (1u << request_place(req)));
+	(void)allowed_from;
+	atomic_store(&req->place, (uint8_t)place);
+}
+
+void request_forget(void)
+{
+	atomic_store(&free_head, 0);
+	atomic_store(&high_water, 0);
+}

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: MIT
+/*
+ * waiter.c - threads that wait for requests, and how a completion finds them.
+ *
+ * Two Dekker pairs carry it; test/model/waiter.pml is their model:
+ *
+ *   waiter: raise interest; fence; read the error code, sleep if in progress
+ *   completer: store the error code; fence; read interest, wake if raised
+ *
+ *   waiter: raise "asleep" in the slot; fence; look at all its requests; sleep
+ *   completer: publish; bump the slot and clear "asleep"; wake if it was raised
+ *
+ * The slot's word changes with every completion that concerns it, so a sleeper
+ * that read it before the change is refused by the kernel.  "Asleep" saves the
+ * wake system call for all completions of a batch but the first.
+ */
+#include "request/waiter.h"
+
+#include <errno.h>
+#include <pthread.h>
+
+#include "base/futex.h"
+#include "request/aiocb.h"
+
+#define INTEREST_GENERATION (UINT64_C(1) << 63)
+#define SLOT_ASLEEP         1u
+#define SLOT_STEP           2u
+
+static struct slot {
+	_Alignas(64) _Atomic uint32_t word; /* waiters raise bit 0; completers bump and clear it */
+} slots[WAITER_SLOTS];
+
+/* This thread's slot, plus one; 0: not chosen yet. */
+static _Thread_local uint32_t my_slot __attribute__((tls_model("initial-exec")));
+
+static uint32_t slot_of_thread(void)
+{
+	static _Atomic uint32_t nr_threads;
+
+	if (my_slot == 0)
+		my_slot = atomic_fetch_add(&nr_threads, 1) % WAITER_SLOTS + 1;
+	return my_slot - 1;
+}
+
+/*
+ * aio_suspend is a cancellation point while it sleeps.  Asynchronous
+ * cancellation is on around the system call only; no lock is held and nothing
+ * has to be undone.
+ */
+static int sleep_on(_Atomic uint32_t *word, uint32_t value, const struct timespec *deadline,
+		    bool can_cancel)
+{
+	int old_type = PTHREAD_CANCEL_DEFERRED, ret;
+
+	if (can_cancel)
+		pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, &old_type);
+	ret = futex_wait(word, value, deadline);
+	if (can_cancel)
+		pthread_setcanceltype(old_type, NULL);
+	return ret == -EAGAIN ? 0 : ret;
+}
+
+int waiter_wait_one(request_handle handle, const struct timespec *deadline, bool can_cancel)
+{
+	struct request *req = request_lookup(handle);
+
+	if (!req)
+		return 0;
+	/* Partner: waiter_publish(). */
+	atomic_fetch_or(&req->interest, INTEREST_GENERATION);
+	return sleep_on(request_wait_word(req), (uint32_t)(handle >> 32), deadline, can_cancel);
+}
+
+/* Raise @bit in the record of every entry.  False: one is not in progress. */
+static bool raise_interest(const struct aiocb *const list[], int nent, uint64_t bit)
+{
+	for (int i = 0; i < nent; i++) {
+		struct request *req = list[i] ? aiocb_request(list[i]) : NULL;
+
+		if (list[i] && !req)
+			return false;
+		if (req && !(atomic_load(&req->interest) & bit))
+			atomic_fetch_or(&req->interest, bit);
+	}
+	return true;
+}
+
+/*
+ * Is @cb in progress on a record that knows of us?  Another thread may have
+ * submitted a finished one again, on another record; and the bit there may be
+ * from who shares the slot, raised when the completer had looked: so it must be
+ * seen before the record is seen alive.
+ */
+static bool is_known_to(const struct aiocb *cb, uint64_t bit)
+{
+	request_handle handle = aiocb_handle(cb);
+	struct request *req = aiocb_request(cb);
+
+	return req && (atomic_load(&req->interest) & bit) && request_lookup(handle) == req;
+}
+
+static bool is_interest_raised(const struct aiocb *const list[], int nent, uint64_t bit)
+{
+	for (int i = 0; i < nent; i++)
+		if (list[i] && !is_known_to(list[i], bit))
+			return false;
+	return true;
+}
+
+int waiter_wait_any(const struct aiocb *const list[], int nent, const struct timespec *deadline,
+		    bool can_cancel)
+{
+	uint32_t slot = slot_of_thread(), value;
+	uint64_t bit = UINT64_C(1) << slot;
+
+	if (!raise_interest(list, nent, bit))
+		return 0;
+	/* Partner: wake_slot().  Sequentially consistent: it is the fence, too. */
+	value = atomic_fetch_or(&slots[slot].word, SLOT_ASLEEP) | SLOT_ASLEEP;
+	if (!is_interest_raised(list, nent, bit))
+		return 0;
+	return sleep_on(&slots[slot].word, value, deadline, can_cancel);
+}
+
+uint64_t waiter_publish(struct request *req)
+{
+	uint64_t word = atomic_load(&req->word);
+
+	/*
+	 * Its marks end with it.  Sequentially consistent: the fence between
+	 * publication and the look at interest.
+	 */
+	while (!atomic_compare_exchange_weak(&req->word, &word, ((word >> 32) + 1u) << 32))
+		continue;
+	atomic_thread_fence(memory_order_seq_cst);
+	return atomic_load(&req->interest);
+}
+
+uint64_t waiter_wake(struct request *req, uint64_t interest)
+{
+	if (interest & INTEREST_GENERATION)
+		futex_wake(request_wait_word(req), INT_MAX);
+	return interest;
+}
+
+static bool wake_slot(struct slot *slot)
+{
+	uint32_t old = atomic_load(&slot->word);
+
+	while (!atomic_compare_exchange_weak(&slot->word, &old, (old + SLOT_STEP) & ~SLOT_ASLEEP))
+		continue;
+	if (old & SLOT_ASLEEP)
+		futex_wake(&slot->word, INT_MAX);
+	return old & SLOT_ASLEEP;
+}
+
+bool waiter_wake_slots(uint64_t interest)
+{
+	bool has_slept = interest & INTEREST_GENERATION;
+
+	for (interest &= ~INTEREST_GENERATION; interest; interest &= interest - 1)
+		has_slept |= wake_slot(&slots[__builtin_ctzll(interest)]);
+	return has_slept;
+}
