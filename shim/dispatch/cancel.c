@@ -11,8 +11,8 @@
 
 #include "base/raw_syscall.h"
 #include "dispatch/bypass_events.h"
+#include "dispatch/engine_state.h"
 #include "dispatch/issue.h"
-#include "dispatch/ledger.h"
 #include "dispatch/question.h"
 #include "dispatch/quiesce.h"
 #include "engine/engine.h"
@@ -47,7 +47,7 @@ void cancel_answer(struct request *req, bool is_cancelled, bool is_kept)
 	struct request *question = req->cancel;
 
 	req->cancel = NULL;
-	question->nr_publishings = ledger.nr_publishings;
+	question->nr_publishings = engine_state.nr_publishings;
 	question->nr_pending--;
 	question->nr_cancelled += is_cancelled;
 	question->nr_kept += is_kept;
@@ -69,7 +69,7 @@ static bool cancel_if_waiting(struct request *req)
 {
 	if ((req->op == OP_WRITE && req->done > 0) || !issue_withdraw(req))
 		return false;
-	ledger_end(req, -ECANCELED);
+	engine_state_end(req, -ECANCELED);
 	return true;
 }
 
@@ -149,7 +149,7 @@ static void begin(struct request *question)
 {
 	struct request *req;
 
-	question->nr_publishings = ledger.nr_publishings;
+	question->nr_publishings = engine_state.nr_publishings;
 	if (!question->target)
 		cancel_all(question);
 	else if ((req = request_lookup(question->target)))
@@ -160,7 +160,8 @@ static void begin(struct request *question)
 static bool is_served(const struct request *question)
 {
 	return question->nr_pending == 0 &&
-	       (ledger.nr_publishings > question->nr_publishings || TAILQ_EMPTY(&ledger.ended));
+	       (engine_state.nr_publishings > question->nr_publishings ||
+		TAILQ_EMPTY(&engine_state.ended));
 }
 
 void cancel_serve(void)

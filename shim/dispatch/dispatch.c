@@ -52,8 +52,8 @@
 #include "base/stats.h"
 #include "dispatch/bypass_events.h"
 #include "dispatch/cancel.h"
+#include "dispatch/engine_state.h"
 #include "dispatch/issue.h"
-#include "dispatch/ledger.h"
 #include "dispatch/nursery.h"
 #include "dispatch/pump.h"
 #include "dispatch/question.h"
@@ -100,7 +100,7 @@ static void publish(struct request *req, ssize_t res)
 	struct request *group = req->group;
 	uint64_t interest = 0;
 
-	ledger.nr_outstanding--;
+	engine_state.nr_outstanding--;
 	if (request_place(req) != PLACE_DONE) { /* no worker has published it */
 		if (!request_is_barrier(req))
 			filter_leave(req);
@@ -109,9 +109,9 @@ static void publish(struct request *req, ssize_t res)
 		filter_leave(req);
 	}
 	notify_deliver(req);
-	ledger.slots_to_wake |= waiter_wake(req, interest);
+	engine_state.slots_to_wake |= waiter_wake(req, interest);
 	if (group && group_leave(group, res < 0))
-		ledger.slots_to_wake |= publish_group(group);
+		engine_state.slots_to_wake |= publish_group(group);
 }
 
 /* --- accept ------------------------------------------------------------ */
@@ -138,15 +138,15 @@ static void accept_request(struct request *req)
 {
 	int err = req->is_bounced ? -quiesce_take_bounced(req) : early_error(req);
 
-	ledger.nr_outstanding++;
-	stats_max(STATS_engine_depth, ledger.nr_outstanding);
+	engine_state.nr_outstanding++;
+	stats_max(STATS_engine_depth, engine_state.nr_outstanding);
 	if (!err && fdqueue_add(req) < 0)
 		err = EAGAIN;
 	if (req->is_bounced)
 		take_bounced(req);
 	if (err) {
 		stats_inc(engine_calls);
-		ledger_end(req, -err);
+		engine_state_end(req, -err);
 	} else {
 		if (!req->detached)
 			req->queue->since = quiesce_since(req->fd);
@@ -167,7 +167,7 @@ static void finish(struct request *req)
 	if (req->pin)
 		pin_put(req->pin);
 	if (req->is_file_data)
-		ledger.nr_files_in_flight--;
+		engine_state.nr_files_in_flight--;
 	in_flight_leave(req);
 	if (queue) {
 		is_last = fdqueue_is_last(queue);
@@ -217,7 +217,7 @@ static void absorb(struct request *req)
 			request_advance(req, (size_t)res);
 		issue_to_worker_again(req);
 	} else {
-		ledger_end(req, res);
+		engine_state_end(req, res);
 	}
 }
 
@@ -227,7 +227,7 @@ static void ring_is_done(struct request *req)
 	bool is_cancelled = req->cancel && (req->res == -ECANCELED || req->res == -EINTR);
 
 	if (is_cancelled)
-		ledger_end(req, -ECANCELED);
+		engine_state_end(req, -ECANCELED);
 	else
 		absorb(req);
 	/* Half of it may be done and the rest be on its way again: then it was not cancelled. */
@@ -272,8 +272,8 @@ static void receive(struct message *message)
 		accept_request(req);
 		break;
 	case MESSAGE_EXECUTED:
-		ledger.nr_on_workers--;
-		ledger_end(req, req->res);
+		engine_state.nr_on_workers--;
+		engine_state_end(req, req->res);
 		break;
 	case MESSAGE_ASK:
 		serve_asked(engine_asked());
@@ -282,7 +282,7 @@ static void receive(struct message *message)
 		notify_deliver(req);
 		break;
 	case MESSAGE_GROUP:
-		ledger.slots_to_wake |= publish_group(req);
+		engine_state.slots_to_wake |= publish_group(req);
 		break;
 	case MESSAGE_CANCEL:
 		cancel_accept(req);
@@ -305,7 +305,7 @@ static void refuse_one(struct message *message, int err)
 			bypass_leave(req);
 		}
 		request_release_descriptor(req);
-		ledger.nr_outstanding++;
+		engine_state.nr_outstanding++;
 		publish(req, -err);
 	} else if (message->kind == MESSAGE_ASK) {
 		engine_asked();
@@ -318,8 +318,8 @@ static void refuse_one(struct message *message, int err)
 
 static void wake_waiters(void)
 {
-	waiter_wake_slots(ledger.slots_to_wake);
-	ledger.slots_to_wake = 0;
+	waiter_wake_slots(engine_state.slots_to_wake);
+	engine_state.slots_to_wake = 0;
 }
 
 static void refuse(struct message *message, int err)
@@ -343,8 +343,8 @@ static void publish_ended(void)
 	struct request_list list = TAILQ_HEAD_INITIALIZER(list);
 	struct request *req;
 
-	TAILQ_CONCAT(&list, &ledger.ended, list_link);
-	ledger.nr_publishings++;
+	TAILQ_CONCAT(&list, &engine_state.ended, list_link);
+	engine_state.nr_publishings++;
 	if (!TAILQ_EMPTY(&list))
 		engine_receive();
 	while ((req = TAILQ_FIRST(&list))) {
@@ -358,8 +358,9 @@ static void publish_ended(void)
 /* Some things tell nobody when they change: blocked workers, the end of a callback, */
 static bool is_watching_closely(void)
 {
-	return !TAILQ_EMPTY(&ledger.awaiting) || notify_is_waiting_for_thread() ||
-	       workers_are_awaited() || quiesce_is_watching() || !TAILQ_EMPTY(&ledger.stranded);
+	return !TAILQ_EMPTY(&engine_state.awaiting) || notify_is_waiting_for_thread() ||
+	       workers_are_awaited() || quiesce_is_watching() ||
+	       !TAILQ_EMPTY(&engine_state.stranded);
 }
 
 /* and a full signal queue, which may stay full for ever. */
@@ -376,18 +377,18 @@ static uint64_t tick(void)
 	if (!is_close && !notify_is_waiting())
 		return UINT64_MAX;
 	now = clock_now_ns();
-	if (now >= ledger.tick_at || (is_close && ledger.tick_at > now + TICK_NS)) {
-		if (notify_tick() || is_close || ledger.tick_ns == 0)
-			ledger.tick_ns = TICK_NS;
-		else if (ledger.tick_ns < TICK_MAX_NS)
-			ledger.tick_ns *= 2;
+	if (now >= engine_state.tick_at || (is_close && engine_state.tick_at > now + TICK_NS)) {
+		if (notify_tick() || is_close || engine_state.tick_ns == 0)
+			engine_state.tick_ns = TICK_NS;
+		else if (engine_state.tick_ns < TICK_MAX_NS)
+			engine_state.tick_ns *= 2;
 		workers_tick();
 		issue_stranded();
 		pump_watch_awaiting();
 		quiesce_tick();
-		ledger.tick_at = now + ledger.tick_ns;
+		engine_state.tick_at = now + engine_state.tick_ns;
 	}
-	return ledger.tick_at - now;
+	return engine_state.tick_at - now;
 }
 
 /*
@@ -421,17 +422,17 @@ static uint64_t settle(void)
 {
 	uint64_t next_tick = tick();
 
-	for (int i = 0; i == 0 || (i < ROUNDS_MAX && !TAILQ_EMPTY(&ledger.ended)); i++) {
+	for (int i = 0; i == 0 || (i < ROUNDS_MAX && !TAILQ_EMPTY(&engine_state.ended)); i++) {
 		publish_ended();
 		cancel_serve();
 		wake_waiters();
 	}
 	/* All that has come meanwhile goes before the next copies. */
-	if (!TAILQ_EMPTY(&ledger.held)) {
+	if (!TAILQ_EMPTY(&engine_state.held)) {
 		engine_flush();
 		pump_held();
 	}
-	if (!TAILQ_EMPTY(&ledger.ended) || !TAILQ_EMPTY(&ledger.held))
+	if (!TAILQ_EMPTY(&engine_state.ended) || !TAILQ_EMPTY(&engine_state.held))
 		return 0;
 	if (!is_watching())
 		return UINT64_MAX;
@@ -442,8 +443,8 @@ static uint64_t settle(void)
 
 static bool is_idle(void)
 {
-	return ledger.nr_outstanding == 0 && ledger.nr_on_workers == 0 && cancel_is_idle() &&
-	       !is_watching();
+	return engine_state.nr_outstanding == 0 && engine_state.nr_on_workers == 0 &&
+	       cancel_is_idle() && !is_watching();
 }
 
 static const struct engine_client client = {
@@ -460,7 +461,7 @@ static const struct engine_client client = {
 
 void dispatch_start(void)
 {
-	ledger_reset();
+	engine_state_reset();
 	engine_init(&client);
 	bypass_events_start();
 }

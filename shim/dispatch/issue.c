@@ -25,7 +25,7 @@
 #include "base/futex.h"
 #include "base/probes.h"
 #include "base/stats.h"
-#include "dispatch/ledger.h"
+#include "dispatch/engine_state.h"
 #include "dispatch/pin.h"
 #include "engine/engine.h"
 #include "engine/workers.h"
@@ -45,7 +45,7 @@ static bool try_worker(struct request *req)
 		pin_submit(req->pin, req);
 	else if (workers_submit(req) < 0)
 		return false;
-	ledger.nr_on_workers++;
+	engine_state.nr_on_workers++;
 	PROBE_ISSUE(req->cb, PROBE_WORKER);
 	stats_inc(engine_workers);
 	return true;
@@ -59,10 +59,10 @@ static void issue_to_worker(struct request *req)
 	if (descriptor_is_file(&req->descriptor) || request_is_barrier(req)) {
 		PROBE_ISSUE(req->cb, PROBE_ENGINE);
 		stats_inc(engine_calls);
-		ledger_end(req, perform(req, req->fd));
+		engine_state_end(req, perform(req, req->fd));
 	} else {
 		request_set_place(req, PLACE_STRANDED);
-		TAILQ_INSERT_TAIL(&ledger.stranded, req, list_link);
+		TAILQ_INSERT_TAIL(&engine_state.stranded, req, list_link);
 	}
 }
 
@@ -85,7 +85,7 @@ static void issue_to_backend(struct request *req)
 		return;
 	}
 	if (req->is_file_data && !(req->descriptor.flags & O_DIRECT))
-		ledger.nr_to_copy += req->nbytes;
+		engine_state.nr_to_copy += req->nbytes;
 	PROBE_ISSUE(req->cb, PROBE_RING);
 	stats_inc(engine_ring);
 	request_set_place(req, PLACE_RING);
@@ -170,7 +170,7 @@ static void issue_without_waiting(struct request *req, bool is_nonblocking)
 	if (is_final(req, res, is_nonblocking)) {
 		PROBE_ISSUE(req->cb, PROBE_ENGINE);
 		stats_inc(engine_calls);
-		ledger_end(req, res);
+		engine_state_end(req, res);
 		return;
 	}
 	if (res > 0)
@@ -206,7 +206,7 @@ static void issue_stream(struct request *req)
 	descriptor_get_flags(req->fd, &req->descriptor);
 	is_nonblocking = req->descriptor.flags & O_NONBLOCK;
 	if (req->descriptor.err)
-		ledger_end(req, -req->descriptor.err);
+		engine_state_end(req, -req->descriptor.err);
 	else if (needs_plain_call(req, is_nonblocking))
 		issue_to_worker(req);
 	else
@@ -221,7 +221,7 @@ static void issue_stream(struct request *req)
 static bool is_lone_copy(const struct request *req)
 {
 	return req->op == OP_WRITE && !(req->descriptor.flags & O_DIRECT) &&
-	       S_ISREG(req->descriptor.mode) && ledger.nr_files_in_flight <= LONE_COPIES_MAX;
+	       S_ISREG(req->descriptor.mode) && engine_state.nr_files_in_flight <= LONE_COPIES_MAX;
 }
 
 /*
@@ -264,7 +264,7 @@ static void issue_file(struct request *req)
 				(req->descriptor.flags & O_DIRECT);
 
 	req->is_file_data = true;
-	ledger.nr_files_in_flight++;
+	engine_state.nr_files_in_flight++;
 	/*
 	 * Asynchronous O_DIRECT appends lose data on xfs when another append,
 	 * through whatever descriptor, is under way; the plain call does not.
@@ -297,7 +297,7 @@ static bool has_file(struct request *req)
 	if (req->pin)
 		return true;
 	if (req->queue->detached) {
-		ledger_end(req, -ECANCELED);
+		engine_state_end(req, -ECANCELED);
 		return false;
 	}
 	request_hold_descriptor(req);
@@ -346,10 +346,10 @@ static void retry_stranded(struct request *req)
 	if (res > 0 && (size_t)res < req->nbytes && req->op == OP_WRITE)
 		request_advance(req, (size_t)res);
 	else if (res != -EAGAIN && res != -EOPNOTSUPP) {
-		ledger_end(req, res);
+		engine_state_end(req, res);
 		return;
 	}
-	TAILQ_INSERT_TAIL(&ledger.stranded, req, list_link);
+	TAILQ_INSERT_TAIL(&engine_state.stranded, req, list_link);
 }
 
 void issue_stranded(void)
@@ -357,7 +357,7 @@ void issue_stranded(void)
 	struct request_list list = TAILQ_HEAD_INITIALIZER(list);
 	struct request *req;
 
-	TAILQ_CONCAT(&list, &ledger.stranded, list_link);
+	TAILQ_CONCAT(&list, &engine_state.stranded, list_link);
 	while ((req = TAILQ_FIRST(&list))) {
 		TAILQ_REMOVE(&list, req, list_link);
 		retry_stranded(req);
@@ -377,12 +377,12 @@ bool issue_withdraw(struct request *req)
 		fdqueue_withdraw(req);
 		return true;
 	case PLACE_STRANDED:
-		TAILQ_REMOVE(&ledger.stranded, req, list_link);
+		TAILQ_REMOVE(&engine_state.stranded, req, list_link);
 		return true;
 	case PLACE_WORKERS:
 		if (!workers_withdraw(req, request_generation(req)))
 			return false;
-		ledger.nr_on_workers--;
+		engine_state.nr_on_workers--;
 		return true;
 	default:
 		return false;

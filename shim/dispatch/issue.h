@@ -3,7 +3,7 @@
  * issue.h - which way does a request go that may be issued now?
  *
  * Engine thread only.  A request that is answered on the spot ends up in
- * ledger.ended like all others.
+ * engine_state.ended like all others.
  */
 #ifndef RTAIO_ISSUE_H
 #define RTAIO_ISSUE_H

@@ -13,8 +13,8 @@
 #include "dispatch/pump.h"
 
 #include "base/config.h"
+#include "dispatch/engine_state.h"
 #include "dispatch/issue.h"
-#include "dispatch/ledger.h"
 #include "engine/aio_context.h"
 #include "engine/reaper_call.h"
 #include "lane/event_ring.h"
@@ -26,7 +26,7 @@
 
 static bool may_copy(void)
 {
-	return ledger.nr_to_copy < COPY_BYTES_MAX;
+	return engine_state.nr_to_copy < COPY_BYTES_MAX;
 }
 
 static void issue_all(struct fdqueue *queue)
@@ -38,13 +38,13 @@ static void issue_all(struct fdqueue *queue)
 	if (may_copy() || queue->is_held || TAILQ_EMPTY(&queue->waiting))
 		return;
 	queue->is_held = true;
-	TAILQ_INSERT_TAIL(&ledger.held, queue, held_link);
+	TAILQ_INSERT_TAIL(&engine_state.held, queue, held_link);
 }
 
 static void release(struct fdqueue *queue)
 {
 	if (queue->is_held)
-		TAILQ_REMOVE(&ledger.held, queue, held_link);
+		TAILQ_REMOVE(&engine_state.held, queue, held_link);
 	queue->is_held = false;
 }
 
@@ -52,8 +52,8 @@ void pump_held(void)
 {
 	struct fdqueue *queue;
 
-	ledger.nr_to_copy = 0;
-	while (may_copy() && (queue = TAILQ_FIRST(&ledger.held))) {
+	engine_state.nr_to_copy = 0;
+	while (may_copy() && (queue = TAILQ_FIRST(&engine_state.held))) {
 		release(queue);
 		pump(queue);
 	}
@@ -71,13 +71,13 @@ static void keep_reaper(void)
 /* What leaves is reported now; look once more, since it may have left just before. */
 static void await_bypass(struct fdqueue *queue)
 {
-	if (TAILQ_EMPTY(&ledger.awaiting)) {
+	if (TAILQ_EMPTY(&engine_state.awaiting)) {
 		bypass_watch(true);
 		keep_reaper();
 	}
 	if (!queue->is_awaiting) {
 		queue->is_awaiting = true;
-		TAILQ_INSERT_TAIL(&ledger.awaiting, queue, awaiting_link);
+		TAILQ_INSERT_TAIL(&engine_state.awaiting, queue, awaiting_link);
 	}
 	issue_all(queue);
 }
@@ -87,8 +87,8 @@ static void await_no_more(struct fdqueue *queue)
 	if (!queue->is_awaiting)
 		return;
 	queue->is_awaiting = false;
-	TAILQ_REMOVE(&ledger.awaiting, queue, awaiting_link);
-	if (TAILQ_EMPTY(&ledger.awaiting)) {
+	TAILQ_REMOVE(&engine_state.awaiting, queue, awaiting_link);
+	if (TAILQ_EMPTY(&engine_state.awaiting)) {
 		bypass_watch(false);
 		in_flight_await_no_more();
 	}
@@ -116,18 +116,18 @@ void pump_awaiting(void)
 	struct fdqueue *queue, *next;
 
 	in_flight_await_no_more(); /* until one of them finds that it does */
-	TAILQ_FOREACH_SAFE(queue, &ledger.awaiting, awaiting_link, next)
+	TAILQ_FOREACH_SAFE(queue, &engine_state.awaiting, awaiting_link, next)
 		pump(queue);
 	/* Each gets the room first at times. */
-	if ((queue = TAILQ_FIRST(&ledger.awaiting))) {
-		TAILQ_REMOVE(&ledger.awaiting, queue, awaiting_link);
-		TAILQ_INSERT_TAIL(&ledger.awaiting, queue, awaiting_link);
+	if ((queue = TAILQ_FIRST(&engine_state.awaiting))) {
+		TAILQ_REMOVE(&engine_state.awaiting, queue, awaiting_link);
+		TAILQ_INSERT_TAIL(&engine_state.awaiting, queue, awaiting_link);
 	}
 }
 
 void pump_watch_awaiting(void)
 {
-	if (TAILQ_EMPTY(&ledger.awaiting))
+	if (TAILQ_EMPTY(&engine_state.awaiting))
 		return;
 	keep_reaper();
 	event_ring_poll(); /* should there be none for want of a thread */

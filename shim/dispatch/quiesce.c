@@ -15,8 +15,8 @@
 #include "base/futex.h"
 #include "base/process.h"
 #include "dispatch/bypass_events.h"
+#include "dispatch/engine_state.h"
 #include "dispatch/issue.h"
-#include "dispatch/ledger.h"
 #include "dispatch/nursery.h"
 #include "dispatch/question.h"
 #include "engine/engine.h"
@@ -210,7 +210,7 @@ static void quiesce_waiting(struct request *question, struct request *req)
 	if (req->done > 0 && pin_file(question, req))
 		issue_to_worker_instead(req);
 	else
-		ledger_end(req, -ECANCELED);
+		engine_state_end(req, -ECANCELED);
 }
 
 static void quiesce_stream(struct request *question, struct request *req)

@@ -166,7 +166,7 @@ struct request {
 	bool is_withdrawn;      /* taken out of its queue's order to be cancelled */
 	bool is_polled;         /* on the ring: it only tells when there is something to read */
 	bool has_stalled;       /* waited for an overlapping request */
-	bool is_file_data;      /* counted in ledger.nr_files_in_flight */
+	bool is_file_data;      /* counted in engine_state.nr_files_in_flight */
 	struct request *cancel; /* aio_cancel that asked the kernel, or NULL */
 	struct pin *pin;        /* its file, when its descriptor was closed before it began */
 	unsigned detached;      /* the queue it belongs to, as fdqueue->detached */

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ledger.h - the engine's books: what is outstanding, and in which list.
+ * engine_state.h - the engine's books: what is outstanding, and in which list.
  *
  * Engine thread only, all of it: no lock, no atomic.  (A starter that could
  * make no thread plays the engine for a moment, alone.)
  */
-#ifndef RTAIO_LEDGER_H
-#define RTAIO_LEDGER_H
+#ifndef RTAIO_ENGINE_STATE_H
+#define RTAIO_ENGINE_STATE_H
 
 #include <stdint.h>
 
@@ -15,7 +15,7 @@
 
 TAILQ_HEAD(fdqueue_list, fdqueue);
 
-struct ledger {
+struct engine_state {
 	unsigned nr_outstanding; /* accepted and not published */
 	unsigned nr_files_in_flight;
 	unsigned nr_on_workers;
@@ -30,12 +30,12 @@ struct ledger {
 	uint64_t tick_ns;             /* and how long after the look before */
 };
 
-extern struct ledger ledger;
+extern struct engine_state engine_state;
 
 /* The result of @req is known; it is published at the end of the batch. */
-void ledger_end(struct request *req, ssize_t res);
+void engine_state_end(struct request *req, ssize_t res);
 
 /* First use, or child of a fork. */
-void ledger_reset(void);
+void engine_state_reset(void);
 
 #endif

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: MIT
+/*
+ * engine_state.c - the engine's books: what is outstanding, and in which list.
+ */
+#include "dispatch/engine_state.h"
+
+#include <string.h>
+
+struct engine_state engine_state;
+
+void engine_state_end(struct request *req, ssize_t res)
+{
+	req->res = res;
+	if (request_place(req) != PLACE_DONE) /* a worker has published it */
+		request_set_place(req, PLACE_ENDED);
+	TAILQ_INSERT_TAIL(&engine_state.ended, req, list_link);
+}
+
+void engine_state_reset(void)
+{
+	memset(&engine_state, 0, sizeof(engine_state));
+	TAILQ_INIT(&engine_state.awaiting);
+	TAILQ_INIT(&engine_state.held);
+	TAILQ_INIT(&engine_state.ended);
+	TAILQ_INIT(&engine_state.stranded);
+}
