@@ -55,9 +55,9 @@
 #include "dispatch/engine_state.h"
 #include "dispatch/issue.h"
 #include "dispatch/nursery.h"
-#include "dispatch/pump.h"
 #include "dispatch/question.h"
 #include "dispatch/quiesce.h"
+#include "dispatch/schedule.h"
 #include "engine/engine.h"
 #include "engine/workers.h"
 #include "lane/copier.h"
@@ -150,7 +150,7 @@ static void accept_request(struct request *req)
 	} else {
 		if (!req->detached)
 			req->queue->since = quiesce_since(req->fd);
-		pump(req->queue);
+		schedule(req->queue);
 	}
 }
 
@@ -172,12 +172,12 @@ static void finish(struct request *req)
 	if (queue) {
 		is_last = fdqueue_is_last(queue);
 		if (is_last)
-			pump_forget(queue);
+			schedule_drop(queue);
 		fdqueue_remove(req);
 	}
 	publish(req, res);
 	if (!is_last)
-		pump(queue);
+		schedule(queue);
 }
 
 /*
@@ -260,7 +260,7 @@ static void serve_asked(unsigned asked)
 	if (asked & ENGINE_ASK_REAPER)
 		reaper_provide();
 	if (asked & ENGINE_ASK_DRAINED)
-		pump_awaiting();
+		schedule_awaiting();
 }
 
 static void receive(struct message *message)
@@ -352,7 +352,7 @@ static void publish_ended(void)
 		finish(req);
 	}
 	if (in_flight_is_awaited())
-		pump_awaiting();
+		schedule_awaiting();
 }
 
 /* Some things tell nobody when they change: blocked workers, the end of a callback, */
@@ -384,7 +384,7 @@ static uint64_t tick(void)
 			engine_state.tick_ns *= 2;
 		workers_tick();
 		issue_stranded();
-		pump_watch_awaiting();
+		schedule_watch_awaiting();
 		quiesce_tick();
 		engine_state.tick_at = now + engine_state.tick_ns;
 	}
@@ -430,7 +430,7 @@ static uint64_t settle(void)
 	/* All that has come meanwhile goes before the next copies. */
 	if (!TAILQ_EMPTY(&engine_state.held)) {
 		engine_flush();
-		pump_held();
+		schedule_held();
 	}
 	if (!TAILQ_EMPTY(&engine_state.ended) || !TAILQ_EMPTY(&engine_state.held))
 		return 0;

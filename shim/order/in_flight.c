@@ -44,7 +44,7 @@ void in_flight_enter(struct request *req)
 
 void in_flight_leave(struct request *req)
 {
-	/* Partner: await_bypass() in pump.c, which looks again after it has begun to watch. */
+	/* Partner: await_bypass() in schedule.c, which looks again after it has begun to watch. */
 	if (req->nr_in_flight)
 		atomic_fetch_sub(&nr_bytes, req->nr_in_flight);
 	req->nr_in_flight = 0;

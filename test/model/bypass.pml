@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * bypass.pml - how requests that bypass the engine are found
- * (bypass.c, bypass_events.c, direct.c, offload.c, fdqueue.c, pump.c, cancel.c)
+ * (bypass.c, bypass_events.c, direct.c, offload.c, fdqueue.c, schedule.c, cancel.c)
  *
  *	submitter		bypass_enter(); offload_submit() or direct_submit();
  *				bypass_return()
  *	completer		complete(), on_direct_bounce(); bypass_leave()
  *	call			enter_engine(), of aio_fsync() or of a transfer
- *	engine			pump(): issue_all(), await_bypass(), pump_awaiting()
+ *	engine			schedule(): issue_all(), await_bypass(), schedule_awaiting()
  *	  look			waits_for_bypass() or is_barrier_clear(), which ask
  *				bypass_precedes()
  *	  accept		accept_request(), take_bounced()

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * pump.c - issue what order and room allow.
+ * schedule.c - issue what order and room allow.
  *
  * Room: config.depth file requests in flight for each descriptor, so that one
  * which blocks leaves the others alone, and so many bytes of O_DIRECT for all
@@ -10,7 +10,7 @@
  * Order: fdqueue.c.  A queue that waits for what bypasses the engine, or for bytes of
  * O_DIRECT, is looked at again whenever something leaves there.
  */
-#include "dispatch/pump.h"
+#include "dispatch/schedule.h"
 
 #include "base/config.h"
 #include "dispatch/engine_state.h"
@@ -48,14 +48,14 @@ static void release(struct fdqueue *queue)
 	queue->is_held = false;
 }
 
-void pump_held(void)
+void schedule_held(void)
 {
 	struct fdqueue *queue;
 
 	engine_state.nr_to_copy = 0;
 	while (may_copy() && (queue = TAILQ_FIRST(&engine_state.held))) {
 		release(queue);
-		pump(queue);
+		schedule(queue);
 	}
 }
 
@@ -94,14 +94,14 @@ static void await_no_more(struct fdqueue *queue)
 	}
 }
 
-void pump_forget(struct fdqueue *queue)
+void schedule_drop(struct fdqueue *queue)
 {
 	release(queue);
 	await_no_more(queue);
 }
 
 /* Issue all that order and room allow. */
-void pump(struct fdqueue *queue)
+void schedule(struct fdqueue *queue)
 {
 	issue_all(queue);
 	if (queue->awaits_bypass)
@@ -111,13 +111,13 @@ void pump(struct fdqueue *queue)
 }
 
 /* Something left, for which one of these may have waited. */
-void pump_awaiting(void)
+void schedule_awaiting(void)
 {
 	struct fdqueue *queue, *next;
 
 	in_flight_await_no_more(); /* until one of them finds that it does */
 	TAILQ_FOREACH_SAFE(queue, &engine_state.awaiting, awaiting_link, next)
-		pump(queue);
+		schedule(queue);
 	/* Each gets the room first at times. */
 	if ((queue = TAILQ_FIRST(&engine_state.awaiting))) {
 		TAILQ_REMOVE(&engine_state.awaiting, queue, awaiting_link);
@@ -125,11 +125,11 @@ void pump_awaiting(void)
 	}
 }
 
-void pump_watch_awaiting(void)
+void schedule_watch_awaiting(void)
 {
 	if (TAILQ_EMPTY(&engine_state.awaiting))
 		return;
 	keep_reaper();
 	event_ring_poll(); /* should there be none for want of a thread */
-	pump_awaiting();
+	schedule_awaiting();
 }
