@@ -54,7 +54,7 @@
 #include "dispatch/cancel.h"
 #include "dispatch/engine_state.h"
 #include "dispatch/issue.h"
-#include "dispatch/nursery.h"
+#include "dispatch/pin_table.h"
 #include "dispatch/question.h"
 #include "dispatch/quiesce.h"
 #include "dispatch/schedule.h"
@@ -475,7 +475,7 @@ void dispatch_forget(void)
 	fdqueue_forget();
 	cancel_forget();
 	quiesce_forget();
-	nursery_forget();
+	pin_table_forget();
 	notify_forget();
 	engine_forget();
 }

@@ -2,7 +2,7 @@
 /*
  * pin.h - an open file of the program's, held for the requests that still need it.
  *
- * The file lies in the descriptor table of the nursery (nursery.h), or, where
+ * The file lies in the descriptor table of the nursery (pin_table.h), or, where
  * there is none, is a duplicate in the program's.  Each pin has a thread of its
  * own there, since a request may block for ever, and so may
  * the close.

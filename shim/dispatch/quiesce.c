@@ -17,7 +17,7 @@
 #include "dispatch/bypass_events.h"
 #include "dispatch/engine_state.h"
 #include "dispatch/issue.h"
-#include "dispatch/nursery.h"
+#include "dispatch/pin_table.h"
 #include "dispatch/question.h"
 #include "engine/engine.h"
 #include "engine/workers.h"
@@ -139,7 +139,7 @@ static void keep_file(const struct request *question, struct closed *closed)
 	if (closed->was_asked)
 		return;
 	closed->was_asked = true;
-	closed->pin = nursery_pin(closed->fd);
+	closed->pin = pin_table_pin(closed->fd);
 	if (!closed->pin)
 		closed->pin = pin_duplicate(question, closed->fd);
 }
@@ -167,12 +167,12 @@ static bool has_begun(struct request *question, pid_t tid, int fd)
 {
 	if (tid == 0) /* no thread has taken it */
 		return false;
-	switch (nursery_look(tid, fd)) {
-	case NURSERY_INSIDE:
+	switch (pin_table_look(tid, fd)) {
+	case PIN_TABLE_INSIDE:
 		return true;
-	case NURSERY_RUNNING:
+	case PIN_TABLE_RUNNING:
 		return false;
-	case NURSERY_UNKNOWN:
+	case PIN_TABLE_UNKNOWN:
 		break;
 	}
 	question->is_blind = true;

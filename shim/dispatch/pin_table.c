@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * nursery.c - a thread with a descriptor table of its own.
+ * pin_table.c - a thread with a descriptor table of its own.
  *
  * close_range() with CLOSE_RANGE_UNSHARE replaces the caller's table by an empty
  * one only while the table is shared; else it would close the program's files.
@@ -10,7 +10,7 @@
  * why one thread does it once for all pins, whose threads are made by the
  * nursery and begin with its table.  The table lives as long as any of them.
  */
-#include "dispatch/nursery.h"
+#include "dispatch/pin_table.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -40,9 +40,9 @@ struct ask {
 	struct message message; /* first: serve() gets the ask by it */
 	enum ask_kind kind;
 	int fd;
-	pid_t tid;                /* ASK_PIN: who asks; ASK_LOOK: who is looked at */
-	struct pin *pin;          /* answer to ASK_PIN */
-	enum nursery_sight sight; /* answer to ASK_LOOK */
+	pid_t tid;                  /* ASK_PIN: who asks; ASK_LOOK: who is looked at */
+	struct pin *pin;            /* answer to ASK_PIN */
+	enum pin_table_sight sight; /* answer to ASK_LOOK */
 	_Atomic uint32_t is_answered;
 };
 
@@ -124,16 +124,16 @@ static bool is_transfer(long call)
  * "NR 0xARG1 ..." asleep in a call, "running", or "-1 ..." asleep elsewhere.  An
  * int may have anything in the upper half of its register.
  */
-static enum nursery_sight sight_of(const char *text, int fd)
+static enum pin_table_sight sight_of(const char *text, int fd)
 {
 	char *end;
 	long call = strtol(text, &end, 10);
 
 	if (end == text)
-		return strncmp(text, "running", 7) == 0 ? NURSERY_RUNNING : NURSERY_UNKNOWN;
+		return strncmp(text, "running", 7) == 0 ? PIN_TABLE_RUNNING : PIN_TABLE_UNKNOWN;
 	if (is_transfer(call) && (int)strtoull(end, NULL, 16) == fd)
-		return NURSERY_INSIDE;
-	return NURSERY_RUNNING;
+		return PIN_TABLE_INSIDE;
+	return PIN_TABLE_RUNNING;
 }
 
 /* A debugger stops threads on their way into a call, which looks the same as inside it. */
@@ -145,14 +145,14 @@ static bool is_traced(pid_t tid)
 	return !strstr(text, "\nTracerPid:\t0\n");
 }
 
-static enum nursery_sight look(pid_t tid, int fd)
+static enum pin_table_sight look(pid_t tid, int fd)
 {
-	enum nursery_sight sight;
+	enum pin_table_sight sight;
 	char text[256];
 
 	read_task_file(tid, "syscall", text, sizeof(text));
 	sight = sight_of(text, fd);
-	return sight == NURSERY_INSIDE && is_traced(tid) ? NURSERY_UNKNOWN : sight;
+	return sight == PIN_TABLE_INSIDE && is_traced(tid) ? PIN_TABLE_UNKNOWN : sight;
 }
 
 /* --- the thread ------------------------------------------------------------------ */
@@ -204,7 +204,7 @@ static void refuse(struct helper *helper, struct message *messages)
 
 static struct helper nursery = {
 	.inbox = INBOX_INIT,
-	.thread_name = "rtaio-nursery",
+	.thread_name = "rtaio-pins",
 	.begin = begin,
 	.serve = serve,
 	.refuse = refuse,
@@ -230,7 +230,7 @@ static bool is_free(void)
 	return !atomic_load(&is_unavailable);
 }
 
-/* What is refused keeps the answers it came with: NULL and NURSERY_UNKNOWN. */
+/* What is refused keeps the answers it came with: NULL and PIN_TABLE_UNKNOWN. */
 static bool ask_nursery(enum ask_kind kind, int fd, pid_t tid)
 {
 	struct timespec deadline = clock_in_ns(ANSWER_NS);
@@ -247,17 +247,17 @@ static bool ask_nursery(enum ask_kind kind, int fd, pid_t tid)
 	return true;
 }
 
-struct pin *nursery_pin(int fd)
+struct pin *pin_table_pin(int fd)
 {
 	return ask_nursery(ASK_PIN, fd, (pid_t)RAW_SYSCALL(SYS_gettid)) ? asked.pin : NULL;
 }
 
-enum nursery_sight nursery_look(pid_t tid, int fd)
+enum pin_table_sight pin_table_look(pid_t tid, int fd)
 {
-	return ask_nursery(ASK_LOOK, fd, tid) ? asked.sight : NURSERY_UNKNOWN;
+	return ask_nursery(ASK_LOOK, fd, tid) ? asked.sight : PIN_TABLE_UNKNOWN;
 }
 
-void nursery_forget(void)
+void pin_table_forget(void)
 {
 	helper_forget(&nursery);
 	is_pending = false;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * test_nursery.c - files that are held in a descriptor table of the library's own
+ * test_pin_table.c - files that are held in a descriptor table of the library's own
  *
- * White box: linked to the objects of the library, of which it calls nursery.h
+ * White box: linked to the objects of the library, of which it calls pin_table.h
  * and pin.h, in the place of the engine thread.  Tests that fork come first, since
  * the child of a process with several threads must not make threads under a
  * sanitizer.
@@ -21,7 +21,7 @@
 #include <sys/wait.h>
 
 #include "base/config.h"
-#include "dispatch/nursery.h"
+#include "dispatch/pin_table.h"
 #include "engine/workers.h"
 
 #define SHORT_NS 20000000u    /* idle time of helpers that are to leave */
@@ -47,7 +47,7 @@ static void become_engine(uint64_t idle_ns)
 	pthread_sigmask(SIG_SETMASK, &all, NULL);
 	sem_init(&executed, 0, 0);
 	atomic_store(&config.idle_ns, idle_ns);
-	nursery_forget(); /* it may be the child of a fork */
+	pin_table_forget(); /* it may be the child of a fork */
 }
 
 static pid_t own_tid(void)
@@ -98,14 +98,14 @@ static int tear_down(void **state)
 	(void)state;
 	atomic_store(&config.idle_ns, SHORT_NS);
 	/* It may have gone to sleep for longer. */
-	nursery_look(own_tid(), 0);
+	pin_table_look(own_tid(), 0);
 	eventually(nr_threads_named("rtaio-", NULL) == 0);
 	return 0;
 }
 
 static struct pin *pin_or_skip(int fd)
 {
-	struct pin *pin = nursery_pin(fd);
+	struct pin *pin = pin_table_pin(fd);
 
 	if (!pin && !support_is_child)
 		skip_because("this kernel or sandbox lets no thread take files over");
@@ -189,8 +189,8 @@ static int pins_nothing_without(int call, int err)
 	become_engine(SHORT_NS);
 	open_pipe(fds);
 	refuse_call(call, err);
-	check(!nursery_pin(fds[1]));
-	check(!nursery_pin(fds[1]));
+	check(!pin_table_pin(fds[1]));
+	check(!pin_table_pin(fds[1]));
 	write_fully(fds[1], "x", 1);
 	close(fds[1]);
 	read_fully(fds[0], NULL, 1);
@@ -213,8 +213,8 @@ static int without_close_range(void)
 {
 	become_engine(SHORT_NS);
 	refuse_call(SYS_close_range, ENOSYS);
-	check_equal(nursery_look(own_tid(), 0), NURSERY_UNKNOWN);
-	nursery_forget();
+	check_equal(pin_table_look(own_tid(), 0), PIN_TABLE_UNKNOWN);
+	pin_table_forget();
 	return pins_nothing_without(SYS_close_range, ENOSYS);
 }
 
@@ -254,9 +254,9 @@ static int without_threads(void)
 	become_engine(SHORT_NS);
 	become_nobody();
 	forbid_threads();
-	check(!nursery_pin(STDIN_FILENO));
-	check(!nursery_pin(STDIN_FILENO));
-	check_equal(nursery_look(own_tid(), 0), NURSERY_UNKNOWN);
+	check(!pin_table_pin(STDIN_FILENO));
+	check(!pin_table_pin(STDIN_FILENO));
+	check_equal(pin_table_look(own_tid(), 0), PIN_TABLE_UNKNOWN);
 	return 0;
 }
 
@@ -274,10 +274,10 @@ static int without_more_threads(void)
 	become_engine(LONG_NS);
 	become_nobody();
 	open_pipe(fds);
-	nursery_look(own_tid(), 0);
-	check_equal(nr_threads_named("rtaio-nursery", NULL), 1);
+	pin_table_look(own_tid(), 0);
+	check_equal(nr_threads_named("rtaio-pins", NULL), 1);
 	forbid_threads();
-	check(!nursery_pin(fds[1]));
+	check(!pin_table_pin(fds[1]));
 	close(fds[1]);
 	check(is_at_end(fds[0]));
 	return 0;
@@ -304,7 +304,7 @@ static int with_all_descriptors_in_use(void)
 	while (fd >= 0);
 	check_equal(errno, EMFILE);
 	pin_put(pin_or_skip(fds[1]));
-	check_equal(nursery_look(getpid(), fds[0]), NURSERY_RUNNING);
+	check_equal(pin_table_look(getpid(), fds[0]), PIN_TABLE_RUNNING);
 	return 0;
 }
 
@@ -321,7 +321,7 @@ static int pins_and_lets_go(void)
 	struct pin *pin;
 	int fds[2];
 
-	nursery_forget();
+	pin_table_forget();
 	become_engine(SHORT_NS);
 	open_pipe(fds);
 	pin = pin_or_skip(fds[1]);
@@ -368,7 +368,7 @@ static void *pin_without_main(void *arg)
 	struct pin *pin;
 
 	eventually(main_has_ended());
-	pin = nursery_pin(fds[1]);
+	pin = pin_table_pin(fds[1]);
 	check(pin != NULL);
 	close(fds[1]);
 	check_equal(perform_on(pin, OP_WRITE, "x", 1), 1);
@@ -572,8 +572,8 @@ static void test_closed_descriptor_cannot_be_pinned(void **state)
 
 	(void)state;
 	close(fd);
-	check(!nursery_pin(fd));
-	check(!nursery_pin(-1));
+	check(!pin_table_pin(fd));
+	check(!pin_table_pin(-1));
 }
 
 static void test_pins_in_a_row_leave_nothing_behind(void **state)
@@ -588,7 +588,7 @@ static void test_pins_in_a_row_leave_nothing_behind(void **state)
 		pin_put(pin_or_skip(fd));
 	eventually(nr_threads_named("rtaio-", NULL) == 1);
 	close(fd);
-	eventually(nr_threads_named("rtaio-nursery", &nursery) == 1);
+	eventually(nr_threads_named("rtaio-pins", &nursery) == 1);
 	eventually(nr_descriptors_of(nursery) == 1);
 	check_equal(nr_descriptors_of(own_tid()), nr_before);
 }
@@ -622,7 +622,7 @@ static void test_idle_nursery_leaves_and_comes_back(void **state)
 	pin = pin_or_skip(fds[1]);
 	close(fds[1]);
 	/* The pin keeps its file without the nursery. */
-	eventually(nr_threads_named("rtaio-nursery", NULL) == 0);
+	eventually(nr_threads_named("rtaio-pins", NULL) == 0);
 	check_equal(perform_on(pin, OP_WRITE, "x", 1), 1);
 	read_fully(fds[0], NULL, 1);
 	/* Another one, with another table. */
@@ -669,7 +669,7 @@ static void start(struct worker *worker, void *(*run)(void *))
 
 static void skip_without_syscall_file(void)
 {
-	if (nursery_look(own_tid(), 0) == NURSERY_UNKNOWN)
+	if (pin_table_look(own_tid(), 0) == PIN_TABLE_UNKNOWN)
 		skip_because("no thread may read /proc/self/task/TID/syscall");
 }
 
@@ -698,8 +698,8 @@ static void test_thread_blocked_in_a_read_is_inside(void **state)
 	open_pipe(fds);
 	worker.fd = fds[0];
 	start(&worker, read_byte);
-	eventually(nursery_look(worker.tid, fds[0]) == NURSERY_INSIDE);
-	check_equal(nursery_look(worker.tid, fds[1]), NURSERY_RUNNING);
+	eventually(pin_table_look(worker.tid, fds[0]) == PIN_TABLE_INSIDE);
+	check_equal(pin_table_look(worker.tid, fds[1]), PIN_TABLE_RUNNING);
 	write_fully(fds[1], "x", 1);
 	check_equal(pthread_join(worker.thread, NULL), 0);
 	close_pair(fds);
@@ -712,7 +712,7 @@ static void test_thread_that_runs_is_not_inside(void **state)
 	(void)state;
 	skip_without_syscall_file();
 	start(&worker, spin);
-	check_equal(nursery_look(worker.tid, 0), NURSERY_RUNNING);
+	check_equal(pin_table_look(worker.tid, 0), PIN_TABLE_RUNNING);
 	atomic_store(&worker.is_done, true);
 	check_equal(pthread_join(worker.thread, NULL), 0);
 }
@@ -722,14 +722,14 @@ static void test_thread_asleep_in_another_call_is_not_inside(void **state)
 {
 	(void)state;
 	skip_without_syscall_file();
-	check_equal(nursery_look(own_tid(), 0), NURSERY_RUNNING);
+	check_equal(pin_table_look(own_tid(), 0), PIN_TABLE_RUNNING);
 }
 
 static void test_thread_that_does_not_exist_is_unknown(void **state)
 {
 	(void)state;
-	check_equal(nursery_look(0, 0), NURSERY_UNKNOWN);
-	check_equal(nursery_look(getppid(), 0), NURSERY_UNKNOWN);
+	check_equal(pin_table_look(0, 0), PIN_TABLE_UNKNOWN);
+	check_equal(pin_table_look(getppid(), 0), PIN_TABLE_UNKNOWN);
 }
 
 #define TEST(name) cmocka_unit_test_teardown(name, tear_down)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * nursery.h - a thread with a descriptor table of its own.
+ * pin_table.h - a thread with a descriptor table of its own.
  *
  * A file that the program is about to close may still be needed by requests that
  * wait.  A duplicate in the program's table would be visible, and closing it
@@ -12,18 +12,18 @@
  * sleeps until the nursery has answered, which takes some ten microseconds, or
  * until it is clear that it does not.
  */
-#ifndef RTAIO_NURSERY_H
-#define RTAIO_NURSERY_H
+#ifndef RTAIO_PIN_TABLE_H
+#define RTAIO_PIN_TABLE_H
 
 #include <sys/types.h>
 
 #include "dispatch/pin.h"
 
-/* What nursery_look() sees. */
-enum nursery_sight {
-	NURSERY_UNKNOWN = 0, /* no /proc, no leave to read it, a debugger, no such thread */
-	NURSERY_INSIDE,      /* asleep in a call that has resolved the descriptor */
-	NURSERY_RUNNING,     /* running, or asleep elsewhere */
+/* What pin_table_look() sees. */
+enum pin_table_sight {
+	PIN_TABLE_UNKNOWN = 0, /* no /proc, no leave to read it, a debugger, no such thread */
+	PIN_TABLE_INSIDE,      /* asleep in a call that has resolved the descriptor */
+	PIN_TABLE_RUNNING,     /* running, or asleep elsewhere */
 };
 
 /*
@@ -31,12 +31,12 @@ enum nursery_sight {
  * had here (a kernel before 5.9, a sandbox, no thread, no memory, no descriptor
  * within RLIMIT_NOFILE; before 6.9 also if the main thread has ended).
  */
-struct pin *nursery_pin(int fd);
+struct pin *pin_table_pin(int fd);
 
 /* Is the thread @tid of this process asleep in a system call for I/O on @fd? */
-enum nursery_sight nursery_look(pid_t tid, int fd);
+enum pin_table_sight pin_table_look(pid_t tid, int fd);
 
 /* Child of a fork: no nursery, no pins. */
-void nursery_forget(void);
+void pin_table_forget(void);
 
 #endif
