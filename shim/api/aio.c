@@ -17,8 +17,8 @@
 #include <limits.h>
 #include <string.h>
 
+#include "api/entry.h"
 #include "api/forward.h"
-#include "api/interface.h"
 #include "api/submit.h"
 #include "base/abi.h"
 #include "base/config.h"
@@ -42,17 +42,17 @@ static int submit_one(struct aiocb *cb, enum request_op op)
 		submit_add(&submission, req);
 		ret = submit_close(&submission);
 	}
-	return ret < 0 ? interface_fail(-ret) : 0;
+	return ret < 0 ? entry_fail(-ret) : 0;
 }
 
 static int submit_transfer(struct aiocb *cb, enum request_op op)
 {
-	if (!interface_enter())
-		return interface_refuse(cb, errno);
+	if (!entry_enter())
+		return entry_refuse(cb, errno);
 	if (forward_is_on())
 		return op == OP_READ ? forward.aio_read(cb) : forward.aio_write(cb);
-	if (!interface_check_priority(cb))
-		return interface_fail(EINVAL);
+	if (!entry_check_priority(cb))
+		return entry_fail(EINVAL);
 	return submit_one(cb, op);
 }
 
@@ -77,14 +77,14 @@ int rtaio_aio_write(struct aiocb *cb)
 int rtaio_aio_fsync(int op, struct aiocb *cb)
 {
 	if (op != O_SYNC && op != O_DSYNC)
-		return interface_fail(EINVAL);
-	if (!interface_enter())
-		return interface_refuse(cb, errno);
+		return entry_fail(EINVAL);
+	if (!entry_enter())
+		return entry_refuse(cb, errno);
 	if (forward_is_on())
 		return forward.aio_fsync(op, cb);
 	/* Unlike a transfer, a bad descriptor is reported at the call. */
 	if (RAW_SYSCALL(SYS_fcntl, cb->aio_fildes, F_GETFL) < 0)
-		return interface_fail(EBADF);
+		return entry_fail(EBADF);
 	cb->aio_reqprio = 0; /* as glibc leaves it */
 	return submit_one(cb, op == O_SYNC ? OP_FSYNC : OP_FDATASYNC);
 }
@@ -123,7 +123,7 @@ static int cancel_one(int fd, struct aiocb *cb)
 	int ret;
 
 	if (cb->aio_fildes != fd)
-		return interface_fail(EINVAL);
+		return entry_fail(EINVAL);
 	event_ring_poll();
 	if (aiocb_error(cb) != EINPROGRESS)
 		return AIO_ALLDONE;
@@ -133,7 +133,7 @@ static int cancel_one(int fd, struct aiocb *cb)
 		return AIO_NOTCANCELED;
 	if (!req)
 		/* Either it has just ended, or it was never ours. */
-		return aiocb_error(cb) == EINPROGRESS ? interface_fail(EINVAL) : AIO_ALLDONE;
+		return aiocb_error(cb) == EINPROGRESS ? entry_fail(EINVAL) : AIO_ALLDONE;
 	if (request_place(req) == PLACE_DIRECT)
 		return AIO_NOTCANCELED; /* Linux AIO cancels no transfer */
 	ret = cancel_and_wait(fd, handle);
@@ -152,19 +152,19 @@ static int cancel_all(int fd)
 
 int rtaio_aio_cancel(int fd, struct aiocb *cb)
 {
-	if (!interface_enter())
+	if (!entry_enter())
 		return -1;
 	if (forward_is_on())
 		return forward.aio_cancel(fd, cb);
 	if (RAW_SYSCALL(SYS_fcntl, fd, F_GETFL) < 0)
-		return interface_fail(EBADF);
+		return entry_fail(EBADF);
 	return cb ? cancel_one(fd, cb) : cancel_all(fd);
 }
 
 /* Threads and table sizes mean nothing here; the idle time does, at any time, as in glibc. */
 void rtaio_aio_init(const struct aioinit *init)
 {
-	if (!interface_enter())
+	if (!entry_enter())
 		return;
 	if (forward_is_on()) {
 		forward.aio_init(init);

@@ -6,7 +6,7 @@
  * length, and no trace left when a handler jumps out of it.  A cancellation
  * point while it sleeps.  Without a timeout a handler with SA_RESTART lets
  * it sleep on, with one it ends it: that is how the futex call behaves, and for
- * waits at the event ring interface_restart() sees to it.
+ * waits at the event ring entry_restart() sees to it.
  */
 #include <aio.h>
 #include <errno.h>
@@ -15,8 +15,8 @@
 #include <signal.h>
 #include <time.h>
 
+#include "api/entry.h"
 #include "api/forward.h"
-#include "api/interface.h"
 #include "base/abi.h"
 #include "base/futex.h"
 #include "lane/event_ring.h"
@@ -123,7 +123,7 @@ static int wait_for_foreign(const struct entries *entries, const struct timespec
 		ret = sleep_for_a_tick(deadline, &mask);
 	signals_set(mask);
 	pthread_setcanceltype(old_type, NULL);
-	return deadline ? ret : interface_restart(ret);
+	return deadline ? ret : entry_restart(ret);
 }
 
 static int sleep_on_records(const struct census *census, const struct entries *entries,
@@ -146,7 +146,7 @@ static int wait_for(const struct census *census, const struct entries *entries,
 	if (census->nr_direct == census->nr_pending)
 		ret = event_ring_wait(is_settled, entries, deadline, true);
 	if (ret != -EBUSY)
-		return deadline ? ret : interface_restart(ret);
+		return deadline ? ret : entry_restart(ret);
 	event_ring_begin_wait();
 	ret = sleep_on_records(census, entries, deadline);
 	event_ring_end_wait();
@@ -182,14 +182,14 @@ int rtaio_aio_suspend(const struct aiocb *const list[], int nent, const struct t
 	int ret;
 
 	if (nent < 0)
-		return interface_fail(EINVAL);
-	if (!interface_enter())
+		return entry_fail(EINVAL);
+	if (!entry_enter())
 		return -1;
 	if (forward_is_on())
 		return forward.aio_suspend(list, nent, timeout);
 	submit_ahead_note_wait();
 	ret = suspend(&(struct entries){ list, nent }, timeout);
-	return ret < 0 ? interface_fail(-ret) : 0;
+	return ret < 0 ? entry_fail(-ret) : 0;
 }
 
 LP64_NAMES(rtaio_aio_suspend, aio_suspend);

@@ -21,7 +21,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "api/interface.h"
+#include "api/entry.h"
 #include "base/abi.h"
 #include "base/descriptor.h"
 #include "base/futex.h"
@@ -152,7 +152,7 @@ int rtaio_close_range(unsigned first, unsigned last, int flags)
 	if (!next.close_range)
 		find_next();
 	if (!next.close_range)
-		return interface_fail(ENOSYS);
+		return entry_fail(ENOSYS);
 	if (flags == 0)
 		before_close(first, last);
 	return next.close_range(first, last, flags);

@@ -30,7 +30,7 @@ extern struct forward forward;
 /* Find the next provider.  False: there is none.  More than once does no harm. */
 bool forward_start(void);
 
-/* Does every call go to the next provider?  Only valid after interface_enter(). */
+/* Does every call go to the next provider?  Only valid after entry_enter(). */
 static inline bool forward_is_on(void)
 {
 	return __builtin_expect(config.backend == BACKEND_GLIBC, 0);

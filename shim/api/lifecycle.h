@@ -5,7 +5,7 @@
 #ifndef RTAIO_LIFECYCLE_H
 #define RTAIO_LIFECYCLE_H
 
-/* [any thread] First use, or child of a fork: the slow path of interface_enter().  0 or -ENOMEM. */
+/* [any thread] First use, or child of a fork: the slow path of entry_enter().  0 or -ENOMEM. */
 int lifecycle_begin(void);
 
 #endif

@@ -14,8 +14,8 @@
 #include <aio.h>
 #include <errno.h>
 
+#include "api/entry.h"
 #include "api/forward.h"
-#include "api/interface.h"
 #include "api/submit.h"
 #include "base/abi.h"
 #include "base/process.h"
@@ -68,7 +68,7 @@ static void add_entry(struct list *list, struct aiocb *cb)
 		cb->aio_sigevent.sigev_notify = SIGEV_NONE;
 	if (op == OP_FSYNC || op == OP_FDATASYNC)
 		cb->aio_reqprio = 0; /* as for aio_fsync, whatever it was */
-	if (!interface_check_priority(cb)) {
+	if (!entry_check_priority(cb)) {
 		list->rejection = EINVAL;
 		return;
 	}
@@ -107,7 +107,7 @@ static int wait_once(struct request *group, request_handle handle)
 		return waiter_wait_one(handle, NULL, false);
 	ret = event_ring_wait(has_left_direct, group, NULL, false);
 	if (ret != -EBUSY)
-		return interface_restart(ret);
+		return entry_restart(ret);
 	event_ring_begin_wait();
 	ret = waiter_wait_one(handle, NULL, false);
 	event_ring_end_wait();
@@ -193,7 +193,7 @@ static int refuse_entries(struct aiocb *const entries[], int nent, int err)
 {
 	for (int i = 0; i < nent; i++) {
 		if (is_to_be_done(entries[i]))
-			interface_refuse(entries[i], err);
+			entry_refuse(entries[i], err);
 	}
 	return -err;
 }
@@ -227,14 +227,14 @@ static int checked_submit(int mode, struct aiocb *const entries[], int nent, str
 	int ret;
 
 	if (mode != LIO_WAIT && mode != LIO_NOWAIT)
-		return interface_fail(EINVAL);
-	if (!interface_enter())
-		return interface_fail(-refuse_entries(entries, nent, errno));
+		return entry_fail(EINVAL);
+	if (!entry_enter())
+		return entry_fail(-refuse_entries(entries, nent, errno));
 	if (forward_is_on())
 		return (is_old ? forward.lio_listio_old : forward.lio_listio)(mode, entries, nent,
 									      event);
 	ret = submit_entries(mode, entries, nent, event, is_old);
-	return ret < 0 ? interface_fail(-ret) : 0;
+	return ret < 0 ? entry_fail(-ret) : 0;
 }
 
 EXPORT int rtaio_lio_listio(int mode, struct aiocb *const entries[], int nent,

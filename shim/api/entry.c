@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * interface.c - what the files that export functions have in common.
+ * entry.c - what the files that export functions have in common.
  */
-#include "api/interface.h"
+#include "api/entry.h"
 
 #include <signal.h>
 #include <stdint.h>
@@ -13,7 +13,7 @@
 
 #define PRIO_DELTA_MAX 20 /* sysconf(_SC_AIO_PRIO_DELTA_MAX) */
 
-bool interface_check_priority(struct aiocb *cb)
+bool entry_check_priority(struct aiocb *cb)
 {
 	if (cb->aio_reqprio >= 0 && cb->aio_reqprio <= PRIO_DELTA_MAX)
 		return true;
@@ -21,16 +21,16 @@ bool interface_check_priority(struct aiocb *cb)
 	return false;
 }
 
-int interface_fail(int err)
+int entry_fail(int err)
 {
 	errno = err;
 	return -1;
 }
 
-int interface_refuse(struct aiocb *cb, int err)
+int entry_refuse(struct aiocb *cb, int err)
 {
 	aiocb_reject(cb, err, 0);
-	return interface_fail(err);
+	return entry_fail(err);
 }
 
 /* The kernel's struct sigaction: handler and flags come first on x86-64 and aarch64. */
@@ -46,7 +46,7 @@ static bool may_have_run(const struct kernel_sigaction *action, uint64_t blocked
 	       !(blocked >> (signo - 1) & 1);
 }
 
-int interface_restart(int ret)
+int entry_restart(int ret)
 {
 	enum { SIGNAL_MAX = 64, KERNEL_SIGSET_BYTES = 8, LIBC_CANCEL = 32, LIBC_SETXID = 33 };
 	uint64_t blocked;
