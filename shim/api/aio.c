@@ -18,7 +18,7 @@
 #include <string.h>
 
 #include "api/entry.h"
-#include "api/forward.h"
+#include "api/next_aio.h"
 #include "api/submit.h"
 #include "base/abi.h"
 #include "base/config.h"
@@ -49,7 +49,7 @@ static int submit_transfer(struct aiocb *cb, enum request_op op)
 {
 	if (!entry_enter())
 		return entry_refuse(cb, errno);
-	if (forward_is_on())
+	if (next_aio_is_on())
 		return op == OP_READ ? forward.aio_read(cb) : forward.aio_write(cb);
 	if (!entry_check_priority(cb))
 		return entry_fail(EINVAL);
@@ -80,7 +80,7 @@ int rtaio_aio_fsync(int op, struct aiocb *cb)
 		return entry_fail(EINVAL);
 	if (!entry_enter())
 		return entry_refuse(cb, errno);
-	if (forward_is_on())
+	if (next_aio_is_on())
 		return forward.aio_fsync(op, cb);
 	/* Unlike a transfer, a bad descriptor is reported at the call. */
 	if (RAW_SYSCALL(SYS_fcntl, cb->aio_fildes, F_GETFL) < 0)
@@ -94,7 +94,7 @@ int rtaio_aio_error(const struct aiocb *cb)
 	int err = aiocb_error(cb);
 
 	/* Before the first use the next provider may be unknown, and there is nothing to ask. */
-	if (forward_is_on() && forward.aio_error)
+	if (next_aio_is_on() && forward.aio_error)
 		return forward.aio_error(cb);
 	/* Perhaps it only has to be taken from the event ring. */
 	if (err == EINPROGRESS && process_is_ready()) {
@@ -106,7 +106,7 @@ int rtaio_aio_error(const struct aiocb *cb)
 
 ssize_t rtaio_aio_return(struct aiocb *cb)
 {
-	if (forward_is_on() && forward.aio_return)
+	if (next_aio_is_on() && forward.aio_return)
 		return forward.aio_return(cb);
 	/* Nobody may have asked aio_error before. */
 	if (aiocb_error(cb) == EINPROGRESS && process_is_ready())
@@ -154,7 +154,7 @@ int rtaio_aio_cancel(int fd, struct aiocb *cb)
 {
 	if (!entry_enter())
 		return -1;
-	if (forward_is_on())
+	if (next_aio_is_on())
 		return forward.aio_cancel(fd, cb);
 	if (RAW_SYSCALL(SYS_fcntl, fd, F_GETFL) < 0)
 		return entry_fail(EBADF);
@@ -166,7 +166,7 @@ void rtaio_aio_init(const struct aioinit *init)
 {
 	if (!entry_enter())
 		return;
-	if (forward_is_on()) {
+	if (next_aio_is_on()) {
 		forward.aio_init(init);
 		return;
 	}

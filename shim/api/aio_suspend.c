@@ -16,7 +16,7 @@
 #include <time.h>
 
 #include "api/entry.h"
-#include "api/forward.h"
+#include "api/next_aio.h"
 #include "base/abi.h"
 #include "base/futex.h"
 #include "lane/event_ring.h"
@@ -185,7 +185,7 @@ int rtaio_aio_suspend(const struct aiocb *const list[], int nent, const struct t
 		return entry_fail(EINVAL);
 	if (!entry_enter())
 		return -1;
-	if (forward_is_on())
+	if (next_aio_is_on())
 		return forward.aio_suspend(list, nent, timeout);
 	submit_ahead_note_wait();
 	ret = suspend(&(struct entries){ list, nent }, timeout);

@@ -4,7 +4,7 @@
  */
 #include <string.h>
 
-#include "api/forward.h"
+#include "api/next_aio.h"
 #include "base/abi.h"
 #include "base/process.h"
 #include "base/stats.h"
@@ -20,7 +20,7 @@ EXPORT const char *rtaio_backend(void)
 {
 	if (!process_is_ready())
 		return "none";
-	return forward_is_on() ? backend_names[BACKEND_GLIBC] : engine_serving();
+	return next_aio_is_on() ? backend_names[BACKEND_GLIBC] : engine_serving();
 }
 
 EXPORT void rtaio_stats(struct rtaio_stats *stats, size_t size)

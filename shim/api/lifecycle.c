@@ -13,7 +13,7 @@
 #include <stdint.h>
 #include <unistd.h>
 
-#include "api/forward.h"
+#include "api/next_aio.h"
 #include "base/abi.h"
 #include "base/config.h"
 #include "base/descriptor.h"
@@ -35,7 +35,7 @@ static void forget_parent(void)
 
 static void stand_aside(void)
 {
-	if (!forward_start()) {
+	if (!next_aio_start()) {
 		log_line("RTAIO_BACKEND=glibc: no other library provides POSIX AIO here");
 		config.backend = BACKEND_INVALID;
 	} else if (config.verbose) {
@@ -71,8 +71,8 @@ __attribute__((constructor)) static void at_load(void)
 	if (is_configured)
 		return;
 	config_load(false);
-	if (forward_is_on())
-		forward_start(); /* nine names that few programs need */
+	if (next_aio_is_on())
+		next_aio_start(); /* nine names that few programs need */
 }
 
 static void begin(bool is_child)
@@ -82,7 +82,7 @@ static void begin(bool is_child)
 	if (!is_configured)
 		config_load(true);
 	is_configured = true;
-	if (forward_is_on())
+	if (next_aio_is_on())
 		stand_aside();
 	else if (config.verbose)
 		announce();

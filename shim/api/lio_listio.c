@@ -15,7 +15,7 @@
 #include <errno.h>
 
 #include "api/entry.h"
-#include "api/forward.h"
+#include "api/next_aio.h"
 #include "api/submit.h"
 #include "base/abi.h"
 #include "base/process.h"
@@ -230,7 +230,7 @@ static int checked_submit(int mode, struct aiocb *const entries[], int nent, str
 		return entry_fail(EINVAL);
 	if (!entry_enter())
 		return entry_fail(-refuse_entries(entries, nent, errno));
-	if (forward_is_on())
+	if (next_aio_is_on())
 		return (is_old ? forward.lio_listio_old : forward.lio_listio)(mode, entries, nent,
 									      event);
 	ret = submit_entries(mode, entries, nent, event, is_old);

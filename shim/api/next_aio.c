@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * forward.c - the next provider of AIO, for standing aside (RTAIO_BACKEND=glibc).
+ * next_aio.c - the next provider of AIO, for standing aside (RTAIO_BACKEND=glibc).
  */
-#include "api/forward.h"
+#include "api/next_aio.h"
 
 #include <dlfcn.h>
 #include <stdint.h>
@@ -31,7 +31,7 @@ static void find_next(void)
 		forward.lio_listio_old = forward.lio_listio;
 }
 
-bool forward_start(void)
+bool next_aio_start(void)
 {
 	/* Mostly when the library is loaded, as in thread.c. */
 	if (!forward.aio_read)

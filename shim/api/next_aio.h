@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * forward.h - the next provider of AIO, for standing aside (RTAIO_BACKEND=glibc).
+ * next_aio.h - the next provider of AIO, for standing aside (RTAIO_BACKEND=glibc).
  */
-#ifndef RTAIO_FORWARD_H
-#define RTAIO_FORWARD_H
+#ifndef RTAIO_NEXT_AIO_H
+#define RTAIO_NEXT_AIO_H
 
 #include <aio.h>
 #include <stdbool.h>
@@ -24,14 +24,14 @@ struct forward {
 	void (*aio_init)(const struct aioinit *init);
 };
 
-/* Constant after forward_start(). */
+/* Constant after next_aio_start(). */
 extern struct forward forward;
 
 /* Find the next provider.  False: there is none.  More than once does no harm. */
-bool forward_start(void);
+bool next_aio_start(void);
 
 /* Does every call go to the next provider?  Only valid after entry_enter(). */
-static inline bool forward_is_on(void)
+static inline bool next_aio_is_on(void)
 {
 	return __builtin_expect(config.backend == BACKEND_GLIBC, 0);
 }
