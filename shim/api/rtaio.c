@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * introspect.c - rtaio.h: what a program may ask the library about itself.
+ * rtaio.c - rtaio.h: what a program may ask the library about itself.
  */
 #include <string.h>
 
