@@ -17,8 +17,8 @@
 
 #include "api/entry.h"
 #include "api/next_aio.h"
-#include "base/abi.h"
 #include "base/futex.h"
+#include "base/symver.h"
 #include "lane/event_ring.h"
 #include "request/aiocb.h"
 

@@ -22,10 +22,10 @@
 #include <unistd.h>
 
 #include "api/entry.h"
-#include "base/abi.h"
 #include "base/descriptor.h"
 #include "base/futex.h"
 #include "base/process.h"
+#include "base/symver.h"
 #include "dispatch/quiesce.h"
 #include "engine/engine.h"
 #include "request/fd_hints.h"

@@ -14,13 +14,13 @@
 #include <unistd.h>
 
 #include "api/next_aio.h"
-#include "base/abi.h"
 #include "base/config.h"
 #include "base/descriptor.h"
 #include "base/futex.h"
 #include "base/log.h"
 #include "base/process.h"
 #include "base/stats.h"
+#include "base/symver.h"
 #include "dispatch/dispatch.h"
 #include "engine/engine.h"
 #include "request/request.h"

@@ -7,7 +7,7 @@
 #include <dlfcn.h>
 #include <stdint.h>
 
-#include "base/abi.h"
+#include "base/symver.h"
 
 struct forward forward;
 

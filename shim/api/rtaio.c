@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "api/next_aio.h"
-#include "base/abi.h"
 #include "base/process.h"
 #include "base/stats.h"
+#include "base/symver.h"
 #include "engine/engine.h"
 #include "rtaio.h"
 

@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <sys/resource.h>
 
-#include "base/abi.h"
+#include "base/symver.h"
 #include "lane/filesize.h"
 
 #define SETRLIMIT_PARAMETERS (__rlimit_resource_t resource, const struct rlimit *limit)

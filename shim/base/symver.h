@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * abi.h - exporting a function under glibc's own versions.
+ * symver.h - exporting a function under glibc's own versions.
  *
  * LP64_NAMES(impl, name) exports @impl as name and name64 at every version
  * under which glibc's librt or libc ever had them.  The version maps
  * librtaio-*.map must list each.  NEXT_PROVIDER() finds the function that a hook
  * has replaced.
  */
-#ifndef RTAIO_ABI_H
-#define RTAIO_ABI_H
+#ifndef RTAIO_SYMVER_H
+#define RTAIO_SYMVER_H
 
 #define EXPORT __attribute__((visibility("default")))
 
