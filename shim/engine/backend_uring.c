@@ -19,7 +19,7 @@
 #include "base/futex.h"
 #include "base/log.h"
 #include "base/stats.h"
-#include "engine/uring_abi.h"
+#include "engine/uring_compat.h"
 #include "engine/uring_setup.h"
 #include "request/perform.h"
 

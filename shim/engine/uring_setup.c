@@ -28,7 +28,7 @@
 #include "base/descriptor.h"
 #include "base/futex.h"
 #include "base/valgrind.h"
-#include "engine/uring_abi.h"
+#include "engine/uring_compat.h"
 
 #define ENTRIES_MAX     256u
 #define ENTRIES_MIN     64u /* 64 SQEs fill a page of 4 KiB */

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * uring_abi.h - parts of the io_uring interface that are newer than the
+ * uring_compat.h - parts of the io_uring interface that are newer than the
  * headers of liburing 2.3, by their numbers in the kernel's interface.
  */
-#ifndef RTAIO_URING_ABI_H
-#define RTAIO_URING_ABI_H
+#ifndef RTAIO_URING_COMPAT_H
+#define RTAIO_URING_COMPAT_H
 
 #include <stdbool.h>
 #include <stdint.h>
