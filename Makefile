@@ -49,7 +49,7 @@ endif
 BASE_FLAGS := -std=c11 -D_GNU_SOURCE $(WARNINGS) -MMD -MP $(VARIANT_FLAGS)
 # Static probes, where the header is: systemtap-sdt-dev.
 SDT_FLAGS := $(shell $(CC) -E -include sys/sdt.h -x c /dev/null >/dev/null 2>&1 && echo -DRTAIO_HAS_SDT)
-SHIM_FLAGS := $(BASE_FLAGS) $(SDT_FLAGS) -DRTAIO_VERSION='"$(VERSION)"' -Iinclude -Ishim -include shim/base/eager.h -fPIC -fvisibility=hidden \
+SHIM_FLAGS := $(BASE_FLAGS) $(SDT_FLAGS) -DRTAIO_VERSION='"$(VERSION)"' -Iinclude -Ishim -include shim/base/bind_now.h -fPIC -fvisibility=hidden \
 	-fasynchronous-unwind-tables $(if $(VARIANT),,-DNDEBUG)
 TEST_FLAGS := $(BASE_FLAGS) -Itest/support
 
@@ -62,12 +62,12 @@ LIBRARY := $(B)/librtaio.so
 LIBRT := $(B)/librt/librt.so.1
 STATUS := $(B)/rtaio-status
 
-# shim/base/eager.h has names looked up at load by an attribute of gcc; without it, as with clang, all are.
+# shim/base/bind_now.h has names looked up at load by an attribute of gcc; without it, as with clang, all are.
 BINDING := $(if $(filter 1,$(shell echo '__has_attribute(noplt)' | $(CC) -E -P -x c - 2>/dev/null)),lazy,now)
 
 # liburing goes in statically and stays hidden: libc is the only dependency. Of libaio only the header is used.
 # Every program that is started pays for what the loader does: two segments instead of four, names
-# looked up when they are used (but see shim/base/eager.h), and none for the compiler's start files, which
+# looked up when they are used (but see shim/base/bind_now.h), and none for the compiler's start files, which
 # serve libraries that are unloaded.
 SHIM_LDFLAGS := -shared -Wl,-z,defs -Wl,-z,nodelete -Wl,--exclude-libs,ALL -Wl,-O1 -Wl,--hash-style=gnu \
 	-Wl,-z,$(BINDING) -Wl,-z,relro -Wl,-z,noseparate-code $(if $(VARIANT),,-nostartfiles) $(VARIANT_FLAGS)

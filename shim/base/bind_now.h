@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * eager.h - functions of libc that are bound when the library is loaded.
+ * bind_now.h - functions of libc that are bound when the library is loaded.
  *
  * The compiler includes this file first, everywhere.  All other functions are
  * bound at their first call, since to look up some seventy names takes as long
@@ -10,8 +10,8 @@
  * takes no lock, but it takes some kilobytes of stack.  With a compiler that
  * lacks the attribute the Makefile has all functions bound at load.
  */
-#ifndef RTAIO_EAGER_H
-#define RTAIO_EAGER_H
+#ifndef RTAIO_BIND_NOW_H
+#define RTAIO_BIND_NOW_H
 
 #include <errno.h>
 #include <pthread.h>
@@ -20,14 +20,14 @@
 
 #if defined(__has_attribute)
 #if __has_attribute(noplt)
-#define EAGER(function) extern __typeof__(function) function __attribute__((noplt))
+#define BIND_NOW(function) extern __typeof__(function) function __attribute__((noplt))
 
-EAGER(__errno_location);
-EAGER(fileno_unlocked);
-EAGER(pthread_setcanceltype);
-EAGER(pthread_testcancel);
+BIND_NOW(__errno_location);
+BIND_NOW(fileno_unlocked);
+BIND_NOW(pthread_setcanceltype);
+BIND_NOW(pthread_testcancel);
 
-#undef EAGER
+#undef BIND_NOW
 #endif
 #endif
 
