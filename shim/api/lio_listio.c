@@ -21,7 +21,7 @@
 #include "base/symver.h"
 #include "lane/event_ring.h"
 #include "lane/inline.h"
-#include "request/group.h"
+#include "request/lio_group.h"
 #include "request/notify.h"
 
 #include "base/spin.h"
@@ -150,9 +150,9 @@ static int submit_and_wait(struct list *list)
 		return -EINTR;
 	if (ret == 0 && list->rejection)
 		ret = list->has_started ? -EIO : -list->rejection;
-	else if (ret == 0 && group_has_failed(list->group))
+	else if (ret == 0 && lio_group_has_failed(list->group))
 		ret = -EIO;
-	group_put(list->group);
+	lio_group_put(list->group);
 	return ret;
 }
 
@@ -172,11 +172,11 @@ static int open_list(struct list *list, int mode, const struct sigevent *event)
 {
 	submit_open(&list->submission);
 	list->process = atomic_load(&process_generation);
-	list->group = group_open(mode == LIO_WAIT);
+	list->group = lio_group_open(mode == LIO_WAIT);
 	if (!list->group)
 		return -EAGAIN;
 	if (mode == LIO_NOWAIT && notify_prepare(&list->group->notification, event) < 0) {
-		group_put(list->group);
+		lio_group_put(list->group);
 		return -EAGAIN;
 	}
 	list->may_bypass = !notify_is_wanted(&list->group->notification);

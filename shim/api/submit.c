@@ -25,7 +25,7 @@
 #include "order/filter.h"
 #include "request/aiocb.h"
 #include "request/fd_hints.h"
-#include "request/group.h"
+#include "request/lio_group.h"
 #include "request/notify.h"
 #include "request/publish.h"
 #include "request/waiter.h"
@@ -258,7 +258,7 @@ int submit_begin(struct aiocb *cb, enum request_op op, const struct sigevent *ev
 	if (!may_bypass || !enter_bypass(req))
 		enter_engine(req);
 	if (group)
-		group_join(group, req);
+		lio_group_join(group, req);
 	if (request_place(req) == PLACE_OFFLOADED && submit_offloaded(req))
 		return 1;
 	*out = req;
@@ -271,7 +271,7 @@ static void reject(struct request *req, int err)
 	filter_leave(req);
 	aiocb_reject(req->cb, err, 0);
 	if (req->group)
-		group_leave(req->group, true); /* not the last: the submitter holds it */
+		lio_group_leave(req->group, true); /* not the last: the submitter holds it */
 	notify_discard(&req->notification);
 	/* It said EINPROGRESS for a moment, and another thread may have begun to wait for it. */
 	waiter_wake_slots(waiter_wake(req, waiter_publish(req)));
@@ -403,7 +403,7 @@ static int announce_here(struct request *group, bool is_empty, int err)
 			err = 0;
 	}
 	notify_discard(&group->notification);
-	group_put(group);
+	lio_group_put(group);
 	return err;
 }
 
@@ -411,7 +411,7 @@ int submit_release_group(struct request *group, bool is_empty)
 {
 	int ret = 0;
 
-	if (!group_leave(group, false))
+	if (!lio_group_leave(group, false))
 		return 0;
 	if (!notify_is_wanted(&group->notification))
 		waiter_wake_slots(publish_silent_group(group));

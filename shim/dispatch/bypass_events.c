@@ -16,7 +16,7 @@
 #include "lane/direct.h"
 #include "order/bypass.h"
 #include "order/filter.h"
-#include "request/group.h"
+#include "request/lio_group.h"
 #include "request/notify.h"
 #include "request/publish.h"
 #include "request/waiter.h"
@@ -59,7 +59,7 @@ static uint64_t complete(struct request *req, ssize_t res, enum stats_counter re
 	interest = publish_result(req, res, reads);
 	bypass_leave(req);
 	slots = waiter_wake(req, interest);
-	if (group && group_leave(group, res < 0))
+	if (group && lio_group_leave(group, res < 0))
 		slots |= publish_silent_group(group);
 	request_free(req);
 	return slots;

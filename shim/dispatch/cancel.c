@@ -19,7 +19,7 @@
 #include "engine/workers.h"
 #include "order/bypass.h"
 #include "order/fdqueue.h"
-#include "request/group.h"
+#include "request/lio_group.h"
 
 /* Engine thread only.  The first is being served. */
 static struct request_list cancels = TAILQ_HEAD_INITIALIZER(cancels);
@@ -37,7 +37,7 @@ int cancel_and_wait(int fd, request_handle handle)
 		return ret;
 	if (question->nr_kept == 0)
 		ret = question->nr_cancelled ? AIO_CANCELED : AIO_ALLDONE;
-	group_put(question);
+	lio_group_put(question);
 	return ret;
 }
 

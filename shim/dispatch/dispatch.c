@@ -32,7 +32,7 @@
  *   asking half of cancel.c run in the program's threads, also in signal
  *   handlers.  They take no lock.  They share with the engine and the workers:
  *   the inboxes (inbox.c), the pool of records (request.c), the interest and the
- *   word of a record (waiter.c, request.h), the counters of a group (group.c),
+ *   word of a record (waiter.c, request.h), the counters of a group (lio_group.c),
  *   the overlap filter (filter.c), the index of what bypasses the engine
  *   (bypass.c) and descriptor_held (descriptor.h); each is lock-free, and each
  *   file names who is on the other side.
@@ -69,7 +69,7 @@
 #include "order/filter.h"
 #include "order/in_flight.h"
 #include "request/aiocb.h"
-#include "request/group.h"
+#include "request/lio_group.h"
 #include "request/notify.h"
 #include "request/publish.h"
 #include "request/waiter.h"
@@ -110,7 +110,7 @@ static void publish(struct request *req, ssize_t res)
 	}
 	notify_deliver(req);
 	engine_state.slots_to_wake |= waiter_wake(req, interest);
-	if (group && group_leave(group, res < 0))
+	if (group && lio_group_leave(group, res < 0))
 		engine_state.slots_to_wake |= publish_group(group);
 }
 

@@ -7,7 +7,7 @@
 
 #include "base/process.h"
 #include "engine/engine.h"
-#include "request/group.h"
+#include "request/lio_group.h"
 #include "request/publish.h"
 #include "request/waiter.h"
 
@@ -16,7 +16,7 @@ struct request *question_make(enum message_kind kind, int fd, uint32_t *process)
 	struct request *question;
 
 	*process = atomic_load(&process_generation);
-	question = group_open(true);
+	question = lio_group_open(true);
 
 	if (question) {
 		question->message.kind = kind;

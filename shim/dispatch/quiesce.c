@@ -24,7 +24,7 @@
 #include "lane/event_ring.h"
 #include "order/bypass.h"
 #include "order/fdqueue.h"
-#include "request/group.h"
+#include "request/lio_group.h"
 
 #define NAP_FIRST_NS 20000u /* between two questions, then doubled up to */
 #define NAP_LAST_NS  1000000u
@@ -66,7 +66,7 @@ static unsigned ask(int first, int last, unsigned *nr_blind, uint64_t *close)
 	nr_kept = question->nr_kept;
 	*nr_blind += question->is_blind;
 	*close = question->close;
-	group_put(question);
+	lio_group_put(question);
 	return nr_kept;
 }
 

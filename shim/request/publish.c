@@ -8,7 +8,7 @@
 
 #include "base/probes.h"
 #include "request/aiocb.h"
-#include "request/group.h"
+#include "request/lio_group.h"
 #include "request/waiter.h"
 
 /* Is it the error of a connection?  The kernel reports it to one call only. */
@@ -54,6 +54,6 @@ uint64_t publish_silent_group(struct request *group)
 	uint64_t slots = waiter_wake(group, waiter_publish(group));
 
 	request_set_place(group, PLACE_DONE);
-	group_put(group);
+	lio_group_put(group);
 	return slots;
 }

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * question.pml - something asked of the engine, for whose answer the caller waits
- * (question.c, group.c, publish.c, waiter.c)
+ * (question.c, lio_group.c, publish.c, waiter.c)
  *
  *	asker			question_make(); question_ask(): engine_hand_over(),
- *				waiter_wait_one(); group_put()
+ *				waiter_wait_one(); lio_group_put()
  *	engine			cancel_accept() or quiesce_accept(), which write into
  *				the question; question_answer(): publish_silent_group(),
- *				group_put()
+ *				lio_group_put()
  *
  * Both hold the record. The asker sleeps on its generation, signals open, and reads
  * the answer when that has ended. A handler may jump out of the wait: then the asker
@@ -34,7 +34,7 @@ byte nr_given_back;
 
 #define USE_RECORD	assert(!is_given_back)
 
-inline group_put()
+inline lio_group_put()
 {
 	atomic {
 		USE_RECORD;
@@ -60,11 +60,11 @@ end:	is_handed_over;
 #endif
 	is_asleep = false;		/* of a record that may be another's, too */
 #ifdef BROKEN_PUT_EARLY
-	group_put();
+	lio_group_put();
 #endif
 	USE_RECORD;			/* request_set_place() */
 #ifndef BROKEN_PUT_EARLY
-	group_put()
+	lio_group_put()
 #endif
 }
 
@@ -82,7 +82,7 @@ active proctype asker()
 	:: is_handed_over = true
 	:: true ->
 #ifdef BROKEN_REFUSED_IS_LEFT
-		group_put();
+		lio_group_put();
 #else
 		atomic { USE_RECORD; is_given_back = true; nr_given_back++ };
 #endif
@@ -110,10 +110,10 @@ active proctype asker()
 	fi;
 	atomic { USE_RECORD; assert(is_written) };
 #ifdef BROKEN_READS_LATE
-	group_put();
+	lio_group_put();
 	USE_RECORD;
 #else
-	group_put();
+	lio_group_put();
 #endif
 	goto out;
 

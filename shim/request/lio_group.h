@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * group.h - one lio_listio(): a record that is complete when its members are.
+ * lio_group.h - one lio_listio(): a record that is complete when its members are.
  *
  * A group is a request record of its own (OP_GROUP): a waiter sleeps on its
  * generation, its notification goes the way of every notification.
@@ -10,27 +10,27 @@
  * one reference, a LIO_WAIT caller one; the last to let go frees.  So an
  * interrupted waiter leaves nothing behind.  test/model/group.pml is the model.
  */
-#ifndef RTAIO_GROUP_H
-#define RTAIO_GROUP_H
+#ifndef RTAIO_LIO_GROUP_H
+#define RTAIO_LIO_GROUP_H
 
 #include "request/request.h"
 
 /* [submitter] A group held by its submitter; @has_waiter: and by a waiter.  NULL: no memory. */
-struct request *group_open(bool has_waiter);
+struct request *lio_group_open(bool has_waiter);
 
 /* [submitter] One more member. */
-void group_join(struct request *group, struct request *member);
+void lio_group_join(struct request *group, struct request *member);
 
 /*
  * [any thread] A member is complete (or the submitter lets go).  True for the
  * last: the caller publishes the group.
  */
-bool group_leave(struct request *group, bool has_failed);
+bool lio_group_leave(struct request *group, bool has_failed);
 
 /* [any thread] Drop a holder; the last frees the record. */
-void group_put(struct request *group);
+void lio_group_put(struct request *group);
 
 /* [waiter, while it holds] Did any member end with an error? */
-bool group_has_failed(const struct request *group);
+bool lio_group_has_failed(const struct request *group);
 
 #endif

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * group.c - one lio_listio(): a record that is complete when its members are.
+ * lio_group.c - one lio_listio(): a record that is complete when its members are.
  */
-#include "request/group.h"
+#include "request/lio_group.h"
 
 #include <stddef.h>
 
-struct request *group_open(bool has_waiter)
+struct request *lio_group_open(bool has_waiter)
 {
 	struct request *group = request_alloc();
 
@@ -19,13 +19,13 @@ struct request *group_open(bool has_waiter)
 	return group;
 }
 
-void group_join(struct request *group, struct request *member)
+void lio_group_join(struct request *group, struct request *member)
 {
 	member->group = group;
 	atomic_fetch_add(&group->members, 1);
 }
 
-bool group_leave(struct request *group, bool has_failed)
+bool lio_group_leave(struct request *group, bool has_failed)
 {
 	if (has_failed)
 		atomic_store(&group->has_failed, true);
@@ -33,13 +33,13 @@ bool group_leave(struct request *group, bool has_failed)
 	return atomic_fetch_sub(&group->members, 1) == 1;
 }
 
-void group_put(struct request *group)
+void lio_group_put(struct request *group)
 {
 	if (atomic_fetch_sub(&group->holders, 1) == 1)
 		request_free(group);
 }
 
-bool group_has_failed(const struct request *group)
+bool lio_group_has_failed(const struct request *group)
 {
 	return atomic_load(&group->has_failed);
 }

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * group.pml - the record of a lio_listio() call (group.c, publish.c, lio_listio.c)
+ * group.pml - the record of a lio_listio() call (lio_group.c, publish.c, lio_listio.c)
  *
- *	submitter		submit_and_wait(), submit_and_go(): group_open(),
- *				group_join(), submit_release_group(), wait_for_group();
+ *	submitter		submit_and_wait(), submit_and_go(): lio_group_open(),
+ *				lio_group_join(), submit_release_group(), wait_for_group();
  *				reject() in submit.c for what the engine refuses
- *	member			group_leave(), by bypass_events.c and by publish() in
+ *	member			lio_group_leave(), by bypass_events.c and by publish() in
  *				dispatch.c
- *	  group_leave		and publish_silent_group(), by the last
+ *	  lio_group_leave		and publish_silent_group(), by the last
  *
  *	members		joined and not complete, and one for the submitter: who
  *			takes it to 0 publishes the group
@@ -48,7 +48,7 @@ bool any_failed;		/* not in the program: what has_failed should say */
 
 #define USE_RECORD	assert(!is_given_back)
 
-inline group_put()
+inline lio_group_put()
 {
 	atomic {
 		USE_RECORD;
@@ -58,7 +58,7 @@ inline group_put()
 }
 
 /* The last to leave publishes: publish_silent_group(). */
-inline group_leave()
+inline lio_group_leave()
 {
 	atomic {
 		USE_RECORD;
@@ -77,12 +77,12 @@ inline group_leave()
 			assert(is_all_submitted && nr_complete == nr_accepted)
 		};
 #ifdef BROKEN_PUT_BEFORE_WAKE
-		group_put();
+		lio_group_put();
 #endif
 		atomic { USE_RECORD; is_published = true };
 		atomic { USE_RECORD; is_waiting = false };	/* futex_wake */
 #ifndef BROKEN_PUT_BEFORE_WAKE
-		group_put()
+		lio_group_put()
 #endif
 	:: else
 	fi
@@ -106,7 +106,7 @@ end:	is_submitted[i];
 	fi;
 #endif
 	nr_complete++;
-	group_leave();
+	lio_group_leave();
 #ifdef BROKEN_FAILED_LATE
 	if
 	:: fails -> atomic { USE_RECORD; has_failed = true }
@@ -125,7 +125,7 @@ proctype submitter(bool waits)
 	:: true
 	fi;
 
-	d_step {				/* group_open() */
+	d_step {				/* lio_group_open() */
 		holders = (waits -> 2 : 1);
 #ifdef BROKEN_NO_HOLD
 		members = 0
@@ -136,12 +136,12 @@ proctype submitter(bool waits)
 	do
 	:: i < NR_ENTRIES ->
 		if
-		:: true ->			/* group_join() */
+		:: true ->			/* lio_group_join() */
 			members++;
 			if
 			:: true -> nr_accepted++; is_submitted[i] = true
 			:: atomic { any_failed = true; has_failed = true; is_last = false };
-				group_leave();	/* the engine refused it */
+				lio_group_leave();	/* the engine refused it */
 				assert(!is_last)
 			fi
 		:: true				/* no record for it */
@@ -151,7 +151,7 @@ proctype submitter(bool waits)
 	od;
 	is_all_submitted = true;
 #ifndef BROKEN_NO_HOLD
-	group_leave();				/* submit_release_group() */
+	lio_group_leave();				/* submit_release_group() */
 #endif
 	if
 	:: waits ->
@@ -172,7 +172,7 @@ proctype submitter(bool waits)
 			assert(!is_submitted[i] || has_error[i])
 		}
 		atomic { USE_RECORD; assert(has_failed == any_failed) };
-leave:		group_put()
+leave:		lio_group_put()
 	:: else
 	fi
 }
