@@ -8,7 +8,7 @@
 #include <sys/resource.h>
 
 #include "base/symver.h"
-#include "lane/filesize.h"
+#include "lane/fsize_limit.h"
 
 #define SETRLIMIT_PARAMETERS (__rlimit_resource_t resource, const struct rlimit *limit)
 #define PRLIMIT_PARAMETERS                                                           \
@@ -34,7 +34,7 @@ __attribute__((constructor)) static void find_next(void)
 
 static int note_change(int ret)
 {
-	filesize_note_change();
+	fsize_limit_changed();
 	return ret;
 }
 

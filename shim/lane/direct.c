@@ -18,7 +18,7 @@
 #include "base/thread.h"
 #include "engine/aio_context.h"
 #include "lane/event_ring.h"
-#include "lane/filesize.h"
+#include "lane/fsize_limit.h"
 #include "lane/reaper.h"
 #include "order/bypass.h"
 #include "order/filter.h"
@@ -43,7 +43,7 @@ bool direct_accepts(struct request *req)
 		return false;
 	if (req->offset < 0 || req->nbytes == 0 || req->nbytes > BYTES_MAX)
 		return false;
-	if (req->op == OP_WRITE && ((req->descriptor.flags & O_APPEND) || filesize_is_limited()))
+	if (req->op == OP_WRITE && ((req->descriptor.flags & O_APPEND) || fsize_limit_is_set()))
 		return false;
 	/* A worker finds it out first. */
 	kind = fd_hints_recall(req->fd, req->descriptor.flags);

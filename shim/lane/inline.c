@@ -15,7 +15,7 @@
  *   pipes        preadv2 and pwritev2(RWF_NOWAIT), while nothing else of the
  *                descriptor and direction is under way
  *
- * Where RLIMIT_FSIZE is set, writes go to the engine (filesize.h).
+ * Where RLIMIT_FSIZE is set, writes go to the engine (fsize_limit.h).
  */
 #include "lane/inline.h"
 
@@ -29,7 +29,7 @@
 #include "base/stats.h"
 #include "base/thread.h"
 #include "base/time_budget.h"
-#include "lane/filesize.h"
+#include "lane/fsize_limit.h"
 #include "order/filter.h"
 #include "request/fd_hints.h"
 #include "request/fd_kind.h"
@@ -224,7 +224,7 @@ static bool is_worth_a_try(const struct request *req, enum file_kind kind,
 	if (file_takes_nowait_writes(kind) && !request_is_in_one_page(req))
 		return false;
 	return kind != FILE_READABLE && !(kind == FILE_COPIED && is_paused()) &&
-	       !(req->descriptor.flags & (O_SYNC | O_DSYNC)) && !filesize_is_limited();
+	       !(req->descriptor.flags & (O_SYNC | O_DSYNC)) && !fsize_limit_is_set();
 }
 
 /* A short write is whole or not at all.  The program must not see SIGPIPE. */

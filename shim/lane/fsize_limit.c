@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * filesize.c - is there a file size limit, and when does it change?
+ * fsize_limit.c - is there a file size limit, and when does it change?
  */
-#include "lane/filesize.h"
+#include "lane/fsize_limit.h"
 
 #include <stdatomic.h>
 #include <stddef.h>
@@ -19,7 +19,7 @@
 static _Atomic uint64_t unlimited_until_ns;
 static _Atomic uint64_t nr_changes;
 
-bool filesize_is_limited(void)
+bool fsize_limit_is_set(void)
 {
 	uint64_t until = atomic_load(&unlimited_until_ns), now = clock_now_ns();
 	struct rlimit limit;
@@ -34,7 +34,7 @@ bool filesize_is_limited(void)
 	return false;
 }
 
-void filesize_note_change(void)
+void fsize_limit_changed(void)
 {
 	atomic_store(&unlimited_until_ns, atomic_fetch_add(&nr_changes, 1) + 1);
 }

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * filesize.h - is there a file size limit?
+ * fsize_limit.h - is there a file size limit?
  *
  * A write past RLIMIT_FSIZE sends SIGXFSZ to the thread that makes it.  glibc's
  * threads block that signal, the program's do not: while there is a limit, the
  * lanes that write in the program's threads leave writes to the engine.
  */
-#ifndef RTAIO_FILESIZE_H
-#define RTAIO_FILESIZE_H
+#ifndef RTAIO_FSIZE_LIMIT_H
+#define RTAIO_FSIZE_LIMIT_H
 
 #include <stdbool.h>
 
@@ -16,9 +16,9 @@
  * is kept for some microseconds: only a limit that another process has set a
  * moment ago can be missed.
  */
-bool filesize_is_limited(void);
+bool fsize_limit_is_set(void);
 
 /* [any thread] The limit may have changed: no answer from before is kept. */
-void filesize_note_change(void);
+void fsize_limit_changed(void);
 
 #endif
