@@ -88,7 +88,7 @@ static void before_close(unsigned first, unsigned last)
 		return;
 	if (__builtin_expect(is_any_held(first, last), 0) && is_our_table())
 		quiesce((int)first, (int)last);
-	fd_hints_forget(first, last); /* now: a lane may have noted something */
+	fd_hints_drop(first, last); /* now: a lane may have noted something */
 	errno = saved_errno;
 }
 

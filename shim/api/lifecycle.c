@@ -25,12 +25,12 @@
 #include "engine/engine.h"
 #include "request/request.h"
 
-static void forget_parent(void)
+static void reset_in_child(void)
 {
-	request_forget();
-	descriptor_forget();
-	dispatch_forget();
-	stats_forget();
+	request_after_fork();
+	descriptor_after_fork();
+	dispatch_after_fork();
+	stats_after_fork();
 }
 
 static void stand_aside(void)
@@ -78,7 +78,7 @@ __attribute__((constructor)) static void at_load(void)
 static void begin(bool is_child)
 {
 	if (is_child)
-		forget_parent();
+		reset_in_child();
 	if (!is_configured)
 		config_load(true);
 	is_configured = true;

@@ -170,7 +170,7 @@ void descriptor_close_own(int fd)
 		RAW_SYSCALL(SYS_close, fd);
 }
 
-void descriptor_forget(void)
+void descriptor_after_fork(void)
 {
 	for (unsigned i = 0; i < DESCRIPTOR_BUCKETS; i++)
 		atomic_store_explicit(&descriptor_held[i], 0, memory_order_relaxed);

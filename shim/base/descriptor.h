@@ -81,6 +81,6 @@ bool descriptor_is_own(int fd);
 void descriptor_close_own(int fd);
 
 /* Child of a fork: nothing is held. */
-void descriptor_forget(void);
+void descriptor_after_fork(void);
 
 #endif

@@ -132,7 +132,7 @@ void stats_print(void)
 		futex_wait(&printing, PRINTING, NULL);
 }
 
-void stats_forget(void)
+void stats_after_fork(void)
 {
 	atomic_store(&printing, NOT_PRINTED);
 	for (int i = 0; i < STATS_NR; i++)

@@ -76,6 +76,6 @@ static inline void stats_max(enum stats_counter counter, uint64_t value)
 void stats_print(void);
 
 /* Child of a fork: start at zero. */
-void stats_forget(void);
+void stats_after_fork(void);
 
 #endif

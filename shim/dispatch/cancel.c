@@ -191,7 +191,7 @@ bool cancel_is_idle(void)
 	return TAILQ_EMPTY(&cancels);
 }
 
-void cancel_forget(void)
+void cancel_after_fork(void)
 {
 	TAILQ_INIT(&cancels);
 }

@@ -31,6 +31,6 @@ void cancel_serve(void);
 bool cancel_is_idle(void);
 
 /* Child of a fork: nobody waits. */
-void cancel_forget(void);
+void cancel_after_fork(void);
 
 #endif

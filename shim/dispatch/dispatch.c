@@ -466,16 +466,16 @@ void dispatch_start(void)
 	bypass_events_start();
 }
 
-void dispatch_forget(void)
+void dispatch_after_fork(void)
 {
-	filter_forget();
-	direct_forget();
-	offload_forget();
-	copier_forget();
-	fdqueue_forget();
-	cancel_forget();
-	quiesce_forget();
-	pin_table_forget();
-	notify_forget();
-	engine_forget();
+	filter_after_fork();
+	direct_after_fork();
+	offload_after_fork();
+	copier_after_fork();
+	fdqueue_after_fork();
+	cancel_after_fork();
+	quiesce_after_fork();
+	pin_table_after_fork();
+	notify_after_fork();
+	engine_after_fork();
 }

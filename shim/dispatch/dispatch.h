@@ -11,6 +11,6 @@
 void dispatch_start(void);
 
 /* Child of a fork: nothing is queued or in flight. */
-void dispatch_forget(void);
+void dispatch_after_fork(void);
 
 #endif

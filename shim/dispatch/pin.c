@@ -138,7 +138,7 @@ struct pin *pin_make(int fd, bool is_visible)
 
 	if (!pin)
 		return NULL;
-	helper_forget(&pin->helper);
+	helper_after_fork(&pin->helper);
 	pin->helper.thread_name = "rtaio-pinned";
 	pin->helper.is_resident = true;
 	pin->helper.begin = begin;
@@ -172,7 +172,7 @@ void pin_put(struct pin *pin)
 		helper_push(&pin->helper, &pin->last);
 }
 
-void pin_forget(void)
+void pin_after_fork(void)
 {
 	pthread_mutex_init(&lock, NULL);
 	free_pins = NULL;

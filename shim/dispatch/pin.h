@@ -35,6 +35,6 @@ void pin_get(struct pin *pin);
 void pin_put(struct pin *pin);
 
 /* Child of a fork: there are no pins. */
-void pin_forget(void);
+void pin_after_fork(void);
 
 #endif

@@ -257,10 +257,10 @@ enum pin_table_sight pin_table_look(pid_t tid, int fd)
 	return ask_nursery(ASK_LOOK, fd, tid) ? asked.sight : PIN_TABLE_UNKNOWN;
 }
 
-void pin_table_forget(void)
+void pin_table_after_fork(void)
 {
-	helper_forget(&nursery);
+	helper_after_fork(&nursery);
 	is_pending = false;
 	atomic_store(&is_unavailable, false);
-	pin_forget();
+	pin_after_fork();
 }

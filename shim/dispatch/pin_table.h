@@ -37,6 +37,6 @@ struct pin *pin_table_pin(int fd);
 enum pin_table_sight pin_table_look(pid_t tid, int fd);
 
 /* Child of a fork: no nursery, no pins. */
-void pin_table_forget(void);
+void pin_table_after_fork(void);
 
 #endif

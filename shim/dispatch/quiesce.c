@@ -390,7 +390,7 @@ void quiesce_tick(void)
 	}
 }
 
-void quiesce_forget(void)
+void quiesce_after_fork(void)
 {
 	memset(all_closed, 0, sizeof(all_closed));
 	nr_closed = 0;

@@ -41,6 +41,6 @@ bool quiesce_is_watching(void);
 void quiesce_tick(void);
 
 /* Child of a fork: nothing was closed. */
-void quiesce_forget(void);
+void quiesce_after_fork(void);
 
 #endif

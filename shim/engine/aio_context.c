@@ -140,7 +140,7 @@ bool aio_context_shows(ssize_t res)
  * The child has a mapping of the parent's ring.  A call that a handler has interrupted to fork may
  * still look at it when the handler returns in the child: it finds an empty one.
  */
-void aio_context_forget(void)
+void aio_context_after_fork(void)
 {
 	static struct aio_ring *parents;
 	static size_t parents_size;

@@ -51,6 +51,6 @@ struct io_event aio_context_take(struct aio_ring *ring);
 bool aio_context_shows(ssize_t res);
 
 /* Child of a fork: the context is the parent's. */
-void aio_context_forget(void);
+void aio_context_after_fork(void);
 
 #endif

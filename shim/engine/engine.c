@@ -434,11 +434,11 @@ bool engine_may_have_ring(void)
 	       atomic_load_explicit(&serving, memory_order_relaxed) != backend_threads.name;
 }
 
-void engine_forget(void)
+void engine_after_fork(void)
 {
 	backend = NULL;
 	atomic_store(&asked, 0);
 	atomic_store(&tid, 0);
 	atomic_store(&serving, NULL);
-	inbox_forget(&engine_inbox);
+	inbox_after_fork(&engine_inbox);
 }

@@ -105,6 +105,6 @@ void engine_flush(void);
 bool engine_has_lost_ring(void);
 
 /* Child of a fork: no engine. */
-void engine_forget(void);
+void engine_after_fork(void);
 
 #endif

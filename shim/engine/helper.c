@@ -93,7 +93,7 @@ void helper_push(struct helper *helper, struct message *message)
 	}
 }
 
-void helper_forget(struct helper *helper)
+void helper_after_fork(struct helper *helper)
 {
-	inbox_forget(&helper->inbox);
+	inbox_after_fork(&helper->inbox);
 }

@@ -39,6 +39,6 @@ void helper_push(struct helper *helper, struct message *message);
 bool helper_start(struct helper *helper);
 
 /* Child of a fork: no thread, nothing queued. */
-void helper_forget(struct helper *helper);
+void helper_after_fork(struct helper *helper);
 
 #endif

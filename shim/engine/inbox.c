@@ -203,7 +203,7 @@ bool inbox_close(struct inbox *inbox)
 	return atomic_compare_exchange_strong(&inbox->head, &expected, INBOX_CLOSED);
 }
 
-void inbox_forget(struct inbox *inbox)
+void inbox_after_fork(struct inbox *inbox)
 {
 	atomic_store(&inbox->head, INBOX_CLOSED);
 	atomic_store(&inbox->wake_timer, -1);

@@ -96,6 +96,6 @@ void inbox_wake_up(struct inbox *inbox);
 bool inbox_close(struct inbox *inbox);
 
 /* Child of a fork: closed and empty. */
-void inbox_forget(struct inbox *inbox);
+void inbox_after_fork(struct inbox *inbox);
 
 #endif

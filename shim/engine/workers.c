@@ -525,7 +525,7 @@ void workers_start(const struct workers_events *events_)
 	pool.bound = config.threads_max;
 	pool.growth = 1;
 	pthread_mutex_init(&pool.lock, NULL);
-	inbox_forget(&pool.inbox);
+	inbox_after_fork(&pool.inbox);
 	pool.inbox.wakes_one = true;
 	inbox_open(&pool.writes);
 	TAILQ_INIT(&pool.unbounded);

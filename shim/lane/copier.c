@@ -159,9 +159,9 @@ void copier_start(void (*ended_)(struct request *req, bool is_done))
 	ended = ended_;
 }
 
-void copier_forget(void)
+void copier_after_fork(void)
 {
-	helper_forget(&copier);
+	helper_after_fork(&copier);
 	atomic_store(&nr_pieces, 0);
 	atomic_store(&nr_since_wake, 0);
 	time_budget_clear(&wakes);

@@ -35,6 +35,6 @@ bool copier_submit(struct request *req);
 void copier_start(void (*ended)(struct request *req, bool is_done));
 
 /* Child of a fork: no thread, nothing queued. */
-void copier_forget(void);
+void copier_after_fork(void);
 
 #endif

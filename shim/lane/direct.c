@@ -215,10 +215,10 @@ void direct_init(const struct direct_events *events_)
 	event_ring_init(on_event);
 }
 
-void direct_forget(void)
+void direct_after_fork(void)
 {
-	event_ring_forget();
-	aio_context_forget();
-	bypass_forget();
-	reaper_forget();
+	event_ring_after_fork();
+	aio_context_after_fork();
+	bypass_after_fork();
+	reaper_after_fork();
 }

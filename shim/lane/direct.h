@@ -42,6 +42,6 @@ bool direct_accepts(struct request *req);
 size_t direct_submit(struct request_list *list);
 
 /* Child of a fork: the context is the parent's. */
-void direct_forget(void);
+void direct_after_fork(void);
 
 #endif

@@ -302,7 +302,7 @@ void event_ring_take_left(void)
 	release_claim();
 }
 
-void event_ring_forget(void)
+void event_ring_after_fork(void)
 {
 	atomic_store(&claim, CLAIM_FREE);
 }

@@ -51,6 +51,6 @@ int event_ring_attend(void);
 void event_ring_take_left(void);
 
 /* Child of a fork: the context is the parent's. */
-void event_ring_forget(void);
+void event_ring_after_fork(void);
 
 #endif

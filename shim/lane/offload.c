@@ -98,7 +98,7 @@ bool offload_submit(struct request *req)
 	return true;
 }
 
-void offload_forget(void)
+void offload_after_fork(void)
 {
 	atomic_store(&asked_at_ns, 0);
 }

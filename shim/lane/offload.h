@@ -24,6 +24,6 @@ bool offload_accepts(struct request *req);
 bool offload_submit(struct request *req);
 
 /* Child of a fork. */
-void offload_forget(void);
+void offload_after_fork(void);
 
 #endif

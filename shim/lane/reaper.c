@@ -138,7 +138,7 @@ bool reaper_notice(void)
 	return atomic_load(&reaper_call.state) != REAPER_NONE;
 }
 
-void reaper_forget(void)
+void reaper_after_fork(void)
 {
 	atomic_store(&reaper_call.state, REAPER_NONE);
 	atomic_store(&reaper_call.nr_waiting, 0);

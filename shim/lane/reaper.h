@@ -25,6 +25,6 @@ bool reaper_notice(void);
 void reaper_provide(void);
 
 /* Child of a fork: no such thread. */
-void reaper_forget(void);
+void reaper_after_fork(void);
 
 #endif

@@ -215,11 +215,11 @@ bool bypass_is_watched(void)
 	return atomic_load(&is_watched);
 }
 
-void bypass_forget(void)
+void bypass_after_fork(void)
 {
 	for (unsigned i = 0; i < BYPASS_MAX; i++)
 		atomic_store_explicit(&slots[i], NULL, memory_order_relaxed);
 	atomic_store(&nr_used, 0);
 	atomic_store(&is_watched, false);
-	in_flight_forget();
+	in_flight_after_fork();
 }

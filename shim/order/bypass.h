@@ -73,6 +73,6 @@ void bypass_watch(bool is_on);
 bool bypass_is_watched(void);
 
 /* Child of a fork: nothing is under way. */
-void bypass_forget(void);
+void bypass_after_fork(void);
 
 #endif

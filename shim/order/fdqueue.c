@@ -362,7 +362,7 @@ struct fdqueue *fdqueue_after(struct fdqueue *queue)
 	return RB_NEXT(queue_tree, &queues, queue);
 }
 
-void fdqueue_forget(void)
+void fdqueue_after_fork(void)
 {
 	RB_INIT(&queues);
 	free_queues = NULL;

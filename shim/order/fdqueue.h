@@ -91,6 +91,6 @@ struct fdqueue *fdqueue_first(int fd);
 struct fdqueue *fdqueue_after(struct fdqueue *queue);
 
 /* Child of a fork: no queue exists. */
-void fdqueue_forget(void);
+void fdqueue_after_fork(void);
 
 #endif

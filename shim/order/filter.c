@@ -195,7 +195,7 @@ void filter_leave(struct request *req)
 	req->is_filtered = false;
 }
 
-void filter_forget(void)
+void filter_after_fork(void)
 {
 	for (int lane = 0; lane < FILTER_NR; lane++) {
 		forget(&table[lane][0]);

@@ -58,6 +58,6 @@ unsigned filter_depth(enum filter_lane lane, const struct filter_range *range);
 bool filter_may_conflict_anywhere(const struct filter_range *range);
 
 /* Child of a fork: nothing is under way. */
-void filter_forget(void);
+void filter_after_fork(void);
 
 #endif

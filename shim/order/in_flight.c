@@ -77,7 +77,7 @@ void in_flight_await_no_more(void)
 	atomic_store(&is_awaited, false);
 }
 
-void in_flight_forget(void)
+void in_flight_after_fork(void)
 {
 	atomic_store(&nr_bytes, 0);
 	atomic_store(&is_awaited, false);

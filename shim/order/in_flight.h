@@ -37,6 +37,6 @@ bool in_flight_is_awaited(void);
 void in_flight_await_no_more(void);
 
 /* Child of a fork: nothing is in flight. */
-void in_flight_forget(void);
+void in_flight_after_fork(void);
 
 #endif

@@ -207,7 +207,7 @@ void fd_hints_note_taken(unsigned sort, bool is_slow)
 	atomic_store_explicit(&receptions[sort], seen, memory_order_relaxed);
 }
 
-void fd_hints_forget(unsigned first, unsigned last)
+void fd_hints_drop(unsigned first, unsigned last)
 {
 	if (last - first >= NUMBERS)
 		last = first + NUMBERS - 1;

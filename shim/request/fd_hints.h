@@ -86,6 +86,6 @@ void fd_hints_note_refused(unsigned sort);
 void fd_hints_note_taken(unsigned sort, bool is_slow);
 
 /* The descriptors @first .. @last are about to mean other files. */
-void fd_hints_forget(unsigned first, unsigned last);
+void fd_hints_drop(unsigned first, unsigned last);
 
 #endif

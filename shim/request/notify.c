@@ -274,7 +274,7 @@ bool notify_tick(void)
 	return has_delivered;
 }
 
-void notify_forget(void)
+void notify_after_fork(void)
 {
 	TAILQ_INIT(&undelivered);
 	memset(nr_undelivered, 0, sizeof(nr_undelivered));

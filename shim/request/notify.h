@@ -52,6 +52,6 @@ bool notify_is_waiting_for_thread(void);
 bool notify_tick(void);
 
 /* Child of a fork: nothing to deliver. */
-void notify_forget(void);
+void notify_after_fork(void);
 
 #endif

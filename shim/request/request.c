@@ -282,7 +282,7 @@ void request_set_place(struct request *req, enum request_place place)
 	atomic_store(&req->place, (uint8_t)place);
 }
 
-void request_forget(void)
+void request_after_fork(void)
 {
 	atomic_store(&free_head, 0);
 	atomic_store(&high_water, 0);

@@ -290,6 +290,6 @@ static inline bool request_is_in_one_page(const struct request *req)
 }
 
 /* Child of a fork: every record is free again; generations go on. */
-void request_forget(void);
+void request_after_fork(void);
 
 #endif

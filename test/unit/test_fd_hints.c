@@ -14,7 +14,7 @@
 /* The tests share the table. */
 static void forget_all(void)
 {
-	fd_hints_forget(0, ~0u);
+	fd_hints_drop(0, ~0u);
 }
 
 /* ---- the kind ---- */
@@ -278,11 +278,11 @@ static void test_range_is_forgotten_and_no_more(void **state)
 	forget_all();
 	for (int fd = FD - 1; fd <= FD + 3; fd++)
 		use(fd);
-	fd_hints_forget(FD, FD + 2);
+	fd_hints_drop(FD, FD + 2);
 	check(!is_forgotten(FD - 1));
 	check(is_forgotten(FD) && is_forgotten(FD + 1) && is_forgotten(FD + 2));
 	check(!is_forgotten(FD + 3));
-	fd_hints_forget(FD + 3, FD + 3);
+	fd_hints_drop(FD + 3, FD + 3);
 	check(is_forgotten(FD + 3));
 }
 
@@ -294,12 +294,12 @@ static void test_long_range_is_forgotten(void **state)
 	for (int i = 0; i < 4; i++) {
 		for (int fd = FD; fd < FD + TABLE; fd++)
 			use(fd);
-		fd_hints_forget(FD, lasts[i]);
+		fd_hints_drop(FD, lasts[i]);
 		for (int fd = FD; fd < FD + TABLE; fd++)
 			check(is_forgotten(fd));
 	}
 	use(FD - 1);
-	fd_hints_forget(FD, FD + TABLE - 2);
+	fd_hints_drop(FD, FD + TABLE - 2);
 	check(!is_forgotten(FD - 1));
 }
 

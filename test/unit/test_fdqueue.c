@@ -62,8 +62,8 @@ static void end(struct request *req)
 static int forget_all(void **state)
 {
 	(void)state;
-	fdqueue_forget();
-	request_forget();
+	fdqueue_after_fork();
+	request_after_fork();
 	return 0;
 }
 

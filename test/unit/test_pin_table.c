@@ -47,7 +47,7 @@ static void become_engine(uint64_t idle_ns)
 	pthread_sigmask(SIG_SETMASK, &all, NULL);
 	sem_init(&executed, 0, 0);
 	atomic_store(&config.idle_ns, idle_ns);
-	pin_table_forget(); /* it may be the child of a fork */
+	pin_table_after_fork(); /* it may be the child of a fork */
 }
 
 static pid_t own_tid(void)
@@ -214,7 +214,7 @@ static int without_close_range(void)
 	become_engine(SHORT_NS);
 	refuse_call(SYS_close_range, ENOSYS);
 	check_equal(pin_table_look(own_tid(), 0), PIN_TABLE_UNKNOWN);
-	pin_table_forget();
+	pin_table_after_fork();
 	return pins_nothing_without(SYS_close_range, ENOSYS);
 }
 
@@ -321,7 +321,7 @@ static int pins_and_lets_go(void)
 	struct pin *pin;
 	int fds[2];
 
-	pin_table_forget();
+	pin_table_after_fork();
 	become_engine(SHORT_NS);
 	open_pipe(fds);
 	pin = pin_or_skip(fds[1]);

@@ -17,7 +17,7 @@ static struct request *records[NR];
 static int forget_all(void **state)
 {
 	(void)state;
-	request_forget();
+	request_after_fork();
 	return 0;
 }
 
@@ -100,7 +100,7 @@ static void test_forgotten_records_begin_anew(void **state)
 	request_handle old = request_handle_of(req);
 
 	(void)state;
-	request_forget();
+	request_after_fork();
 	check(request_lookup(old) == NULL);
 	check(request_alloc() == req);
 	check(request_lookup(old) == NULL);
