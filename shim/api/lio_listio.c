@@ -24,7 +24,7 @@
 #include "request/lio_group.h"
 #include "request/notify.h"
 
-#include "base/spin.h"
+#include "base/busy_poll.h"
 #include "base/stats.h"
 #include "lane/submit_ahead.h"
 #include "request/waiter.h"
@@ -144,7 +144,7 @@ static int submit_and_wait(struct list *list)
 	submit_release_group(list->group, false);
 	/* The last copy of a worker is there in a moment. */
 	if (list->is_shared && !list->submission.has_any)
-		spin_for(is_over, &handle, SPIN_NS);
+		busy_poll(is_over, &handle, SPIN_NS);
 	ret = wait_for_group(list->group, handle);
 	if (!process_is_still(list->process))
 		return -EINTR;

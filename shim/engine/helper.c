@@ -7,9 +7,9 @@
  */
 #include "engine/helper.h"
 
+#include "base/busy_poll.h"
 #include "base/config.h"
 #include "base/futex.h"
-#include "base/spin.h"
 #include "base/thread.h"
 
 /* Also what is pushed meanwhile: afterwards the inbox is closed. */
@@ -36,7 +36,7 @@ static bool sleep_until_woken(struct helper *helper)
 	uint32_t wake_value;
 	int ret;
 
-	if (helper->poll_ns && spin_for(has_message, &helper->inbox, helper->poll_ns))
+	if (helper->poll_ns && busy_poll(has_message, &helper->inbox, helper->poll_ns))
 		return true;
 	if (!inbox_fall_asleep(&helper->inbox, &wake_value))
 		return true;

@@ -43,10 +43,10 @@
 #include <stdatomic.h>
 #include <sys/syscall.h>
 
+#include "base/busy_poll.h"
 #include "base/futex.h"
 #include "base/process.h"
 #include "base/signal_mask.h"
-#include "base/spin.h"
 #include "base/stats.h"
 #include "engine/aio_context.h"
 #include "engine/reaper_call.h"
@@ -209,7 +209,7 @@ static int wait_at_ring(const struct wait *wait)
 			ret = -ETIMEDOUT;
 		if (ret < 0 || wait->is_done(wait->arg))
 			break;
-		if (spin_for(has_event, wait->ring, ns)) {
+		if (busy_poll(has_event, wait->ring, ns)) {
 			stats_inc(direct_spins);
 			continue;
 		}

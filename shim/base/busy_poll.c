@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * spin.c - busy-polling before a thread sleeps.
+ * busy_poll.c - busy-polling before a thread sleeps.
  */
-#include "base/spin.h"
+#include "base/busy_poll.h"
 
 #include "base/config.h"
 #include "base/futex.h"
@@ -23,7 +23,7 @@ static void relax(void)
 #endif
 }
 
-bool spin_for(bool (*has_come)(const void *arg), const void *arg, uint64_t max_ns)
+bool busy_poll(bool (*has_come)(const void *arg), const void *arg, uint64_t max_ns)
 {
 	uint64_t spin_ns = config.spin_us * UINT64_C(1000);
 	uint64_t began, now, took_ns;
