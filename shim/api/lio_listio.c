@@ -32,7 +32,7 @@
 /* glibc's opcodes that are not public, and the flag of its 64-bit entry points. */
 enum { LIO_DSYNC = 3, LIO_SYNC = 4, LIO_KNOWN_BITS = 127 };
 
-#define SPIN_NS 20000u /* a few copies */
+#define BUSY_POLL_NS 20000u /* a few copies */
 
 struct list {
 	struct submission submission;
@@ -144,7 +144,7 @@ static int submit_and_wait(struct list *list)
 	submit_release_group(list->group, false);
 	/* The last copy of a worker is there in a moment. */
 	if (list->is_shared && !list->submission.has_any)
-		busy_poll(is_over, &handle, SPIN_NS);
+		busy_poll(is_over, &handle, BUSY_POLL_NS);
 	ret = wait_for_group(list->group, handle);
 	if (!process_is_still(list->process))
 		return -EINTR;

@@ -11,7 +11,7 @@
 #define GAP_NS      20000u /* between two looks: the processor was somebody else's */
 #define GAP_PENALTY 16u    /* it probably is again in the next poll */
 
-static struct time_budget spun; /* for nothing */
+static struct time_budget wasted; /* for nothing */
 
 /* Tell the processor that this thread waits for another one. */
 static void relax(void)
@@ -25,23 +25,23 @@ static void relax(void)
 
 bool busy_poll(bool (*has_come)(const void *arg), const void *arg, uint64_t max_ns)
 {
-	uint64_t spin_ns = config.spin_us * UINT64_C(1000);
+	uint64_t poll_ns = config.busy_poll_us * UINT64_C(1000);
 	uint64_t began, now, took_ns;
 	bool is_there;
 
-	if (spin_ns == 0 || time_budget_is_spent(&spun))
+	if (poll_ns == 0 || time_budget_is_spent(&wasted))
 		return false;
 	began = now = clock_now_ns();
-	if (spin_ns > max_ns)
-		spin_ns = max_ns;
-	while (!(is_there = has_come(arg)) && now - began < spin_ns) {
+	if (poll_ns > max_ns)
+		poll_ns = max_ns;
+	while (!(is_there = has_come(arg)) && now - began < poll_ns) {
 		relax();
 		now = clock_now_ns();
 	}
 	took_ns = now - began;
-	if (took_ns > spin_ns + GAP_NS)
-		time_budget_lose(&spun, took_ns * GAP_PENALTY, now);
+	if (took_ns > poll_ns + GAP_NS)
+		time_budget_lose(&wasted, took_ns * GAP_PENALTY, now);
 	else if (!is_there)
-		time_budget_lose(&spun, took_ns, now);
+		time_budget_lose(&wasted, took_ns, now);
 	return is_there;
 }

@@ -3,7 +3,7 @@
  * busy_poll.h - busy-polling before a thread sleeps.
  *
  * A fast device answers before a thread that sleeps is awake again, with its
- * caches cold.  So it pays to poll, for RTAIO_SPIN microseconds at most.  A time
+ * caches cold.  So it pays to poll, for RTAIO_BUSY_POLL microseconds at most.  A time
  * budget limits what is wasted: polls to which nothing comes, and time in which
  * others want the processor, which shows as a gap between two looks.
  */

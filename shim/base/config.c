@@ -26,9 +26,10 @@
 #define CALLBACKS_DEFAULT 1024
 #define LIMIT_MAX         65536
 #define IN_FLIGHT_DEFAULT 16384 /* KiB: a disk is busy with it, and done with it soon */
-#define SPIN_DEFAULT_US   40 /* less than two switches of threads, and what glibc spends on them */
-#define SPIN_MAX_US       1000        /* signals wait for so long */
-#define IDLE_DEFAULT_NS   1000000000u /* glibc's workers wait as long */
+#define BUSY_POLL_DEFAULT_US \
+	40                    /* less than two switches of threads, and what glibc spends on them */
+#define BUSY_POLL_MAX_US 1000 /* signals wait for so long */
+#define IDLE_DEFAULT_NS  1000000000u /* glibc's workers wait as long */
 
 /* At the first use only: a program that does not use AIO hears nothing. */
 #define complain(...)                          \
@@ -51,7 +52,7 @@ struct config config = {
 	.in_flight_kib = IN_FLIGHT_DEFAULT,
 	.threads_max = THREADS_DEFAULT,
 	.callbacks_max = CALLBACKS_DEFAULT,
-	.spin_us = SPIN_DEFAULT_US,
+	.busy_poll_us = BUSY_POLL_DEFAULT_US,
 	.inline_lane = true,
 	.offload = true,
 	.uring_features = UINT_MAX,
@@ -94,9 +95,9 @@ static void set_limit(const char *name, const char *value, void *out)
 	set_within(name, value, out, 1, LIMIT_MAX);
 }
 
-static void set_spin(const char *name, const char *value, void *out)
+static void set_busy_poll(const char *name, const char *value, void *out)
 {
-	set_within(name, value, out, 0, SPIN_MAX_US);
+	set_within(name, value, out, 0, BUSY_POLL_MAX_US);
 }
 
 static void set_switch(const char *name, const char *value, void *out)
@@ -152,7 +153,7 @@ static const struct variable {
 	{ "RTAIO_IN_FLIGHT", set_limit, &config.in_flight_kib },
 	{ "RTAIO_THREADS", set_limit, &config.threads_max },
 	{ "RTAIO_CALLBACKS", set_limit, &config.callbacks_max },
-	{ "RTAIO_SPIN", set_spin, &config.spin_us },
+	{ "RTAIO_BUSY_POLL", set_busy_poll, &config.busy_poll_us },
 	{ "RTAIO_INLINE", set_switch, &config.inline_lane },
 	{ "RTAIO_OFFLOAD", set_switch, &config.offload },
 	{ "RTAIO_VERBOSE", set_switch, &config.verbose },
@@ -187,7 +188,7 @@ static void read_entry(const char *entry)
 		variable->set(variable->name, equals + 1, variable->out);
 	else if (strncmp(entry, "RTAIO_TEST_", strlen("RTAIO_TEST_")) != 0)
 		complain("%.*s is not a variable of rtaio: it knows RTAIO_BACKEND, RTAIO_VERBOSE, "
-			 "RTAIO_STATS, RTAIO_INLINE, RTAIO_OFFLOAD, RTAIO_SPIN, RTAIO_DEPTH, "
+			 "RTAIO_STATS, RTAIO_INLINE, RTAIO_OFFLOAD, RTAIO_BUSY_POLL, RTAIO_DEPTH, "
 			 "RTAIO_IN_FLIGHT, RTAIO_THREADS and RTAIO_CALLBACKS",
 			 (int)(equals - entry), entry);
 }

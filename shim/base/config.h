@@ -31,7 +31,7 @@ struct config {
 	unsigned depth;         /* requests of a file's descriptor in flight in the engine */
 	unsigned threads_max;   /* requests on files that workers perform at once */
 	unsigned callbacks_max; /* threads for SIGEV_THREAD callbacks */
-	unsigned spin_us;       /* longest busy-poll before a thread sleeps */
+	unsigned busy_poll_us;  /* longest busy-poll before a thread sleeps */
 	bool inline_lane;
 	bool offload;
 	bool verbose;

@@ -15,35 +15,35 @@
  * X(name, description): the single list of counters.  The first eleven count a
  * request once, in the lane that completed it; their order is that of the lanes.
  */
-#define STATS_COUNTERS(X)                                                           \
-	X(inline_reads, "reads completed by the call that submitted them")          \
-	X(inline_writes, "writes completed by the call that submitted them")        \
-	X(direct_reads, "reads completed by Linux AIO")                             \
-	X(direct_writes, "writes completed by Linux AIO")                           \
-	X(copier_reads, "reads completed by the thread that copies")                \
-	X(offload_reads, "reads completed by a worker, without the engine")         \
-	X(offload_writes, "writes completed by a worker, without the engine")       \
-	X(offload_fsyncs, "fsyncs completed by a worker, without the engine")       \
-	X(engine_reads, "reads completed by the engine, its ring or its workers")   \
-	X(engine_writes, "writes completed by the engine, its ring or its workers") \
-	X(engine_fsyncs, "fsyncs completed by the engine, its ring or its workers") \
-	X(errors, "of all these, those that completed with an error")               \
-	X(cancellations, "of the errors, ECANCELED")                                \
-	X(lists, "lists accepted by lio_listio")                                    \
-	X(fallbacks, "requests that a lane or the ring refused")                    \
-	X(resubmissions, "submissions repeated: short, interrupted or refused")     \
-	X(engine_depth, "most requests that the engine had at once")                \
-	X(engine_ring, "submissions by the engine to io_uring")                     \
-	X(engine_workers, "requests given to workers by the engine")                \
-	X(engine_calls, "requests done or answered at once by the engine's thread") \
-	X(engine_starts, "starts of the engine thread")                             \
-	X(engine_wakes, "wakes of a sleeping engine, or of an idle worker")         \
-	X(engine_enters, "sleeps and submissions of the engine")                    \
-	X(direct_spins, "waits for Linux AIO that ended before the thread slept")   \
-	X(inline_pauses, "pauses of inline writes, because they had slept")         \
-	X(overlap_stalls, "requests that waited for an overlapping one")            \
-	X(notify_signals, "signals queued")                                         \
-	X(notify_retries, "notifications delayed: signal queue full, or no thread") \
+#define STATS_COUNTERS(X)                                                              \
+	X(inline_reads, "reads completed by the call that submitted them")             \
+	X(inline_writes, "writes completed by the call that submitted them")           \
+	X(direct_reads, "reads completed by Linux AIO")                                \
+	X(direct_writes, "writes completed by Linux AIO")                              \
+	X(copier_reads, "reads completed by the thread that copies")                   \
+	X(offload_reads, "reads completed by a worker, without the engine")            \
+	X(offload_writes, "writes completed by a worker, without the engine")          \
+	X(offload_fsyncs, "fsyncs completed by a worker, without the engine")          \
+	X(engine_reads, "reads completed by the engine, its ring or its workers")      \
+	X(engine_writes, "writes completed by the engine, its ring or its workers")    \
+	X(engine_fsyncs, "fsyncs completed by the engine, its ring or its workers")    \
+	X(errors, "of all these, those that completed with an error")                  \
+	X(cancellations, "of the errors, ECANCELED")                                   \
+	X(lists, "lists accepted by lio_listio")                                       \
+	X(fallbacks, "requests that a lane or the ring refused")                       \
+	X(resubmissions, "submissions repeated: short, interrupted or refused")        \
+	X(engine_depth, "most requests that the engine had at once")                   \
+	X(engine_ring, "submissions by the engine to io_uring")                        \
+	X(engine_workers, "requests given to workers by the engine")                   \
+	X(engine_calls, "requests done or answered at once by the engine's thread")    \
+	X(engine_starts, "starts of the engine thread")                                \
+	X(engine_wakes, "wakes of a sleeping engine, or of an idle worker")            \
+	X(engine_enters, "sleeps and submissions of the engine")                       \
+	X(direct_busy_polls, "waits for Linux AIO that ended before the thread slept") \
+	X(inline_pauses, "pauses of inline writes, because they had slept")            \
+	X(overlap_stalls, "requests that waited for an overlapping one")               \
+	X(notify_signals, "signals queued")                                            \
+	X(notify_retries, "notifications delayed: signal queue full, or no thread")    \
 	X(notify_callbacks, "SIGEV_THREAD callbacks run")
 
 enum stats_counter {

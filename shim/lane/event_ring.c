@@ -210,7 +210,7 @@ static int wait_at_ring(const struct wait *wait)
 		if (ret < 0 || wait->is_done(wait->arg))
 			break;
 		if (busy_poll(has_event, wait->ring, ns)) {
-			stats_inc(direct_spins);
+			stats_inc(direct_busy_polls);
 			continue;
 		}
 		atomic_store(&claim, asleep);

@@ -51,7 +51,7 @@ counter() {
 }
 
 check "good values are taken without a word" is_silent RTAIO_BACKEND=auto RTAIO_DEPTH=1 \
-	RTAIO_THREADS=65536 RTAIO_CALLBACKS=2 RTAIO_IN_FLIGHT=4 RTAIO_SPIN=0 RTAIO_INLINE=0 RTAIO_OFFLOAD=0 RTAIO_STATS=0 \
+	RTAIO_THREADS=65536 RTAIO_CALLBACKS=2 RTAIO_IN_FLIGHT=4 RTAIO_BUSY_POLL=0 RTAIO_INLINE=0 RTAIO_OFFLOAD=0 RTAIO_STATS=0 \
 	RTAIO_VERBOSE=0
 says "a variable that nobody knows" \
 	'^rtaio: RTAIO_DEPHT is not a variable of rtaio: .*RTAIO_DEPTH' RTAIO_DEPHT=5
@@ -59,8 +59,8 @@ says "a number that is none" "^rtaio: RTAIO_DEPTH=many is not a number from 1 to
 	RTAIO_DEPTH=many
 says "a number that is too small" "^rtaio: RTAIO_THREADS=0 is not a number from 1 " RTAIO_THREADS=0
 says "a number that is too large" "^rtaio: RTAIO_CALLBACKS=65537 is not a number" RTAIO_CALLBACKS=65537
-says "a negative number" "^rtaio: RTAIO_SPIN=-1 is not a number from 0 to 1000: 40 is used" \
-	RTAIO_SPIN=-1
+says "a negative number" "^rtaio: RTAIO_BUSY_POLL=-1 is not a number from 0 to 1000: 40 is used" \
+	RTAIO_BUSY_POLL=-1
 says "a number with a leading zero is decimal" "serves .*, depth 10$" RTAIO_DEPTH=010 \
 	RTAIO_BACKEND=threads RTAIO_VERBOSE=1
 says "a number with a space behind it" "^rtaio: RTAIO_DEPTH=5  is not a number" "RTAIO_DEPTH=5 "
@@ -169,12 +169,12 @@ check "RTAIO_STATS without a value prints nothing" is_silent RTAIO_STATS=
 equal "a message that is too long ends where a line does" "$(
 	env RTAIO_DEPTH="$long" LD_PRELOAD="$library" timeout 20 ./reads file 2>&1 >/dev/null | grep -c "^rtaio: RTAIO_DEPTH=0*$"
 )" 1
-if [ "$(counter direct_reads RTAIO_SPIN=0)" = 0 ]; then
+if [ "$(counter direct_reads RTAIO_BUSY_POLL=0)" = 0 ]; then
 	skip "a wait busy-polls before it sleeps" "no direct lane here"
 else
 	check "a wait busy-polls before it sleeps" \
-		[ "$(counter direct_spins RTAIO_SPIN=1000)" -gt 0 ]
-	equal "RTAIO_SPIN=0 makes it sleep at once" "$(counter direct_spins RTAIO_SPIN=0)" 0
+		[ "$(counter direct_busy_polls RTAIO_BUSY_POLL=1000)" -gt 0 ]
+	equal "RTAIO_BUSY_POLL=0 makes it sleep at once" "$(counter direct_busy_polls RTAIO_BUSY_POLL=0)" 0
 fi
 # The first of them go through the engine, until it has made the thread.
 check "threads serve without the engine" \

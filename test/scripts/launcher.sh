@@ -52,8 +52,8 @@ sets() {
 sets "a command alone is preloaded" "LD_PRELOAD=$library" --
 sets "--backend=X" "LD_PRELOAD=$library RTAIO_BACKEND=io_uring" --backend=io_uring
 sets "--backend X" "LD_PRELOAD=$library RTAIO_BACKEND=threads" --backend threads
-sets "every other option" "LD_PRELOAD=$library RTAIO_DEPTH=64 RTAIO_INLINE=0 RTAIO_OFFLOAD=0 RTAIO_SPIN=0 RTAIO_STATS=1 \
-RTAIO_THREADS=8 RTAIO_VERBOSE=1" --depth=64 --spin=0 --threads 8 --inline=0 --offload=0 --stats --verbose
+sets "every other option" "LD_PRELOAD=$library RTAIO_BUSY_POLL=0 RTAIO_DEPTH=64 RTAIO_INLINE=0 RTAIO_OFFLOAD=0 RTAIO_STATS=1 \
+RTAIO_THREADS=8 RTAIO_VERBOSE=1" --depth=64 --busy-poll=0 --threads 8 --inline=0 --offload=0 --stats --verbose
 sets "the smallest number" "LD_PRELOAD=$library RTAIO_DEPTH=1" --depth=1
 sets "the largest number" "LD_PRELOAD=$library RTAIO_DEPTH=65536" --depth=65536
 sets "the last of two options counts" "LD_PRELOAD=$library RTAIO_DEPTH=2" --depth=1 --depth=2
@@ -91,7 +91,7 @@ ends "an unknown backend" 125 'io_uring, libaio, threads or glibc' --backend=fas
 ends "a depth of nothing" 125 'from 1 to 65536' --depth=0 true
 ends "a depth that is no number" 125 'from 1 to 65536' --depth=many true
 ends "a depth without limit" 125 'from 1 to 65536' --depth=65537 true
-ends "a spin that is too long" 125 'from 0 to 1000' --spin=1001 true
+ends "a busy-poll that is too long" 125 'from 0 to 1000' --busy-poll=1001 true
 ends "a missing value" 125 'needs a value' --threads
 ends "an inline that is neither" 125 '0 or 1' --inline=yes true
 ends "an offload that is neither" 125 '--offload is 0 or 1' --offload 2 true
@@ -105,7 +105,7 @@ ends "a file that is not executable" 126 'cannot be executed' ./tree/Makefile
 ends "a directory" 126 'cannot be executed' ./bin
 
 check "--help describes every option" sh -c "
-	for option in backend depth threads spin inline offload stats verbose librt dry-run library-path status \
+	for option in backend depth threads busy-poll inline offload stats verbose librt dry-run library-path status \
 		version help; do
 		'$rtaio' --help | grep -q -e \"--\$option\" || { echo \$option; exit 1; }
 	done"

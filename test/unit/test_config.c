@@ -34,13 +34,13 @@ static int nothing_is_set(void)
 static int everything_is_set(void)
 {
 	LOAD("RTAIO_BACKEND", "threads", "RTAIO_DEPTH", "1", "RTAIO_THREADS", "65536",
-	     "RTAIO_CALLBACKS", "7", "RTAIO_SPIN", "0", "RTAIO_INLINE", "0", "RTAIO_OFFLOAD", "0",
-	     "RTAIO_IN_FLIGHT", "4", "RTAIO_VERBOSE", "1", "RTAIO_STATS", "/some/file");
+	     "RTAIO_CALLBACKS", "7", "RTAIO_BUSY_POLL", "0", "RTAIO_INLINE", "0", "RTAIO_OFFLOAD",
+	     "0", "RTAIO_IN_FLIGHT", "4", "RTAIO_VERBOSE", "1", "RTAIO_STATS", "/some/file");
 	check_equal(config.backend, BACKEND_THREADS);
 	check_equal(config.depth, 1);
 	check_equal(config.threads_max, 65536);
 	check_equal(config.callbacks_max, 7);
-	check_equal(config.spin_us, 0);
+	check_equal(config.busy_poll_us, 0);
 	check_equal(config.in_flight_kib, 4);
 	check(!config.inline_lane && !config.offload && config.verbose && config.stats);
 	check(strcmp(config.stats_path, "/some/file") == 0);
