@@ -33,7 +33,7 @@ struct pin {
 	struct pin *next_free;
 };
 
-/* The nursery and the engine take pins, their threads give them back; all signals are blocked. */
+/* The keeper and the engine take pins, their threads give them back; all signals are blocked. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct pin *free_pins; /* guarded by lock */
 

@@ -2,7 +2,7 @@
 /*
  * pin.h - an open file of the program's, held for the requests that still need it.
  *
- * The file lies in the descriptor table of the nursery (pin_table.h), or, where
+ * The file lies in the descriptor table of the keeper (pin_table.h), or, where
  * there is none, is a duplicate in the program's.  Each pin has a thread of its
  * own there, since a request may block for ever, and so may
  * the close.
@@ -15,7 +15,7 @@
 struct pin;
 
 /*
- * [nursery; engine, where there is none] A pin of @fd, a descriptor of the caller's
+ * [keeper; engine, where there is none] A pin of @fd, a descriptor of the caller's
  * table, which the pin's thread has as well, with one holder.  NULL: no thread or
  * no memory, and @fd is the caller's still.  @is_visible: it is the program's table.
  */

@@ -8,7 +8,7 @@
  *
  * The kernel copies at least 64 descriptors before it empties the copy.  This is
  * why one thread does it once for all pins, whose threads are made by the
- * nursery and begin with its table.  The table lives as long as any of them.
+ * keeper and begin with its table.  The table lives as long as any of them.
  */
 #include "dispatch/pin_table.h"
 
@@ -35,7 +35,7 @@
 
 enum ask_kind { ASK_PIN, ASK_LOOK };
 
-/* The engine's, and the nursery's until it has answered. */
+/* The engine's, and its keeper's until it has answered. */
 struct ask {
 	struct message message; /* first: serve() gets the ask by it */
 	enum ask_kind kind;
@@ -46,7 +46,7 @@ struct ask {
 	_Atomic uint32_t is_answered;
 };
 
-static int own_pidfd = -EBADF;      /* nursery only, in its table; or -errno */
+static int own_pidfd = -EBADF;      /* keeper only, in its table; or -errno */
 static _Atomic bool is_unavailable; /* the kernel or a sandbox will never let it begin */
 
 static void answer(struct ask *ask)
@@ -202,7 +202,7 @@ static void refuse(struct helper *helper, struct message *messages)
 	}
 }
 
-static struct helper nursery = {
+static struct helper keeper = {
 	.inbox = INBOX_INIT,
 	.thread_name = "rtaio-pins",
 	.begin = begin,
@@ -216,7 +216,7 @@ static struct ask asked; /* one at a time */
 static bool is_pending;  /* engine only: the answer is not in */
 
 /*
- * To begin, the nursery empties a copy of the program's table, and a file system
+ * To begin, the keeper empties a copy of the program's table, and a file system
  * whose server is dead may keep it at that.  So the engine waits for a while
  * only; what comes later is for nobody.
  */
@@ -231,14 +231,14 @@ static bool is_free(void)
 }
 
 /* What is refused keeps the answers it came with: NULL and PIN_TABLE_UNKNOWN. */
-static bool ask_nursery(enum ask_kind kind, int fd, pid_t tid)
+static bool ask_keeper(enum ask_kind kind, int fd, pid_t tid)
 {
 	struct timespec deadline = clock_in_ns(ANSWER_NS);
 
 	if (!is_free())
 		return false;
 	asked = (struct ask){ .kind = kind, .fd = fd, .tid = tid };
-	helper_push(&nursery, &asked.message);
+	helper_push(&keeper, &asked.message);
 	is_pending = true;
 	while (!atomic_load(&asked.is_answered))
 		if (futex_wait(&asked.is_answered, 0, &deadline) == -ETIMEDOUT)
@@ -249,17 +249,17 @@ static bool ask_nursery(enum ask_kind kind, int fd, pid_t tid)
 
 struct pin *pin_table_pin(int fd)
 {
-	return ask_nursery(ASK_PIN, fd, (pid_t)RAW_SYSCALL(SYS_gettid)) ? asked.pin : NULL;
+	return ask_keeper(ASK_PIN, fd, (pid_t)RAW_SYSCALL(SYS_gettid)) ? asked.pin : NULL;
 }
 
 enum pin_table_sight pin_table_look(pid_t tid, int fd)
 {
-	return ask_nursery(ASK_LOOK, fd, tid) ? asked.sight : PIN_TABLE_UNKNOWN;
+	return ask_keeper(ASK_LOOK, fd, tid) ? asked.sight : PIN_TABLE_UNKNOWN;
 }
 
 void pin_table_after_fork(void)
 {
-	helper_after_fork(&nursery);
+	helper_after_fork(&keeper);
 	is_pending = false;
 	atomic_store(&is_unavailable, false);
 	pin_after_fork();

@@ -4,12 +4,12 @@
  *
  * A file that the program is about to close may still be needed by requests that
  * wait.  A duplicate in the program's table would be visible, and closing it
- * would drop the program's record locks.  So the nursery takes the file over
+ * would drop the program's record locks.  So the keeper takes the file over
  * into its own table, where neither is the case.  There it can also look into
  * /proc without using up a descriptor of the program's.
  *
  * Only the engine thread calls these functions, with all signals blocked.  It
- * sleeps until the nursery has answered, which takes some ten microseconds, or
+ * sleeps until the keeper has answered, which takes some ten microseconds, or
  * until it is clear that it does not.
  */
 #ifndef RTAIO_PIN_TABLE_H
@@ -36,7 +36,7 @@ struct pin *pin_table_pin(int fd);
 /* Is the thread @tid of this process asleep in a system call for I/O on @fd? */
 enum pin_table_sight pin_table_look(pid_t tid, int fd);
 
-/* Child of a fork: no nursery, no pins. */
+/* Child of a fork: no keeper, no pins. */
 void pin_table_after_fork(void);
 
 #endif

@@ -115,7 +115,7 @@ static struct closed *make_closed(const struct request *question, int fd)
 }
 
 /*
- * Where the nursery cannot take the file over, a duplicate must do, which the
+ * Where the keeper cannot take the file over, a duplicate must do, which the
  * program can see, and which drops its record locks when it is closed.  It is of
  * no use if the close at hand closes it, too.
  */

@@ -266,7 +266,7 @@ static void test_no_thread_can_be_made(void **state)
 	check_in_child(without_threads, default_deadline_ms());
 }
 
-/* The nursery is there, but it can make no thread. */
+/* The keeper is there, but it can make no thread. */
 static int without_more_threads(void)
 {
 	int fds[2];
@@ -580,7 +580,7 @@ static void test_pins_in_a_row_leave_nothing_behind(void **state)
 {
 	unsigned int nr_before = nr_descriptors_of(own_tid());
 	int fd = temp_file(0);
-	pid_t nursery;
+	pid_t keeper;
 
 	(void)state;
 	atomic_store(&config.idle_ns, LONG_NS);
@@ -588,8 +588,8 @@ static void test_pins_in_a_row_leave_nothing_behind(void **state)
 		pin_put(pin_or_skip(fd));
 	eventually(nr_threads_named("rtaio-", NULL) == 1);
 	close(fd);
-	eventually(nr_threads_named("rtaio-pins", &nursery) == 1);
-	eventually(nr_descriptors_of(nursery) == 1);
+	eventually(nr_threads_named("rtaio-pins", &keeper) == 1);
+	eventually(nr_descriptors_of(keeper) == 1);
 	check_equal(nr_descriptors_of(own_tid()), nr_before);
 }
 
@@ -612,7 +612,7 @@ static void test_many_pins_at_once(void **state)
 	close(fds[0]);
 }
 
-static void test_idle_nursery_leaves_and_comes_back(void **state)
+static void test_idle_keeper_leaves_and_comes_back(void **state)
 {
 	struct pin *pin;
 	int fds[2];
@@ -621,7 +621,7 @@ static void test_idle_nursery_leaves_and_comes_back(void **state)
 	open_pipe(fds);
 	pin = pin_or_skip(fds[1]);
 	close(fds[1]);
-	/* The pin keeps its file without the nursery. */
+	/* The pin keeps its file without the keeper. */
 	eventually(nr_threads_named("rtaio-pins", NULL) == 0);
 	check_equal(perform_on(pin, OP_WRITE, "x", 1), 1);
 	read_fully(fds[0], NULL, 1);
@@ -755,7 +755,7 @@ int main(void)
 		TEST(test_closed_descriptor_cannot_be_pinned),
 		TEST(test_pins_in_a_row_leave_nothing_behind),
 		TEST(test_many_pins_at_once),
-		TEST(test_idle_nursery_leaves_and_comes_back),
+		TEST(test_idle_keeper_leaves_and_comes_back),
 		TEST(test_thread_blocked_in_a_read_is_inside),
 		TEST(test_thread_that_runs_is_not_inside),
 		TEST(test_thread_asleep_in_another_call_is_not_inside),
@@ -763,5 +763,5 @@ int main(void)
 	};
 
 	become_engine(SHORT_NS);
-	return cmocka_run_group_tests_name("nursery", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("pin_table", tests, NULL, NULL);
 }
