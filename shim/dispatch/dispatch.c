@@ -418,7 +418,7 @@ static void abandon_ring(void)
 	}
 }
 
-static uint64_t settle(void)
+static uint64_t end_batch(void)
 {
 	uint64_t next_tick = tick();
 
@@ -455,7 +455,7 @@ static const struct engine_client client = {
 	.receive = receive,
 	.refuse = refuse,
 	.abandon_ring = abandon_ring,
-	.settle = settle,
+	.end_batch = end_batch,
 	.is_idle = is_idle,
 };
 

@@ -2,7 +2,7 @@
 /*
  * engine.c - the one thread that owns the queues and the ring.
  *
- * The loop: receive everything, settle, announce sleep, sleep in the backend.
+ * The loop: receive everything, end_batch, announce sleep, sleep in the backend.
  * Announcing fails when a message came in, and then the next round is a larger
  * batch, which is how a busy submitter pays for few system calls.
  *
@@ -240,7 +240,7 @@ static bool serve(void)
 		bool is_over;
 
 		engine_receive();
-		is_over = rest(client->settle());
+		is_over = rest(client->end_batch());
 		if (engine_has_lost_ring())
 			return false;
 		if (!is_over)

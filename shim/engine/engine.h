@@ -43,7 +43,7 @@ struct engine_client {
 	 * Between batches.  Returns in how many nanoseconds to call again at
 	 * the latest; UINT64_MAX: when something happens; 0: at once.
 	 */
-	uint64_t (*settle)(void);
+	uint64_t (*end_batch)(void);
 
 	/* Is nothing in flight, queued or to be delivered? */
 	bool (*is_idle)(void);
