@@ -21,15 +21,44 @@
 #include "base/process.h"
 #include "base/stats.h"
 #include "base/symver.h"
+#include "dispatch/cancel.h"
 #include "dispatch/dispatch.h"
+#include "dispatch/pin.h"
+#include "dispatch/pin_table.h"
+#include "dispatch/quiesce.h"
+#include "engine/aio_context.h"
 #include "engine/engine.h"
+#include "lane/copier.h"
+#include "lane/event_ring.h"
+#include "lane/offload.h"
+#include "lane/reaper.h"
+#include "order/bypass.h"
+#include "order/fdqueue.h"
+#include "order/filter.h"
+#include "order/in_flight.h"
+#include "request/notify.h"
 #include "request/request.h"
 
+/* All that a child of a fork must not take for its own. */
 static void reset_in_child(void)
 {
 	request_after_fork();
 	descriptor_after_fork();
-	dispatch_after_fork();
+	filter_after_fork();
+	event_ring_after_fork();
+	aio_context_after_fork();
+	bypass_after_fork();
+	in_flight_after_fork();
+	reaper_after_fork();
+	offload_after_fork();
+	copier_after_fork();
+	fdqueue_after_fork();
+	cancel_after_fork();
+	quiesce_after_fork();
+	pin_table_after_fork();
+	pin_after_fork();
+	notify_after_fork();
+	engine_after_fork();
 	stats_after_fork();
 }
 

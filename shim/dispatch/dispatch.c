@@ -54,15 +54,12 @@
 #include "dispatch/cancel.h"
 #include "dispatch/engine_state.h"
 #include "dispatch/issue.h"
-#include "dispatch/pin_table.h"
+#include "dispatch/pin.h"
 #include "dispatch/question.h"
 #include "dispatch/quiesce.h"
 #include "dispatch/schedule.h"
 #include "engine/engine.h"
 #include "engine/workers.h"
-#include "lane/copier.h"
-#include "lane/direct.h"
-#include "lane/offload.h"
 #include "lane/reaper.h"
 #include "order/bypass.h"
 #include "order/fdqueue.h"
@@ -464,18 +461,4 @@ void dispatch_start(void)
 	engine_state_reset();
 	engine_init(&client);
 	bypass_events_start();
-}
-
-void dispatch_after_fork(void)
-{
-	filter_after_fork();
-	direct_after_fork();
-	offload_after_fork();
-	copier_after_fork();
-	fdqueue_after_fork();
-	cancel_after_fork();
-	quiesce_after_fork();
-	pin_table_after_fork();
-	notify_after_fork();
-	engine_after_fork();
 }

@@ -10,7 +10,4 @@
 /* Connect the layers.  Before the first request. */
 void dispatch_start(void);
 
-/* Child of a fork: nothing is queued or in flight. */
-void dispatch_after_fork(void);
-
 #endif

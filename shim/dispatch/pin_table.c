@@ -262,5 +262,4 @@ void pin_table_after_fork(void)
 	helper_after_fork(&keeper);
 	is_pending = false;
 	atomic_store(&is_unavailable, false);
-	pin_after_fork();
 }

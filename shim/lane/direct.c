@@ -214,11 +214,3 @@ void direct_init(const struct direct_events *events_)
 	events = events_;
 	event_ring_init(on_event);
 }
-
-void direct_after_fork(void)
-{
-	event_ring_after_fork();
-	aio_context_after_fork();
-	bypass_after_fork();
-	reaper_after_fork();
-}

@@ -41,7 +41,4 @@ bool direct_accepts(struct request *req);
  */
 size_t direct_submit(struct request_list *list);
 
-/* Child of a fork: the context is the parent's. */
-void direct_after_fork(void);
-
 #endif

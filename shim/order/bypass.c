@@ -221,5 +221,4 @@ void bypass_after_fork(void)
 		atomic_store_explicit(&slots[i], NULL, memory_order_relaxed);
 	atomic_store(&nr_used, 0);
 	atomic_store(&is_watched, false);
-	in_flight_after_fork();
 }

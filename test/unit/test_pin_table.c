@@ -48,6 +48,7 @@ static void become_engine(uint64_t idle_ns)
 	sem_init(&executed, 0, 0);
 	atomic_store(&config.idle_ns, idle_ns);
 	pin_table_after_fork(); /* it may be the child of a fork */
+	pin_after_fork();
 }
 
 static pid_t own_tid(void)
@@ -215,6 +216,7 @@ static int without_close_range(void)
 	refuse_call(SYS_close_range, ENOSYS);
 	check_equal(pin_table_look(own_tid(), 0), PIN_TABLE_UNKNOWN);
 	pin_table_after_fork();
+	pin_after_fork();
 	return pins_nothing_without(SYS_close_range, ENOSYS);
 }
 
@@ -322,6 +324,7 @@ static int pins_and_lets_go(void)
 	int fds[2];
 
 	pin_table_after_fork();
+	pin_after_fork();
 	become_engine(SHORT_NS);
 	open_pipe(fds);
 	pin = pin_or_skip(fds[1]);
