@@ -8,7 +8,7 @@
  * Two counts.  members: requests not yet complete, plus one that the submitter
  * holds until the list is handed over.  holders: the members together hold
  * one reference, a LIO_WAIT caller one; the last to let go frees.  So an
- * interrupted waiter leaves nothing behind.  test/model/group.pml is the model.
+ * interrupted waiter leaves nothing behind.  test/model/lio_group.pml is the model.
  */
 #ifndef RTAIO_LIO_GROUP_H
 #define RTAIO_LIO_GROUP_H

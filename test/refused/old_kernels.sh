@@ -3,7 +3,7 @@
 #
 # old_kernels.sh - the tests on the rings that older kernels have
 #
-# RTAIO_TEST_URING masks features of io_uring (enum uring_feature in shim/uring_setup.h), so that
+# RTAIO_TEST_URING masks features of io_uring (enum uring_feature in shim/engine/uring_setup.h), so that
 # this kernel plays an older one. What is then different on purpose, that a descriptor above 1000
 # can be seen, is not among these tests.
 
