@@ -2,12 +2,11 @@
 /*
  * copier.c - a thread that copies for the submitting threads.
  *
- * No two requests here overlap: inline_accepts() takes none that overlaps
- * another one in flight.  So a copy that goes to the engine holds up no other.
+ * No two requests here overlap: inline_accepts() takes none that overlaps another one in flight.
+ * So the requests behind one that goes to the engine need not wait for it.
  *
- * Who is on the other side: submitters raise nr_pieces, the copier lowers it.  It
- * is a hint, since a submitter that jumps out leaves it too high until the copier
- * has slept.
+ * Submitters raise nr_pieces, the copier lowers it.  It is a hint: a submitter that jumps out
+ * leaves it too high until the copier has slept.
  */
 #include "lane/copier.h"
 
@@ -24,17 +23,17 @@
 #include "order/bypass.h"
 #include "request/fd_hints.h"
 
-#define AHEAD_MIN  4u      /* pieces that a program must submit ahead of its results */
-#define PIECES_MAX 16      /* that wait for the copier */
-#define WAKE_NS    100000u /* what a wake costs, and the cold caches of both threads, */
-#define WAKE_WORTH 16      /* if it was for fewer pieces than this */
-#define POLL_NS    20000u  /* for the next copy: to be woken costs more than a copy */
+#define AHEAD_MIN  4u      /* pieces that the program must be ahead of its results */
+#define PIECES_MAX 16      /* pieces that may wait for the copier */
+#define WAKE_NS    100000u /* cost of a wake, with the cold caches of both threads */
+#define WAKE_WORTH 16      /* a wake pays if so many pieces come */
+#define POLL_NS    20000u  /* busy-poll: a wake costs more than a copy */
 
 static void (*ended)(struct request *req, bool is_done);
 static _Atomic int nr_pieces;     /* handed over and not yet copied */
 static _Atomic int nr_since_wake; /* handed over since the copier was woken */
-static struct time_budget wakes;  /* spent by those for too few pieces */
-static pid_t tid;                 /* of the copier, which alone uses it */
+static struct time_budget wakes;  /* spent by wakes for too few pieces */
+static pid_t tid;                 /* of the copier's thread, which alone uses it */
 
 /* --- the copier's thread -------------------------------------------------------- */
 
@@ -46,8 +45,8 @@ static void copy(struct request *req)
 	/* Partner: quiesce_bypassing(), which asks whether this thread's call has found the file. */
 	atomic_store(&req->tid, tid);
 	/*
-	 * From then on the descriptor may mean another file.  So there is no second call, and
-	 * nobody can say here whether a short result is the end of the file.
+	 * After this call the descriptor may mean another file.  So no second call can tell whether
+	 * a short result is the end of the file.
 	 */
 	is_done = inline_perform(req, (enum file_kind)req->copy_kind, &req->res) &&
 		  (size_t)req->res == req->nbytes;
@@ -105,7 +104,7 @@ static void start(void)
 	signals_set(old);
 }
 
-/* Is it likely to be in memory?  Misses are better made all at once, by the engine. */
+/* Are the data likely in memory?  The engine submits misses in better batches. */
 static bool is_likely_hit(const struct request *req, enum file_kind kind)
 {
 	return kind == FILE_MEMORY || !fd_hints_is_missing(req->fd);
@@ -128,7 +127,7 @@ bool copier_wants(const struct request *req, enum file_kind kind)
 	return false;
 }
 
-/* The copier is woken for it: was the last time worth that? */
+/* The copier is about to be woken.  Was the last wake worth its cost? */
 static void note_wake(void)
 {
 	if (atomic_exchange_explicit(&nr_since_wake, 0, memory_order_relaxed) < WAKE_WORTH)
@@ -145,7 +144,7 @@ bool copier_submit(struct request *req)
 		note_wake();
 	atomic_fetch_add_explicit(&nr_pieces, nr, memory_order_relaxed);
 	atomic_fetch_add_explicit(&nr_since_wake, nr, memory_order_relaxed);
-	/* Once it is handed over, the record may be another request's. */
+	/* Once pushed, the record may be another request's. */
 	if (!inbox_push(&copier.inbox, &req->message, &req->message)) {
 		atomic_fetch_sub_explicit(&nr_pieces, nr, memory_order_relaxed);
 		return false;

@@ -2,17 +2,15 @@
 /*
  * copier.h - a thread that copies for the submitting threads.
  *
- * Short reads from the page cache could be made in the submitting call.  But
- * while the program has so much work under way that it need not wait for them,
- * some are handed to this thread: then two processors copy.
+ * The submitting call could make short reads from the page cache itself.  But if the program is so
+ * far ahead that it does not wait for them yet, some go to this thread: then two processors copy.
  *
- * The copier never waits for a device: it reads with RWF_NOWAIT, and gives to the
- * engine what is not in memory.  It does not write, since a write may sleep, and
- * all that is queued behind it would wait.
+ * The copier never waits for a device: it reads with RWF_NOWAIT, and gives misses to the engine.
+ * It never writes: a write may sleep, and the requests behind it would wait.
  *
- * One case remains: the read's buffer blocks (userfaultfd, or a mapping of a frozen
- * file system).  Then the requests behind it wait, and so do closes of their
- * descriptors.  Without the copier the submitting call itself would wait.
+ * One case remains: the read's buffer blocks (userfaultfd, or a mapping of a frozen file system).
+ * Then the requests behind it wait, and so do closes of their descriptors.  Without the copier the
+ * submitting call itself would wait.
  */
 #ifndef RTAIO_COPIER_H
 #define RTAIO_COPIER_H
@@ -22,7 +20,7 @@
 #include "request/fd_kind.h"
 #include "request/request.h"
 
-/* [submitter, also in handlers] Shall the copier have @req, which inline_accepts() took? */
+/* [submitter, also in handlers] Should the copier get @req, which inline_accepts() has accepted? */
 bool copier_wants(const struct request *req, enum file_kind kind);
 
 /*
@@ -31,7 +29,10 @@ bool copier_wants(const struct request *req, enum file_kind kind);
  */
 bool copier_submit(struct request *req);
 
-/* First use: @ended hears, on the copier, what became of a request; it may not be done. */
+/*
+ * First use.  @ended is called for each request, on the copier's thread, or where a request is
+ * refused.  @is_done is false if the engine has to perform it.
+ */
 void copier_start(void (*ended)(struct request *req, bool is_done));
 
 /* Child of a fork: no thread, nothing queued. */

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * direct.c - the direct lane: O_DIRECT through Linux AIO, from thread to thread.
+ * direct.c - the direct lane: O_DIRECT through Linux AIO.
  *
- * What may go this way, and how it gets there.  How completions are found is
- * event_ring.c's business, how the engine takes notice bypass.c's.
+ * Which requests may take the lane, and their submission.  event_ring.c finds the completions,
+ * bypass.c shows the requests to the engine.
  */
 #include "lane/direct.h"
 
@@ -26,8 +26,8 @@
 #include "request/fd_hints.h"
 
 #define BYTES_MAX (1u << 20)
-#define SLOW_NS   20000u  /* a submission that may have slept */
-#define LONG_NS   200000u /* the transfer itself is done there, unless the thread was preempted */
+#define SLOW_NS   20000u  /* a longer submission may have slept */
+#define LONG_NS   200000u /* a longer one made the transfer itself, unless preempted */
 
 static const struct direct_events *events;
 
@@ -45,7 +45,7 @@ bool direct_accepts(struct request *req)
 		return false;
 	if (req->op == OP_WRITE && ((req->descriptor.flags & O_APPEND) || fsize_limit_is_set()))
 		return false;
-	/* A worker finds it out first. */
+	/* Only a worker may ask for the kind; before that it is unknown. */
 	kind = fd_hints_recall(req->fd, req->descriptor.flags);
 	if (kind != FILE_DIRECT && kind != FILE_DIRECT_WAITING)
 		return false;
@@ -63,8 +63,8 @@ bool direct_accepts(struct request *req)
 /* --- submitting ------------------------------------------------------------ */
 
 /*
- * The file system, or a full device, may make it wait; with RWF_NOWAIT it is given
- * back instead.  Devices and file systems that do not know the flag get none.
+ * io_submit may wait for the file system or for a full device.  With RWF_NOWAIT it gives the
+ * request back instead.  Devices and file systems that do not know the flag go without.
  */
 static void prep(struct iocb *iocb, struct request *req)
 {
@@ -77,7 +77,7 @@ static void prep(struct iocb *iocb, struct request *req)
 	iocb->data = req;
 }
 
-/* How many of @nr the kernel took. */
+/* How many of @nr the kernel took, or -errno. */
 static int submit_batch(struct request **reqs, int nr)
 {
 	struct iocb iocbs[DIRECT_BATCH_MAX], *list[DIRECT_BATCH_MAX];
@@ -89,14 +89,14 @@ static int submit_batch(struct request **reqs, int nr)
 	return aio_context_submit(nr, list);
 }
 
-/* The file of @req does not know NOWAIT, if the descriptor still means it. */
+/* The file of @req refuses RWF_NOWAIT.  Note it, if the descriptor still means that file. */
 static void note_refusal(const struct request *req)
 {
 	if (fd_hints_recall(req->fd, req->descriptor.flags) == FILE_DIRECT)
 		fd_hints_note(req->fd, req->descriptor.flags, FILE_DIRECT_WAITING);
 }
 
-/* The file of the first of them does not. */
+/* The file of the first request refuses RWF_NOWAIT. */
 static void learn_refusal(struct request **reqs, int nr)
 {
 	for (int i = 0; i < nr; i++)
@@ -105,7 +105,7 @@ static void learn_refusal(struct request **reqs, int nr)
 	note_refusal(reqs[0]);
 }
 
-/* A submission.  The first request of it stands for the others. */
+/* A call of io_submit.  Its first request stands for the others. */
 struct attempt {
 	unsigned sort;
 	bool is_watched;
@@ -135,7 +135,7 @@ static bool has_waited(const struct attempt *attempt, uint64_t took_ns)
 	       (took_ns > LONG_NS && now.nr_preemptions == attempt->switches.nr_preemptions);
 }
 
-/* A thread that was preempted is slow, too: that alone only has the next ones watched. */
+/* A thread that was preempted is slow, too.  So slowness alone only has the next calls watched. */
 static void end_attempt(const struct attempt *attempt)
 {
 	uint64_t took_ns = clock_now_ns() - attempt->began_ns;
@@ -146,7 +146,7 @@ static void end_attempt(const struct attempt *attempt)
 		fd_hints_note_taken(attempt->sort, took_ns > SLOW_NS);
 }
 
-/* False: the kernel refused the first of them. */
+/* False: the kernel refused the first request. */
 static bool submit_some(struct request_list *list)
 {
 	struct request *reqs[DIRECT_BATCH_MAX], *req = TAILQ_FIRST(list);
@@ -158,7 +158,7 @@ static bool submit_some(struct request_list *list)
 		generations[nr] = request_generation(req);
 		reqs[nr++] = req;
 	} while (nr < DIRECT_BATCH_MAX && (req = TAILQ_NEXT(req, list_link)));
-	/* Once it is submitted, another thread may complete and recycle it. */
+	/* Once submitted, another thread may complete a request and recycle its record. */
 	for (int i = 0; i < nr; i++)
 		TAILQ_REMOVE(list, reqs[i], list_link);
 	attempt = begin_attempt(reqs[0]);
@@ -185,8 +185,8 @@ size_t direct_submit(struct request_list *list)
 	TAILQ_FOREACH(req, list, list_link)
 		nr_left++;
 	/*
-	 * What is given back is so at once.  It is to begin now, not when
-	 * somebody happens to look.
+	 * Requests that would wait come back at once, as events with EAGAIN.  Take them now, so
+	 * that the engine performs them without waiting for the next poll.
 	 */
 	if (aio_context_shows(-EAGAIN))
 		event_ring_poll();
@@ -197,7 +197,7 @@ static uint64_t on_event(void *data, ssize_t res)
 {
 	struct request *req = data;
 
-	/* Some only find out while they write (zram on Linux 6.1, f2fs). */
+	/* Some files refuse RWF_NOWAIT only while they write (zram on Linux 6.1, f2fs). */
 	if (res == -EOPNOTSUPP)
 		note_refusal(req);
 	if (res == -EAGAIN)

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * direct.h - the direct lane: O_DIRECT through Linux AIO, from thread to thread.
+ * direct.h - the direct lane: O_DIRECT through Linux AIO.
  *
- * The submitting thread calls io_submit; whoever polls or waits finds the
- * completion in the event ring that the kernel maps into the process.  No
- * thread of ours is in the path, unless several threads wait, or something else
- * depends on such a request: then a reaper thread sees to the ring (reaper.h).
+ * The submitting thread calls io_submit.  A thread that polls or waits takes the completion from
+ * the event ring, which the kernel maps into the process.  No thread of ours takes part, unless
+ * several threads wait, or something else depends on the request: then the reaper does (reaper.h).
  */
 #ifndef RTAIO_DIRECT_H
 #define RTAIO_DIRECT_H
@@ -16,28 +15,28 @@
 
 #include "request/request.h"
 
-#define DIRECT_BATCH_MAX 32 /* so many are submitted by one system call */
+#define DIRECT_BATCH_MAX 32 /* requests for one io_submit */
 
-/* How the lane reports, in whatever thread reaps; signals are blocked there. */
+/* How the lane reports, on the thread that reaps, with signals blocked. */
 struct direct_events {
 	/* @req ended.  Returns the wait slots to wake (waiter.h). */
 	uint64_t (*complete)(struct request *req, ssize_t res);
 	/*
-	 * The kernel would have waited: the engine must do it, before all that
-	 * it holds back for the sake of @req.  The request stays entered until
-	 * bypass_leave_range() and bypass_leave().  Returns wait slots, too.
+	 * The kernel would have waited.  The engine must perform @req before all that it holds back
+	 * because of @req, which stays entered until bypass_leave_range() and bypass_leave().
+	 * Returns wait slots, too.
 	 */
 	uint64_t (*bounce)(struct request *req);
 };
 
 void direct_init(const struct direct_events *events);
 
-/* [submitter] May @req go this way now?  Looks at its descriptor as far as it needs to. */
+/* [submitter] May @req take this lane now?  Reads the flags of its descriptor. */
 bool direct_accepts(struct request *req);
 
 /*
- * [submitter] Submit the entered requests of @list.  What the kernel does not
- * take is left in @list; returns how many that are.
+ * [submitter] Submit the requests of @list, which have entered (bypass.h).  Those that the kernel
+ * does not take stay in @list; returns how many.
  */
 size_t direct_submit(struct request_list *list);
 

@@ -1,40 +1,36 @@
 // SPDX-License-Identifier: MIT
 /*
- * event_ring.c - Linux AIO's completions, taken in user space.
+ * event_ring.c - completions of Linux AIO, taken in user space.
  *
- * The event ring has one head, so one thread at a time may take from it: the
- * one that holds the claim, a word that is
+ * The event ring has one head, so one thread at a time may take from it: the one that holds the
+ * claim.  The claim is a word:
  *
  *   FREE           nobody is at the ring
  *   REAPING | me   this thread takes events, with all signals blocked
  *   ASLEEP | me    this waiter sleeps in the kernel until there is an event
  *   ATTENDED       the reaper (reaper.c) sleeps there
  *
- * Poll     an empty ring: nothing to do.  FREE or ATTENDED -> REAPING, take all,
- *          FREE.  Otherwise the holder of the claim reports, and soon.
- * Wait     FREE -> REAPING, take all.  If the request is not among them,
- *          busy-poll, then ASLEEP, sleep in io_pgetevents, ASLEEP -> REAPING,
- *          and again.  If the claim is taken: -EBUSY, and the caller sleeps
- *          where completions wake it.
- * Release  to FREE.  If anybody sleeps elsewhere, the reaper is called to the ring.
+ * Poll     If there are events: FREE or ATTENDED -> REAPING, take all, FREE.  If another
+ *          thread has the claim, that thread reports them soon.
+ * Wait     FREE -> REAPING, take all.  If the request is not among them, busy-poll, then
+ *          ASLEEP, sleep in io_pgetevents, ASLEEP -> REAPING, and again.  If the claim is
+ *          taken: -EBUSY, and the caller sleeps on its record or wait slot.
+ * Release  to FREE.  If a thread sleeps elsewhere, the reaper is called to the ring.
  *
- * So there is one sleeper at the ring.  It is the program's own thread if only
- * one waits: an event then costs one context switch.  With more waiters it is the
- * reaper, which wakes those whose requests have ended and no others.
+ * So one thread sleeps at the ring.  A single waiter of the program sleeps there itself: an event
+ * then costs one context switch.  With more waiters the reaper sleeps there, and wakes only those
+ * whose requests have ended.
  *
- * Nobody polls while a waiter is ASLEEP, because nothing could wake it if another
- * thread took its event.  The reaper waits for no request: its events are free.
+ * While a waiter is ASLEEP no other thread polls: if it took the waiter's event, nothing would wake
+ * the waiter.  The reaper waits for no request, so any thread may take its events.
  *
- * The kernel takes no event itself: the buffer that it is given cannot be
- * written, so that the call only sleeps.  While a waiter sleeps, signals are open
- * as the program had them, and a handler in its thread may poll or wait: for
- * that thread ASLEEP counts as FREE.  The system call opens the signals itself,
- * so that no handler can take the event between the last look at the ring and
- * the sleep.
+ * io_pgetevents gets a buffer that cannot be written, so it takes no event and only sleeps.  It
+ * opens the program's signals atomically, so that no handler takes the event between the last look
+ * at the ring and the sleep.  During the sleep a handler in the thread may poll or wait: for that
+ * thread ASLEEP counts as FREE.
  *
- * A handler may jump out of the sleep, or its thread may end there.  So sleeps are
- * bounded, and the reaper takes events that have lain in the ring for some of
- * its ticks.
+ * A handler may jump out of the sleep, or the thread may end there.  So sleeps are bounded, and the
+ * reaper takes events that have lain in the ring for some ticks.  Model: test/model/event_ring.pml.
  */
 #include "lane/event_ring.h"
 
@@ -52,9 +48,9 @@
 #include "engine/reaper_call.h"
 #include "request/waiter.h"
 
-#define SLEEP_NS  10000000u /* for a waiter whose events were taken as left */
-#define LOOKS_MAX 3u        /* a waiter may be waiting for a processor */
-/* The kernel finds an event and cannot hand it over; it sees so without a page fault. */
+#define SLEEP_NS  10000000u /* bounds the sleep of a waiter whose events the reaper took */
+#define LOOKS_MAX 3u        /* ticks: a waiter may be slow to get a processor */
+/* io_pgetevents finds an event and fails to copy it to this address, without a page fault. */
 #define KERNEL_ADDRESS ((void *)-4096L)
 
 #define CLAIM_FREE     ((uintptr_t)0)
@@ -72,7 +68,7 @@ void event_ring_init(event_complete_fn *complete_)
 	complete = complete_;
 }
 
-/* Unique among living threads, and good in a handler. */
+/* Unique among living threads; async-signal-safe. */
 static uintptr_t me(void)
 {
 	return (uintptr_t)&thread_anchor;
@@ -80,7 +76,7 @@ static uintptr_t me(void)
 
 /* --- reaping -------------------------------------------------------------- */
 
-/* With the claim and blocked signals: take everything.  True: somebody waited for it. */
+/* With the claim and blocked signals: take all events.  True: a thread waited for one of them. */
 static bool reap_all(struct aio_ring *ring)
 {
 	uint64_t interest = 0;
@@ -95,13 +91,13 @@ static bool reap_all(struct aio_ring *ring)
 	return waiter_wake_slots(interest);
 }
 
-/* With blocked signals. */
+/* Signals must be blocked. */
 static bool try_claim(uintptr_t seen)
 {
 	return atomic_compare_exchange_strong(&claim, &seen, me() | CLAIM_REAPING);
 }
 
-/* Free, or held by this very thread further down its stack. */
+/* Free, or held by this very thread, which a handler has interrupted in its sleep. */
 static bool may_wait(uintptr_t seen)
 {
 	return seen == CLAIM_FREE || seen == (me() | CLAIM_ASLEEP);
@@ -122,7 +118,7 @@ static void release_claim(void)
 void event_ring_begin_wait(void)
 {
 	reaper_call_begin_wait();
-	/* Partner: release_claim(), which looks at the count afterwards. */
+	/* Partner: release_claim(), which frees the claim before it reads the count. */
 	if (atomic_load(&claim) == CLAIM_FREE)
 		reaper_call_wake();
 }
@@ -132,7 +128,7 @@ void event_ring_end_wait(void)
 	reaper_call_end_wait();
 }
 
-/* Worth blocking signals for? */
+/* A cheap check before signals are blocked. */
 static bool may_reap(const struct aio_ring *ring)
 {
 	return process_is_ready() && ring && !aio_context_is_empty(ring) &&
@@ -149,7 +145,7 @@ void event_ring_poll(void)
 		return;
 	mask = signals_block(ALL_SIGNALS);
 	seen = atomic_load(&claim);
-	/* Until then a handler may have forked: in the child the ring is another's. */
+	/* Before signals were blocked a handler may have forked: the child has another ring. */
 	if (process_is_ready() && ring == aio_context() && may_take(seen) && try_claim(seen)) {
 		reap_all(ring);
 		release_claim();
@@ -169,9 +165,8 @@ struct wait {
 };
 
 /*
- * Sleep until there is an event, with the signals open as the program had them.
- * 0 or -EINTR; -EBUSY where a filter refuses the call: then the reaper's ticks
- * serve what is in flight.
+ * Sleep until there is an event, with the program's signal mask.  0 or -EINTR; -EBUSY: a filter
+ * refuses the call, and from then on the reaper's ticks reap.
  */
 static int sleep_for_event(const struct wait *wait, uint64_t ns)
 {
@@ -195,7 +190,7 @@ static bool has_event(const void *ring)
 	return !aio_context_is_empty(ring);
 }
 
-/* With the claim.  Ends without it, as event_ring_wait(). */
+/* Called with the claim, returns without it; results as of event_ring_wait(). */
 static int wait_at_ring(const struct wait *wait)
 {
 	uintptr_t asleep = me() | CLAIM_ASLEEP;
@@ -216,7 +211,7 @@ static int wait_at_ring(const struct wait *wait)
 		atomic_store(&claim, asleep);
 		ret = sleep_for_event(wait, ns);
 		if (!process_is_still(wait->generation))
-			return -EINTR; /* a handler has forked: here the ring is another's */
+			return -EINTR; /* a handler has forked: the child has another ring */
 		/* A handler or the reaper may have taken over meanwhile. */
 		if (!atomic_compare_exchange_strong(&claim, &asleep, me() | CLAIM_REAPING))
 			return ret;
@@ -225,14 +220,11 @@ static int wait_at_ring(const struct wait *wait)
 	return ret;
 }
 
-/*
- * No cleanup handler: a handler of the program may jump out of here, and would
- * leave it behind.
- */
+/* No cleanup handler is pushed: a handler of the program that jumps out would leave it behind. */
 int event_ring_wait(bool (*is_done)(const void *arg), const void *arg,
 		    const struct timespec *deadline, bool can_cancel)
 {
-	/* First: a handler that forks from here on must be noticed. */
+	/* First, so that a fork in a handler from here on is noticed. */
 	uint32_t generation = atomic_load(&process_generation);
 	struct wait wait = {
 		.is_done = is_done,
@@ -245,14 +237,14 @@ int event_ring_wait(bool (*is_done)(const void *arg), const void *arg,
 	int old_type, ret = -EBUSY;
 
 	if (!wait.ring)
-		return -EINTR; /* one has forked before, and the child has begun anew */
+		return -EINTR; /* a handler had forked already; the child began anew */
 	if (!may_wait(seen))
 		return -EBUSY;
-	/* While signals are blocked, libc's cannot come: it acts in the sleep, under the program's mask. */
+	/* libc's cancel signal is blocked, too.  It acts in the sleep, under the program's mask. */
 	if (can_cancel)
 		pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, &old_type);
 	wait.mask = signals_block(ALL_SIGNALS);
-	/* Until then a handler may have forked: in the child the ring is another's. */
+	/* Before signals were blocked a handler may have forked: the child has another ring. */
 	if (process_is_still(generation) && try_claim(seen))
 		ret = wait_at_ring(&wait);
 	signals_set(wait.mask);
@@ -276,7 +268,7 @@ int event_ring_attend(void)
 		atomic_store(&claim, attended);
 		ret = sleep_for_event(&wait, SLEEP_NS);
 		if (!atomic_compare_exchange_strong(&claim, &attended, me() | CLAIM_REAPING))
-			return ret; /* another thread has been there */
+			return ret; /* another thread took the claim */
 	}
 	was_waited_for = reap_all(wait.ring);
 	atomic_store(&claim, CLAIM_FREE);

@@ -13,8 +13,8 @@
 #define KNOWN_FOR_NS 20000u
 
 /*
- * A time, or the number of a change, which as a time is long past: no value
- * comes back.  Any thread that asks, and any that changes the limit.
+ * Until when there is no limit; after a change the count of changes, which as a time is long past.
+ * So it never has the same value twice.  Any thread writes.
  */
 static _Atomic uint64_t unlimited_until_ns;
 static _Atomic uint64_t nr_changes;
@@ -29,7 +29,7 @@ bool fsize_limit_is_set(void)
 	if (RAW_SYSCALL(SYS_prlimit64, 0, RLIMIT_FSIZE, NULL, &limit) < 0 ||
 	    limit.rlim_cur != RLIM_INFINITY)
 		return true;
-	/* Fails if the limit was changed meanwhile: the answer is from before. */
+	/* Fails if the limit was changed meanwhile: the answer may be older than the change. */
 	atomic_compare_exchange_strong(&unlimited_until_ns, &until, now + KNOWN_FOR_NS);
 	return false;
 }

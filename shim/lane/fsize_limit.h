@@ -2,9 +2,9 @@
 /*
  * fsize_limit.h - is there a file size limit?
  *
- * A write past RLIMIT_FSIZE sends SIGXFSZ to the thread that makes it.  glibc's
- * threads block that signal, the program's do not: while there is a limit, the
- * lanes that write in the program's threads leave writes to the engine.
+ * A write past RLIMIT_FSIZE sends SIGXFSZ to the thread that makes it.  glibc's threads block that
+ * signal, the program's do not.  So while there is a limit, lanes that write in the program's
+ * threads leave writes to the engine.
  */
 #ifndef RTAIO_FSIZE_LIMIT_H
 #define RTAIO_FSIZE_LIMIT_H
@@ -12,13 +12,12 @@
 #include <stdbool.h>
 
 /*
- * [any thread] Asking the kernel costs as much as a small write, so the answer
- * is kept for some microseconds: only a limit that another process has set a
- * moment ago can be missed.
+ * [any thread] Asking the kernel costs as much as a small write, so "no limit" is remembered for
+ * some microseconds.  Only a limit that another process has just set can be missed.
  */
 bool fsize_limit_is_set(void);
 
-/* [any thread] The limit may have changed: no answer from before is kept. */
+/* [any thread] The limit may have changed: ask anew. */
 void fsize_limit_changed(void);
 
 #endif

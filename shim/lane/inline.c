@@ -2,20 +2,16 @@
 /*
  * inline.c - the inline lane: requests that complete inside the submitting call.
  *
- * What a descriptor means is remembered (fd_hints.h): a stale answer costs time,
- * never a wrong result.
+ * fd_hints.h remembers the kind of file.  A stale answer costs time, never a wrong result.
  *
- *   reads        preadv2(RWF_NOWAIT); pread on memory file systems, which
- *                refuse that flag
- *   writes       pwrite on these; pwritev2(RWF_NOWAIT), within a page, where the
- *                file system takes it; pwrite where it does not but a
- *                buffered write is a copy into the page cache (ext4), with a
- *                guard: writes that are seen to wait close this way for a
- *                while, longer each time
- *   pipes        preadv2 and pwritev2(RWF_NOWAIT), while nothing else of the
- *                descriptor and direction is under way
+ *   reads    preadv2(RWF_NOWAIT); on memory file systems, which refuse the flag, pread
+ *   writes   on memory file systems pwrite; pwritev2(RWF_NOWAIT), within a page, where the file
+ *            system takes it; else pwrite if a buffered write is a copy into the page cache
+ *            (ext4).  A guard pauses such writes if they wait, longer each time.
+ *   pipes    preadv2 and pwritev2(RWF_NOWAIT), while nothing else of that descriptor and
+ *            direction is under way
  *
- * Where RLIMIT_FSIZE is set, writes go to the engine (fsize_limit.h).
+ * While RLIMIT_FSIZE is set, writes go to the engine (fsize_limit.h).
  */
 #include "lane/inline.h"
 
@@ -38,21 +34,21 @@
 #define RWF_NOSIGNAL 0x100 /* Linux 6.18 */
 #endif
 
-#define DEEP_MIN 8u /* so many reads under way make batches */
+#define DEEP_MIN 8u /* with so many reads under way the engine makes batches */
 
-#define WAIT_SEEN_NS   300000u     /* a copy that took longer is looked into */
-#define WATCH_NS       1000000000u /* for so long */
-#define DEBT_MAX_NS    5000000u    /* so much waiting, less 1 % of the time since, is too much */
+#define WAIT_SEEN_NS   300000u     /* a longer copy may have slept */
+#define WATCH_NS       1000000000u /* after a slow copy, watch for so long */
+#define DEBT_MAX_NS    5000000u    /* most waiting, less 1 % of the time since */
 #define DEBT_DECAY     100u
-#define PAUSE_FIRST_NS 50000000u   /* no inline writes for so long, then */
-#define PAUSE_LAST_NS  3200000000u /* doubled up to */
+#define PAUSE_FIRST_NS 50000000u   /* first pause of inline copies, */
+#define PAUSE_LAST_NS  3200000000u /* doubled up to this */
 
-static _Atomic uint64_t paused_until_ns; /* no inline copies before */
+static _Atomic uint64_t paused_until_ns; /* no inline copies (ext4) before */
 static _Atomic uint64_t pause_ns;        /* the last pause */
 static _Atomic uint64_t watch_until_ns;
-static struct time_budget waiting; /* in inline writes */
+static struct time_budget waiting; /* spent by inline copies that slept */
 
-/* The flags of @req are known.  What is noted again is trusted again. */
+/* The flags of @req are known.  Noting the kind again makes the hint trusted again. */
 static enum file_kind kind_of(const struct request *req)
 {
 	enum file_kind kind = fd_hints_recall(req->fd, req->descriptor.flags);
@@ -63,7 +59,7 @@ static enum file_kind kind_of(const struct request *req)
 	return kind;
 }
 
-/* It is not what it was taken for. */
+/* The hint was wrong: note @kind. */
 static void note_kind(struct request *req, enum file_kind kind)
 {
 	descriptor_get_flags(req->fd, &req->descriptor);
@@ -78,8 +74,8 @@ static ssize_t read_nowait(const struct request *req)
 }
 
 /*
- * A short result is the end of the file, or of what is cached.  In the second case
- * another lane reads all of it again: between two parts a write could come.
+ * A short result is the end of the file, or of what is cached.  In the second case another lane
+ * reads everything again: a write could come between two parts.
  */
 static bool read_cached(struct request *req, ssize_t *res)
 {
@@ -111,9 +107,9 @@ static bool write_plain(struct request *req, ssize_t *res)
 }
 
 /*
- * The file system may refuse the flag, or take it and yet need to wait.  One whose
- * blocks are smaller than a page may write a part.  The rest is written at once, even
- * if that waits: nobody could refuse the request any more.
+ * The file system may refuse the flag, or take it and then need to wait.  If its blocks are smaller
+ * than a page it may write a part.  Then the rest is written at once, even if that waits: a request
+ * that is done in part can go to no other lane.
  */
 static bool write_cached(struct request *req, enum file_kind kind, ssize_t *res)
 {
@@ -130,12 +126,12 @@ static bool write_cached(struct request *req, enum file_kind kind, ssize_t *res)
 	return *res >= 0;
 }
 
-/* Leave such writes to others, longer each time it happens again. */
+/* Leave such writes to other lanes for a while, longer each time. */
 static void pause_copies(uint64_t now)
 {
 	uint64_t pause = atomic_load_explicit(&pause_ns, memory_order_relaxed) * 2;
 
-	/* Long after the last pause it is no longer the same congestion. */
+	/* Long after the last pause this is another congestion. */
 	if (pause == 0 || now > atomic_load(&paused_until_ns) + 2 * PAUSE_LAST_NS)
 		pause = PAUSE_FIRST_NS;
 	if (pause > PAUSE_LAST_NS)
@@ -145,7 +141,7 @@ static void pause_copies(uint64_t now)
 	stats_inc(inline_pauses);
 }
 
-/* A long wait is too much at once, short ones must be rare. */
+/* One long wait is too much; short ones must be rare. */
 static void add_wait(uint64_t waited, uint64_t now)
 {
 	if (time_budget_spend(&waiting, waited, now, DEBT_DECAY) <= DEBT_MAX_NS)
@@ -155,9 +151,8 @@ static void add_wait(uint64_t waited, uint64_t now)
 }
 
 /*
- * A slow copy has waited for something, or its thread was preempted.  Which of
- * the two is worth a system call before and after only for a while after a
- * slow one was seen.
+ * A slow copy has slept, or its thread was preempted.  To tell which takes a system call before and
+ * after, so it is done only for a while after a slow copy.
  */
 static bool write_copied(struct request *req, ssize_t *res)
 {
@@ -179,9 +174,8 @@ static bool write_copied(struct request *req, ssize_t *res)
 }
 
 /*
- * A read that misses has started the disk, which is good for one alone.  Many
- * at once are better submitted together, by the engine, when it is likely that
- * they miss.
+ * A read that misses has started the disk, which is good for a single one.  Many likely misses are
+ * better submitted together, by the engine.
  */
 static bool is_likely_miss(const struct filter_range *range)
 {
@@ -215,7 +209,7 @@ static bool is_paused(void)
 	return until && clock_now_ns() < until;
 }
 
-/* Is it likely that the data are there, or that there is room for them? */
+/* Is the call likely to succeed without waiting? */
 static bool is_worth_a_try(const struct request *req, enum file_kind kind,
 			   const struct filter_range *range)
 {
@@ -227,7 +221,7 @@ static bool is_worth_a_try(const struct request *req, enum file_kind kind,
 	       !(req->descriptor.flags & (O_SYNC | O_DSYNC)) && !fsize_limit_is_set();
 }
 
-/* A short write is whole or not at all.  The program must not see SIGPIPE. */
+/* A write of at most PIPE_BUF is made whole or not at all.  The program must not see SIGPIPE. */
 static bool transfer_at_pipe(struct request *req, ssize_t *res)
 {
 	struct iovec iov = { .iov_base = req->buf, .iov_len = req->nbytes };
@@ -242,7 +236,7 @@ static bool transfer_at_pipe(struct request *req, ssize_t *res)
 	return *res >= 0;
 }
 
-/* Not before others of this descriptor, and a read only if there are likely to be bytes. */
+/* Not before others of this descriptor and direction; reads only if data are likely there. */
 static bool accepts_stream(const struct request *req)
 {
 	struct filter_range range = filter_range_of(req);
@@ -266,7 +260,7 @@ bool inline_accepts(struct request *req, enum file_kind *kind)
 
 	if (req->nbytes == 0 || req->nbytes > INLINE_BYTES_MAX || req->offset < 0)
 		return false;
-	if (req->descriptor.has_type) { /* a stream's was asked */
+	if (req->descriptor.has_type) { /* known here of streams only */
 		*kind = FILE_STREAM;
 		return accepts_stream(req);
 	}

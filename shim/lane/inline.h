@@ -2,9 +2,9 @@
 /*
  * inline.h - the inline lane: requests that complete inside the submitting call.
  *
- * One system call, and only where it does not wait: data in the page cache,
- * files that live in memory, and buffered writes that are a memory copy.
- * Runs in the program's threads, also in handlers; no lock, no memory.
+ * The call must not wait: data in the page cache, files in memory, buffered writes that are a
+ * memory copy, pipes that are ready.  Runs in the program's threads, also in handlers: it takes no
+ * lock and allocates no memory.
  */
 #ifndef RTAIO_INLINE_H
 #define RTAIO_INLINE_H
@@ -17,15 +17,12 @@
 
 #define INLINE_BYTES_MAX 65536u /* a longer copy is better made by a worker */
 
-/*
- * May @req be tried at once?  Finds its *kind, and looks at its descriptor's flags
- * if that is needed.
- */
+/* May @req be tried now?  Finds *kind, and reads the flags of the descriptor if necessary. */
 bool inline_accepts(struct request *req, enum file_kind *kind);
 
 /*
- * Try it, by one system call.  True: it is done, and *res (>= 0) is the result.
- * Else nothing is done, but for a part of a read, which is read again as a whole.
+ * Try it.  True: it is done, and *res (>= 0) is the result.  False: nothing is done, except perhaps
+ * a part of a read, which another lane makes again as a whole.
  */
 bool inline_perform(struct request *req, enum file_kind kind, ssize_t *res);
 

@@ -15,13 +15,13 @@
 #include "order/filter.h"
 #include "request/perform.h"
 
-#define ASK_AGAIN_NS 1000000000u /* for a worker that could not be made */
-/* Requests of one descriptor and direction: the table has room for others, too. */
+#define ASK_AGAIN_NS 1000000000u /* if no worker could be made */
+/* Of one descriptor and direction, so that the bypass table has room for others. */
 #define BURST_MAX (BYPASS_MAX / 4 * 3)
 
-static _Atomic uint64_t asked_at_ns; /* by any submitter, for a worker; 0: never */
+static _Atomic uint64_t asked_at_ns; /* when a submitter last asked for a worker; 0: never */
 
-/* Is there a worker for @req?  If there is none at all, one is asked for. */
+/* Is there a worker for @req?  If the pool has no thread, ask for one. */
 static bool has_worker(const struct request *req)
 {
 	uint64_t now;
@@ -38,7 +38,7 @@ static bool has_worker(const struct request *req)
 	return false;
 }
 
-/* Nothing of its descriptor is under way: a sync has nobody to wait for. */
+/* Nothing of its descriptor is under way, so a sync has nothing to wait for. */
 static bool is_alone(const struct request *req)
 {
 	struct filter_range range = filter_range_of(req);
@@ -48,12 +48,15 @@ static bool is_alone(const struct request *req)
 	has_reads = filter_depth(FILTER_ENGINE, &range) > 0;
 	range.is_write = true;
 	has_writes = filter_depth(FILTER_ENGINE, &range) > 0;
-	/* What bypasses the engine lets its descriptor go just before its result is there. */
+	/*
+	 * A request that bypasses the engine releases its descriptor just before its result is
+	 * published; the bypass table still has it.
+	 */
 	return !has_reads && !has_writes && !descriptor_is_held(req->fd) &&
 	       !bypass_has_any(req->fd, UINT64_MAX);
 }
 
-/* What the engine would give to a worker, or copy itself. */
+/* The engine would give @req to a worker, or would copy the data itself. */
 static bool needs_thread(const struct request *req)
 {
 	if (!engine_may_have_ring())
@@ -91,7 +94,7 @@ bool offload_submit(struct request *req)
 {
 	uint32_t generation = request_generation(req);
 
-	/* Once it is handed over, the record may be another request's. */
+	/* Once handed over, the record may be another request's. */
 	if (!workers_offer(req))
 		return false;
 	bypass_return(req, generation);

@@ -1,25 +1,20 @@
 // SPDX-License-Identifier: MIT
 /*
- * reaper.c - the thread that sees to the event ring while the program does not.
+ * reaper.c - the thread that attends the event ring while the program does not.
  *
- * It does three things:
+ * Open     The reaper makes the context, since io_setup may wait.  Until then, and for a
+ *          second after a failure, other lanes serve the requests.
+ * Attend   The reaper sleeps at the ring if a thread waits for a direct request elsewhere, or
+ *          the engine depends on one, unless a waiter sleeps at the ring.
+ * Tick     The program may not look at its requests at all: another process may, or another
+ *          library.  So while anything is in flight on the direct lane, the reaper looks at
+ *          the ring every TICK_NS, and takes events that were left there.
  *
- * Open     It makes the context, since io_setup may wait.  Until then, or for a second
- *          after it could not, other lanes serve the requests.
- * Attend   A thread sleeps until its direct request is published, and is not at
- *          the ring itself; or the engine depends on such a request.  The reaper
- *          then sleeps at the ring, unless a waiter is there.
- * Tick     A program need not look at its requests at all: another process may, or
- *          another library.  As long as anything is in flight on the direct lane
- *          the reaper looks at the ring every TICK_NS, and takes what was left there.
+ * Any thread, also in a handler, calls the reaper: it bumps the reaper's word and wakes it if it
+ * sleeps.  The reaper reads the word before it looks for work.
  *
- * The other side is any thread, also in a handler.  It bumps the reaper's word
- * and wakes it if it sleeps; the reaper reads the word before it looks whether
- * there is anything to do.
- *
- * A thread that jumps out of its wait, or is cancelled there, stays counted.  So
- * the count is forgotten when nobody was waiting for many batches; the tick serves
- * whoever is forgotten wrongly.
+ * A thread that jumps out of its wait, or is cancelled there, stays counted.  So the count is reset
+ * after many batches for which nobody waited.  If a thread did wait, the tick serves it.
  */
 #include "lane/reaper.h"
 
@@ -38,16 +33,16 @@
 #include "order/bypass.h"
 
 #define TICK_NS     2000000u
-#define BATCHES_MAX 64u /* for nobody */
+#define BATCHES_MAX 64u /* in a row that nobody waited for */
 
 /*
- * One batch, if anybody depends on it.  True: there is more to do.  The count is read
- * before the batch, which wakes one of those that are counted; who is counted
- * later bumps the word.
+ * Reap a batch, if a thread or the engine depends on it.  True: there is more to do.  The count is
+ * read before the batch, which wakes one of the threads counted; a thread that is counted later
+ * bumps the word.
  */
 static bool attend(void)
 {
-	static unsigned nr_batches; /* for nobody */
+	static unsigned nr_batches; /* in a row that nobody waited for */
 	uint32_t nr = atomic_load(&reaper_call.nr_waiting);
 	int ret;
 
@@ -60,13 +55,13 @@ static bool attend(void)
 	return ret >= 0 && (bypass_is_watched() || nr > (uint32_t)ret);
 }
 
-/* Until the next tick, or a call.  False: the thread leaves. */
+/* Sleep until the next tick or call.  False: the thread ends. */
 static bool rest(uint32_t seen)
 {
 	struct timespec deadline;
 	bool is_idle, is_over;
 
-	/* Partner: reaper_notice(), which looks at the state after a request was counted. */
+	/* Partner: reaper_notice(), which reads the state after a request has entered. */
 	atomic_store(&reaper_call.state, REAPER_IDLE);
 	is_idle = !bypass_has_direct();
 	if (!is_idle)
@@ -114,7 +109,7 @@ void reaper_provide(void)
 	signals_set(old);
 }
 
-/* The engine makes it, if there is one: a handler may have interrupted malloc. */
+/* The engine makes the thread, if there is one: this may be a handler that interrupted malloc. */
 static void ask_for_thread(void)
 {
 	if (atomic_load(&reaper_call.state) == REAPER_NONE && !engine_ask(ENGINE_ASK_REAPER))
@@ -123,7 +118,7 @@ static void ask_for_thread(void)
 
 bool reaper_has_context(void)
 {
-	if (aio_context_is_refused()) /* perhaps since a moment ago: what is in flight is still reaped */
+	if (aio_context_is_refused()) /* requests in flight are still reaped */
 		return false;
 	if (!aio_context())
 		ask_for_thread();

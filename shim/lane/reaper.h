@@ -1,23 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * reaper.h - the thread that sees to the event ring while the program does not.
+ * reaper.h - the thread that attends the event ring while the program does not.
  *
- * It exists while anything is in flight on the direct lane, and for a second
- * longer.  It is made for the first request, since a waiter may be a handler,
- * which must make no thread.
+ * It exists while anything is in flight on the direct lane, and for a second longer.  The first
+ * request makes it, not the first waiter: a waiter may be a handler, which must make no thread.
  */
 #ifndef RTAIO_REAPER_H
 #define RTAIO_REAPER_H
 
 #include <stdbool.h>
 
-/* [submitter] Is there a context of Linux AIO?  If not, the thread is asked to make it, as below. */
+/* [submitter] Is there a context of Linux AIO?  If not, ask for the reaper, which makes it. */
 bool reaper_has_context(void);
 
 /*
- * [submitter] A request is about to be submitted to the direct lane, and has
- * entered (bypass.h): somebody must see to its completion.  The engine makes the
- * thread, or where there is no engine, the caller.  False: there is none yet.
+ * [submitter] A request has entered (bypass.h) and is about to be submitted to the direct lane.  It
+ * needs a reaper, which the engine makes, or without an engine the caller.  False: none yet.
  */
 bool reaper_notice(void);
 

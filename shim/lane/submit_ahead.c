@@ -6,17 +6,17 @@
 
 #include <stdatomic.h>
 
-#define FRACTION  4   /* bits of the average behind the point */
-#define WEIGHT    3   /* the newest counts 1 / 2^3 of it */
-#define AHEAD_MAX 64  /* no more than that counts of one */
+#define FRACTION  4   /* fractional bits of the average */
+#define WEIGHT    3   /* a new value counts 1 / 2^3 */
+#define AHEAD_MAX 64  /* one value counts at most this */
 #define BURST_MAX 160 /* pieces between two results: as many as 32 requests of 64 KiB */
 
 static _Thread_local struct {
-	uint32_t submitted; /* pieces */
-	uint32_t waited;    /* of these, when a result was last asked for */
-	uint32_t elsewhere; /* nr_waits_elsewhere then */
-	bool goes_far;      /* the time before it was far */
-	uint32_t ahead;     /* average of what was submitted between a request and its collection */
+	uint32_t submitted; /* pieces, ever; wraps */
+	uint32_t waited;    /* work.submitted, when a result was last asked for */
+	uint32_t elsewhere; /* nr_waits_elsewhere, when last read */
+	bool goes_far;      /* the last burst was longer than BURST_MAX */
+	uint32_t ahead;     /* average of the pieces between a request and its collection */
 } work __attribute__((tls_model("initial-exec")));
 
 /* Partners: threads that only collect raise it, submitters read it. */
@@ -46,7 +46,7 @@ void submit_ahead_note_left(int nr)
 {
 	if (nr > AHEAD_MAX)
 		nr = AHEAD_MAX;
-	/* As many again are done in the call meanwhile. */
+	/* The call itself does the other half meanwhile. */
 	work.ahead = (uint32_t)nr / 2 << FRACTION;
 	submit_ahead_note_wait();
 }

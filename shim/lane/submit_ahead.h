@@ -2,18 +2,16 @@
 /*
  * submit_ahead.h - how far ahead of its results does a thread submit?
  *
- * A thread that submits a request and then looks at its result waits for it;
- * one that submits many more before does not.  So each request gets a position in
- * the work of its thread.  When aio_return asks for the result, the distance to
- * the thread's newest position tells.
+ * A thread that submits a request and then asks for its result waits for it.  A thread that submits
+ * many more before it asks does not.  So each request gets a position in the work of its thread.
+ * When aio_return asks for the result, the distance to the thread's newest position tells.
  *
- * The same positions tell how much the thread has submitted since it last asked for a
- * result.  A thread that goes on and on has something else to do meanwhile, and
- * wants to be rid of its requests.
+ * The positions also tell how much the thread has submitted since it last asked for a result.  A
+ * thread that submits on and on probably has something else to do, and its calls should be short.
  *
- * Thread-local.  Only threads that submit nothing and collect the results of
- * others raise a counter, which tells those who submit.  A handler on the thread
- * makes it a little wrong: it is a hint.
+ * All is thread-local, but for one counter: threads that submit nothing and collect the results of
+ * others raise it, submitters read it.  A handler on the thread may make the values slightly wrong;
+ * they are hints.
  */
 #ifndef RTAIO_SUBMIT_AHEAD_H
 #define RTAIO_SUBMIT_AHEAD_H
@@ -22,9 +20,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PIECE_BYTES 16384 /* takes a few times as long to copy as to hand over */
+#define PIECE_BYTES 16384 /* copying takes a few times as long as a hand-over */
 
-/* Work is counted in pieces: a copy is one, and one more for each so many bytes. */
+/* Work is counted in pieces: each copy is one, plus one for each PIECE_BYTES. */
 static inline unsigned submit_ahead_pieces(size_t nbytes)
 {
 	return 1 + (unsigned)(nbytes / PIECE_BYTES);
@@ -33,25 +31,26 @@ static inline unsigned submit_ahead_pieces(size_t nbytes)
 /* [submitter] The position of one more request; not 0. */
 uint32_t submit_ahead_note_submitted(size_t nbytes);
 
-/* [any thread] The result of the request at that position was asked for; 0: it has none. */
+/* [any thread] The result of the request at position @number was asked for; 0: it has none. */
 void submit_ahead_note_collected(uint32_t number);
 
 /*
- * [submitter] The thread will wait for all that it submits, of which so many are
- * still left to share with another one.
+ * [submitter] The thread will wait for all that it submits; @nr of these are left to share with
+ * another thread.
  */
 void submit_ahead_note_left(int nr);
 
-/* [any thread] It waits for results. */
+/* [any thread] This thread waits for results. */
 void submit_ahead_note_wait(void);
 
 /*
- * [submitter] Has it submitted so much without asking for a result that it wants to go on?
- * With what @is_long, and takes longer to copy than to hand over, also if it did so the last time.
+ * [submitter] Has the thread submitted so much without asking for a result that its calls should be
+ * short?  For an @is_long request, whose copy takes longer than a hand-over, also if its last burst
+ * was that large.
  */
 bool submit_ahead_is_far(bool is_long);
 
-/* [submitter] So many pieces, on the average, are submitted before a result is asked for. */
+/* [submitter] Average number of pieces submitted between a request and the look at its result. */
 unsigned submit_ahead_average(void);
 
 #endif
