@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * aio_context.c - the process's context of Linux AIO, and its mapped event ring.
+ * aio_context.c - the process's context of Linux AIO, and its event ring, which the kernel maps.
  *
- * Who is on the other side: the kernel appends events at the tail; who holds
- * the claim (event_ring.c) takes them at the head; anybody looks.
+ * The kernel appends events at the tail.  The thread that holds the claim (event_ring.c) takes them
+ * at the head.  Any thread may read.
  */
 #include "engine/aio_context.h"
 
@@ -15,8 +15,8 @@
 #include "base/valgrind.h"
 
 /*
- * fs.aio-max-nr, which belongs to the whole machine, is charged by what is asked for.
- * The kernel makes it four for each CPU, doubles that and fills a page: 127 on two CPUs.
+ * fs.aio-max-nr is one limit for the machine, and io_setup charges the number that is asked for.
+ * The kernel raises it to four for each CPU, doubles that and fills a page: 127 on two CPUs.
  */
 #define CONTEXT_EVENTS 1
 #define RING_MAGIC     0xa10a10a1u
@@ -30,7 +30,7 @@
 struct aio_ring {
 	unsigned id;
 	unsigned nr;
-	_Atomic unsigned head; /* who holds the claim writes */
+	_Atomic unsigned head; /* the holder of the claim writes */
 	_Atomic unsigned tail; /* the kernel writes */
 	unsigned magic;
 	unsigned compat_features;
@@ -39,8 +39,8 @@ struct aio_ring {
 	struct io_event events[];
 };
 
-static _Atomic(struct aio_ring *) context; /* NULL: none yet; the address is the context's id */
-static _Atomic bool is_refused;            /* by the kernel or a filter: never again */
+static _Atomic(struct aio_ring *) context; /* NULL: none yet; its address is the context's id */
+static _Atomic bool is_refused;            /* for good, by the kernel or a filter */
 
 int aio_context_probe(void)
 {
@@ -48,7 +48,7 @@ int aio_context_probe(void)
 
 	if (valgrind_is_here())
 		return -EOPNOTSUPP;
-	ret = io_setup(0, &(io_context_t){ NULL }); /* nobody may have so few */
+	ret = io_setup(0, &(io_context_t){ NULL }); /* 0 events are always refused with EINVAL */
 	return ret == -EINVAL ? 0 : ret;
 }
 
@@ -120,7 +120,6 @@ struct io_event aio_context_take(struct aio_ring *ring)
 	return event;
 }
 
-/* Without the claim: another thread may take what is looked at. */
 bool aio_context_shows(ssize_t res)
 {
 	struct aio_ring *ring = aio_context();
@@ -137,15 +136,15 @@ bool aio_context_shows(ssize_t res)
 }
 
 /*
- * The child has a mapping of the parent's ring.  A call that a handler has interrupted to fork may
- * still look at it when the handler returns in the child: it finds an empty one.
+ * The child inherits a mapping of the parent's ring.  A handler may have forked in the midst of a
+ * call that uses the ring; in the child that call must find an empty ring, not unmapped memory.
  */
 void aio_context_after_fork(void)
 {
 	static struct aio_ring *parents;
 	static size_t parents_size;
 
-	if (parents) /* it was of the parent's parent */
+	if (parents) /* the grandparent's */
 		RAW_SYSCALL(SYS_munmap, parents, parents_size);
 	parents = aio_context();
 	if (parents) {

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * aio_context.h - the process's context of Linux AIO, and its mapped event ring.
+ * aio_context.h - the process's context of Linux AIO, and its event ring, which the kernel maps.
  *
- * One context serves the process.  The kernel maps its event ring into our
- * memory.  All of it is async-signal-safe.
+ * There is one context for each process.  All functions are async-signal-safe.
  */
 #ifndef RTAIO_AIO_CONTEXT_H
 #define RTAIO_AIO_CONTEXT_H
@@ -14,39 +13,39 @@
 
 struct aio_ring;
 
-/* [any thread] Would the kernel make one, if there is memory and room in fs.aio-max-nr?  0 or -errno. */
+/* [any thread] Would the kernel make a context, given memory and fs.aio-max-nr?  0 or -errno. */
 int aio_context_probe(void);
 
-/* [reaper, which may wait] See to it that there is a context.  0 or -errno. */
+/* [reaper, since io_setup may wait] Make the context, unless there is one.  0 or -errno. */
 int aio_context_open(void);
 
-/* [any thread] No requests: the kernel or a filter refuses one of the calls. */
+/* [any thread] Does the kernel or a filter refuse one of the calls?  Then submit nothing more. */
 bool aio_context_is_refused(void);
 
-/* [any thread] Its ring, whose address is the context's id; NULL: none yet. */
+/* [any thread] The event ring.  Its address is the context's id.  NULL: no context yet. */
 struct aio_ring *aio_context(void);
 
 /*
- * [any thread] io_submit: how many the kernel took, or -errno.  Where a filter
- * refuses the call there are no more requests; what is in flight is still reaped.
+ * [any thread] io_submit: how many iocbs the kernel took, or -errno.  Where a filter refuses the
+ * call, aio_context_is_refused() is true from then on; requests in flight are still reaped.
  */
 int aio_context_submit(int nr, struct iocb *iocbs[]);
 
-/* [any thread] A filter refuses one of the calls: no more requests; ticks reap what is in flight. */
+/* [any thread] A filter refuses a call: submit nothing more.  The reaper's ticks reap. */
 void aio_context_refuse(void);
 
-/* [any thread] Is there no event? */
+/* [any thread] Does the ring hold no event? */
 bool aio_context_is_empty(const struct aio_ring *ring);
 
 /* [any thread] How many events were taken, modulo the ring's size. */
 unsigned aio_context_head(const struct aio_ring *ring);
 
-/* [who holds the claim] The oldest of them; there is one. */
+/* [holder of the claim] Take the oldest event.  The ring must not be empty. */
 struct io_event aio_context_take(struct aio_ring *ring);
 
 /*
- * [any thread] Is there an event with this result?  A look without the claim:
- * another thread may take it at the same time.
+ * [any thread] Does the ring hold an event with this result?  Needs no claim, so another thread may
+ * take that event meanwhile.
  */
 bool aio_context_shows(ssize_t res);
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * backend.h - what serves the ring lane: the contract between the engine and
- * io_uring or the worker threads.
+ * backend.h - the contract between the engine and what executes its requests: io_uring or the
+ * worker threads.
  *
- * Everything here runs on the engine thread.  A backend executes; it decides
- * nothing about order, retries or results.
+ * Everything here runs on the engine's thread.  A backend only executes; order, retries and results
+ * are decided elsewhere.
  */
 #ifndef RTAIO_BACKEND_H
 #define RTAIO_BACKEND_H
@@ -15,57 +15,48 @@
 #include "engine/inbox.h"
 #include "request/request.h"
 
-/* How a backend reports.  Set once by engine_init(); called on the engine thread from flush(),
- * wait() and reap(). */
+/* How a backend reports.  Set once by engine_init().  Called from flush(), wait() and reap(). */
 struct backend_events {
-	/* @req ended with @res, as the kernel gave it. */
+	/* @req ended; @res is the kernel's result, unchanged. */
 	void (*complete)(struct request *req, ssize_t res);
-	/* The cancellation of @req was answered: 0, -ENOENT or -EALREADY. */
+	/* The kernel's answer to a cancellation of @req: 0, -ENOENT or -EALREADY. */
 	void (*cancelled)(struct request *req, int res);
 };
 
 struct backend {
 	const char *name;
 
-	/*
-	 * Get ready.  A message in @inbox ends a wait.  0 or -errno, and then nothing
-	 * is left behind.
-	 */
+	/* Initialise.  A message in @inbox ends wait().  0, or -errno and no trace is left. */
 	int (*open)(const struct backend_events *events, struct inbox *inbox);
 
 	/*
-	 * Begin to execute @req, a read or a write.  May put off handing it to
-	 * the kernel until flush() or wait().  0, or -errno: it was not taken.
-	 * Optional: without it there is no ring, and workers execute everything.
+	 * Execute @req, a read or a write.  The kernel may get it only in flush() or wait().  0, or
+	 * -errno if @req was not taken.  Optional: without it workers execute everything.
 	 */
 	int (*submit)(struct request *req);
 
-	/* Ask the kernel to cancel @req.  False: it cannot be asked.  Optional. */
+	/* Ask the kernel to cancel @req.  False: it could not be asked.  Optional. */
 	bool (*cancel)(struct request *req);
 
-	/* Hand over what is prepared.  Optional. */
+	/* Submit what is prepared.  Optional. */
 	void (*flush)(void);
 
 	/*
-	 * Hand over what is prepared and sleep until something completes,
-	 * the wake word of the inbox differs from @wake_value, or @timeout_ns is over
-	 * (UINT64_MAX: never).
+	 * Submit what is prepared.  Then sleep until something completes, the wake word of the
+	 * inbox differs from @wake_value, or @timeout_ns is over (UINT64_MAX: never).
 	 */
 	void (*wait)(uint32_t wake_value, uint64_t timeout_ns);
 
-	/* Report what is complete without sleeping.  Optional. */
+	/* Report completions without sleeping.  False: there were none.  Optional. */
 	bool (*reap)(void);
 
-	/* Is there more to hand over or to report than should wait for more messages?  Optional. */
+	/* Should SQEs or completions be served before more messages?  Optional. */
 	bool (*is_pressing)(void);
 
-	/*
-	 * Did the kernel stop serving, as when the program has installed a
-	 * seccomp filter since?  Optional.
-	 */
+	/* Has the kernel stopped serving, as after a new seccomp filter?  Optional. */
 	bool (*is_lost)(void);
 
-	/* Nothing is in flight: give everything back.  Optional. */
+	/* Release everything.  Nothing is in flight.  Optional. */
 	void (*close)(void);
 };
 

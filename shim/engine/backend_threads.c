@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * backend_threads.c - the ring lane without a ring: worker threads.
+ * backend_threads.c - the backend without a ring: worker threads.
  *
- * Requests go to workers.c straight away, which is what no submit() means.
- * Completions come through the inbox like everything else, so there is
- * nothing to reap and the engine sleeps on the inbox's futex alone.
+ * It has no submit(), so the engine gives requests to workers.c.  Results come through the inbox.
+ * So there is nothing to reap, and the engine sleeps on the inbox's futex alone.
  */
 #include "engine/backend.h"
 

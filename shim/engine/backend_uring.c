@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * backend_uring.c - the ring lane on io_uring.
+ * backend_uring.c - the backend on io_uring.
  *
- * Owned by the engine thread alone: SINGLE_ISSUER and DEFER_TASKRUN where the
- * kernel has them, so completions are processed here and nowhere else.  No
- * link, no drain: order is dispatch's business.
+ * Only the engine's thread uses the ring, so completions are processed nowhere else: SINGLE_ISSUER
+ * and DEFER_TASKRUN where the kernel has them.  No SQE is linked or drained: dispatch decides the
+ * order.
  *
- * user_data of an SQE is the record, whose memory is never unmapped, with the
- * low bit set in cancellations; small numbers are our own operations.
+ * user_data of an SQE is the address of the record, which is never unmapped; cancellations have the
+ * low bit set too.  Small values are our own operations.
  */
 #include "engine/backend.h"
 
@@ -26,8 +26,8 @@
 #define DATA_WAKE      UINT64_C(2) /* the futex wait, or the poll of the timer */
 #define DATA_CANCEL    UINT64_C(1) /* flag in the address of a record */
 #define KERNEL_WORKERS 1024u
-#define PRESSING_MIN   32u /* prepared SQEs that are worth an entry of their own */
-/* Longest sleep, as the program may have closed our timer: doubled while nothing comes. */
+#define PRESSING_MIN   32u /* with so many prepared SQEs, enter the ring for them alone */
+/* Longest sleep, since the program may have closed our timer.  Doubled after each one in vain. */
 #define SLEEP_FIRST_NS 50000000u
 #define SLEEP_LAST_NS  1600000000u
 
@@ -36,17 +36,17 @@ static const struct backend_events *events;
 static struct inbox *inbox;
 static bool is_wake_armed;
 static bool has_lost;        /* the kernel refused to be entered */
-static unsigned nr_pending;  /* prepared or in flight, the wake too */
-static unsigned nr_of_files; /* transfers among these */
+static unsigned nr_pending;  /* SQEs prepared or in flight, with the wake */
+static unsigned nr_of_files; /* of these, transfers of files */
 
-/* Before the ring is entered.  False: it is lost. */
+/* Call before entering the ring.  False: the ring is lost. */
 static bool may_enter(void)
 {
 	has_lost = has_lost || !uring_is_intact(&uring);
 	return !has_lost;
 }
 
-/* The result of entering the ring.  False: it is lost. */
+/* @ret is the result of entering the ring.  False: the ring is lost. */
 static bool check_entry(int ret)
 {
 	if (ret < 0 && ret != -EINTR && ret != -EBUSY && ret != -EAGAIN && ret != -ETIME)
@@ -54,7 +54,7 @@ static bool check_entry(int ret)
 	return !has_lost;
 }
 
-/* Hand over until the kernel took everything.  False when it never will. */
+/* Submit until the kernel has taken everything.  False: it never will. */
 static bool submit_prepared(void)
 {
 	while (io_uring_sq_ready(&uring.ring) > 0) {
@@ -62,7 +62,7 @@ static bool submit_prepared(void)
 
 		if (!check_entry(ret))
 			return false;
-		/* Busy: completions first, then it will take more. */
+		/* The kernel wants completions reaped before it takes more. */
 		if ((ret == -EBUSY || ret == -EAGAIN) &&
 		    !check_entry(io_uring_get_events(&uring.ring)))
 			return false;
@@ -82,15 +82,15 @@ static struct io_uring_sqe *get_sqe(void)
 
 static void prep_request(struct io_uring_sqe *sqe, const struct request *req)
 {
-	unsigned len = (unsigned)req->nbytes; /* what is longer is not for the ring */
-	/* Some streams refuse an offset; none has one. */
+	unsigned len = (unsigned)req->nbytes; /* workers do longer ones */
+	/* Some streams refuse an offset, and none uses it. */
 	uint64_t offset = descriptor_is_file(&req->descriptor) ? (uint64_t)req->offset : 0;
 
 	if (req->is_polled)
 		io_uring_prep_poll_add(sqe, req->fd, POLLIN);
 	else if (req->op == OP_READ)
 		io_uring_prep_read(sqe, req->fd, req->buf, len, offset);
-	else /* of files only */
+	else /* dispatch sends no writes to streams here */
 		io_uring_prep_write(sqe, req->fd, req->buf, len, offset);
 }
 
@@ -118,8 +118,8 @@ static bool cancel(struct request *req)
 }
 
 /*
- * Kernels before 6.7: a timer that inbox_wake() arms and the ring polls.  The
- * program may have closed it, and put another file in its place.
+ * Kernels before 6.7: the ring polls a timer that inbox_wake() arms.  The program may have closed
+ * that timer, and opened another file in its place.
  */
 static int wake_timer(void)
 {
@@ -137,7 +137,7 @@ static int wake_timer(void)
 	return timer;
 }
 
-/* The poll of a timer that the program has closed would never end, and no wake come. */
+/* If the program has closed the timer, its poll never ends: cancel it to arm a new one. */
 static void drop_lost_wake(void)
 {
 	struct io_uring_sqe *sqe;
@@ -156,12 +156,12 @@ static bool is_registered(void)
 }
 
 /*
- * Requests that block keep a thread of the kernel's each, of which there are few
- * by default: then nothing else that needs one would be served.
+ * Each request that blocks keeps a thread of the kernel.  By default there are so few that none may
+ * be left for other requests.
  */
 static void raise_worker_limit(void)
 {
-	unsigned limits[2] = { KERNEL_WORKERS, 0 }; /* for files; the others are not bounded */
+	unsigned limits[2] = { KERNEL_WORKERS, 0 }; /* for files; 0: others stay unbounded */
 	unsigned op = IORING_REGISTER_IOWQ_MAX_WORKERS;
 
 	if (is_registered())
@@ -182,7 +182,7 @@ static int open_ring(const struct backend_events *events_, struct inbox *inbox_)
 	nr_pending = nr_of_files = 0;
 	raise_worker_limit();
 	if (!(uring.features & URING_FUTEX))
-		wake_timer(); /* now: it passes through a descriptor that the program may expect free */
+		wake_timer(); /* now: for a moment it takes a low descriptor */
 	return 0;
 }
 
@@ -201,16 +201,15 @@ static void arm_wake(uint32_t wake_value)
 		if (timer >= 0)
 			io_uring_prep_poll_add(sqe, timer, POLLIN);
 		else
-			io_uring_prep_nop(sqe); /* no descriptor to be had: do not sleep */
+			io_uring_prep_nop(sqe); /* no descriptor is free: do not sleep */
 	}
 	sqe->user_data = DATA_WAKE;
 	is_wake_armed = true;
 }
 
 /*
- * Submit and sleep; without @timeout_ns, UINT64_MAX, for ever.  Only while a file is read or
- * written is that a wait for I/O, which the machine's statistics may count and for which the
- * kernel may speed up the processor.
+ * Submit and sleep.  The sleep counts as iowait only while a file is read or written: iowait shows
+ * in the machine's statistics, and may make the kernel speed up the processor.
  */
 static int submit_and_sleep(uint64_t timeout_ns)
 {
@@ -233,7 +232,7 @@ static void wait_ring(uint32_t wake_value, uint64_t timeout_ns)
 	static uint64_t longest_sleep_ns = SLEEP_FIRST_NS;
 	int ret;
 
-	if (nr_pending == 0) { /* it takes no ring to wait for messages */
+	if (nr_pending == 0) { /* only messages to wait for */
 		stats_inc(engine_enters);
 		inbox_sleep(inbox, wake_value, timeout_ns);
 		return;
@@ -241,7 +240,7 @@ static void wait_ring(uint32_t wake_value, uint64_t timeout_ns)
 	arm_wake(wake_value);
 	stats_inc(engine_enters);
 	if (!(uring.features & URING_FUTEX)) {
-		/* A wake that came before the timer was disarmed has bumped the word. */
+		/* A wake that came before wake_timer() disarmed the timer has changed the word. */
 		if (atomic_load(&inbox->wake_word) != wake_value)
 			timeout_ns = 0;
 		else if (timeout_ns > longest_sleep_ns)
@@ -272,7 +271,7 @@ static void report(uint64_t data, int res)
 		return;
 	nr_pending--;
 	if (data == DATA_WAKE) {
-		is_wake_armed = is_wake_armed && res == -ECANCELED; /* that was of a lost timer */
+		is_wake_armed = is_wake_armed && res == -ECANCELED; /* of a lost timer */
 	} else if (data == (DATA_WAKE | DATA_CANCEL)) {
 		return;
 	} else if (data & DATA_CANCEL) {

@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * engine.c - the one thread that owns the queues and the ring.
+ * engine.c - the thread that owns the queues and the ring.
  *
- * The loop: receive everything, end_batch, announce sleep, sleep in the backend.
- * Announcing fails when a message came in, and then the next round is a larger
- * batch, which is how a busy submitter pays for few system calls.
+ * It loops: receive all messages, end_batch(), announce sleep, sleep in the backend.  If a message
+ * has come in, it cannot announce sleep and goes on with a larger batch.  So a busy submitter costs
+ * few system calls.
  *
- * Who is on the other side: submitters push to the inbox and read verdict;
- * the starter (who replaced CLOSED by STARTING) and the engine never run at
- * the same time with the engine's data: the starter touches it only when no
- * thread could be made.
+ * Submitters push to the inbox and read the verdict.  The starter is the thread that replaced
+ * CLOSED by STARTING.  It touches the engine's data only if no thread could be made.
  */
 #include "engine/engine.h"
 
@@ -30,7 +28,7 @@
 #include "engine/uring_refusal.h"
 
 enum verdict {
-	VERDICT_PENDING = 0, /* the engine is trying its backend */
+	VERDICT_PENDING = 0, /* the engine is opening a backend */
 	VERDICT_SERVING,
 	VERDICT_REFUSED,
 	VERDICT_NO_THREAD,
@@ -42,8 +40,8 @@ struct inbox engine_inbox = INBOX_INIT;
 
 static const struct engine_client *client;
 static const struct backend *backend; /* engine only */
-static _Atomic(const char *) serving; /* engine writes, introspection reads */
-static _Atomic uint32_t verdict;      /* engine writes, a starter waits */
+static _Atomic(const char *) serving; /* engine writes, any thread reads */
+static _Atomic uint32_t verdict;      /* engine or starter writes, starters wait */
 static _Atomic pid_t tid;             /* engine writes */
 static uint64_t idle_since;           /* engine only; 0: not idle */
 static bool has_trimmed;              /* engine only: since the last message */
@@ -93,7 +91,7 @@ static void report_refusal(int err)
 			valgrind_is_here() ? " under valgrind" : "");
 }
 
-/* Why is there no ring?  Without this line the only sign is that worker threads serve. */
+/* Say why there is no ring: otherwise the program runs on worker threads without a sign of it. */
 static void explain_refusal(int err)
 {
 	static _Atomic bool is_explained;
@@ -104,13 +102,13 @@ static void explain_refusal(int err)
 			 refusal.reason, refusal.remedy);
 }
 
-/* What may serve the ring lane, the best first. */
+/* The backends, the best first. */
 static const struct {
-	enum backend_choice choice; /* or BACKEND_AUTO */
+	enum backend_choice choice; /* BACKEND_AUTO tries all */
 	const struct backend *backend;
 } candidates[] = {
 	{ BACKEND_IO_URING, &backend_uring },
-	{ BACKEND_LIBAIO, &backend_threads }, /* and the direct lane on Linux AIO */
+	{ BACKEND_LIBAIO, &backend_threads }, /* beside the direct lane */
 	{ BACKEND_THREADS, &backend_threads },
 };
 
@@ -123,7 +121,7 @@ static int try_candidate(const struct backend *candidate)
 	return candidate->open(&client->events, &engine_inbox);
 }
 
-/* The first backend that opens; a backend asked for by name is the only candidate. */
+/* Open the first backend that can serve; one that is asked for by name is the only candidate. */
 static bool open_backend(void)
 {
 	for (size_t i = 0; i < sizeof(candidates) / sizeof(candidates[0]); i++) {
@@ -152,7 +150,7 @@ static void give_verdict(enum verdict value)
 	futex_wake(&verdict, INT_MAX);
 }
 
-/* Nothing can serve: end what piled up, until the inbox could be closed. */
+/* No backend can serve: refuse messages until the inbox can be closed. */
 static void refuse_all(int err)
 {
 	do
@@ -165,11 +163,11 @@ void engine_receive(void)
 	struct message *message = inbox_take(&engine_inbox), *next;
 
 	if (message) {
-		idle_since = 0; /* also for what ends before anybody asks whether it is idle */
+		idle_since = 0; /* even if all is done again before idle_time() is asked */
 		has_trimmed = false;
 	}
 	for (; message; message = next) {
-		next = message->next; /* the message may be gone once it is received */
+		next = message->next; /* receive() may free the message */
 		client->receive(message);
 	}
 }
@@ -180,7 +178,7 @@ static void reap(void)
 		backend->reap();
 }
 
-/* For how long has there been nothing to do?  0 when there is. */
+/* How long has the engine been idle?  0: it is not. */
 static uint64_t idle_time(uint64_t timeout_ns)
 {
 	uint64_t now;
@@ -195,7 +193,10 @@ static uint64_t idle_time(uint64_t timeout_ns)
 	return now - idle_since;
 }
 
-/* The memory of a burst does not wait for what is left of it to end, which may be blocked. */
+/*
+ * Some requests may be blocked for long.  So trim the memory of a burst after a second of calm,
+ * without waiting for the last request to end.
+ */
 static void doze(uint32_t wake_value, uint64_t timeout_ns)
 {
 	bool may_trim = timeout_ns > CALM_NS && !has_trimmed && request_may_trim();
@@ -208,7 +209,7 @@ static void doze(uint32_t wake_value, uint64_t timeout_ns)
 	}
 }
 
-/* Sleep, or find that there is no need to.  True: idle for long enough to leave. */
+/* Sleep, unless there is a message.  True: idle for so long that the thread ends. */
 static bool rest(uint64_t timeout_ns)
 {
 	uint64_t idle_ns = atomic_load(&config.idle_ns);
@@ -233,7 +234,7 @@ static bool rest(uint64_t timeout_ns)
 	return false;
 }
 
-/* The loop of the engine.  True: it is over; false: the ring was lost. */
+/* The loop of the engine.  True: the engine ends.  False: the ring is lost. */
 static bool serve(void)
 {
 	for (;;) {
@@ -245,7 +246,7 @@ static bool serve(void)
 			return false;
 		if (!is_over)
 			continue;
-		/* The ring goes first: once the inbox is closed another engine may start. */
+		/* Close the ring first: once the inbox is closed another engine may start. */
 		if (backend->close)
 			backend->close();
 		atomic_store(&tid, 0);
@@ -260,10 +261,9 @@ static bool serve(void)
 }
 
 /*
- * The ring cannot be entered any more, and what is in flight on it can be
- * neither reaped nor left alone.  But the kernel ends or cancels all requests
- * of a thread that exits; so this thread exits, and a successor, once it is
- * gone for good, finds in the ring's memory what was done, and does the rest.
+ * The ring cannot be entered any more, so requests in flight on it can be neither reaped nor
+ * cancelled.  But the kernel ends or cancels all requests of a thread that exits.  So the engine's
+ * thread exits.  Its successor waits for that, reaps from the ring's memory, and executes the rest.
  */
 static void take_over(pthread_t predecessor)
 {
@@ -286,12 +286,12 @@ static void *engine_thread(void *arg)
 	if (!arg)
 		thread_keep_program_name();
 	thread_begin("rtaio-engine");
-	idle_since = 0; /* what its predecessor left behind */
+	idle_since = 0; /* from an earlier engine */
 	atomic_store(&tid, (pid_t)RAW_SYSCALL(SYS_gettid));
 	if (arg) {
 		take_over((pthread_t)arg);
 	} else if (!open_backend()) {
-		/* First, since another starter may clear it as soon as the inbox is closed. */
+		/* Before the inbox is closed: then another starter may clear the verdict. */
 		give_verdict(VERDICT_REFUSED);
 		refuse_all(ENOSYS);
 		pthread_detach(self);
@@ -311,7 +311,7 @@ static void *engine_thread(void *arg)
 	return NULL;
 }
 
-/* Called by who claimed the start, with all signals blocked. */
+/* The caller has claimed the start and blocked all signals. */
 static int start_claimed(void)
 {
 	int ret;
@@ -319,13 +319,13 @@ static int start_claimed(void)
 	atomic_store(&verdict, VERDICT_PENDING);
 	ret = thread_create(engine_thread, NULL, true);
 	if (ret < 0) {
-		/* An earlier starter may not have read the verdict that was cleared above. */
+		/* An earlier starter may still wait for the verdict that was cleared above. */
 		give_verdict(VERDICT_NO_THREAD);
 		refuse_all(EAGAIN);
 		return -EAGAIN;
 	}
 	if (config.backend == BACKEND_AUTO)
-		return 0; /* something always serves: no need to wait */
+		return 0; /* workers always serve: no need to wait */
 	while (atomic_load(&verdict) == VERDICT_PENDING)
 		futex_wait(&verdict, VERDICT_PENDING, NULL);
 	switch (atomic_load(&verdict)) {
@@ -361,12 +361,12 @@ int engine_hand_over(struct message *first, struct message *last)
 	return 0;
 }
 
-#define ASK_JOINED (1u << 31) /* others rely on who hands the message over */
+#define ASK_JOINED (1u << 31) /* other threads rely on the one that hands the message over */
 
 static _Atomic uint32_t asked; /* ENGINE_ASK_*; not 0: the message is in the inbox, or soon */
 static struct message ask_message = { .kind = MESSAGE_ASK };
 
-/* False: nobody else hands the message over. */
+/* False: the caller has to hand the message over. */
 static bool join_ask(enum engine_ask what)
 {
 	uint32_t old = atomic_load(&asked);
@@ -376,7 +376,7 @@ static bool join_ask(enum engine_ask what)
 	return old != 0;
 }
 
-/* Who joined has been told that there is an engine: then one is started. */
+/* A thread that joined was told that there is an engine, so one is started if need be. */
 static bool hand_over_ask(enum engine_ask what)
 {
 	uint32_t alone = what;
@@ -394,8 +394,8 @@ static bool hand_over_ask(enum engine_ask what)
 }
 
 /*
- * No handler comes in between that could jump out, and leave the word set for ever.
- * test/model/ask.pml is the model.
+ * Signals are blocked: a handler that jumped out in between would leave the word set for ever.
+ * Model: test/model/ask.pml.
  */
 bool engine_ask(enum engine_ask what)
 {

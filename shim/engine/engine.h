@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * engine.h - the one thread that owns the queues and the ring.
+ * engine.h - the thread that owns the queues and the ring.
  *
- * It is made by the first request that needs it and ends when it was idle for
- * a while.  All signals are blocked in it.  What it does with messages and
- * completions is decided above, through struct engine_client, set once.
+ * The first request that needs the thread makes it; it ends after a while without work.  All
+ * signals are blocked in it.  Dispatch decides about messages and completions, through struct
+ * engine_client.
  */
 #ifndef RTAIO_ENGINE_H
 #define RTAIO_ENGINE_H
@@ -17,31 +17,28 @@
 #include "engine/inbox.h"
 #include "request/request.h"
 
-/* What the engine receives. */
+/* Messages for the engine. */
 extern struct inbox engine_inbox;
 
-/* All called on the engine thread. */
+/* Called on the engine's thread, refuse() also on others. */
 struct engine_client {
 	struct backend_events events;
 
-	/* A message came in. */
 	void (*receive)(struct message *message);
 
 	/*
-	 * No engine can serve: end @messages with @err.  Runs in the thread
-	 * that failed to start it, alone, with all signals blocked.
+	 * No engine can serve: end @messages with @err.  Runs in the thread that could not make the
+	 * engine's thread, or in that thread if no backend opens.  All signals are blocked, and no
+	 * other thread calls the client.
 	 */
 	void (*refuse)(struct message *messages, int err);
 
-	/*
-	 * The ring is lost and the backend is now another: whatever is still
-	 * on the ring must be executed anew.
-	 */
+	/* The ring is lost and workers serve: execute anew all requests still on the ring. */
 	void (*abandon_ring)(void);
 
 	/*
-	 * Between batches.  Returns in how many nanoseconds to call again at
-	 * the latest; UINT64_MAX: when something happens; 0: at once.
+	 * After each batch.  Returns in how many nanoseconds to call again at the latest (0: at
+	 * once; UINT64_MAX: not before something happens).
 	 */
 	uint64_t (*end_batch)(void);
 
@@ -52,56 +49,56 @@ struct engine_client {
 void engine_init(const struct engine_client *client);
 
 /*
- * [any thread] Hand over a list of messages, linked from newest (@first) to
- * oldest (@last).  Starts the engine when there is none.  0 or -errno:
- * -EAGAIN (no thread), -ENOSYS (the backend asked for cannot serve).
+ * [any thread] Hand over a list of messages, linked from newest (@first) to oldest (@last).  Starts
+ * the engine if there is none.  0 or -errno: -EAGAIN (no thread), -ENOSYS (the backend that was
+ * asked for by name cannot serve).
  */
 int engine_hand_over(struct message *first, struct message *last);
 
-/* What the engine may be asked for, without a message of one's own. */
+/* What any thread may ask of the engine without a message of its own. */
 enum engine_ask {
-	ENGINE_ASK_DRAINED = 1u << 0, /* a request left for which its queues may have waited */
-	ENGINE_ASK_WORKERS = 1u << 1, /* the workers need looking after */
-	ENGINE_ASK_REAPER = 1u << 2,  /* there is none */
+	ENGINE_ASK_DRAINED = 1u << 0, /* one left the bypass table; queued ones may wait for it */
+	ENGINE_ASK_WORKERS = 1u << 1, /* call workers_provide() */
+	ENGINE_ASK_REAPER = 1u << 2,  /* make the reaper */
 };
 
 /*
- * [any thread, also in handlers] Ask for @what.  The engine is started for the
- * sake of the workers only, and of several who ask at once.  False: there is none.
+ * [any thread, also in handlers] Ask for @what.  False: there is no engine.  One is started only
+ * for ENGINE_ASK_WORKERS, or if several threads ask at once.
  */
 bool engine_ask(enum engine_ask what);
 
-/* [engine] MESSAGE_ASK came in: all that was asked for. */
+/* [engine] MESSAGE_ASK came in: return and clear the bits that were asked for. */
 unsigned engine_asked(void);
 
 /*
- * [any thread] Start the engine, if nobody has or is about to, without giving it
- * anything to do: can the backend asked for by name serve?  0 or -errno as above.
+ * [any thread] Start the engine, unless it runs or is being started, to see whether the backend
+ * that was asked for by name can serve.  0 or -errno as above.
  */
 int engine_start(void);
 
-/* [any thread] Name of the backend in use, "none" while there is no engine. */
+/* [any thread] Name of the backend in use; "none": there is no engine. */
 const char *engine_serving(void);
 
-/* [any thread] Is there one, or is it being made? */
+/* [any thread] Is there an engine, or is it being made? */
 bool engine_is_running(void);
 
-/* [any thread] The thread of the engine; 0: there is none. */
+/* [any thread] Thread id of the engine; 0: there is none. */
 pid_t engine_tid(void);
 
-/* [any thread] May io_uring serve?  Until the engine has tried, what was asked for tells. */
+/* [any thread] May io_uring serve?  Before the engine has tried, the configuration decides. */
 bool engine_may_have_ring(void);
 
-/* [engine] The backend of the ring lane. */
+/* [engine] The backend in use. */
 const struct backend *engine_backend(void);
 
-/* [engine] Take in what was handed over until now. */
+/* [engine] Receive all messages that are in the inbox. */
 void engine_receive(void);
 
-/* [engine] Everything handed to the backend before is in the kernel afterwards. */
+/* [engine] Submit what the backend has prepared.  Afterwards the kernel has it. */
 void engine_flush(void);
 
-/* [engine] Did the kernel stop serving?  Then nothing on the ring holds its file any more. */
+/* [engine] Has the kernel stopped serving?  Then no request on the ring holds its file any more. */
 bool engine_has_lost_ring(void);
 
 /* Child of a fork: no engine. */

@@ -2,8 +2,7 @@
 /*
  * helper.c - a thread of ours that sleeps on an inbox.
  *
- * All of the hand-over is the protocol of inbox.c, with the helper's thread as
- * the only receiver.
+ * The hand-over is the protocol of inbox.c; the helper's thread is the only receiver.
  */
 #include "engine/helper.h"
 
@@ -12,7 +11,7 @@
 #include "base/futex.h"
 #include "base/thread.h"
 
-/* Also what is pushed meanwhile: afterwards the inbox is closed. */
+/* Refuses also what is pushed meanwhile.  Afterwards the inbox is closed. */
 static void refuse_all(struct helper *helper)
 {
 	struct message *messages;
@@ -29,7 +28,7 @@ static bool has_message(const void *inbox)
 	return !inbox_is_empty(inbox);
 }
 
-/* False: nothing came for a while. */
+/* False: no message came for config.idle_ns. */
 static bool sleep_until_woken(struct helper *helper)
 {
 	struct timespec deadline;
@@ -86,7 +85,7 @@ void helper_push(struct helper *helper, struct message *message)
 	while (!inbox_push(&helper->inbox, message, message)) {
 		if (!inbox_claim_start(&helper->inbox))
 			continue;
-		/* Nobody but the thread closes the inbox from here on, so the message is taken. */
+		/* Only the helper's thread closes the inbox from here on: the push succeeds. */
 		inbox_push(&helper->inbox, message, message);
 		start_claimed(helper);
 		return;

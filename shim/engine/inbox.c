@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * inbox.c - the hand-over from any thread to one of ours.
+ * inbox.c - messages from any thread to a thread of ours.
  *
- * Pushers compete by compare-and-swap on head; the receiver is the only taker.
- * The bottom message of the list has next == NULL whatever state it replaced:
- * the pusher that replaced ASLEEP owes the wake.  The receiver reads the wake
- * word before it says ASLEEP, so that a wake which comes at once is seen.
- * test/model/inbox.pml is the model.
+ * Pushers compete by compare-and-swap on the head; only the receiver takes.  The oldest message of
+ * a list has next == NULL, whatever state it replaced.  The pusher that replaced ASLEEP has to
+ * wake.  The receiver reads the wake word before it announces sleep, so that it cannot miss a wake
+ * that comes at once.  Model: test/model/inbox.pml.
  */
 #include "engine/inbox.h"
 
@@ -20,7 +19,7 @@
 #define INBOX_EMPTY    ((uintptr_t)0)
 #define INBOX_ASLEEP   ((uintptr_t)1)
 #define INBOX_STARTING ((uintptr_t)3)
-#define INBOX_MESSAGE  ((uintptr_t)4) /* anything from here on is a pointer */
+#define INBOX_MESSAGE  ((uintptr_t)4) /* this and above: a pointer */
 
 static struct message *list_of(uintptr_t value)
 {
@@ -33,7 +32,7 @@ void inbox_wake(struct inbox *inbox)
 
 	stats_inc(engine_wakes);
 	atomic_fetch_add(&inbox->wake_word, 1);
-	/* All: a ring that was just closed may still wait here, and is not the one that is meant. */
+	/* Wake all: the futex wait of a ring closed just now may still be queued here. */
 	futex_wake(&inbox->wake_word, inbox->wakes_one ? 1 : INT_MAX);
 	timer = atomic_load(&inbox->wake_timer);
 	if (descriptor_is_own(timer)) {
@@ -44,9 +43,8 @@ void inbox_wake(struct inbox *inbox)
 }
 
 /*
- * Who replaces ASLEEP owes a wake, and until it is paid nobody else sees a
- * reason to wake the receiver: a handler that came in between and waited for a
- * request would wait for ever.  So no handler comes in between.
+ * The thread that replaces ASLEEP has to wake the receiver, and no other thread will.  A handler
+ * that came in between and waited for a request would wait for ever.  So signals are blocked.
  */
 static bool push_and_wake(struct inbox *inbox, struct message *first, struct message *last)
 {
@@ -77,7 +75,7 @@ bool inbox_push(struct inbox *inbox, struct message *first, struct message *last
 			continue;
 		}
 		last->next = list_of(old);
-		/* Release: partner inbox_take(), which reads the messages. */
+		/* Release.  Partner: inbox_take(), which then reads the messages. */
 		if (atomic_compare_exchange_weak(&inbox->head, &old, (uintptr_t)first))
 			return true;
 	}
@@ -188,7 +186,7 @@ void inbox_sleep(struct inbox *inbox, uint32_t wake_value, uint64_t timeout_ns)
 	futex_wait(&inbox->wake_word, wake_value, is_forever ? NULL : &deadline);
 }
 
-/* Someone may have pushed: then it is no longer ASLEEP. */
+/* If a message has replaced ASLEEP, it stays. */
 void inbox_wake_up(struct inbox *inbox)
 {
 	uintptr_t expected = INBOX_ASLEEP;

@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * inbox.h - the hand-over from any thread to one of ours, or to one of a pool.
+ * inbox.h - messages from any thread to a thread of ours, or to a pool of such threads.
  *
- * One word: the newest message of a list, or what the receiver is doing while
- * there is none.  Since "asleep" and "closed" lie in the same word as the
- * list, no wake-up can be lost between them.
+ * The head is one word.  It is the newest message of a list, or if there is none, the state of the
+ * receiver.  Since both lie in one word, no wake is lost between a look at the list and the sleep.
  *
  *   INBOX_EMPTY     the receiver is awake and will look again
- *   INBOX_ASLEEP    the receiver sleeps: who replaces this value wakes it
- *   INBOX_CLOSED    no receiver: who wants one replaces this by STARTING
- *   INBOX_STARTING  somebody creates it; push on top of it meanwhile
+ *   INBOX_ASLEEP    the receiver sleeps; the thread that replaces this value wakes it
+ *   INBOX_CLOSED    no receiver; a thread that needs one replaces this by STARTING
+ *   INBOX_STARTING  a thread makes the receiver; others push on top meanwhile
  */
 #ifndef RTAIO_INBOX_H
 #define RTAIO_INBOX_H
@@ -21,14 +20,13 @@
 
 struct inbox {
 	_Atomic uintptr_t head;
-	_Atomic uint32_t wake_word; /* bumped, then futex-woken, for each wake */
+	_Atomic uint32_t wake_word; /* bumped before each futex wake */
 	/*
-	 * Kernels without a futex operation in io_uring (before 6.7) need a
-	 * descriptor to wake the ring: a timerfd, armed by each wake.  Negative:
-	 * none.
+	 * A timerfd that each wake arms, for a receiver that sleeps in a ring on a kernel whose
+	 * io_uring has no futex operation (before 6.7).  Negative: none.
 	 */
 	_Atomic int wake_timer;
-	bool wakes_one; /* of several receivers */
+	bool wakes_one; /* each wake wakes one of several receivers */
 };
 
 #define INBOX_CLOSED ((uintptr_t)2)
@@ -38,61 +36,61 @@ struct inbox {
 	}
 
 /*
- * [any thread, also in handlers] Hand over the list @first .. @last, linked by
- * message.next from newest to oldest: it is received whole and in order.
- * False: there is no receiver; start one (inbox_claim_start) and try again.
+ * [any thread, also in handlers] Hand over the list @first .. @last, linked by message.next from
+ * newest to oldest.  It is received whole and in order.  False: there is no receiver; start one
+ * (inbox_claim_start) and try again.
  */
 bool inbox_push(struct inbox *inbox, struct message *first, struct message *last);
 
-/* [any thread, also in handlers] Hand over one message if others lie there.  Do they? */
+/* [any thread, also in handlers] Is there a message?  Hand over @message only if there is. */
 bool inbox_has_message(struct inbox *inbox);
 bool inbox_push_behind(struct inbox *inbox, struct message *message);
 
-/* [any thread] Does the receiver sleep, and nothing lies there? */
+/* [any thread] Does the receiver sleep? */
 bool inbox_rests(struct inbox *inbox);
 
-/* [any thread, also in handlers] Hand over one message if the receiver sleeps, and wake it. */
+/* [any thread, also in handlers] If the receiver sleeps, hand over @message and wake it. */
 bool inbox_push_to_rest(struct inbox *inbox, struct message *message);
 
-/* [any thread] Wake a receiver though there is no message. */
+/* [any thread] Wake a receiver without a message. */
 void inbox_wake(struct inbox *inbox);
 
-/* [who makes the first of several receivers] Open it. */
+/* [thread that makes the first of several receivers] Open the inbox. */
 void inbox_open(struct inbox *inbox);
 
-/* [any thread] Claim the right to start the receiver.  False: somebody has it. */
+/* [any thread] Claim the right to make the receiver.  False: there is one, or it is being made. */
 bool inbox_claim_start(struct inbox *inbox);
 
 /*
- * [who claimed, or a receiver that cannot serve] What piled up, oldest first;
- * the inbox stays in STARTING.  Then close it: false when more came in.
+ * [thread that claimed the start, or a receiver that cannot serve] Take all messages, oldest first,
+ * and leave STARTING behind.  Then close the inbox.  False: more messages came in.
  */
 struct message *inbox_take_refused(struct inbox *inbox);
 bool inbox_abandon(struct inbox *inbox);
 
-/* [any thread] Is there a receiver, or one being made?  And is it awake? */
+/* [any thread] Is there a receiver, or is one being made?  And is it awake? */
 bool inbox_is_open(struct inbox *inbox);
 bool inbox_is_awake(struct inbox *inbox);
 
 /* [receiver, awake] Is there no message? */
 bool inbox_is_empty(const struct inbox *inbox);
 
-/* [receiver] Take everything, oldest first; NULL when empty. */
+/* [receiver] Take all messages, oldest first; NULL: there are none. */
 struct message *inbox_take(struct inbox *inbox);
 
 /*
- * [receiver] Announce sleep.  False: there are messages.  On true, *wake_value
- * is what wake_word holds until the receiver is woken.
+ * [receiver] Announce sleep.  False: there are messages.  If true, *wake_value is the value of
+ * wake_word until the next wake.
  */
 bool inbox_fall_asleep(struct inbox *inbox, uint32_t *wake_value);
 
-/* [receiver] Sleep until woken, or until @timeout_ns is over (UINT64_MAX: never). */
+/* [receiver] Sleep until a wake or for @timeout_ns (UINT64_MAX: no timeout). */
 void inbox_sleep(struct inbox *inbox, uint32_t wake_value, uint64_t timeout_ns);
 
-/* [receiver] Awake again, for whatever reason. */
+/* [receiver] Call after each sleep. */
 void inbox_wake_up(struct inbox *inbox);
 
-/* [receiver, awake] Close for good.  False: there are messages. */
+/* [receiver, awake] Close the inbox.  False: there are messages. */
 bool inbox_close(struct inbox *inbox);
 
 /* Child of a fork: closed and empty. */

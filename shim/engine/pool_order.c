@@ -13,7 +13,7 @@ bool pool_order_locks_inode(const struct request *req)
 	return req->op == OP_WRITE && !(req->descriptor.flags & (O_DIRECT | O_SYNC | O_DSYNC));
 }
 
-/* What was submitted before the descriptor was closed is for the same file still. */
+/* The descriptor was closed after @earlier and before @req: they have different files. */
 static bool is_of_closed(const struct request *earlier, const struct request *req)
 {
 	return earlier->detached_at && req->stamp > earlier->detached_at;

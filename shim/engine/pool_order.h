@@ -2,12 +2,13 @@
 /*
  * pool_order.h - which request of a descriptor may a worker begin?
  *
- * Requests begin in the order in which they came, and no more than a few of one
- * descriptor run at once: a file that blocks does not take the threads of the
- * others.  Buffered writes follow each other, since the kernel lets one at a time
- * into an inode.  No two requests in the pool overlap, engine and filter see to that;
- * but for those that were submitted at the same time, or one in a handler amid the
- * submission of the other, which have no order.
+ * Requests begin in the order in which they came.  Only a few of one descriptor run at once, so
+ * that a file that blocks leaves threads to others.  Buffered writes run one after another, since
+ * the kernel admits one at a time to an inode.
+ *
+ * No two requests in the pool overlap: the engine and the filter see to that.  Excepted are two
+ * that are submitted at the same time, or one by a handler that interrupts the submission of the
+ * other; such requests have no order.
  */
 #ifndef RTAIO_POOL_ORDER_H
 #define RTAIO_POOL_ORDER_H
@@ -16,20 +17,20 @@
 
 #include "request/request.h"
 
-/* Where the pool has a request: req->pool_state, guarded by its lock. */
+/* State of a request in the pool: req->pool_state, guarded by the pool's lock. */
 enum pool_state {
 	POOL_NONE = 0,
-	POOL_WAITING, /* for one before it */
+	POOL_WAITING, /* for an earlier request */
 	POOL_READY,   /* for a thread */
 	POOL_RUNNING,
 };
 
-/* A buffered write: the kernel lets one at a time into an inode, others would spin for its lock. */
+/* Is it a buffered write?  It holds the inode's lock; a second one would spin for it. */
 bool pool_order_locks_inode(const struct request *req);
 
 /*
- * @req is in @order, oldest first, perhaps among others of other descriptors.  Have
- * all that came before it begun, and is none of them in its way?
+ * @order, oldest first, holds @req, and perhaps requests of other descriptors.  True if all earlier
+ * requests of its descriptor have begun and none of them keeps @req from running.
  */
 bool pool_order_may_begin(const struct request_list *order, const struct request *req);
 

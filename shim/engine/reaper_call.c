@@ -34,7 +34,7 @@ void reaper_call_begin_wait(void)
 	atomic_fetch_add(&reaper_call.word, 1);
 }
 
-/* It may have been forgotten, or be in the child of a fork. */
+/* The count may be 0 already: the reaper or a fork has reset it. */
 void reaper_call_end_wait(void)
 {
 	uint32_t nr = atomic_load(&reaper_call.nr_waiting);

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * reaper_call.h - how the reaper (reaper.h) is called to the event ring.
+ * reaper_call.h - how to call the reaper (reaper.h) to the event ring.
  *
- * The reaper sleeps on a word.  It reads the word before it looks whether there is
- * anything to do; who calls it bumps the word, and wakes it if it sleeps.  Any thread,
- * async-signal-safe.
+ * The reaper sleeps on a word.  It reads the word before it looks for work.  A caller bumps the
+ * word and wakes the reaper if it sleeps.  Any thread; async-signal-safe.
  */
 #ifndef RTAIO_REAPER_CALL_H
 #define RTAIO_REAPER_CALL_H
@@ -13,28 +12,28 @@
 #include <stdint.h>
 
 enum reaper_state {
-	REAPER_NONE = 0, /* there is no thread */
+	REAPER_NONE = 0,
 	REAPER_AWAKE,
 	REAPER_TICKING, /* asleep until the next tick */
 	REAPER_IDLE,    /* asleep until a request is submitted */
 };
 
 struct reaper_call {
-	_Atomic uint32_t state;      /* a starter replaces REAPER_NONE; the rest is the reaper's */
+	_Atomic uint32_t state;      /* a starter replaces REAPER_NONE; else the reaper writes */
 	_Atomic uint32_t word;       /* bumped to wake it */
-	_Atomic uint32_t nr_waiting; /* threads that depend on it */
+	_Atomic uint32_t nr_waiting; /* waiters for direct requests, not at the ring */
 };
 
 extern struct reaper_call reaper_call;
 
 void reaper_call_now(void);
 
-/* The ring is free: call the reaper if anybody depends on it. */
+/* Nobody is at the ring: call the reaper if a waiter or the engine depends on it. */
 void reaper_call_if_wanted(void);
 
 /*
- * This thread is about to sleep where completions wake it, and depends on direct ones.
- * reaper_call_wake() follows if nobody is at the ring.
+ * This thread waits for direct requests, but will not sleep at the ring.  Call reaper_call_wake()
+ * after begin_wait() if nobody is at the ring.
  */
 void reaper_call_begin_wait(void);
 void reaper_call_wake(void);

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * uring_compat.h - parts of the io_uring interface that are newer than the
- * headers of liburing 2.3, by their numbers in the kernel's interface.
- */
+/* uring_compat.h - numbers of the io_uring interface that liburing 2.3 does not know. */
 #ifndef RTAIO_URING_COMPAT_H
 #define RTAIO_URING_COMPAT_H
 
@@ -46,8 +43,8 @@ static inline void uring_prep_futex_wait(struct io_uring_sqe *sqe, _Atomic uint3
 #define URING_ENTER_NO_IOWAIT (1U << 7)
 
 /*
- * As io_uring_submit_and_wait_timeout() for one completion, but the sleep does not count as
- * a wait for I/O.  @timeout may be NULL.  The kernel has URING_FEAT_NO_IOWAIT.
+ * Like io_uring_submit_and_wait_timeout() for one completion, but the sleep does not count as
+ * iowait.  @timeout may be NULL.  Needs URING_FEAT_NO_IOWAIT.
  */
 static inline int uring_sleep(struct io_uring *ring, bool is_registered,
 			      const struct __kernel_timespec *timeout)
@@ -66,8 +63,8 @@ static inline int uring_sleep(struct io_uring *ring, bool is_registered,
 }
 
 /*
- * Tell io_uring_setup where the program wants the rings to be.  The field is
- * the last of both offset structs; its name depends on the header's age.
+ * Tell io_uring_setup where to place the rings.  The address is the last field of both offset
+ * structs; its name depends on the header's age.
  */
 static inline void uring_set_memory(struct io_uring_params *params, void *rings, void *sqes)
 {

@@ -2,9 +2,9 @@
 /*
  * uring_refusal.c - why io_uring does not serve, and what helps.
  *
- * The kernel says EPERM for a seccomp filter and for a sysctl.  A process can
- * see whether it has a filter, but not what the filter forbids.  It does not
- * read the sysctl: that takes an fd, and a program would notice.
+ * The kernel says EPERM for a seccomp filter and for a sysctl.  A process can see whether it has a
+ * filter, but not what the filter forbids.  We do not read the sysctl: that takes a descriptor,
+ * which the program might notice.
  */
 #include "engine/uring_refusal.h"
 

@@ -10,7 +10,7 @@ struct uring_refusal {
 	const char *remedy;
 };
 
-/* For the error of uring_setup(), an errno value.  Known for every value. */
+/* @err is the errno value of a failed uring_setup().  Every value has an answer. */
 struct uring_refusal uring_refusal(int err);
 
 #endif

@@ -1,21 +1,20 @@
 // SPDX-License-Identifier: MIT
 /*
- * uring_setup.c - make the best ring this kernel and these limits allow.
+ * uring_setup.c - make the best ring that this kernel and these limits allow.
  *
- * Attempts go from the best to the plainest, each by really trying:
+ * Each kind of ring is really tried, the best first:
  *
  *   hidden    NO_MMAP | REGISTERED_FD_ONLY | SINGLE_ISSUER | DEFER_TASKRUN
  *   deferred  SINGLE_ISSUER | DEFER_TASKRUN
  *   coop      COOP_TASKRUN
  *   plain     nothing
  *
- * and each with fewer entries while memory is refused: Linux 6.5 to 6.9 want
- * the memory of a hidden ring contiguous, which one page always is.  The size
- * of a ring bounds a batch, never the number of requests in flight.
+ * If memory is refused, a kind is tried with fewer entries: Linux 6.5 to 6.9 want contiguous memory
+ * for a hidden ring, and one page always is.  The ring's size bounds a batch, never the number of
+ * requests in flight.
  *
- * liburing 2.3 knows no hidden rings: those are set up by hand, as struct
- * io_uring of liburing describes them, and then used through liburing.  Should
- * a liburing not be able to enter such a ring, the next attempt serves.
+ * liburing 2.3 cannot set up hidden rings.  So that is done by hand here, by filling in struct
+ * io_uring; liburing then uses the ring.  If it cannot enter it, the next kind is tried.
  */
 #include "engine/uring_setup.h"
 
@@ -33,12 +32,12 @@
 #define ENTRIES_MAX     256u
 #define ENTRIES_MIN     64u /* 64 SQEs fill a page of 4 KiB */
 #define CQES_PER_SQE    2u
-#define RING_HEADER_MAX 1024u /* struct io_rings of the kernel is about 320 bytes */
+#define RING_HEADER_MAX 1024u /* the kernel's struct io_rings has about 320 bytes */
 #define ENOMEM_RETRIES  5
 
 /*
- * The bit of io_uring.int_flags that makes liburing enter a ring by its
- * registered index.  It is internal to liburing, which changed it in 2.8.
+ * The bit of io_uring.int_flags that makes liburing enter a ring by its registered index.  It is
+ * internal to liburing, which changed it in 2.8.
  */
 #if defined(IO_URING_VERSION_MAJOR) && \
 	(IO_URING_VERSION_MAJOR > 2 || \
@@ -82,7 +81,7 @@ static void set_ring_pointers(struct io_uring *ring, const struct io_uring_param
 	sq->ring_mask = *sq->kring_mask;
 	sq->ring_entries = *sq->kring_entries;
 	for (unsigned i = 0; i < sq->ring_entries; i++)
-		sq->array[i] = i; /* some versions of liburing write it at submission, some never */
+		sq->array[i] = i; /* some versions of liburing never write it */
 
 	cq->khead = (unsigned *)(rings + params->cq_off.head);
 	cq->ktail = (unsigned *)(rings + params->cq_off.tail);
@@ -105,7 +104,7 @@ static int setup_hidden(struct uring *uring, unsigned entries, struct io_uring_p
 	int index;
 	long base;
 
-	/* Shared, so that a fork copies none of it; and the child does not see it at all. */
+	/* Shared memory is not copied on a fork, and MADV_DONTFORK keeps it out of the child. */
 	base = RAW_SYSCALL(SYS_mmap, NULL, sqes_bytes + rings_bytes, PROT_READ | PROT_WRITE,
 			   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (raw_is_error(base))
@@ -129,8 +128,8 @@ static int setup_hidden(struct uring *uring, unsigned entries, struct io_uring_p
 }
 
 /*
- * A ring with a descriptor: enter it by a registered index and close the
- * descriptor; before 5.18 move it out of the way of the program's descriptors.
+ * A ring with a descriptor: enter it by a registered index and close the descriptor.  Before 5.18
+ * move the descriptor above those of the program.
  */
 static int hide_descriptor(struct uring *uring)
 {
@@ -180,14 +179,14 @@ static int try_setup(struct uring *uring, const struct attempt *attempt, unsigne
 		return ret;
 	if (!(params.features & IORING_FEAT_NODROP) || !(params.features & IORING_FEAT_FAST_POLL)) {
 		uring_teardown(uring);
-		return -ENOSYS; /* before 5.7: worker threads serve better */
+		return -ENOSYS; /* before 5.7: workers serve better */
 	}
 	if (params.features & URING_FEAT_NO_IOWAIT)
 		uring->features |= config.uring_features & URING_NO_IOWAIT;
 	return 0;
 }
 
-/* A ring that was just closed gives its memory back late: ask again for a while. */
+/* The kernel frees the memory of a closed ring late: retry for a while. */
 static int try_with_patience(struct uring *uring, const struct attempt *attempt, unsigned entries)
 {
 	struct timespec pause = { .tv_nsec = 1000000 };
@@ -211,8 +210,8 @@ static int try_sizes(struct uring *uring, const struct attempt *attempt)
 }
 
 /*
- * May the ring be entered at all, and does it know futexes?  Ask by a wait
- * that the kernel must refuse at once, since the value differs.
+ * Can the ring be entered, and does it know futexes?  Try a futex wait for a wrong value, which the
+ * kernel ends at once.
  */
 static int try_entry(struct uring *uring)
 {
@@ -260,8 +259,8 @@ int uring_setup(struct uring *uring)
 }
 
 /*
- * The registered index is the only reference to a ring without a descriptor.
- * Kernels before 6.3 release it when the thread ends, which it is about to.
+ * The registered index is the only reference to a ring without a descriptor.  Kernels before 6.3
+ * release it when the thread ends, which is about to happen.
  */
 static void release_index(struct uring *uring)
 {
@@ -287,8 +286,8 @@ void uring_teardown(struct uring *uring)
 		return;
 	}
 	if (uring->features & URING_REGISTERED)
-		release_index(uring); /* liburing tries that again, and fails without harm */
+		release_index(uring); /* liburing tries that again, which fails without harm */
 	else if (!uring_is_intact(uring))
-		uring->ring.ring_fd = -1; /* the program's by now: liburing would close it */
+		uring->ring.ring_fd = -1; /* liburing must not close the program's file */
 	io_uring_queue_exit(&uring->ring);
 }

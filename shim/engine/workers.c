@@ -2,27 +2,24 @@
 /*
  * workers.c - an elastic pool of threads that perform requests by plain system calls.
  *
- * Bounded requests, those for files, run on at most so many threads as the pool may
- * use at once.  That number grows only when nothing was taken between two ticks
- * although something waits, and falls back when fewer run than begin at once.  Any
- * other request (a read or write of a stream, which may block for ever) gets a
- * thread at once.  Idle threads leave.
+ * Requests for files are bounded: only so many run at once.  The bound grows only if none was taken
+ * between two ticks although one waits; it falls back once fewer than config.threads_max run.
+ * Others (reads and writes of streams) may block for ever, so each gets a thread at once.  Idle
+ * threads end.
  *
- * Who is on the other side.  Submitters touch the inbox and nothing else.  The
- * engine and the threads of the pool share the rest under the lock, which is
- * held for a few instructions and never while a request is performed; all signals are
- * blocked in them.
+ * Submitters touch the inboxes and read pool.written.  The rest belongs to the engine and the
+ * pool's threads, under the lock.  They block all signals and hold the lock for a few instructions,
+ * never while they perform a request.
  *
- * The inbox has several receivers, one at a time, by the lock.  It is asleep
- * while a thread is idle, so that one thing holds always: whoever replaces
- * ASLEEP wakes a thread that takes everything.  Submitters add nothing to it while
- * no thread is idle, but buffered writes to what waits for the thread that was woken.
+ * The inbox has several receivers; the lock admits one at a time.  It is ASLEEP while a thread is
+ * idle, so a push that replaces ASLEEP always wakes a thread that takes everything.  While no
+ * thread is idle submitters only add buffered writes, behind the message that woke a thread.
  *
- * A buffered write has to wait while a thread writes to the same descriptor.  So it is left to
- * that thread, in another inbox, and nobody is woken: a burst of writes costs no system calls.
- * A thread says what it writes to, and looks into that inbox after it has said otherwise.
- * Whoever pushes the first message there looks once more what is written, and else
- * asks the engine.  test/model/pool.pml is the model.
+ * A buffered write must wait while a thread writes to the same descriptor.  So it is left to that
+ * thread in a second inbox, and nobody is woken: a burst of writes costs no system calls.  A thread
+ * says in pool.written what it writes to, and drains that inbox after it has changed the word.  A
+ * submitter that pushes the first message reads the word again, and asks the engine if it has
+ * changed.  Model: test/model/pool.pml.
  */
 #include "engine/workers.h"
 
@@ -42,35 +39,35 @@
 
 #define BUCKETS        256u /* by descriptor */
 #define LEFT_BYTES_MIN 16384u
-#define WORKERS_MAX    32768u /* where all are blocked; the system's limits come first */
+#define WORKERS_MAX    32768u /* if all are blocked; the system's limits are usually lower */
 
 static const struct workers_events *events;
 
 static struct {
-	struct inbox inbox; /* from submitters; asleep while a thread is idle, closed without any */
-	struct inbox writes;          /* the same, for a thread that writes already; always awake */
-	_Atomic int written[BUCKETS]; /* a descriptor that a thread writes to, plus one */
+	struct inbox inbox;           /* from submitters; ASLEEP: a thread is idle, CLOSED: none */
+	struct inbox writes;          /* left to a thread that writes; never ASLEEP */
+	_Atomic int written[BUCKETS]; /* 1 + a descriptor that a thread writes to */
 
 	pthread_mutex_t lock;               /* engine and pool threads only, all signals blocked */
-	struct request_list unbounded;      /* guarded by lock, as all below: may begin */
-	struct request_list bounded;        /* the same, as far as there is a thread */
-	struct request_list order[BUCKETS]; /* all of a bucket, oldest first */
+	struct request_list unbounded;      /* ready; guarded by lock, as all below */
+	struct request_list bounded;        /* ready, but run only within the bound */
+	struct request_list order[BUCKETS]; /* bounded requests, oldest first */
 	unsigned nr_threads;
-	unsigned nr_new;     /* of these, that have not looked for work yet */
+	unsigned nr_new;     /* of these, not yet looking for work */
 	unsigned nr_idle;    /* asleep, perhaps already woken */
-	unsigned nr_bounded; /* that run */
-	unsigned bound;      /* on these, now */
-	unsigned growth;     /* of bound, at the next tick without progress */
-	uint64_t nr_taken;   /* ever */
+	unsigned nr_bounded; /* bounded requests that run */
+	unsigned bound;      /* on nr_bounded, now */
+	unsigned growth;     /* of bound at the next tick without progress */
+	uint64_t nr_taken;   /* since the start */
 	uint64_t nr_taken_at_tick;
 	bool is_watched; /* the engine knows that something waits, and ticks */
 } pool;
 
 /* One for each thread, on its stack. */
 struct member {
-	uint32_t wake_value; /* of the inbox, when it was idle last */
+	uint32_t wake_value; /* of the inbox, when the thread last became idle */
 	pid_t tid;
-	int written;     /* guarded by the lock: what pool.written may say for it */
+	int written;     /* guarded by the lock: its descriptor in pool.written, or -1 */
 	bool is_bounded; /* guarded by the lock: it runs a bounded request */
 	bool is_new;     /* guarded by the lock: it has not looked for work yet */
 };
@@ -105,7 +102,7 @@ static void add(struct request *req)
 		make_ready(req);
 }
 
-/* What waited for a request on @fd that is gone. */
+/* A request on @fd has gone: make those ready that waited for it. */
 static void make_followers_ready(struct request_list *order, int fd)
 {
 	struct request *req;
@@ -156,7 +153,7 @@ static struct request *take(struct member *member)
 	return req;
 }
 
-/* @member runs nothing any more: not even what it ran last. */
+/* The last request of @member, if any, runs no longer. */
 static void stop_running(struct member *member)
 {
 	pool.nr_bounded -= member->is_bounded;
@@ -184,8 +181,8 @@ static int add_thread(void)
 }
 
 /*
- * Something may be run: by an idle thread, or by a new one.  Each that takes
- * something calls this again for the next.
+ * If a request can run, wake an idle thread or make one.  A thread that takes a request calls this
+ * for the next one.
  */
 static int provide_thread(void)
 {
@@ -197,16 +194,15 @@ static int provide_thread(void)
 	return 0;
 }
 
-/* Is there something for which the bound would have to grow? */
+/* Does a request wait that only a higher bound lets run? */
 static bool is_short(void)
 {
 	return !first_takeable() && !TAILQ_EMPTY(&pool.bounded) && pool.bound < WORKERS_MAX;
 }
 
 /*
- * True: the engine must be asked.  Only its tick makes a thread where none could be
- * made, or lets more run; and it may have seen nothing that waits, since this was
- * offered, or had to follow something.
+ * True: the engine must be asked.  Only its tick retries to make a thread, or raises the bound.  It
+ * does not tick yet if it saw nothing wait.
  */
 static bool look_after_rest(void)
 {
@@ -225,7 +221,7 @@ static void add_all(struct message *message)
 	}
 }
 
-/* Take what submitters have added.  While a thread is idle the inbox stays asleep. */
+/* Take what submitters have added.  While a thread is idle the inbox stays ASLEEP. */
 static void drain(void)
 {
 	uint32_t unused;
@@ -243,7 +239,7 @@ static _Atomic int *written_word(int fd)
 	return &pool.written[(unsigned)fd % BUCKETS];
 }
 
-/* Another descriptor's word may be there by now: then writes to @fd go another way for a while. */
+/* If the word is that of another descriptor of the bucket by now, it stays. */
 static void stop_writing(int fd)
 {
 	int expected = fd + 1;
@@ -251,7 +247,7 @@ static void stop_writing(int fd)
 	atomic_compare_exchange_strong(written_word(fd), &expected, 0);
 }
 
-/* @member runs @req next, or nothing.  What was left to it meanwhile is for others, too. */
+/* @member runs @req next, or nothing if NULL.  What was left to it is for all threads now. */
 static void tell_what_is_written(struct member *member, const struct request *req)
 {
 	int fd = req && member->is_bounded && pool_order_locks_inode(req) ? req->fd : -1;
@@ -273,7 +269,7 @@ static bool become_idle(struct member *member)
 {
 	uint32_t unused;
 
-	/* Before the look into the inbox: a wake that comes after it changes the word. */
+	/* Before a look into the inbox, so that any later wake changes the word. */
 	member->wake_value = atomic_load(&pool.inbox.wake_word);
 	if (!inbox_rests(&pool.inbox) && !inbox_fall_asleep(&pool.inbox, &unused))
 		return false;
@@ -284,10 +280,9 @@ static bool become_idle(struct member *member)
 /* --- a thread of the pool ----------------------------------------------------- */
 
 /*
- * @done, if there is one, was run: forget it, and take the next.  Without one
- * the thread is idle for others from here on, before @done is published: who
- * learns the result is often back with the next request before this thread
- * could be asleep.
+ * @done has run, unless NULL: remove it and take the next request.  If there is none, the thread
+ * counts as idle from here on, before @done is published: a program that sees the result often
+ * submits again before this thread is asleep.
  */
 static struct request *exchange(struct member *member, struct request *done)
 {
@@ -312,7 +307,7 @@ static struct request *exchange(struct member *member, struct request *done)
 	return req;
 }
 
-/* Idle until there is something to take, or, false, for so long that the thread shall leave. */
+/* Sleep until there may be a request.  False: idle for so long that the thread ends. */
 static bool wait_for_work(struct member *member)
 {
 	struct timespec deadline = clock_in_ns(atomic_load(&config.idle_ns));
@@ -364,13 +359,13 @@ void workers_report(struct request *req)
 {
 	req->message.kind = MESSAGE_EXECUTED;
 	events->executed(req);
-	/* The engine stays while requests are in flight: the inbox is open. */
+	/* The engine does not end while requests are in flight, so its inbox is open. */
 	inbox_push(&engine_inbox, &req->message, &req->message);
 }
 
 /* --- submitters --------------------------------------------------------------- */
 
-/* A short one is as soon copied as handed over, and the engine makes batches of many. */
+/* A short write is copied as fast as handed over, and the engine makes batches of many. */
 static bool may_be_left(const struct request *req)
 {
 	return pool_order_locks_inode(req) && req->nbytes >= LEFT_BYTES_MIN;
@@ -393,8 +388,9 @@ bool workers_exist(void)
 }
 
 /*
- * The first in the inbox must be seen: no handler comes in between that could jump out.
- * Those behind it are seen with it.  Once pushed, the record may be another request's.
+ * After the first push the word must be read again; a handler that jumped out would prevent that,
+ * so signals are blocked.  Later messages are taken with the first.  Once pushed, the record may be
+ * another request's.
  */
 static bool leave_to_writer(struct request *req)
 {
@@ -407,7 +403,7 @@ static bool leave_to_writer(struct request *req)
 		return true;
 	old = signals_block(ALL_SIGNALS);
 	inbox_push(&pool.writes, &req->message, &req->message);
-	/* Partner: tell_what_is_written(), which changes the word before it looks into the inbox. */
+	/* Partner: tell_what_is_written(), which changes the word before it drains the inbox. */
 	if (atomic_load(written_word(fd)) != fd + 1)
 		engine_ask(ENGINE_ASK_WORKERS);
 	signals_set(old);
@@ -422,7 +418,7 @@ bool workers_offer(struct request *req)
 
 /* --- the engine --------------------------------------------------------------- */
 
-/* With the lock held.  False: a thread has it. */
+/* With the lock held.  False: a thread has taken @req. */
 static bool take_back(struct request *req)
 {
 	if (req->pool_state != POOL_WAITING && req->pool_state != POOL_READY)
@@ -481,7 +477,7 @@ bool workers_are_awaited(void)
 	return is_waiting;
 }
 
-/* What the new threads take will be no sign of progress. */
+/* A request that a new thread takes is no sign of progress. */
 static void grow(void)
 {
 	unsigned room = WORKERS_MAX - pool.bound;
@@ -503,7 +499,7 @@ void workers_tick(void)
 		pool.growth = 1;
 		pool.nr_taken_at_tick = pool.nr_taken;
 	}
-	/* On a busy machine one may be made, and not have run yet. */
+	/* On a busy machine a new thread may not have run yet. */
 	if (pool.nr_new == 0)
 		provide_thread();
 	pthread_mutex_unlock(&pool.lock);

@@ -2,8 +2,8 @@
 /*
  * workers.h - threads that perform requests by plain system calls.
  *
- * Whatever may wait for a disk, a server or another process is performed here,
- * and nowhere else: one pool, fed by the engine and by submitters.
+ * There is one pool, fed by the engine and by submitters.  Whatever may wait for a disk, a server
+ * or another process is performed here and nowhere else.
  */
 #ifndef RTAIO_WORKERS_H
 #define RTAIO_WORKERS_H
@@ -15,55 +15,52 @@
 
 /* How the workers report, on the thread that performed @req. */
 struct workers_events {
-	/* The engine gave it; res is known.  The engine hears of it next, by MESSAGE_EXECUTED. */
+	/* The engine gave @req; res is known.  MESSAGE_EXECUTED to the engine follows. */
 	void (*executed)(struct request *req);
-	/* Its submitter gave it; res is known, and the record is the callee's. */
+	/* Its submitter gave @req; res is known, and the callee owns the record. */
 	void (*offloaded)(struct request *req);
 };
 
 /*
- * [any thread] Would workers_offer() take @req?  If a thread is idle; a buffered write also while
- * one has just been woken, or writes to the same file, so that @req has to wait for it.
+ * [any thread] Would workers_offer() take @req?  Yes while a thread is idle.  A long buffered write
+ * also while a thread that was woken has not yet looked, or one writes to the same descriptor.
  */
 bool workers_accept(const struct request *req);
 
 /* [submitter, also in handlers] Perform @req, which bypasses the engine.  False: it was not taken. */
 bool workers_offer(struct request *req);
 
-/* [any thread] Is there a thread at all? */
+/* [any thread] Does the pool have any thread? */
 bool workers_exist(void);
 
-/* [engine] A submitter wants to offload something, or has done so: one thread at least. */
+/* [engine] ENGINE_ASK_WORKERS came in: tick, and see that there is at least one thread. */
 void workers_provide(void);
 
-/*
- * [engine] Queue @req.  0, or -EAGAIN when there is no thread and none can
- * be made: then @req was not taken.
- */
+/* [engine] Queue @req.  0, or -EAGAIN: not taken, since there is no thread and none can be made. */
 int workers_submit(struct request *req);
 
 /*
- * [engine] True: @req had not begun, and was taken back.  It may be another
- * request by now, if it is not of that generation.
+ * [engine] Take @req back.  False: it has begun, or the record has another generation and so is
+ * another request.
  */
 bool workers_withdraw(struct request *req, uint32_t generation);
 
 /*
- * [engine] The descriptor of @req was closed and may mean another file now,
- * whose requests have nothing to wait for here.
+ * [engine] The descriptor of @req was closed.  Later requests on it may be for another file, and do
+ * not wait for @req.
  */
 void workers_detach(struct request *req, uint32_t generation);
 
-/* [engine] Does something wait that another thread could run? */
+/* [engine] Does a request wait that one more thread could run? */
 bool workers_are_awaited(void);
 
 /*
- * [engine] Look after what submitters left, and if nothing was taken since the
- * last call, a few milliseconds ago, although something waits, grow.
+ * [engine] Every few milliseconds while requests wait: take what submitters have left.  If nothing
+ * was taken since the last call, let more threads run.
  */
 void workers_tick(void);
 
-/* [any other thread that performed a request for the engine] Report it likewise. */
+/* [thread outside the pool that performed @req for the engine] Report it likewise. */
 void workers_report(struct request *req);
 
 /* First use, or child of a fork. */
