@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: MIT
 /*
- * bypass.c - requests that are under way without the engine.
+ * bypass.c - requests in flight that bypass the engine.
  *
- * A table of records.  Submitters put theirs in by compare-and-swap, whoever
- * completes one clears its slot, and anybody looks through all slots.  A record
- * that was looked at may end and be used again at any moment: it counts only
- * if its generation is the same before and after.  That of a request which is
- * just being made is its own already, but the rest is not: so it is seen in its
- * slot after the generation was read.  test/model/bypass.pml is the model.
+ * A table of records.  A submitter takes a slot by compare-and-swap, the thread that
+ * completes the request clears the slot, and any thread may search all slots.  A record may
+ * be reused while it is read, so it counts only if its generation is the same before and
+ * after.  A reused record gets its generation before its other fields, and its slot last: so
+ * a search reads the generation first, then the slot.  Model: test/model/bypass.pml.
  *
- * A submitter that jumps out of its call, from a handler, leaves its slot taken
- * for ever.  It precedes nobody, since its call never returns.
+ * A submitter that a handler jumps out of leaves its slot taken for ever.  No request waits
+ * for that one, since its submitting call never returns.
  */
 #include "order/bypass.h"
 
@@ -18,9 +17,9 @@
 #include "order/in_flight.h"
 
 static _Atomic(struct request *) slots[BYPASS_MAX];
-static _Atomic unsigned nr_used; /* slots from here on never were */
+static _Atomic unsigned nr_used; /* slots from here on were never taken */
 static _Atomic uint64_t last_stamp;
-static _Atomic bool is_watched; /* the engine raises before it looks whether it must wait */
+static _Atomic bool is_watched; /* the engine sets it before it searches the slots */
 static void (*drained)(void);
 
 void bypass_init(void (*drained_)(void))
@@ -47,7 +46,7 @@ static bool take_slot(struct request *req)
 		unsigned slot = (req->index + i) % BYPASS_MAX;
 		struct request *expected = NULL;
 
-		note_use(slot); /* first: whoever sees the record must look so far */
+		note_use(slot); /* first: a search that depends on the record must get so far */
 		if (!atomic_load_explicit(&slots[slot], memory_order_relaxed) &&
 		    atomic_compare_exchange_strong(&slots[slot], &expected, req)) {
 			req->slot = (uint16_t)slot;
@@ -86,7 +85,7 @@ void bypass_leave_range(struct request *req)
 	filter_lower(FILTER_BYPASS, &range);
 }
 
-/* Partner: the engine, which sets is_watched before it looks at the slots. */
+/* Partner: the engine, which sets is_watched before it searches the slots. */
 void bypass_leave(struct request *req)
 {
 	atomic_store(&slots[req->slot], NULL);
@@ -95,14 +94,14 @@ void bypass_leave(struct request *req)
 		drained();
 }
 
-/* What the slot held at some moment was @handle, and complete. */
+/* False: the slot holds another record by now, so @handle may belong to a half-made request. */
 static bool read_handle(unsigned slot, const struct request *req, request_handle *handle)
 {
 	*handle = request_handle_of(req);
 	return atomic_load(&slots[slot]) == req;
 }
 
-/* Call @matches for each that has not ended meanwhile, until it says yes. */
+/* The first request from *@slot on that matches and has not ended meanwhile. */
 static struct request *find(bool (*matches)(const struct request *req, const void *arg),
 			    const void *arg, unsigned *slot, request_handle *handle)
 {
@@ -111,7 +110,7 @@ static struct request *find(bool (*matches)(const struct request *req, const voi
 
 		if (!req || !read_handle(*slot, req, handle) || !matches(req, arg))
 			continue;
-		/* In this order, also on machines that would rather not. */
+		/* The fields that @matches read are read before the generation is checked. */
 		atomic_thread_fence(memory_order_acquire);
 		if (atomic_load(&slots[*slot]) == req && request_handle_of(req) == *handle)
 			return req;

@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * bypass.h - requests that are under way without the engine.
+ * bypass.h - requests in flight that bypass the engine.
  *
- * What goes to Linux AIO, or from its submitter straight to the workers, is
- * found here by the engine, aio_cancel and the close functions: an index of at
- * most BYPASS_MAX requests, however many there ever were.
+ * The engine, aio_cancel and the close functions find here the requests that went to Linux
+ * AIO, to the copier, or from their submitter straight to the workers.
  *
- * The engine asks which of them came before one of its own.  Each request has
- * a stamp, the order of submission.  No order is due to a request whose
- * submitting call has not returned: its thread may be in a handler that waits
- * for the other one.
+ * A stamp gives each request its place in the order of submission.  The engine asks which
+ * requests precede one of its own.  A request whose submitting call has not returned precedes
+ * none: its thread may be in a handler that waits for the engine's request.
  */
 #ifndef RTAIO_BYPASS_H
 #define RTAIO_BYPASS_H
@@ -21,58 +19,53 @@
 
 #define BYPASS_MAX 1024u
 
-/* @drained: while bypass_watch() is on, a request left.  Any thread; async-signal-safe. */
+/* @drained: a request has left while bypass_watch() is on.  Any thread; async-signal-safe. */
 void bypass_init(void (*drained)(void));
 
-/* [submitter] The place of one more request in the order of submission. */
+/* [submitter] A new stamp. */
 uint64_t bypass_stamp(void);
 
-/*
- * [submitter] @req goes to @place: from here on the others take notice of it,
- * until bypass_leave_range() and bypass_leave().  False: there are too many.
- */
+/* [submitter] Enter @req in the table, at @place.  False: BYPASS_MAX are in flight. */
 bool bypass_enter(struct request *req, enum request_place place);
 
-/* [submitter] Its call goes on no longer; the record may be another request's by now. */
+/* [submitter] The submitting call returns.  The record may be another request's by now. */
 void bypass_return(struct request *req, uint32_t generation);
 
 /*
- * [any thread] Its effect is there: its range is free for others.  Then, when the
- * result is published, or when the engine has given it its place in a queue, it is
- * gone for good.
+ * [any thread] First the range, when the transfer is done: it is free for others.  Then the
+ * slot, when the result is published or the engine has put the request in a queue.
  */
 void bypass_leave_range(struct request *req);
 void bypass_leave(struct request *req);
 
 /*
- * [engine] Must @req, which is the engine's, wait for one of them?  A barrier
- * for all that came before on its descriptor, others for those that overlap; but
- * for none before the stamp @since, which was for another file.
+ * [engine] Must @req wait for a request that bypasses the engine?  A barrier waits for all
+ * earlier ones of its descriptor, a transfer for those that overlap.  Stamps below @since
+ * belong to a file that the descriptor meant before.
  */
 bool bypass_precedes(const struct request *req, uint64_t since);
 
-/* [any thread] Does Linux AIO have any? */
+/* [any thread] Is any request in flight in Linux AIO? */
 bool bypass_has_direct(void);
 
 /*
- * [any thread] Is any of @fd under way, or on its way to the engine, that is older
- * than the stamp @before?  A snapshot.
+ * [any thread] Is a request of @fd with a stamp below @before in flight here, or on its way
+ * to the engine?  A snapshot.
  */
 bool bypass_has_any(int fd, uint64_t before);
 
 /*
- * [any thread] The youngest of those on descriptors @first .. @last that is older
- * than *@stamp, which becomes its own; NULL: none.  So from UINT64_MAX on all are
- * found, the youngest first.  *@handle was right a moment ago: whoever acts on the
- * record must make sure of it.
+ * [any thread] The youngest request on descriptors @first .. @last that is older than
+ * *@stamp; sets *@stamp to its stamp.  NULL: none.  To iterate, begin with UINT64_MAX.  The
+ * record may end at any time: check *@handle before you act on it.
  */
 struct request *bypass_next(int first, int last, uint64_t *stamp, request_handle *handle);
 
-/* [engine] Report when one leaves; to be set before looking whether to wait. */
+/* [engine] Call @drained when a request leaves.  Set it before bypass_precedes() decides. */
 void bypass_watch(bool is_on);
 bool bypass_is_watched(void);
 
-/* Child of a fork: nothing is under way. */
+/* Child of a fork: nothing is in flight. */
 void bypass_after_fork(void);
 
 #endif

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
  * fdqueue.c - per-descriptor order: which request may be issued now?
- *
- * The trees are the BSD red-black macros of libbsd: a header, no library.
  */
 #include "order/fdqueue.h"
 
@@ -18,7 +16,7 @@
 #include "order/in_flight.h"
 
 #define SLAB_BYTES       65536u
-#define NR_STATIC_QUEUES 64u /* work even where no memory is left */
+#define NR_STATIC_QUEUES 64u /* usable even when mmap fails */
 
 enum { READS, WRITES };
 
@@ -36,7 +34,7 @@ static int compare_queues(struct fdqueue *a, struct fdqueue *b)
 	return compare_number(a->is_file, b->is_file);
 }
 
-/* Higher priority first, then first come. */
+/* Higher priority first, then in order of submission. */
 static int compare_chain(struct request *a, struct request *b)
 {
 	if (a->priority != b->priority)
@@ -44,7 +42,7 @@ static int compare_chain(struct request *a, struct request *b)
 	return compare_number((int64_t)a->seq, (int64_t)b->seq);
 }
 
-/* O_APPEND writes wherever the end is by then. */
+/* Its offset is the end of the file when it runs, which is not known yet. */
 static bool is_append(const struct request *req)
 {
 	return req->op == OP_WRITE && (req->descriptor.flags & O_APPEND);
@@ -82,7 +80,7 @@ RB_GENERATE_INTERNAL(range_tree, request, tree_link, compare_ranges, UNUSED_STAT
 static struct queue_tree queues = RB_INITIALIZER(&queues);
 static struct fdqueue *free_queues; /* linked through awaiting_link.tqe_next */
 
-static bool is_static_used; /* the first queues come from the data segment */
+static bool is_static_used;
 
 static void add_free_queues(struct fdqueue *slab, size_t nr)
 {
@@ -144,7 +142,7 @@ static int way_of(const struct request *req)
 	return req->op == OP_WRITE ? WRITES : READS;
 }
 
-/* What had bypassed the engine is older than what came here since it was submitted. */
+/* A bounced request goes before requests that were submitted after it: order by stamp. */
 static void insert_bounced(struct fdqueue *queue, struct request *req)
 {
 	struct request *other;
@@ -194,9 +192,8 @@ int fdqueue_add(struct request *req)
 }
 
 /*
- * Does a request in flight, of those in one tree, touch [start, end)?  No
- * range is longer than range_max, so none that begins earlier than start -
- * range_max reaches start: the look begins there.
+ * Does a request in flight in one tree touch [start, end)?  No range is longer than
+ * range_max, so none that begins before start - range_max reaches start.
  */
 static bool overlaps(struct fdqueue *queue, int way, off_t start, off_t end)
 {
@@ -273,7 +270,7 @@ static struct request *next_of_chain(struct fdqueue *queue, int way)
 	return req;
 }
 
-/* A barrier that is the oldest here still waits for what bypasses the engine. */
+/* The oldest request of the queue still waits for earlier ones that bypass the engine. */
 static bool is_barrier_clear(struct fdqueue *queue, struct request *req)
 {
 	queue->awaits_bypass = bypass_precedes(req, queue->since);

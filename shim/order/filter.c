@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * filter.c - may this range overlap a request that is still under way?
+ * filter.c - may this range overlap a request that is not complete?
  *
- * Two requests submitted one after the other, in one thread or with any
- * synchronisation between, are ordered by it: the later one sees the earlier
- * one's counters.  Two that are submitted at the same time have no order to
- * keep.  So no fence is needed here beyond what the program does itself.
+ * No fence is needed here.  If one request is submitted after another, in one thread or with
+ * synchronisation between two, the later one sees the counters of the earlier one.  Requests
+ * submitted at the same time have no order to keep.
  */
 #include "order/filter.h"
 
@@ -14,20 +13,20 @@
 #include <string.h>
 
 #define FD_BUCKETS 64u
-#define CELLS      16384u /* so many that a few hundred blocks under way rarely share one */
+#define CELLS      16384u /* so many that a few hundred blocks rarely share one */
 
-/* How a range is counted: in blocks of a size that keeps their number small. */
+/* In which blocks a range is counted: long ranges in large ones, so that they stay few. */
 enum size { SHORT, LONG, EVERYTHING, NOTHING, SIZE_NR };
 
 static const struct {
 	unsigned shift;
-	unsigned blocks_max; /* a range of more is counted as the next size */
+	unsigned blocks_max; /* a range of more blocks is counted as the next size */
 } blocks[] = {
 	[SHORT] = { 12, 16 }, /* FILTER_BLOCK_BYTES; an aligned range of 64 KiB is 16 blocks */
 	[LONG] = { 16, 32 },
 };
 
-/* Submitters raise and read; whoever publishes a result lowers.  Reads and writes apart. */
+/* Submitters raise and read, completing threads lower.  Reads and writes have one each. */
 struct counters {
 	_Atomic uint32_t requests[FD_BUCKETS][SIZE_NR];
 	_Atomic uint32_t cells[CELLS]; /* by descriptor, size and block */
@@ -45,7 +44,7 @@ static uint64_t first_block(const struct filter_range *range, enum size size)
 	return (uint64_t)range->start >> blocks[size].shift;
 }
 
-/* Of a range that is not empty: the last byte decides. */
+/* The range is not empty. */
 static uint64_t nr_blocks(const struct filter_range *range, enum size size)
 {
 	return ((uint64_t)(range->end - 1) >> blocks[size].shift) - first_block(range, size) + 1;
@@ -98,7 +97,6 @@ unsigned filter_depth(enum filter_lane lane, const struct filter_range *range)
 	       atomic_load(&requests[EVERYTHING]) + atomic_load(&requests[NOTHING]);
 }
 
-/* Is any of its blocks of that size counted? */
 static bool has_counted(struct counters *counters, const struct filter_range *range, enum size size)
 {
 	for (uint64_t i = 0; i < nr_blocks(range, size); i++)
@@ -122,7 +120,7 @@ static bool may_touch(enum filter_lane lane, const struct filter_range *range, b
 		return false;
 	if (has_everything || size == EVERYTHING)
 		return true;
-	/* Short ones are not counted in long blocks: perhaps. */
+	/* Short ranges are not counted in long blocks, so a long one may touch any of them. */
 	if (has_short && (size == LONG || has_counted(counters, range, SHORT)))
 		return true;
 	return has_long && has_counted(counters, range, LONG);
@@ -136,15 +134,14 @@ bool filter_may_conflict(enum filter_lane lane, const struct filter_range *range
 bool filter_may_conflict_anywhere(const struct filter_range *range)
 {
 	/*
-	 * In this order: what bypassed the engine and is given back is counted for
-	 * the engine first, and then no longer here.  Looking the other way round
-	 * could miss it in both.
+	 * In this order: a bounced request is counted for the engine before it leaves the
+	 * bypass filter.  The other order could miss it in both.
 	 */
 	return filter_may_conflict(FILTER_BYPASS, range) ||
 	       filter_may_conflict(FILTER_ENGINE, range);
 }
 
-/* The whole of it, also when a part is done: what was raised is lowered again. */
+/* The original range, also after a partial transfer: raise and lower must match. */
 struct filter_range filter_range_of(const struct request *req)
 {
 	struct filter_range range = {
@@ -169,7 +166,7 @@ static void forget(struct counters *counters)
 	for (unsigned i = 0; i < FD_BUCKETS; i++)
 		for (int size = 0; size < SIZE_NR; size++)
 			was_used |= atomic_load(&counters->requests[i][size]) != 0;
-	if (was_used) /* else all is zero, and stays unmapped where it was never touched */
+	if (was_used) /* else all is zero, and memset would only cost memory */
 		memset(counters, 0, sizeof(*counters));
 }
 

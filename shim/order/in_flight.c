@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * in_flight.c - how many bytes of O_DIRECT transfers are with the kernel
+ * in_flight.c - limit the bytes of O_DIRECT transfers in flight
  *
- * Who checks and then counts may be one of several: the limit may be exceeded by a
- * request for each thread that submits at that moment.
+ * A thread checks the limit, then counts.  So the limit may be exceeded by one request for
+ * each thread that submits at that moment.
  */
 #include "order/in_flight.h"
 
@@ -12,7 +12,7 @@
 #include "base/config.h"
 #include "request/perform.h"
 
-#define SHARE 16u /* of the limit, which every descriptor may fill with short transfers */
+#define SHARE 16u /* every descriptor may have this part of the limit, however full it is */
 
 static _Atomic size_t nr_bytes;
 static _Atomic bool is_awaited; /* the engine writes, submitters read */
@@ -22,7 +22,7 @@ static size_t limit(void)
 	return (size_t)config.in_flight_kib << 10;
 }
 
-/* Of what is longer the kernel takes no more. */
+/* The kernel moves no more by one call. */
 static size_t size_of(size_t nbytes)
 {
 	return nbytes < PERFORM_BYTES_MAX ? nbytes : PERFORM_BYTES_MAX;
@@ -44,13 +44,13 @@ void in_flight_enter(struct request *req)
 
 void in_flight_leave(struct request *req)
 {
-	/* Partner: await_bypass() in schedule.c, which looks again after it has begun to watch. */
+	/* Partner: await_bypass() in schedule.c, which checks again after bypass_watch(). */
 	if (req->nr_in_flight)
 		atomic_fetch_sub(&nr_bytes, req->nr_in_flight);
 	req->nr_in_flight = 0;
 }
 
-/* What has a pin is performed by one thread, in order. */
+/* A request with a pin is not limited: its file has one thread, so one transfer at a time. */
 bool in_flight_try(struct request *req, unsigned nr)
 {
 	size_t nbytes = size_of(req->nbytes);

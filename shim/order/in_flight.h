@@ -1,39 +1,34 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * in_flight.h - how many bytes of O_DIRECT transfers are with the kernel
+ * in_flight.h - limit the bytes of O_DIRECT transfers in flight
  *
- * A process that ends waits for all that its devices have, and nothing takes it back
- * from them.  So no more than config.in_flight_kib is handed over, in all lanes
- * together.  What is beyond that waits in its queue on the engine, where it can be
- * cancelled.
+ * A process that ends waits for all transfers that its devices have, and a device gives none
+ * back.  So the direct lane and the engine together submit at most config.in_flight_kib.
+ * Further requests stay in their queues, where they can be cancelled.
  *
- * A device that does not answer keeps what it has.  For other files' sake a
- * descriptor may always have one transfer in flight, and short ones up to
- * a sixteenth of the limit.
- *
- * Submitters and whoever reaps count on one side, the engine on the other.
+ * A device that does not answer keeps its share of the limit for ever.  So that other files go
+ * on, a descriptor may always have one transfer in flight, and short ones up to a sixteenth
+ * of the limit.
  */
 #ifndef RTAIO_IN_FLIGHT_H
 #define RTAIO_IN_FLIGHT_H
 
 #include "request/request.h"
 
-/* [submitter] May a request of so many bytes bypass the engine?  Not while others wait there. */
+/* [submitter] May @nbytes more bypass the engine?  Not while a request there waits for room. */
 bool in_flight_has_room(size_t nbytes);
 
-/* [who hands @req over] Count it, if it is O_DIRECT. */
+/* [submitter, engine] Count @req before the kernel gets it, if it is O_DIRECT. */
 void in_flight_enter(struct request *req);
 
-/* [any thread] It has ended, or was given back. */
+/* [any thread] @req has ended, or has bounced. */
 void in_flight_leave(struct request *req);
 
-/* [engine] Enter it if there is room; @nr of its descriptor are in flight.  False: it waits. */
+/* [engine] Count @req if there is room; @nr of its descriptor are in flight.  False: it waits. */
 bool in_flight_try(struct request *req, unsigned nr);
 
-/* [engine] Does anything wait since that was last asked? */
+/* [engine] Has in_flight_try() failed since in_flight_await_no_more()? */
 bool in_flight_is_awaited(void);
-
-/* [engine] Nothing waits for room, as far as is known. */
 void in_flight_await_no_more(void);
 
 /* Child of a fork: nothing is in flight. */
