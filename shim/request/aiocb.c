@@ -17,7 +17,7 @@ _Static_assert(offsetof(struct aiocb, __error_code) == 112, "error_code has move
 _Static_assert(offsetof(struct aiocb, __return_value) == 120, "return_value has moved");
 _Static_assert(offsetof(struct aiocb, __glibc_reserved) == 136, "reserved bytes have moved");
 
-/* A program's aiocb is plain memory: the __atomic builtins give it the accesses it needs. */
+/* The members of struct aiocb are not _Atomic, so this file uses the __atomic builtins. */
 static request_handle *handle_of(const struct aiocb *cb)
 {
 	return (request_handle *)(uintptr_t)&cb->__glibc_reserved;
@@ -28,7 +28,7 @@ static uint32_t *number_of(const struct aiocb *cb)
 	return (uint32_t *)(handle_of(cb) + 1);
 }
 
-/* What glibc leaves in aio_lio_opcode. */
+/* The values that glibc stores in aio_lio_opcode. */
 static const signed char glibc_opcode[] = {
 	[OP_READ] = LIO_READ,
 	[OP_WRITE] = LIO_WRITE,
@@ -110,7 +110,7 @@ bool aiocb_is_foreign(const struct aiocb *cb)
 		handle = aiocb_handle(cb);
 		if (aiocb_lookup(cb, handle) || !request_is_possible(handle))
 			return false;
-		/* Or has it ended just now?  Then it says so, or has another handle. */
+		/* If it has ended just now, the error code or the handle has changed. */
 	} while (aiocb_error(cb) != EINPROGRESS || aiocb_handle(cb) != handle);
 	return true;
 }

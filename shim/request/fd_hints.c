@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: MIT
 /*
- * fd_hints.c - what a file descriptor meant when it was looked at last.
+ * fd_hints.c - what the kernel last said about a file descriptor.
  *
  * One word for each descriptor (hashed), read and written by any thread:
  *
  *   63..32  the descriptor, plus one
  *   31..8   its flags, as fcntl(F_GETFL) gives them
- *    7..4   how often it may still be taken on trust
+ *    7..4   how many uses are left before the flags must be asked again
  *    3..0   enum file_kind
  *
- * Trust is used up by compare-and-swap, so that what a close has just made
- * forgotten is not written back.
+ * A use is counted by compare-and-swap, so that an entry that a close has just cleared is not
+ * written back.
  */
 #include "request/fd_hints.h"
 
@@ -27,30 +27,30 @@
 
 static _Atomic uint64_t remembered[NUMBERS];
 
-#define MISSES_MIN 4u  /* so many, one after the other, make the next one likely */
+#define MISSES_MIN 4u  /* after so many misses in a row the next read will probably miss */
 #define SKIPS_MAX  15u /* reads that are not tried between two that are */
-#define DEEP_LAST  15u /* reads for which it counts that many were under way */
+#define DEEP_LAST  15u /* reads for which a descriptor counts as deep */
 
 /* How reads of a descriptor went.  Threads that race lose count, which costs a try more or less. */
 struct habits {
-	uint16_t nr_misses; /* up to MISSES_MIN */
-	uint8_t skips;      /* left until the next try */
-	uint8_t deep;       /* reads left for which that counts */
+	uint16_t nr_misses; /* in a row, up to MISSES_MIN */
+	uint8_t skips;      /* reads left until the next try */
+	uint8_t deep;       /* reads left for which it counts as deep */
 };
 
 static _Atomic(struct habits) habits[NUMBERS];
 
-#define LONG_MIN_BYTES 131072u /* less than that is one request of every device's */
-#define SORTS          4u      /* of a descriptor: by direction and length */
-#define WITHHELD_FIRST 64u     /* requests after a refusal, doubled each time */
+#define LONG_MIN_BYTES 131072u /* no device splits a request of at most this length */
+#define SORTS          4u      /* for each descriptor: by direction and length */
+#define WITHHELD_FIRST 64u     /* requests after the first refusal, doubled by each further one */
 #define REFUSALS_MAX   10u
-#define WATCHED_MAX    32u /* submissions; without a refusal they make one of those before forgotten */
+#define WATCHED_MAX    32u /* submissions; if none of them is refused, `refusals` goes down by 1 */
 
-/* How requests of one sort were taken by Linux AIO.  Threads may race as above. */
+/* How Linux AIO took requests of one sort.  Threads may race as above. */
 struct reception {
 	uint8_t refusals;  /* up to REFUSALS_MAX */
-	uint8_t watched;   /* submissions left */
-	uint16_t withheld; /* requests left until the next submission */
+	uint8_t watched;   /* submissions left to watch */
+	uint16_t withheld; /* requests left to withhold */
 };
 
 static _Atomic(struct reception) receptions[NUMBERS * SORTS];
@@ -65,7 +65,7 @@ static bool is_of(uint64_t entry, int fd)
 	return entry >> 32 == (uint64_t)(unsigned)fd + 1;
 }
 
-/* One use less, unless something else has happened to the entry meanwhile. */
+/* False: no use is left, or another thread has changed the entry meanwhile. */
 static bool use_trust(int fd, uint64_t entry)
 {
 	return (entry & TRUST_MASK) &&
@@ -184,7 +184,7 @@ void fd_hints_note_refused(unsigned sort)
 	struct reception seen = atomic_load_explicit(&receptions[sort], memory_order_relaxed);
 
 	if (seen.withheld > 0)
-		return; /* it was submitted before that */
+		return; /* it was submitted before the refusal that is already counted */
 	seen.withheld = (uint16_t)((WITHHELD_FIRST << seen.refusals) - 1);
 	seen.watched = WATCHED_MAX;
 	if (seen.refusals < REFUSALS_MAX)

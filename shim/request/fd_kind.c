@@ -16,15 +16,12 @@
 #include "request/fd_hints.h"
 #include "request/request.h"
 
-#define BEYOND (INT64_MAX - 4096) /* of any file */
+#define BEYOND (INT64_MAX - 4096) /* the end of any file */
 #ifndef FUSE_SUPER_MAGIC
 #define FUSE_SUPER_MAGIC 0x65735546
 #endif
 
-/*
- * A file system that knows no NOWAIT says so before it looks at anything; one
- * that does finds the end of the file there.
- */
+/* A file system without RWF_NOWAIT says so first.  Others find that the file ends before BEYOND. */
 static bool refuses_nowait_reads(int fd)
 {
 	char byte;
@@ -37,7 +34,7 @@ enum file_kind fd_kind_find(int fd)
 {
 	struct descriptor found = { 0 };
 
-	/* Files in memory only have seals. */
+	/* Only files in memory have seals. */
 	if (RAW_SYSCALL(SYS_fcntl, fd, F_GET_SEALS) >= 0)
 		return FILE_MEMORY;
 	descriptor_get_type(fd, &found);
@@ -48,7 +45,7 @@ enum file_kind fd_kind_find(int fd)
 	return FILE_CACHED;
 }
 
-/* So it is on XFS, which alone knows this call. */
+/* XFS does.  No other file system knows XFS_IOC_DIOINFO. */
 bool fd_kind_locks_reads(int fd)
 {
 	struct xfs_dioattr {
@@ -82,7 +79,7 @@ static enum file_kind ask_for_direct(int fd)
 	return is_on(fd, BTRFS_SUPER_MAGIC) ? FILE_RING : FILE_OTHER;
 }
 
-/* On a local disk a buffered write is a copy, as far as the file system is known for that. */
+/* On a local disk a buffered write is a copy, where the file system is known for that: ext4. */
 static enum file_kind ask_for_copies(int fd)
 {
 	struct statx stx;

@@ -2,10 +2,9 @@
 /*
  * fd_kind.h - what kind of file is it, and which lane may serve it?
  *
- * What can be found out in the submitting call is found out there.  The rest
- * needs statx and fstatfs, which some network file systems pass on to their
- * servers: a worker asks, while it performs a request that no other lane takes
- * yet, and notes the answer (fd_hints.h) for the next one.
+ * The submitting call asks only what the kernel answers by itself.  The rest needs statx and
+ * fstatfs, which some network file systems pass on to their servers.  So a worker asks while
+ * it performs a request, and notes the answer for the next one (fd_hints.h).
  */
 #ifndef RTAIO_FD_KIND_H
 #define RTAIO_FD_KIND_H
@@ -16,19 +15,16 @@
 
 struct request;
 
-/* [any thread] Of a file that is read or written through the page cache.  Waits for nothing. */
+/* [any thread] The kind of a file without O_DIRECT.  Waits for nothing. */
 enum file_kind fd_kind_find(int fd);
 
 /*
- * [any thread] Does a read through the page cache keep writers out, so that it must
- * stay one call?  Of a regular file that is for the ring.
+ * [any thread] Does the file system keep writers out during a buffered read, so that the read
+ * must stay one call?  For regular files that the ring may have.
  */
 bool fd_kind_locks_reads(int fd);
 
-/*
- * [worker, which performs @req] Learn more for the next one, if something is left
- * to learn.  May wait for a server.
- */
+/* [worker that performs @req] Note what is not known yet of its file.  May wait for a server. */
 void fd_kind_learn(const struct request *req);
 
 #endif

@@ -29,7 +29,7 @@ bool lio_group_leave(struct request *group, bool has_failed)
 {
 	if (has_failed)
 		atomic_store(&group->has_failed, true);
-	/* Release has_failed to the one who finds zero and publishes. */
+	/* Releases has_failed to the thread that finds zero and publishes. */
 	return atomic_fetch_sub(&group->members, 1) == 1;
 }
 

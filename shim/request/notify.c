@@ -2,14 +2,13 @@
 /*
  * notify.c - tell the program that a request, or a list, is complete.
  *
- * Signals go out by rt_sigqueueinfo, from the engine thread or, for a request
- * that completed in the submitting call, from there.  When the queue of
- * the process is full (RLIMIT_SIGPENDING) they wait in a list, in order, and
- * are tried again; the result of the request stays what it was.
+ * The engine queues signals by rt_sigqueueinfo; for a request that completes in the
+ * submitting call, the submitter does.  While the signal queue of the process is full
+ * (RLIMIT_SIGPENDING), signals wait in a list, in order, and are tried again.
  *
- * Each callback of SIGEV_THREAD gets a new thread, which the engine makes: what it
- * does to its thread ends with it.  While RTAIO_CALLBACKS of them run, or no
- * thread can be had, it waits in the same list.
+ * Each callback of SIGEV_THREAD gets a new thread from the engine, so what it does to its
+ * thread ends with it.  While RTAIO_CALLBACKS of them run, or no thread can be made, callbacks
+ * wait in the same list.
  */
 #include "request/notify.h"
 
@@ -28,12 +27,11 @@
 #include "base/thread.h"
 
 static struct request_list undelivered = TAILQ_HEAD_INITIALIZER(undelivered); /* engine only */
-static _Atomic unsigned nr_callbacks; /* that run: the engine counts up, their threads down */
+static _Atomic unsigned nr_callbacks; /* running: the engine counts up, their threads down */
 
 /*
- * The program may destroy its attribute object as soon as it sees the result:
- * copy it.  What getters and setters cover is all that POSIX and glibc have, and
- * glibc's getters do not fail.
+ * A copy, since the program may destroy its attributes as soon as it sees the result.  The
+ * getters cover all attributes of POSIX and glibc, and do not fail in glibc.
  */
 static pthread_attr_t *copy_attributes(const pthread_attr_t *from)
 {
@@ -59,13 +57,13 @@ static pthread_attr_t *copy_attributes(const pthread_attr_t *from)
 	pthread_attr_setinheritsched(to, value);
 	pthread_attr_getscope(from, &value);
 	pthread_attr_setscope(to, value);
-	/* glibc reports the low end; a stack that was not set begins at 0 less its size. */
+	/* glibc reports the low end.  If no stack was set, that is 0 minus the size. */
 	pthread_attr_getstack(from, &stack, &size);
 	if ((uintptr_t)stack + size != 0)
 		pthread_attr_setstack(to, stack, size);
 	else
 		pthread_attr_setstacksize(to, size);
-	/* All of any size where none was set: the thread inherits its processors then. */
+	/* If none was set, glibc returns all bits set, and the thread inherits its processors. */
 	if (pthread_attr_getaffinity_np(from, sizeof(cpus), cpus) == 0 &&
 	    CPU_COUNT(&cpus[1]) < CPU_SETSIZE)
 		pthread_attr_setaffinity_np(to, sizeof(cpus), cpus);
@@ -117,7 +115,6 @@ static void finish(struct request *req)
 	request_free(req);
 }
 
-/* 0, or -EAGAIN: the queue is full, later.  An invalid number is nobody's signal. */
 int notify_signal(const struct notification *notification)
 {
 	siginfo_t info;
@@ -143,7 +140,7 @@ void notify_signal_now(const struct notification *notification)
 		RAW_SYSCALL(SYS_kill, atomic_load(&process_pid), notification->signo);
 }
 
-/* The callback has returned, or ended its thread; and it may have forked. */
+/* The callback has returned or ended its thread.  In a forked child the count begins anew. */
 static void end_callback(void *generation)
 {
 	if (process_is_still((uint32_t)(uintptr_t)generation))
@@ -167,10 +164,10 @@ static void *run_callback(void *arg)
 	return NULL;
 }
 
-/* 0 or -errno: then @req is the caller's still. */
+/* 0, or -errno: the caller keeps @req. */
 static int start_callback(struct request *req)
 {
-	/* The new thread frees the record; the attributes are read until pthread_create returns. */
+	/* The new thread frees the record while pthread_create still reads the attributes. */
 	struct notification own = req->notification;
 	pthread_attr_t detached;
 	pthread_t thread;
@@ -204,14 +201,14 @@ static int deliver(struct request *req)
 	}
 	ret = start_callback(req);
 	if (ret == -EINVAL || ret == -EPERM) {
-		/* Attributes that make no thread here: the callback matters more than they do. */
+		/* No thread can have these attributes: run the callback without them. */
 		notify_discard(&req->notification);
 		ret = start_callback(req);
 	}
 	return ret == 0 ? 0 : -EAGAIN;
 }
 
-/* Order is due among signals of one number, and among callbacks: kind 0. */
+/* Signals of one number are delivered in order, and so are callbacks, which are kind 0. */
 #define NR_KINDS (NSIG + 1)
 
 static unsigned nr_undelivered[NR_KINDS]; /* engine only */
@@ -235,7 +232,7 @@ void notify_deliver(struct request *req)
 		finish(req);
 		return;
 	}
-	/* What waits goes first, or signals of one number would overtake one another. */
+	/* Waiting signals of the same number go first. */
 	if (nr_undelivered[kind_of(&req->notification)] == 0 && deliver(req) == 0)
 		return;
 	stats_inc(notify_retries);

@@ -2,8 +2,8 @@
 /*
  * perform.c - do one request by the system call that glibc would have made.
  *
- * Direct system calls: the program, or another preload, may have replaced read
- * and write, perhaps on top of AIO.
+ * Raw system calls: the program or another preloaded library may have replaced read and
+ * write, perhaps by AIO.
  */
 #include "request/perform.h"
 
@@ -13,13 +13,13 @@
 
 #include "base/futex.h"
 
-/* Known to have no position: spare it the call that only says so. */
+/* pread and pwrite surely fail with ESPIPE. */
 static bool is_stream(const struct request *req)
 {
 	return S_ISFIFO(req->descriptor.mode) || S_ISSOCK(req->descriptor.mode);
 }
 
-/* By the call @at, which takes an offset, or, where there is no position, by @plain. */
+/* By the call @at, which takes an offset; where the file has no position, by @plain. */
 static ssize_t transfer(const struct request *req, int fd, long at, long plain)
 {
 	ssize_t res = -ESPIPE;
@@ -56,6 +56,6 @@ ssize_t perform_nowait(const struct request *req)
 	/* Offset -1 (in two halves): a stream has no position. */
 	ssize_t res = RAW_SYSCALL(call, req->fd, &iov, 1, -1L, -1L, RWF_NOWAIT);
 
-	/* A sandbox that refuses this call lets the plain ones through. */
+	/* A sandbox may refuse this call, but not the plain ones. */
 	return res == -ENOSYS || res == -EPERM ? -EOPNOTSUPP : res;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * publish.c - the moment at which a result becomes the program's to see.
+ * publish.c - make a result visible to the program.
  */
 #include "request/publish.h"
 
@@ -11,17 +11,14 @@
 #include "request/lio_group.h"
 #include "request/waiter.h"
 
-/* Is it the error of a connection?  The kernel reports it to one call only. */
+/* Is res the error of a connection, which the kernel reports to one call only? */
 static bool is_told_once(const struct request *req)
 {
 	return S_ISSOCK(req->descriptor.mode) && req->res < 0 && req->res != -EFAULT &&
 	       req->res != -EAGAIN && req->res != -ECANCELED;
 }
 
-/*
- * As a system call: a partial transfer hides the error that ended it.  But an error that
- * no later call would report is the result.
- */
+/* A partial transfer hides the error that ended it, unless no later call would report that. */
 ssize_t publish_final_result(const struct request *req)
 {
 	if (req->done == 0 || is_told_once(req))

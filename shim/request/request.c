@@ -2,17 +2,15 @@
 /*
  * request.c - the pool of request records.
  *
- * A Treiber stack of indices, with a tag next to the head so that a pop which
- * slept through a pop and a push of the same record fails (ABA), over chunks
- * that double in size.  What was never used is taken by bumping high_water, so
- * growing and forgetting after fork touch no record.  The other way is
- * request_trim(): the memory of the last records, if all are free, goes back to
- * the kernel, and they count as never used.  Zeros are there then for who looks
- * at them late; when they are used again their generations go on.
+ * A Treiber stack of indices.  The head has a tag, so that a pop fails if the same record was
+ * popped and pushed meanwhile (ABA).  Records lie in chunks that double in size.  Records that
+ * were never used are taken by raising high_water, so growth and the reset after fork touch no
+ * record.  request_trim() lowers it: the last records, if all are free, count as never used,
+ * and the kernel gets their memory.  A late reader finds zeros there.  When such a record is
+ * used again, its generation goes on.
  *
- * Both sides of every atomic here are request_alloc() and request_free(), in
- * any thread, in handlers too, and request_trim().  test/model/freelist.pml is the
- * model.
+ * The partners of every atomic here are request_alloc() and request_free(), in any thread, in
+ * handlers too, and request_trim().  Model: test/model/freelist.pml.
  */
 #include "request/request.h"
 
@@ -26,13 +24,13 @@
 #define CHUNK_FIRST_BITS 8u  /* 256 records */
 #define CHUNK_NR         18u /* 256 * (2^18 - 1): 67 million records */
 
-#define RECORDS_KEPT 4096u /* by request_trim(), and the rest of their chunk */
+#define RECORDS_KEPT 4096u /* request_trim() keeps these, and the rest of their chunk */
 
 static _Atomic(struct request *) chunks[CHUNK_NR];
 static _Atomic uint64_t free_head;  /* tag << 32 | index + 1; 0 in the low half: empty */
-static _Atomic uint32_t high_water; /* indices below were in use at some time */
+static _Atomic uint32_t high_water; /* records below were in use at some time */
 static _Atomic uint32_t
-	generation_min; /* of what is at or above it: request_trim() has been there */
+	generation_min; /* least generation of records from there on, whose memory request_trim() freed */
 
 /* Chunk k begins at index 256 * (2^k - 1). */
 static unsigned chunk_of(uint32_t index)
@@ -45,7 +43,7 @@ static uint32_t chunk_start(unsigned chunk)
 	return ((1u << chunk) - 1u) << CHUNK_FIRST_BITS;
 }
 
-/* The record at an index that is or was in use: its chunk stays mapped. */
+/* The index is or was in use, so its chunk is mapped. */
 static struct request *mapped_record(uint32_t index)
 {
 	unsigned chunk = chunk_of(index);
@@ -54,7 +52,7 @@ static struct request *mapped_record(uint32_t index)
 	       (index - chunk_start(chunk));
 }
 
-/* NULL: nothing was ever there. */
+/* NULL: the chunk was never mapped. */
 static struct request *record_at(uint32_t index)
 {
 	if (!atomic_load_explicit(&chunks[chunk_of(index)], memory_order_acquire))
@@ -72,7 +70,7 @@ static bool map_chunk(unsigned chunk)
 	if (raw_is_error(base))
 		return false;
 	if (!atomic_compare_exchange_strong(&chunks[chunk], &expected, (struct request *)base))
-		RAW_SYSCALL(SYS_munmap, base, size); /* somebody else was faster */
+		RAW_SYSCALL(SYS_munmap, base, size); /* another thread was faster */
 	return true;
 }
 
@@ -128,10 +126,7 @@ struct request *request_alloc(void)
 		req = take_unused();
 	if (!req)
 		return NULL;
-	/*
-	 * A stale waiter may still raise a bit in interest or sleep on
-	 * the generation: those two stay atomic, the rest is ours.
-	 */
+	/* A stale waiter may still access interest and word: only the rest may be cleared plainly. */
 	generation = request_generation(req);
 	memset(&req->cb, 0, sizeof(*req) - offsetof(struct request, cb));
 	atomic_store_explicit(&req->interest, 0, memory_order_relaxed);
@@ -158,7 +153,7 @@ void request_free(struct request *req)
 	push_free(req);
 }
 
-/* From which chunk on are all records below @high at @place? */
+/* The first chunk's start from which on all records below @high are at @place; @high: none. */
 static uint32_t find_surplus(uint32_t high, enum request_place place)
 {
 	uint32_t end = high;
@@ -169,7 +164,7 @@ static uint32_t find_surplus(uint32_t high, enum request_place place)
 	return end < high ? end : high;
 }
 
-/* From the free list; nobody else takes them from here on. */
+/* Take the whole free list, so that no other thread takes records from it. */
 static void take_spare(void)
 {
 	uint64_t head = atomic_load(&free_head);
@@ -184,7 +179,7 @@ static void take_spare(void)
 	}
 }
 
-/* Give back those below @end, the lowest on top; note the generations of the others. */
+/* Free the records below @end again, the lowest on top; note the generations of the others. */
 static void split_spare(uint32_t end, uint32_t high)
 {
 	uint32_t generation = atomic_load(&generation_min);
@@ -194,7 +189,7 @@ static void split_spare(uint32_t end, uint32_t high)
 
 		if (request_place(req) != PLACE_SPARE)
 			continue;
-		/* Or the next trim would think so of one that is being taken, and not begun. */
+		/* Else the next trim would take one for spare that take_unused() is about to begin. */
 		atomic_store(&req->place, PLACE_FREE);
 		if (index < end)
 			push_free(req);
@@ -204,7 +199,7 @@ static void split_spare(uint32_t end, uint32_t high)
 	atomic_store(&generation_min, generation);
 }
 
-/* From the start of a chunk; should the kernel refuse, as with locked memory, all stays. */
+/* @begin is the start of a chunk.  If the kernel refuses (locked memory), the data stay. */
 static void discard(uint32_t begin, uint32_t end)
 {
 	for (unsigned chunk = chunk_of(begin); chunk_start(chunk) < end; chunk++) {
@@ -228,11 +223,11 @@ void request_trim(void)
 	if (find_surplus(high, PLACE_FREE) == high)
 		return;
 	take_spare();
-	high = expected = atomic_load(&high_water); /* all that was taken is below */
+	high = expected = atomic_load(&high_water); /* above all records of take_spare() */
 	end = find_surplus(high, PLACE_SPARE);
 	split_spare(end, high);
 	discard(end, high);
-	/* Somebody took one that was never used: then these are no more the last. */
+	/* Another thread took an unused record meanwhile, so these are not the last any more. */
 	if (!atomic_compare_exchange_strong(&high_water, &expected, end))
 		while (high-- > end)
 			push_free(begin_record(high));

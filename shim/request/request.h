@@ -1,33 +1,30 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * request.h - the record of one request, its states and its pool.
+ * request.h - the record of one request, its places and its pool.
  *
- * Records live in chunks that are mapped once and never unmapped, so a
- * pointer to a record stays readable for the life of the process: a late
- * waiter or a stale handle meets another generation, never unmapped memory.
- * After a burst request_trim() gives back what the chunks hold.
+ * Records lie in chunks that are never unmapped: a late waiter or a stale handle meets another
+ * generation, never unmapped memory.  After a burst request_trim() gives the memory of unused
+ * records back to the kernel.
  *
  *   place              who holds it                 in which list
- *   PLACE_FREE         pool of records              free list
+ *   PLACE_FREE         the pool of records          free list
  *   PLACE_SUBMITTER    the submitting call, then    its submission, then
  *                      the engine's inbox           the inbox
  *   PLACE_QUEUE        the engine: not issued       its fdqueue
  *   PLACE_RING         SQE prepared, or the kernel  outstanding of its fdqueue
- *   PLACE_WORKERS      pool of threads              outstanding, and the pool's
+ *   PLACE_WORKERS      the workers                  outstanding, and the workers'
  *   PLACE_STRANDED     the engine: no thread        outstanding, and stranded
- *   PLACE_OFFLOADED    pool of threads, or copier   that one's, and bypass.c
- *   PLACE_DIRECT       kernel: Linux AIO            bypass.c
+ *   PLACE_OFFLOADED    the workers, or the copier   theirs, and bypass.c
+ *   PLACE_DIRECT       the kernel: Linux AIO        bypass.c
  *   PLACE_ENDED        the engine: res is known     outstanding, and ended
- *   PLACE_DONE         who published it             notification lists
+ *   PLACE_DONE         the thread that published    notification lists
  *   PLACE_SPARE        request_trim()               none
  *
- * The engine moves a record from QUEUE to RING, WORKERS or STRANDED, and from
- * one of these to another; submitters move it from SUBMITTER to DIRECT or
- * OFFLOADED.  DIRECT and OFFLOADED go back to SUBMITTER when they are given up,
- * on their way to the engine.  Any place leads to DONE, when the result is
- * published, and DONE to FREE when nobody refers to the record any more.
- * aio_error() says EINPROGRESS from SUBMITTER on, until DONE.
- * request_set_place() makes every change.
+ * The engine moves a record from QUEUE to RING, WORKERS or STRANDED, and among these three.
+ * Submitters move it from SUBMITTER to DIRECT or OFFLOADED.  A request that bounces goes from
+ * there back to SUBMITTER, on its way to the engine.  Any place leads to DONE when the result
+ * is published, and DONE to FREE when nothing refers to the record any more.  aio_error()
+ * says EINPROGRESS from SUBMITTER until DONE.  request_set_place() makes every change.
  */
 #ifndef RTAIO_REQUEST_H
 #define RTAIO_REQUEST_H
@@ -50,7 +47,7 @@ struct pin;
 typedef uint64_t request_handle;
 
 enum request_op {
-	OP_INVALID = 0, /* a list entry with an opcode nobody knows: completes with EINVAL */
+	OP_INVALID = 0, /* a list entry with an unknown opcode: completes with EINVAL */
 	OP_READ,
 	OP_WRITE,
 	OP_FSYNC,
@@ -72,24 +69,24 @@ enum request_place {
 	PLACE_SPARE,
 };
 
-/* Marks in the word of the generation, which they end with. */
+/* Marks in request.word.  The end of the generation clears them. */
 enum request_mark {
-	/* Its submitting call goes on: no order is due to it yet. */
+	/* The submitting call has not returned: no request waits for this one yet. */
 	REQUEST_SUBMITTING = 1u << 0,
 	/* The program may see the result at any moment. */
 	REQUEST_PUBLISHING = 1u << 1,
 };
 
-/* What can lie in the engine's inbox. */
+/* The messages in the engine's inbox. */
 enum message_kind {
 	MESSAGE_INVALID = 0,
 	MESSAGE_SUBMIT,   /* a new request */
 	MESSAGE_EXECUTED, /* a worker is done with a request */
-	MESSAGE_NOTIFY,   /* complete, and its notification could not be delivered */
-	MESSAGE_GROUP,    /* the last member of a list ended in its submitter's hands */
-	MESSAGE_ASK,      /* somebody wants something done: engine_ask() */
+	MESSAGE_NOTIFY,   /* a published request whose notification could not be delivered */
+	MESSAGE_GROUP,    /* a list that its submitter found complete */
+	MESSAGE_ASK,      /* a call of engine_ask() */
 	MESSAGE_CANCEL,   /* aio_cancel waits for an answer */
-	MESSAGE_CLOSE,    /* close and its kin wait for leave */
+	MESSAGE_CLOSE,    /* a close function waits for an answer */
 };
 
 struct message {
@@ -97,24 +94,24 @@ struct message {
 	enum message_kind kind;
 };
 
-/* A copy of what the notification needs: the aiocb is the program's again before it is sent. */
+/* A copy of the aiocb's sigevent: the aiocb belongs to the program before the delivery. */
 struct notification {
 	int notify; /* SIGEV_NONE, SIGEV_SIGNAL or SIGEV_THREAD */
 	int signo;
 	union sigval value;
 	void (*function)(union sigval);
-	pthread_attr_t *attributes; /* own copy, from malloc; NULL: the defaults */
+	pthread_attr_t *attributes; /* owned, from malloc; NULL: the defaults */
 };
 
 struct request {
-	struct message message; /* first: the inbox hands out messages */
+	struct message message; /* first: the inbox returns pointers to messages */
 
 	/* --- read by any thread --- */
-	/* Generation, above its marks.  Bumped at publication; waiters sleep on it. */
+	/* Generation (upper half) and marks.  Publication raises it; waiters sleep on it. */
 	_Atomic uint64_t word;
-	uint32_t index;             /* constant: place in the pool */
+	uint32_t index;             /* constant: position in the pool */
 	_Atomic uint32_t free_next; /* pool: index + 1 of the next free record */
-	_Atomic uint64_t interest;  /* who waits: see waiter.h */
+	_Atomic uint64_t interest;  /* which waiters to wake: waiter.h */
 
 	/* --- immutable between submit and free --- */
 	struct aiocb *cb; /* OP_GROUP: NULL */
@@ -122,29 +119,29 @@ struct request {
 	size_t nbytes;
 	off_t offset;
 	int fd;
-	uint32_t number; /* its position in what its thread has submitted: submit_ahead.h */
+	uint32_t number; /* position in the work of its thread: submit_ahead.h */
 	int priority;    /* scheduling priority minus aio_reqprio, as glibc orders */
 	uint8_t op;
 	_Atomic uint8_t place;        /* enum request_place; read by any thread */
-	struct descriptor descriptor; /* what fd means */
+	struct descriptor descriptor; /* flags and type of the file */
 	struct notification notification;
 	struct request *group; /* list it belongs to, or NULL */
-	bool is_filtered;      /* counted in the engine's overlap filter */
-	bool refuses_nowait;   /* direct lane: the file does not know NOWAIT */
-	uint8_t copy_kind;     /* meant for the copier: enum file_kind; else FILE_UNKNOWN */
-	bool is_bounced; /* it bypassed the engine and was given back: older than what the engine holds */
-	uint16_t slot;       /* direct, offloaded: in bypass.c */
-	uint64_t stamp;      /* order of submission, where it matters: bypass.h */
-	size_t nr_in_flight; /* bytes that in_flight.c counts for it */
+	bool is_filtered;      /* filter_enter() has counted it */
+	bool refuses_nowait;   /* direct lane: the file refuses RWF_NOWAIT */
+	uint8_t copy_kind;     /* for the copier: enum file_kind; else FILE_UNKNOWN */
+	bool is_bounced;       /* came back from another lane: its queue orders it by stamp */
+	uint16_t slot;         /* direct, offloaded: in bypass.c */
+	uint64_t stamp;        /* order of submission, where it matters: bypass.h */
+	size_t nr_in_flight;   /* bytes that in_flight.c counts for it */
 
-	/* --- pool of threads: guarded by its lock --- */
+	/* --- pool of workers: guarded by its lock --- */
 	TAILQ_ENTRY(request) pool_link;
 	uint8_t pool_state;
 	uint64_t detached_at; /* stamp of the close of its descriptor, or 0 */
 	_Atomic uint32_t tid; /* of the thread that runs it */
 
 	/* --- groups and questions --- */
-	_Atomic uint32_t holders; /* members together, or the engine, count one; so does a waiter */
+	_Atomic uint32_t holders; /* one for all members or the engine, one for a waiter */
 
 	/* --- groups only --- */
 	_Atomic uint32_t members;   /* not yet complete, plus one while the list is being made */
@@ -155,32 +152,32 @@ struct request {
 	struct fdqueue *queue;
 	uint64_t seq;                          /* order of acceptance */
 	TAILQ_ENTRY(request) outstanding_link; /* in queue->outstanding, oldest first */
-	TAILQ_ENTRY(request) list_link;        /* waiting list, pool's, or notifier's */
+	TAILQ_ENTRY(request) list_link;        /* list of its place, or of notify.c */
 	RB_ENTRY(request) tree_link;           /* stream chain, or ranges in flight */
 	ssize_t res;            /* a worker writes, then hands over through the inbox */
-	size_t done;            /* bytes already moved by earlier submissions */
+	size_t done;            /* bytes moved by earlier submissions */
 	uint8_t attempts;       /* resubmissions that made no progress */
-	uint8_t cqes_due;       /* completions the ring still owes: itself, its cancellation */
-	_Atomic bool is_held;   /* counted in descriptor_held; a worker lowers it too */
-	bool has_cqe;           /* its completion is in; that of its cancellation may not be */
+	uint8_t cqes_due;       /* CQEs still to come: the transfer's, its cancellation's */
+	_Atomic bool is_held;   /* counted in descriptor_held; any thread clears it */
+	bool has_cqe;           /* the transfer's CQE was reaped */
 	bool is_withdrawn;      /* taken out of its queue's order to be cancelled */
-	bool is_polled;         /* on the ring: it only tells when there is something to read */
+	bool is_polled;         /* the ring only polls its descriptor; a worker reads */
 	bool has_stalled;       /* waited for an overlapping request */
 	bool is_file_data;      /* counted in engine_state.nr_files_in_flight */
-	struct request *cancel; /* aio_cancel that asked the kernel, or NULL */
-	struct pin *pin;        /* its file, when its descriptor was closed before it began */
-	unsigned detached;      /* the queue it belongs to, as fdqueue->detached */
+	struct request *cancel; /* the aio_cancel that asked the kernel, or NULL */
+	struct pin *pin;        /* holds its file, if the descriptor was closed before it began */
+	unsigned detached;      /* which queue: as fdqueue->detached */
 
 	/* --- questions only: question.h --- */
-	request_handle target; /* aio_cancel: what to cancel, 0: all of fd */
+	request_handle target; /* aio_cancel: the request to cancel; 0: all of fd */
 	unsigned nr_kept;      /* requests that go on, or depend on the descriptor */
 	unsigned nr_cancelled;
-	unsigned nr_pending;     /* aio_cancel: the kernel was asked, the answer is not in */
-	uint64_t nr_publishings; /* the same: before what it has ended was published */
-	int last_fd;             /* close: of a range that begins with fd */
-	uint64_t close;          /* close: which; 0 in its first question */
-	unsigned nr_blind;       /* close: how often nobody could see whether a call has begun, */
-	bool is_blind;           /* and this time */
+	unsigned nr_pending;     /* aio_cancel: cancellations that the kernel has not answered */
+	uint64_t nr_publishings; /* aio_cancel: count before the requests it ended were published */
+	int last_fd;             /* close: last descriptor of the range that begins with fd */
+	uint64_t close;          /* close: which call; 0 in its first question */
+	unsigned nr_blind;       /* close: earlier questions that were blind */
+	bool is_blind;           /* close: it cannot be seen whether some call has begun */
 };
 
 TAILQ_HEAD(request_list, request);
@@ -190,7 +187,7 @@ static inline uint32_t request_generation(const struct request *req)
 	return (uint32_t)(atomic_load(&req->word) >> 32);
 }
 
-/* What a waiter sleeps on: the upper half of the word. */
+/* The futex word of the generation: the upper half of the word. */
 static inline _Atomic uint32_t *request_wait_word(struct request *req)
 {
 	_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the upper half comes second");
@@ -202,13 +199,13 @@ static inline request_handle request_handle_of(const struct request *req)
 	return (uint64_t)request_generation(req) << 32 | (req->index + 1u);
 }
 
-/* [who holds @req] Set a mark. */
+/* [the holder of @req] */
 static inline void request_mark(struct request *req, enum request_mark mark)
 {
 	atomic_fetch_or(&req->word, mark);
 }
 
-/* [any thread] Clear it; the record may be another request's by now, whose marks stay. */
+/* [any thread] If the record is another request's by now, its marks stay. */
 static inline void request_unmark(struct request *req, uint32_t generation, enum request_mark mark)
 {
 	uint64_t word = atomic_load(&req->word);
@@ -230,28 +227,23 @@ static inline enum request_place request_place(const struct request *req)
 }
 
 /*
- * Take a record: zeroed but for generation, in PLACE_SUBMITTER.  Lock-free,
- * async-signal-safe, errno untouched.  NULL when memory is really out.
+ * [any thread] A zeroed record with a new generation, in PLACE_SUBMITTER.  NULL: no memory.
+ * Lock-free, async-signal-safe, leaves errno alone; so is request_free().
  */
 struct request *request_alloc(void);
-
-/* Give a record back.  Lock-free; any thread. */
 void request_free(struct request *req);
 
-/*
- * [engine] Give memory back that a burst has left.  It takes as long as the burst was large, and
- * is worth asking for while request_may_trim().
- */
-bool request_may_trim(void);
+/* [engine] Give the memory of unused records to the kernel.  Takes time for each of them. */
+bool request_may_trim(void); /* is it worth a try? */
 void request_trim(void);
 
-/* The live request of @handle, or NULL.  Any thread; the answer may be stale at once. */
+/* [any thread] The live request of @handle, or NULL.  It may end at any moment. */
 struct request *request_lookup(request_handle handle);
 
-/* Can a record ever have had this handle, here or in another process? */
+/* Can a record have this handle, here or in another process? */
 bool request_is_possible(request_handle handle);
 
-/* The only function that changes the place; checks the arrow in debug builds. */
+/* Debug builds check that the change is allowed. */
 void request_set_place(struct request *req, enum request_place place);
 
 static inline bool request_is_barrier(const struct request *req)
@@ -259,21 +251,21 @@ static inline bool request_is_barrier(const struct request *req)
 	return req->op == OP_FSYNC || req->op == OP_FDATASYNC;
 }
 
-/* [submitter, engine] From here on the descriptor must not become another file's. */
+/* [submitter, engine] From here on a close of the descriptor must ask the engine. */
 static inline void request_hold_descriptor(struct request *req)
 {
 	if (!atomic_exchange(&req->is_held, true))
 		descriptor_hold(req->fd);
 }
 
-/* [any thread] The kernel holds the file, or nothing will be done with the descriptor. */
+/* [any thread] The kernel or a pin holds the file, or the request has ended. */
 static inline void request_release_descriptor(struct request *req)
 {
 	if (atomic_exchange(&req->is_held, false))
 		descriptor_release(req->fd);
 }
 
-/* Bytes of @req are done: the rest is a request like any other. */
+/* @bytes of @req are done: from here on it is a request for the rest. */
 static inline void request_advance(struct request *req, size_t bytes)
 {
 	req->done += bytes;
@@ -282,14 +274,14 @@ static inline void request_advance(struct request *req, size_t bytes)
 	req->offset += (off_t)bytes;
 }
 
-/* Its flags are known.  Where an append goes is not. */
+/* Its flags must be known.  False for an append, since its offset is unknown. */
 static inline bool request_is_in_one_page(const struct request *req)
 {
 	return (uint64_t)req->offset % 4096 + req->nbytes <= 4096 && req->nbytes <= 4096 &&
 	       !(req->op == OP_WRITE && req->descriptor.flags & O_APPEND);
 }
 
-/* Child of a fork: every record is free again; generations go on. */
+/* Child of a fork: every record is free.  Generations go on. */
 void request_after_fork(void);
 
 #endif

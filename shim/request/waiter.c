@@ -2,17 +2,16 @@
 /*
  * waiter.c - threads that wait for requests, and how a completion finds them.
  *
- * Two Dekker pairs carry it; test/model/waiter.pml is their model:
+ * Two pairs of store, fence, load (Dekker) prevent lost wakes.  Model: test/model/waiter.pml.
  *
- *   waiter: raise interest; fence; read the error code, sleep if in progress
- *   completer: store the error code; fence; read interest, wake if raised
+ *   waiter: set interest; fence; read the error code, sleep if in progress
+ *   completer: store the error code; fence; read interest, wake if set
  *
- *   waiter: raise "asleep" in the slot; fence; look at all its requests; sleep
- *   completer: publish; bump the slot and clear "asleep"; wake if it was raised
+ *   waiter: set "asleep" in the slot; fence; check all its requests; sleep
+ *   completer: publish; raise the slot's word and clear "asleep"; wake if it was set
  *
- * The slot's word changes with every completion that concerns it, so a sleeper
- * that read it before the change is refused by the kernel.  "Asleep" saves the
- * wake system call for all completions of a batch but the first.
+ * Every completion for a slot changes the slot's word, so futex_wait() refuses an outdated
+ * value.  "Asleep" saves all wakes of a batch but the first.
  */
 #include "request/waiter.h"
 
@@ -27,10 +26,10 @@
 #define SLOT_STEP           2u
 
 static struct slot {
-	_Alignas(64) _Atomic uint32_t word; /* waiters raise bit 0; completers bump and clear it */
+	_Alignas(64) _Atomic uint32_t word; /* waiters set bit 0; completers clear it and add 2 */
 } slots[WAITER_SLOTS];
 
-/* This thread's slot, plus one; 0: not chosen yet. */
+/* The slot of this thread, plus one; 0: not chosen yet. */
 static _Thread_local uint32_t my_slot __attribute__((tls_model("initial-exec")));
 
 static uint32_t slot_of_thread(void)
@@ -43,9 +42,8 @@ static uint32_t slot_of_thread(void)
 }
 
 /*
- * aio_suspend is a cancellation point while it sleeps.  Asynchronous
- * cancellation is on around the system call only; no lock is held and nothing
- * has to be undone.
+ * A cancellation point if @can_cancel.  Asynchronous cancellation is on around the system call
+ * only: the thread holds no lock there, and nothing has to be undone.
  */
 static int sleep_on(_Atomic uint32_t *word, uint32_t value, const struct timespec *deadline,
 		    bool can_cancel)
@@ -71,7 +69,7 @@ int waiter_wait_one(request_handle handle, const struct timespec *deadline, bool
 	return sleep_on(request_wait_word(req), (uint32_t)(handle >> 32), deadline, can_cancel);
 }
 
-/* Raise @bit in the record of every entry.  False: one is not in progress. */
+/* Set @bit in the record of every entry.  False: an entry is not in progress. */
 static bool raise_interest(const struct aiocb *const list[], int nent, uint64_t bit)
 {
 	for (int i = 0; i < nent; i++) {
@@ -86,10 +84,9 @@ static bool raise_interest(const struct aiocb *const list[], int nent, uint64_t 
 }
 
 /*
- * Is @cb in progress on a record that knows of us?  Another thread may have
- * submitted a finished one again, on another record; and the bit there may be
- * from who shares the slot, raised when the completer had looked: so it must be
- * seen before the record is seen alive.
+ * Is @cb in progress, with @bit set in its record?  Another thread may have submitted the
+ * aiocb again, on another record.  A thread that shares the slot may have set the bit there
+ * after the completer read interest: so read the bit first, then check that the record lives.
  */
 static bool is_known_to(const struct aiocb *cb, uint64_t bit)
 {
@@ -115,7 +112,7 @@ int waiter_wait_any(const struct aiocb *const list[], int nent, const struct tim
 
 	if (!raise_interest(list, nent, bit))
 		return 0;
-	/* Partner: wake_slot().  Sequentially consistent: it is the fence, too. */
+	/* Partner: wake_slot().  Sequentially consistent, so it is also the fence. */
 	value = atomic_fetch_or(&slots[slot].word, SLOT_ASLEEP) | SLOT_ASLEEP;
 	if (!is_interest_raised(list, nent, bit))
 		return 0;
@@ -127,8 +124,8 @@ uint64_t waiter_publish(struct request *req)
 	uint64_t word = atomic_load(&req->word);
 
 	/*
-	 * Its marks end with it.  Sequentially consistent: the fence between
-	 * publication and the look at interest.
+	 * Clears the marks, too.  The fence orders publication before the read of interest.
+	 * Partners: waiter_wait_one() and raise_interest().
 	 */
 	while (!atomic_compare_exchange_weak(&req->word, &word, ((word >> 32) + 1u) << 32))
 		continue;
