@@ -2,13 +2,12 @@
 /*
  * bind_now.h - functions of libc that are bound when the library is loaded.
  *
- * The compiler includes this file first, everywhere.  All other functions are
- * bound at their first call, since to look up some seventy names takes as long
- * as loading the library does, in every program that never uses AIO.  What
- * may be called in signal handlers and by the hooks, perhaps in a child of
- * vfork or on an alternative stack of the least size, is here: binding late
- * takes no lock, but it takes some kilobytes of stack.  With a compiler that
- * lacks the attribute the Makefile has all functions bound at load.
+ * The Makefile includes this file first in every source file.  Other functions are bound at
+ * their first call: to look up some seventy names takes as long as loading the library, and
+ * most programs never use AIO.  The functions here may be called in signal handlers and by
+ * the hooks, perhaps in a child of vfork or on a minimal alternative stack.  Late binding
+ * takes no lock there, but some kilobytes of stack.  If the compiler lacks the attribute,
+ * the Makefile has all functions bound at load.
  */
 #ifndef RTAIO_BIND_NOW_H
 #define RTAIO_BIND_NOW_H

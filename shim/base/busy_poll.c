@@ -8,12 +8,11 @@
 #include "base/futex.h"
 #include "base/time_budget.h"
 
-#define GAP_NS      20000u /* between two looks: the processor was somebody else's */
-#define GAP_PENALTY 16u    /* it probably is again in the next poll */
+#define GAP_NS      20000u /* a longer gap between two polls: the thread was preempted */
+#define GAP_PENALTY 16u    /* the next busy-poll will probably be preempted, too */
 
-static struct time_budget wasted; /* for nothing */
+static struct time_budget wasted;
 
-/* Tell the processor that this thread waits for another one. */
 static void relax(void)
 {
 #ifdef __x86_64__

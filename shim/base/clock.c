@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * clock.c - the clock in which the kernel ends our waits.
+ * clock.c - the clock of the deadlines that the kernel gets.
  */
 #include <dlfcn.h>
 
 #include "base/futex.h"
 
-/* Ten times as slow as libc's function, which reads the clock without a system call. */
+/* Ten times as slow as libc's function, which makes no system call. */
 static int ask_kernel(clockid_t id, struct timespec *now)
 {
 	return (int)RAW_SYSCALL(SYS_clock_gettime, id, now);
@@ -14,7 +14,7 @@ static int ask_kernel(clockid_t id, struct timespec *now)
 
 int (*clock_read)(clockid_t id, struct timespec *now) = ask_kernel;
 
-/* As in thread.c.  The version makes it libc's own: others have the name alone. */
+/* At load, as in thread.c.  The version finds libc's function, not that of another library. */
 __attribute__((constructor)) static void find_clock(void)
 {
 	void *function = dlvsym(RTLD_DEFAULT, "clock_gettime", "GLIBC_2.17");

@@ -2,13 +2,12 @@
 /*
  * config.c - the RTAIO_* environment.
  *
- * A value that cannot be used is reported and its default kept; so is a
- * variable of our prefix that nobody knows, because a typo that is ignored in
- * silence looks like an option without effect.  An unknown RTAIO_BACKEND is an
- * error instead: the user asked for something by name.
+ * An unusable value is reported, and the default kept.  An unknown RTAIO_ variable is reported,
+ * too: it may be a typo.  With an unknown RTAIO_BACKEND AIO fails: the user has asked for a
+ * backend by name.
  *
- * A program with more rights than its caller has reads none of it: the caller
- * would choose the file that RTAIO_STATS makes.
+ * A program with more rights than its caller ignores the environment: the caller could make
+ * RTAIO_STATS write to any file.
  */
 #include "base/config.h"
 
@@ -25,20 +24,20 @@
 #define THREADS_DEFAULT   16
 #define CALLBACKS_DEFAULT 1024
 #define LIMIT_MAX         65536
-#define IN_FLIGHT_DEFAULT 16384 /* KiB: a disk is busy with it, and done with it soon */
+#define IN_FLIGHT_DEFAULT 16384 /* KiB: enough to keep a disk busy, and soon done */
 #define BUSY_POLL_DEFAULT_US \
-	40                    /* less than two switches of threads, and what glibc spends on them */
-#define BUSY_POLL_MAX_US 1000 /* signals wait for so long */
-#define IDLE_DEFAULT_NS  1000000000u /* glibc's workers wait as long */
+	40 /* costs less than two switches of threads, which glibc pays for each request */
+#define BUSY_POLL_MAX_US 1000        /* signals wait as long */
+#define IDLE_DEFAULT_NS  1000000000u /* as glibc's workers */
 
-/* At the first use only: a program that does not use AIO hears nothing. */
+/* At the first use only: no messages in a program that does not use AIO. */
 #define complain(...)                          \
 	do {                                   \
 		if (is_first_use)              \
 			log_line(__VA_ARGS__); \
 	} while (0)
 
-static bool is_first_use; /* of what reads the environment now; there is one caller at a time */
+static bool is_first_use; /* config_load() has one caller at a time */
 
 const char *const backend_names[BACKEND_NR] = {
 	[BACKEND_INVALID] = "invalid",   [BACKEND_AUTO] = "auto",
@@ -132,7 +131,7 @@ static void set_stats(const char *name, const char *value, void *out)
 	target->stats = true;
 }
 
-/* A bit mask of the ring's features that may be used: lets tests play an older kernel. */
+/* A mask of the features of io_uring that may be used: tests simulate older kernels. */
 static void set_features(const char *name, const char *value, void *out)
 {
 	unsigned *features = out;
@@ -176,7 +175,7 @@ static void read_entry(const char *entry)
 	const struct variable *variable;
 	const char *equals;
 
-	/* Most programs have none, and need not look up strncmp for it. */
+	/* Most programs set none: spare them the late binding of strncmp. */
 	if (*entry != 'R' || strncmp(entry, "RTAIO_", strlen("RTAIO_")) != 0)
 		return;
 	equals = strchr(entry, '=');

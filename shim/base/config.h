@@ -2,11 +2,10 @@
 /*
  * config.h - the RTAIO_* environment.
  *
- * config_load() is the only reader of the environment.  It runs when the library is
- * loaded, since the program may throw its environment away, and again at the
- * first use of AIO, since the program may choose by itself before that.  Afterwards the
- * struct is constant (aio_init may lower or raise idle_ns), so every thread
- * reads it without a lock.
+ * config_load() is the only reader of the environment.  It runs when the library is loaded,
+ * since the program may clear its environment, and again at the first use of AIO, since the
+ * program may set variables before that.  Afterwards the struct is constant but for idle_ns,
+ * which aio_init may change, so threads read it without a lock.
  */
 #ifndef RTAIO_CONFIG_H
 #define RTAIO_CONFIG_H
@@ -16,7 +15,7 @@
 #include <stdint.h>
 
 enum backend_choice {
-	BACKEND_INVALID = 0, /* RTAIO_BACKEND holds a value nobody knows */
+	BACKEND_INVALID = 0, /* RTAIO_BACKEND has an unknown value */
 	BACKEND_AUTO,
 	BACKEND_IO_URING,
 	BACKEND_LIBAIO,
@@ -27,30 +26,29 @@ enum backend_choice {
 
 struct config {
 	enum backend_choice backend;
-	unsigned in_flight_kib; /* of O_DIRECT transfers with the kernel: in_flight.h */
-	unsigned depth;         /* requests of a file's descriptor in flight in the engine */
-	unsigned threads_max;   /* requests on files that workers perform at once */
-	unsigned callbacks_max; /* threads for SIGEV_THREAD callbacks */
+	unsigned in_flight_kib; /* most O_DIRECT data in flight: in_flight.h */
+	unsigned depth;         /* most requests in flight in the engine per descriptor of a file */
+	unsigned threads_max;   /* most file requests on workers at once */
+	unsigned callbacks_max; /* most threads for SIGEV_THREAD callbacks */
 	unsigned busy_poll_us;  /* longest busy-poll before a thread sleeps */
 	bool inline_lane;
 	bool offload;
 	bool verbose;
 	bool stats;
 	char stats_path[256];     /* empty: standard error */
-	bool is_always_deep;      /* copies are offloaded however few are under way; testing aid */
-	unsigned uring_features;  /* URING_* bits allowed; testing aid */
-	_Atomic uint64_t idle_ns; /* how long our threads stay without work */
+	bool is_always_deep;      /* for tests: as if every thread submitted far ahead */
+	unsigned uring_features;  /* for tests: URING_* bits that may be used */
+	_Atomic uint64_t idle_ns; /* how long threads of the library stay without work */
 };
 
-/* Names of enum backend_choice, as RTAIO_BACKEND spells them. */
+/* The values of RTAIO_BACKEND. */
 extern const char *const backend_names[BACKEND_NR];
 
 extern struct config config;
 
 /*
- * Read the environment into @config.  What it does not mention stays as it is.  What
- * cannot be used is reported on standard error at the first use.  Nothing is read in
- * a setuid program and its like (AT_SECURE).
+ * Variables that are not set change nothing.  Errors are reported only at the first use.  Setuid
+ * programs and their like (AT_SECURE) read nothing.
  */
 void config_load(bool at_first_use);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * descriptor.c - what a file descriptor means, as far as a request must know it; and those of ours.
+ * descriptor.c - the file behind a descriptor, and descriptors that belong to the library.
  */
 #include "base/descriptor.h"
 
@@ -17,7 +17,7 @@
 
 _Atomic uint32_t descriptor_held[DESCRIPTOR_BUCKETS];
 
-/* What the calls below do not tell apart: devices, directories, anonymous inodes. */
+/* Only statx or fstat tells devices, directories and anonymous inodes apart. */
 static uint32_t ask_type(int fd)
 {
 	struct statx stx = { 0 };
@@ -45,9 +45,9 @@ static bool is_socket(int fd)
 }
 
 /*
- * /proc/kmsg takes any offset, but is a stream: a read gets what nobody has read yet.
- * Only its name tells.  The name is asked for only if nothing is left to read and the
- * blocks are as small as those of procfs.
+ * /proc/kmsg accepts any offset, but is a stream: a read gets messages that were not read yet.
+ * Only its name tells.  The name is read only if FIONREAD says 0 and the block size is that
+ * of procfs.
  */
 static bool is_kernel_log(int fd)
 {
@@ -62,17 +62,16 @@ static bool is_kernel_log(int fd)
 	       memcmp(name, "/proc/kmsg", sizeof(name) - 1) == 0;
 }
 
-/* The kernel knows this of every regular file, and asks no file system. */
+/* The kernel itself answers FIONREAD for every regular file, without its file system. */
 static bool is_regular(int fd, int *nr_left)
 {
 	return RAW_SYSCALL(SYS_ioctl, fd, FIONREAD, nr_left) == 0;
 }
 
 /*
- * A stream is what cannot be read at an offset, by which glibc tells, too.  Of
- * streams statx is local, and so it is of what is neither a stream nor regular,
- * but a regular file's is its server's business: some servers are asked by
- * statx even when it is told not to (9p, CIFS).
+ * A stream is a file that cannot be read at an offset, as in glibc.  statx on a regular file
+ * may ask a server in spite of AT_STATX_DONT_SYNC (9p, CIFS), so it is called only for other
+ * files, for which it is local.
  */
 static uint32_t find_type(int fd)
 {
@@ -87,7 +86,7 @@ static uint32_t find_type(int fd)
 	if (is_stream && is_socket(fd))
 		return S_IFSOCK;
 	mode = ask_type(fd);
-	/* Such as trace_pipe: a stream, whatever it is called. */
+	/* Some streams say that they are regular, such as trace_pipe. */
 	return is_stream && mode == S_IFREG ? 0 : mode;
 }
 
@@ -128,7 +127,7 @@ bool descriptor_get_stream(int fd, struct descriptor *out)
 
 bool descriptor_ends_at(int fd, off_t offset)
 {
-	struct stat st = { .st_size = INT64_MAX }; /* where nobody tells */
+	struct stat st = { .st_size = INT64_MAX }; /* if fstat fails */
 	uint64_t size;
 
 	RAW_SYSCALL(SYS_fstat, fd, &st);
@@ -138,10 +137,7 @@ bool descriptor_ends_at(int fd, off_t offset)
 	return (uint64_t)offset >= size;
 }
 
-/*
- * The signal that its owner asked for belongs to an open file, whatever its kind.  32 is libc's
- * own: no program asks for it.
- */
+/* The mark of our descriptors: F_SETSIG works on any open file, and no program sets libc's 32. */
 #define OWN_SIGNAL 32
 
 int descriptor_adopt(int fd)

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * descriptor.h - what a file descriptor means, as far as a request must know it.
+ * descriptor.h - the file behind a descriptor, and descriptors that belong to the library.
  *
- * From aio_write returning to the moment the kernel resolves it, a request
- * knows its file by its descriptor only.  A counter of such requests for each
- * descriptor (hashed) tells the close functions that something depends on it
- * (close.c).  A close that they do not see means what it means on glibc.
+ * Until the kernel has resolved it, a request knows its file by its descriptor only.  For each
+ * descriptor (hashed) a counter of such requests tells the close hooks whether a request
+ * depends on it (close.c).  A close that the hooks do not see acts as on glibc.
  *
- * All functions here are async-signal-safe, leave errno alone and ask no
- * server of a network file system.
+ * All functions here are async-signal-safe, leave errno alone and ask no server of a network
+ * file system.
  */
 #ifndef RTAIO_DESCRIPTOR_H
 #define RTAIO_DESCRIPTOR_H
@@ -19,24 +18,21 @@
 #include <sys/stat.h>
 
 struct descriptor {
-	uint32_t mode; /* as st_mode, only the type; 0: an anonymous inode such as an eventfd */
+	uint32_t mode; /* the type bits of st_mode; 0: an anonymous inode such as an eventfd */
 	int flags;     /* as fcntl(F_GETFL) */
-	int err;       /* 0, or the errno of a descriptor that means no file; it is final */
+	int err;       /* 0, or the errno of a bad descriptor, which is final */
 	bool has_flags;
 	bool has_type;
 };
 
-/* From { 0 } on as far as it is needed: what is known already is not asked again. */
+/* @out is { 0 } at first.  Members that are known are not asked again. */
 void descriptor_get_flags(int fd, struct descriptor *out);
 void descriptor_get_type(int fd, struct descriptor *out);
 
-/*
- * For a descriptor that was a pipe or socket: is it one still?  False, and
- * nothing is known, if it is neither.  Flags are asked when it is issued.
- */
+/* Is @fd a pipe or socket?  Sets the type, not the flags; false: @out has neither. */
 bool descriptor_get_stream(int fd, struct descriptor *out);
 
-/* Of a file that does not wait for a server: does it end at @offset, or before? */
+/* Does the file end at @offset or before?  Not for files whose fstat may wait for a server. */
 bool descriptor_ends_at(int fd, off_t offset);
 
 static inline bool descriptor_is_file(const struct descriptor *d)
@@ -47,8 +43,8 @@ static inline bool descriptor_is_file(const struct descriptor *d)
 #define DESCRIPTOR_BUCKETS 1024u
 
 /*
- * Submitters raise; whoever completes the request lowers, or the engine once
- * it has seen to its file at close; the close functions read.
+ * Submitters raise it.  The completing thread lowers it, or the engine when the kernel or a pin
+ * holds the file.  The close hooks read it.
  */
 extern _Atomic uint32_t descriptor_held[DESCRIPTOR_BUCKETS];
 
@@ -67,15 +63,15 @@ static inline bool descriptor_is_held(int fd)
 	return atomic_load(&descriptor_held[(unsigned)fd % DESCRIPTOR_BUCKETS]) != 0;
 }
 
-#define VISIBLE_FD_MIN 1000 /* a descriptor of ours that must be visible: out of the way */
+#define VISIBLE_FD_MIN 1000 /* our descriptors are above those that programs expect to get */
 
 /*
- * Mark what was just opened as ours, and move it out of the way, if there is room.  Returns the
- * descriptor, or -errno: then it is closed.
+ * Mark @fd, just opened, as ours, and move it to VISIBLE_FD_MIN or above if possible.  Returns
+ * the descriptor, or -errno: then @fd is closed.
  */
 int descriptor_adopt(int fd);
 
-/* The program may have closed it, and @fd mean a file of its own: ask before each use. */
+/* Check before each use: the program may have closed @fd and opened a file of its own there. */
 bool descriptor_is_own(int fd);
 
 void descriptor_close_own(int fd);

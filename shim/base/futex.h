@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * futex.h - the futex calls rtaio uses, all private to the process, and their clock.
+ * futex.h - process-private futex calls, and their clock.
  *
  * Raw system calls: no errno is touched, results are 0 or -errno, and all are
  * async-signal-safe.
@@ -30,19 +30,13 @@ static inline int futex_wait(_Atomic uint32_t *word, uint32_t expected,
 				deadline, NULL, FUTEX_BITSET_MATCH_ANY);
 }
 
-/*
- * Wake up to @nr sleepers.  The word may already be unmapped: a private wake
- * hashes the address and never reads it.
- */
+/* The word may be unmapped already: a private wake hashes the address and never reads it. */
 static inline void futex_wake(_Atomic uint32_t *word, int nr)
 {
 	RAW_SYSCALL(SYS_futex, word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, nr, NULL, NULL, 0);
 }
 
-/*
- * clock_gettime of libc.  The name itself may lead to a library that lets the
- * program live in another time (libfaketime), which the kernel does not know.
- */
+/* libc's clock_gettime, even if a library replaces it with another time (libfaketime). */
 extern int (*clock_read)(clockid_t id, struct timespec *now);
 
 static inline uint64_t clock_now_ns(void)
@@ -59,13 +53,13 @@ static inline struct timespec clock_timespec(uint64_t ns)
 				  .tv_nsec = (long)(ns % 1000000000u) };
 }
 
-/* The moment @ns from now, as futex_wait() takes it. */
+/* A deadline for futex_wait(), @ns from now. */
 static inline struct timespec clock_in_ns(uint64_t ns)
 {
 	return clock_timespec(clock_now_ns() + ns);
 }
 
-/* How long to sleep: until @deadline, if there is one, and not longer than @max_ns. */
+/* The time until @deadline (NULL: none), at most @max_ns. */
 static inline uint64_t clock_left_ns(const struct timespec *deadline, uint64_t max_ns)
 {
 	uint64_t now, end;

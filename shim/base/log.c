@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * log.c - what the library says on standard error, and how it writes statistics.
+ * log.c - messages on standard error, and the output of statistics.
  *
- * vsnprintf with integers and strings only needs no memory of its own in
- * glibc, which keeps this usable on small stacks and after fork.
+ * glibc's vsnprintf allocates nothing for integers and strings, so it may be called on small
+ * stacks and after fork.
  */
 #include "base/log.h"
 
@@ -32,7 +32,7 @@ void log_note_stderr(void)
 	is_noted = true;
 }
 
-/* A program may have closed it, and opened a file of its own, which gets the lowest descriptor. */
+/* A file that the program opens after it has closed standard error gets descriptor 2. */
 static bool is_first_stderr(void)
 {
 	struct stat now;
@@ -41,7 +41,7 @@ static bool is_first_stderr(void)
 	       now.st_dev == first_stderr.st_dev && now.st_ino == first_stderr.st_ino;
 }
 
-/* A pipe that is full or has no reader, or a terminal that is stopped, has none. */
+/* False for a full pipe, a pipe without reader and a stopped terminal. */
 static bool has_room(int fd)
 {
 	struct pollfd polled = { .fd = fd, .events = POLLOUT };
@@ -52,8 +52,8 @@ static bool has_room(int fd)
 }
 
 /*
- * The kernel sends SIGPIPE and SIGXFSZ to the thread that writes.  They are taken
- * back before it can get them, unless one was pending before, which is the program's.
+ * The kernel sends SIGPIPE and SIGXFSZ to the writing thread.  It blocks them and takes them
+ * back.  A signal that was pending before belongs to the program and stays.
  */
 static void write_without_signal(int fd, const char *text, size_t size)
 {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * log.h - what the library says on standard error, and how it writes statistics.
+ * log.h - messages on standard error, and the output of statistics.
  *
- * No stdio, no malloc, no lock, errno preserved.  A write neither waits nor
- * brings a signal: what there is no room for is lost.  Descriptor 2 is written
- * to only while it means the file that it meant when the library was loaded.
+ * No stream, no malloc, no lock, errno preserved.  A write neither waits nor raises a signal:
+ * text for which there is no room is lost.  Descriptor 2 is written to only while it is the
+ * file of log_note_stderr().
  */
 #ifndef RTAIO_LOG_H
 #define RTAIO_LOG_H
@@ -12,13 +12,13 @@
 #include <stddef.h>
 #include <unistd.h>
 
-/* Note which file standard error is.  Nothing is said before; the first call counts. */
+/* Note which file standard error is: the first call counts.  Before it log_line() is silent. */
 void log_note_stderr(void);
 
-/* One line, which begins with "rtaio: ", on standard error. */
+/* Write one line on standard error, after "rtaio: ". */
 void log_line(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* @text by one system call.  @fd is STDERR_FILENO or the library's own. */
+/* Write @text by one system call.  @fd is STDERR_FILENO or belongs to the library. */
 void log_write(int fd, const char *text, size_t size);
 
 #endif

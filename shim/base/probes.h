@@ -2,8 +2,8 @@
 /*
  * probes.h - static probes for perf, bpftrace and SystemTap.
  *
- * A probe that nobody watches is one instruction that does nothing.  They are
- * there when the library was built with <sys/sdt.h> (systemtap-sdt-dev).
+ * A probe that is not watched is one nop.  Probes need <sys/sdt.h> at build time
+ * (systemtap-sdt-dev).
  *
  *   rtaio:submit    aiocb, descriptor, opcode (enum request_op), bytes, offset
  *   rtaio:issue     aiocb, lane (enum probe_lane)
@@ -17,9 +17,9 @@ enum probe_lane {
 	PROBE_DIRECT,
 	PROBE_COPIER,
 	PROBE_OFFLOAD,
-	PROBE_RING,   /* from here on by the engine: to io_uring, */
-	PROBE_WORKER, /* to a worker, */
-	PROBE_ENGINE, /* or answered, or done without waiting, by its own thread */
+	PROBE_RING,   /* the engine, to io_uring */
+	PROBE_WORKER, /* the engine, to a worker */
+	PROBE_ENGINE, /* the engine's thread itself, without waiting */
 };
 
 #ifdef RTAIO_HAS_SDT /* the Makefile has found the header */

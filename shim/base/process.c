@@ -2,10 +2,9 @@
 /*
  * process.c - first use, and the child of a fork.
  *
- * Who is on the other side: several threads may meet PROCESS_NEW at once, in
- * the first process or in a child.  One wins the compare-and-swap and starts;
- * the others wait on the word.  Signals are blocked meanwhile, so that a
- * handler on the winner's thread cannot wait for the thread it interrupted.
+ * Several threads may find PROCESS_NEW at once, in the first process or in a child.  One wins
+ * the compare-and-swap and starts, the others wait on the word.  Signals are blocked
+ * meanwhile, so that a handler cannot wait for the thread that it interrupted.
  */
 #include "base/process.h"
 
@@ -23,10 +22,10 @@ _Atomic(_Atomic uint32_t *) process_word = &process_never_used;
 _Atomic uint32_t process_generation;
 _Atomic int process_pid;
 
-/* The first use in this program: make the page.  Losers of the race drop theirs. */
+/* At the first use in this program.  Threads that lose the race unmap theirs. */
 static int map_page(void)
 {
-	const size_t size = sizeof(*process_word); /* the kernel makes a page of it */
+	const size_t size = sizeof(*process_word); /* the kernel rounds up to a page */
 	_Atomic uint32_t *expected = &process_never_used;
 	long page = RAW_SYSCALL(SYS_mmap, NULL, size, PROT_READ | PROT_WRITE,
 				MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -74,8 +73,8 @@ int process_start(void (*start)(bool is_child))
 }
 
 /*
- * For kernels that wipe nothing, as some sandboxes and emulators do.  If the page was wiped, a
- * handler that ran before this one may have started the child's AIO already.
+ * For sandboxes and emulators without MADV_WIPEONFORK.  Where the page was wiped, an earlier
+ * fork handler may have used AIO in the child, which must not be reset again.
  */
 static void begin_anew(void)
 {
@@ -86,10 +85,10 @@ static void begin_anew(void)
 		atomic_store(word, PROCESS_NEW);
 }
 
-/* What pthread_atfork() calls, which takes part of the compiler's start files, too. */
+/* pthread_atfork() calls it, but would need the compiler's start files. */
 int __register_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void), void *dso);
 
-/* At load, so that no lock of libc is taken in a handler, and that ours is among the first. */
+/* At load: a signal handler must not take libc's lock, and this handler must be among the first. */
 __attribute__((constructor)) static void at_load(void)
 {
 	__register_atfork(NULL, NULL, begin_anew, NULL);

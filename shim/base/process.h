@@ -2,12 +2,10 @@
 /*
  * process.h - which process is this, and has it used AIO yet?
  *
- * One word in a page that the kernel wipes in the child of any fork
- * (MADV_WIPEONFORK) answers both: zero means "start", be it the first use or
- * a child made by fork, _Fork or raw clone, which skips the fork handlers.
- * Where nothing is wiped a handler does it, in children of fork.
- * Before the first use the word is a static zero, so that a program which
- * never uses AIO has no mapping of ours.
+ * The kernel wipes the page of one word in every child (MADV_WIPEONFORK).  Zero means that AIO
+ * must be started: at the first use, or in a child of fork, of _Fork or of raw clone, which
+ * skip the fork handlers.  Where nothing is wiped, a fork handler resets the word.  Before the
+ * first use the word is static, so that a program without AIO has no mapping of ours.
  */
 #ifndef RTAIO_PROCESS_H
 #define RTAIO_PROCESS_H
@@ -17,7 +15,7 @@
 #include <stdint.h>
 
 enum process_state {
-	PROCESS_NEW = 0, /* what a wiped page reads */
+	PROCESS_NEW = 0, /* the value in a wiped page */
 	PROCESS_STARTING,
 	PROCESS_READY,
 };
@@ -29,18 +27,18 @@ extern _Atomic uint32_t process_never_used; /* where process_word points before 
 extern _Atomic uint32_t process_generation;
 
 /*
- * The process of the last process_start(), as the kernel knows it: a vfork child
- * shares our memory, and is another.  getpid() may be another library's function.
+ * The pid at the last process_start(), by the system call: a library may replace getpid().  A
+ * child of vfork shares this memory, but has another pid.
  */
 extern _Atomic int process_pid;
 
 /*
- * The first use of AIO, or the first in a child of a fork: one thread calls @start while the
- * others wait.  @is_child: state copied from the parent is to be forgotten.  0 or -ENOMEM.
+ * The first use of AIO in this process: one thread calls @start while the others wait.
+ * @is_child: state copied from the parent must be reset.  0 or -ENOMEM.
  */
 int process_start(void (*start)(bool is_child));
 
-/* True when this process has used AIO and nothing has to be started. */
+/* Has this process started AIO? */
 static inline bool process_is_ready(void)
 {
 	_Atomic uint32_t *word = atomic_load_explicit(&process_word, memory_order_acquire);
@@ -49,19 +47,15 @@ static inline bool process_is_ready(void)
 }
 
 /*
- * Has this process used AIO, or one that it was forked from?  It never becomes
- * false again.  A function that closes a descriptor while another thread uses
- * AIO for the first time may be told either, as if it had been called before.
+ * Has this process, or one that it was forked from, ever used AIO?  During another thread's
+ * first use either answer is right for a close hook: the two calls have no order.
  */
 static inline bool process_was_used(void)
 {
 	return atomic_load_explicit(&process_word, memory_order_relaxed) != &process_never_used;
 }
 
-/*
- * Is this still the process in which process_generation was @generation?  A
- * thread of ours asks after running the program's code, which may have forked.
- */
+/* For threads that have run the program's code: false if that has forked since @generation. */
 static inline bool process_is_still(uint32_t generation)
 {
 	return process_is_ready() && atomic_load(&process_generation) == generation;

@@ -2,10 +2,9 @@
 /*
  * raw_syscall.h - system calls that no other library sees, and that leave errno alone.
  *
- * The program, or a library that it preloads, may have functions of its own with
- * the names of libc's: syscall, mmap, madvise, prctl.  glibc's AIO never calls
- * those, and they may not be fit for our threads and moments.  On processors whose
- * instruction is not given here, the libc's or the program's syscall() has to do.
+ * The program or another preloaded library may define syscall, mmap, madvise or prctl.
+ * glibc's AIO never calls those, and they may not be fit for our threads and for handlers.
+ * For processors whose instruction is not given here, syscall() has to do.
  */
 #ifndef RTAIO_RAW_SYSCALL_H
 #define RTAIO_RAW_SYSCALL_H
@@ -52,13 +51,13 @@ static inline long raw_syscall(long nr, long arg1, long arg2, long arg3, long ar
 #endif
 }
 
-/* The number and up to six arguments, integers or pointers.  The result, or -errno. */
+/* The number of the call and up to six integers or pointers.  Returns the result or -errno. */
 #define RAW_SYSCALL(...) RAW_SYSCALL_OF(__VA_ARGS__, 0, 0, 0, 0, 0, 0, 0)
 #define RAW_SYSCALL_OF(nr, arg1, arg2, arg3, arg4, arg5, arg6, ...)                             \
 	raw_syscall((nr), (long)(arg1), (long)(arg2), (long)(arg3), (long)(arg4), (long)(arg5), \
 		    (long)(arg6))
 
-/* Is it an error what a call returns that may return an address? */
+/* For calls that return addresses. */
 static inline int raw_is_error(long ret)
 {
 	return ret < 0 && ret > -4096;

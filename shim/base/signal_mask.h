@@ -11,7 +11,7 @@
 #include "base/raw_syscall.h"
 
 #define ALL_SIGNALS UINT64_MAX
-/* A setuid in another thread waits for the handlers of signals 32 and 33, which are libc's. */
+/* Signals 32 and 33 are libc's.  A setuid in another thread waits for their handlers. */
 #define ALL_BUT_LIBC (~(UINT64_C(3) << 31))
 
 static inline void signals_set(uint64_t mask)
@@ -19,7 +19,7 @@ static inline void signals_set(uint64_t mask)
 	RAW_SYSCALL(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof(mask));
 }
 
-/* And open the others.  The mask before. */
+/* Block @which and open all others.  Returns the mask before. */
 static inline uint64_t signals_block(uint64_t which)
 {
 	uint64_t old;

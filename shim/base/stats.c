@@ -19,7 +19,7 @@
 
 _Atomic uint64_t stats_counters[STATS_NR];
 
-/* Several threads may call _exit: the first prints, the others wait until that is done. */
+/* Several threads may call _exit: the first prints, the others wait until it is done. */
 enum { NOT_PRINTED = 0, PRINTING, PRINTED };
 static _Atomic uint32_t printing;
 
@@ -35,14 +35,14 @@ static const char *const descriptions[STATS_NR] = {
 #undef X
 };
 
-/* Standard error, or the file that RTAIO_STATS names; -1, and it is said, if that cannot be opened. */
+/* Standard error, or the file that RTAIO_STATS names; -errno, with a message. */
 static int open_destination(void)
 {
 	int fd;
 
 	if (!config.stats_path[0])
 		return STDERR_FILENO;
-	/* The directory may be open to others, who put a link, a FIFO or a terminal there. */
+	/* Others may write to the directory, and place a link, a FIFO or a terminal there. */
 	fd = (int)RAW_SYSCALL(SYS_openat, AT_FDCWD, config.stats_path,
 			      O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK |
 				      O_NOCTTY,
@@ -62,7 +62,7 @@ uint64_t stats_sum(enum stats_counter first, enum stats_counter last)
 	return sum;
 }
 
-/* How many requests there were, and which share of them each lane completed.  Returns the length. */
+/* Write the line with the total and the share of each lane.  Returns its length. */
 static size_t print_total(char *text, size_t size)
 {
 	const struct {
@@ -93,7 +93,7 @@ static size_t print_total(char *text, size_t size)
 	return used;
 }
 
-/* Many processes may append to one file: each by one write, which a pipe takes as a whole, too. */
+/* One write of at most PIPE_BUF, since many processes may append to one file or pipe. */
 static void print(void)
 {
 	static char text[PIPE_BUF]; /* not on the stack: _exit may be called on a small one */
@@ -116,7 +116,7 @@ static void print(void)
 		RAW_SYSCALL(SYS_close, fd);
 }
 
-/* With blocked signals: a handler that calls _exit would wait for the thread that it has interrupted. */
+/* With signals blocked: a handler that calls _exit would wait for the thread it interrupted. */
 void stats_print(void)
 {
 	uint64_t mask = signals_block(ALL_SIGNALS);

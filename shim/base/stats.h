@@ -2,8 +2,7 @@
 /*
  * stats.h - counters, one word each, relaxed.
  *
- * Any thread adds; readers see a snapshot that is not consistent across
- * counters.  The child of a fork starts at zero.
+ * Any thread adds.  A snapshot is not consistent across counters.
  */
 #ifndef RTAIO_STATS_H
 #define RTAIO_STATS_H
@@ -12,8 +11,8 @@
 #include <stdint.h>
 
 /*
- * X(name, description): the single list of counters.  The first eleven count a
- * request once, in the lane that completed it; their order is that of the lanes.
+ * X(name, description).  The first eleven count each request once, in the lane that completed
+ * it, in the order of the lanes.
  */
 #define STATS_COUNTERS(X)                                                              \
 	X(inline_reads, "reads completed by the call that submitted them")             \
@@ -62,10 +61,9 @@ static inline void stats_inc_counter(enum stats_counter counter)
 	atomic_fetch_add_explicit(&stats_counters[counter], 1, memory_order_relaxed);
 }
 
-/* The sum of several counters that follow each other. */
 uint64_t stats_sum(enum stats_counter first, enum stats_counter last);
 
-/* Only the engine thread moves this one. */
+/* [engine] No other thread may write @counter. */
 static inline void stats_max(enum stats_counter counter, uint64_t value)
 {
 	if (value > atomic_load_explicit(&stats_counters[counter], memory_order_relaxed))
@@ -75,7 +73,7 @@ static inline void stats_max(enum stats_counter counter, uint64_t value)
 /* Print all counters to where RTAIO_STATS says.  Called at exit. */
 void stats_print(void);
 
-/* Child of a fork: start at zero. */
+/* Child of a fork: zero all. */
 void stats_after_fork(void);
 
 #endif

@@ -2,10 +2,9 @@
 /*
  * symver.h - exporting a function under glibc's own versions.
  *
- * LP64_NAMES(impl, name) exports @impl as name and name64 at every version
- * under which glibc's librt or libc ever had them.  The version maps
- * librtaio-*.map must list each.  NEXT_PROVIDER() finds the function that a hook
- * has replaced.
+ * LP64_NAMES(impl, name) exports @impl as name and name64 at every version that glibc's librt
+ * or libc ever gave them.  The maps librtaio-*.map must list each.  NEXT_PROVIDER() finds the
+ * function that a hook replaces.
  */
 #ifndef RTAIO_SYMVER_H
 #define RTAIO_SYMVER_H
@@ -17,12 +16,12 @@
 #elif defined(__aarch64__)
 #define GLIBC_BASE "GLIBC_2.17"
 #endif
-#define GLIBC_LIBC "GLIBC_2.34" /* where librt moved into libc */
+#define GLIBC_LIBC "GLIBC_2.34" /* moved librt into libc */
 
 /*
- * @at is "@" for a version that only old binaries ask for, "@@" for the default.
- * GCC's link-time optimisation may move a function away from assembler text
- * that names it, so GCC has an attribute.  Clang reads the text.
+ * @at is "@" for a version of old binaries, "@@" for the default.  GCC needs its attribute,
+ * since link-time optimisation may move a function away from assembler text that names it.
+ * Clang, which has no such attribute, reads the text.
  */
 #if defined(__has_attribute)
 #if __has_attribute(symver)
@@ -34,14 +33,13 @@
 #define SYMVER(impl, name, at, node) __asm__(".symver " #impl "," #name at node)
 #endif
 
-/* At the architecture's first version and at glibc 2.34's, under both names. */
 #define LP64_NAMES(impl, name)                   \
 	SYMVER(impl, name, "@", GLIBC_BASE);     \
 	SYMVER(impl, name##64, "@", GLIBC_BASE); \
 	SYMVER(impl, name, "@@", GLIBC_LIBC);    \
 	SYMVER(impl, name##64, "@@", GLIBC_LIBC)
 
-/* With <dlfcn.h>.  The cast goes through uintptr_t: ISO C has none from void * to a function. */
+/* Needs <dlfcn.h>.  ISO C has no cast from void * to a function, so it goes by uintptr_t. */
 #define NEXT_PROVIDER(function, name) ((__typeof__(function))(uintptr_t)dlsym(RTLD_NEXT, name))
 
 #endif

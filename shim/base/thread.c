@@ -2,9 +2,9 @@
 /*
  * thread.c - how rtaio makes its threads.
  *
- * A thread of ours serves the whole process, whichever thread needed it first.  So
- * it has the policy and priority of the main thread, and may run where that one may,
- * and where its creator may.
+ * A thread of the library serves the whole process, whichever thread used AIO first.  So it
+ * takes the policy and priority of the main thread, and may run on the processors of the
+ * main thread and of its creator.
  */
 #include "base/thread.h"
 
@@ -23,16 +23,15 @@
 #define SMALL_STACK_BYTES  (128u * 1024u)
 
 /*
- * glibc carves the program's static thread-local storage out of the stack, and
- * tells how much that is by a function of its own that debuggers and runtimes
- * use.  Without it: the default size.  In .data as in close.c.
+ * glibc takes static thread-local storage out of the stack.  This private function, which some
+ * runtimes use too, returns its size.  Without it stacks have the default size.  In .data as
+ * in close.c.
  */
 static size_t (*minstack)(const pthread_attr_t *) __attribute__((section(".data")));
 
 /*
- * When the library is loaded: dlsym takes the loader's lock, which a thread holds
- * that is in dlopen or dlclose, and which a constructor or destructor there may
- * hold until a request ends.
+ * At load: dlsym takes the loader's lock.  Later a thread in dlopen or dlclose may hold it
+ * while a constructor or destructor waits for a request.
  */
 __attribute__((constructor)) static void find_minstack(void)
 {
@@ -80,7 +79,6 @@ struct thread_switches thread_switches(void)
 	return (struct thread_switches){ usage.ru_nvcsw, usage.ru_nivcsw };
 }
 
-/* What the priority of a process is made of, as far as its threads inherit it. */
 struct schedule {
 	long policy, nice, io;
 	struct sched_param param;
@@ -93,12 +91,12 @@ static struct schedule schedule_of(pid_t tid)
 	schedule.policy = RAW_SYSCALL(SYS_sched_getscheduler, tid);
 	schedule.nice = 20 - RAW_SYSCALL(SYS_getpriority, PRIO_PROCESS, tid);
 	schedule.io = RAW_SYSCALL(SYS_ioprio_get, IOPRIO_WHO_PROCESS, tid);
-	/* Linux 5.10 tells a level even where no class was set, and ioprio_set refuses it there. */
+	/* Linux 5.10 returns a level even if no class was set, which ioprio_set would refuse. */
 	if (schedule.io < IOPRIO_CLASS_UNIT)
 		schedule.io = 0;
 	schedule.param.sched_priority = 0;
 	RAW_SYSCALL(SYS_sched_getparam, tid, &schedule.param);
-	/* A thread may keep these to itself. */
+	/* SCHED_RESET_ON_FORK: the threads of that thread do not inherit these. */
 	if (schedule.policy >= SCHED_RESET_ON_FORK) {
 		schedule.policy = SCHED_OTHER;
 		schedule.param.sched_priority = 0;

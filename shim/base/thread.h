@@ -8,25 +8,21 @@
 #include <stdbool.h>
 
 /*
- * A thread that starts with the caller's signal mask, which must have
- * everything blocked.  0 or -errno.  Through pthread_create, since glibc's
- * setuid has to find it.  Detached unless @is_joinable.
+ * The caller has all signals blocked, and the thread inherits that.  By pthread_create, since
+ * glibc's setuid must find the thread.  Detached unless @is_joinable.  0 or -errno.
  */
 int thread_create(void *(*run)(void *), void *arg, bool is_joinable);
 
-/*
- * [a new thread of ours] Take the process's processors and priority, and the name that
- * ps -L and a debugger show.
- */
+/* [new thread of the library] Take the processors and priority of the process, and @name. */
 void thread_begin(const char *name);
 
-/* [engine, before thread_begin()] Callbacks will have the name that it has inherited. */
+/* [engine, before thread_begin()] Keep the inherited name for the threads of callbacks. */
 void thread_keep_program_name(void);
 
-/* [a new thread for a callback] It looks like one of the program's. */
+/* [new thread for a callback] Take the name that the program's threads have. */
 void thread_begin_callback(void);
 
-/* How often has the calling thread given up the processor by itself, and how often otherwise? */
+/* Voluntary and involuntary context switches of the calling thread. */
 struct thread_switches {
 	long nr_sleeps;
 	long nr_preemptions;

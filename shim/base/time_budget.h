@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * time_budget.h - time that may be wasted, as a small part of all time.
+ * time_budget.h - limit wasted time to a small part of all time.
  *
- * What is wasted adds up, and the time since pays back a fraction.  Whoever
- * finds the budget spent stops what wastes time, until it is paid back.
+ * Wasted time adds up, and a fraction of the time that passes is paid back.  While the budget
+ * is spent, the caller avoids the action that wastes time.
  *
- * Any thread, in handlers too; two at a time lose a little of either's.
+ * Any thread, in handlers too.  Two threads at once may lose a part of a change.
  */
 #ifndef RTAIO_TIME_BUDGET_H
 #define RTAIO_TIME_BUDGET_H
@@ -18,13 +18,10 @@
 
 struct time_budget {
 	_Atomic uint64_t spent_ns;
-	_Atomic uint64_t since_ns; /* of the last payment */
+	_Atomic uint64_t since_ns; /* the time of the last payment */
 };
 
-/*
- * Add @lost_ns; one part of @decay of the time since is paid back.  Returns what
- * is left of it at @now_ns.
- */
+/* Pay back 1/@decay of the time since the last payment, add @lost_ns, return the sum. */
 static inline uint64_t time_budget_spend(struct time_budget *budget, uint64_t lost_ns,
 					 uint64_t now_ns, unsigned decay)
 {
@@ -38,8 +35,8 @@ static inline uint64_t time_budget_spend(struct time_budget *budget, uint64_t lo
 }
 
 /*
- * Of threads that lose processor time: 2 % of the time may be lost, and 2 ms at
- * once.  When the process was stopped, that is no reason to give up.
+ * For processor time: 2 % of all time may be lost, and 2 ms at once.  One loss counts as at
+ * most TIME_BUDGET_MAX_NS, since the process may have been stopped meanwhile.
  */
 #define TIME_BUDGET_DECAY   50u
 #define TIME_BUDGET_HIGH_NS 2000000u
@@ -53,7 +50,7 @@ static inline void time_budget_lose(struct time_budget *budget, uint64_t lost_ns
 
 static inline bool time_budget_is_spent(struct time_budget *budget)
 {
-	/* A look at the clock only when there is any. */
+	/* The first test saves the clock nearly always. */
 	return atomic_load_explicit(&budget->spent_ns, memory_order_relaxed) >
 		       TIME_BUDGET_HIGH_NS &&
 	       time_budget_spend(budget, 0, clock_now_ns(), TIME_BUDGET_DECAY) >

@@ -2,16 +2,16 @@
 /*
  * valgrind.h - does the program run under valgrind?
  *
- * Valgrind holds its lock while a thread is in io_uring_enter, so no other
- * thread runs again; and what the kernel writes later, for io_uring or Linux
- * AIO, memcheck takes for uninitialised.  Worker threads make plain calls.
+ * Valgrind holds its lock while a thread is in io_uring_enter, so that no other thread runs.
+ * And memcheck does not see what the kernel writes later, for io_uring or Linux AIO: it takes
+ * that memory for uninitialised.  So workers make plain calls there.
  */
 #ifndef RTAIO_VALGRIND_H
 #define RTAIO_VALGRIND_H
 
 #include <stdbool.h>
 
-/* The question that valgrind answers: instructions that do nothing elsewhere. */
+/* Valgrind's client request: instructions that do nothing elsewhere. */
 static inline bool valgrind_is_here(void)
 {
 	const unsigned long question[6] = { 0x1001 }; /* RUNNING_ON_VALGRIND, no arguments */
