@@ -2,10 +2,9 @@
 /*
  * rtaio.h - what a program may ask the rtaio library about itself.
  *
- * Nobody needs this header to use rtaio: POSIX AIO is in <aio.h>.  A program
- * that is linked with -lrtaio may learn here which library serves it, by what
- * means, and how busy it is.  All functions are thread-safe; rtaio_version()
- * and rtaio_stats() are async-signal-safe, too.
+ * Programs use rtaio by <aio.h>, without this header.  A program that is linked with -lrtaio
+ * may ask here which version serves it, how, and for counters.  All functions are
+ * thread-safe; rtaio_version() and rtaio_stats() are also async-signal-safe.
  */
 #ifndef RTAIO_H
 #define RTAIO_H
@@ -24,22 +23,22 @@ extern "C" {
 const char *rtaio_version(void);
 
 /*
- * What serves the requests that cannot be done at once, in this process now:
- * "io_uring", "threads", "glibc" (standing aside), or "none" while no request
- * needed the engine.  A static string.
+ * The backend that performs this process's requests unless another lane does: "io_uring",
+ * "threads", "glibc" (rtaio passes all calls on), or "none" while no request has needed the
+ * engine.  A static string.
  */
 const char *rtaio_backend(void);
 
 /*
- * Counters of this process, as RTAIO_STATS prints them; a child of fork starts at
- * zero.  Later versions append members.
+ * Counters of this process, as RTAIO_STATS prints them.  A child of fork starts at zero.
+ * Later versions append members.
  */
 struct rtaio_stats {
-	/* Requests that have completed, in whatever way: by kind, ... */
+	/* Completed requests by kind, ... */
 	uint64_t reads;
 	uint64_t writes;
 	uint64_t fsyncs;
-	/* ... and by the lane that completed them.  Either sum is the number of all. */
+	/* ... and by the lane that completed them.  Both sums are the number of all. */
 	uint64_t lane_inline;  /* by the call that submitted them */
 	uint64_t lane_direct;  /* by Linux AIO */
 	uint64_t lane_copier;  /* by the thread that copies */
@@ -58,9 +57,8 @@ struct rtaio_stats {
 };
 
 /*
- * Fill the first @size bytes of @stats, sizeof(struct rtaio_stats) as the
- * program was compiled: a newer library fills no more, an older one zeroes the
- * rest.
+ * Fill @stats.  @size is sizeof(struct rtaio_stats), so that program and library may differ in
+ * version: a newer library fills no more than @size bytes, an older one zeroes the rest.
  */
 void rtaio_stats(struct rtaio_stats *stats, size_t size);
 
