@@ -4,7 +4,7 @@
  *
  * IOCB_CMD_FDSYNC beside fdatasync in a thread that is woken for it, and
  * IOCB_CMD_POLL, followed by the read it waits for, beside a thread that
- * blocks in that read.  Run by hand; shim/README.md says what follows:
+ * blocks in that read.  Run by hand:
  *
  *	cc -O2 -o /tmp/aio_commands test/bench/aio_commands.c -laio -lpthread
  *	/tmp/aio_commands FILE
