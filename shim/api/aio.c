@@ -2,14 +2,13 @@
 /*
  * aio.c - aio_read, aio_write, aio_fsync, aio_error, aio_return, aio_cancel, aio_init.
  *
- * The interface: arguments are checked as glibc checks them, errno is set here
- * and nowhere below.  POSIX.1-2024, System Interfaces, the page of each
- * function.
+ * Arguments are checked as glibc checks them.  errno is set in this folder only.  Each function
+ * has its page in POSIX.1-2024, System Interfaces.
  *
- * aio_return is a load; aio_error is, too, after a look at the event ring of the
- * direct lane if the request is in progress.  Both are async-signal-safe.  The others may be
- * called in handlers as well, even in one that interrupted them: nothing takes
- * a lock, and signals are blocked while a thread is made.
+ * aio_error and aio_return poll the event ring of the direct lane if the request is in progress;
+ * otherwise they only load.  Both are async-signal-safe.  The other functions may be called in
+ * handlers as well, even in a handler that interrupted one of them: they take no lock, and they
+ * block signals while they create a thread.
  */
 #include <aio.h>
 #include <errno.h>
@@ -82,7 +81,7 @@ int rtaio_aio_fsync(int op, struct aiocb *cb)
 		return entry_refuse(cb, errno);
 	if (next_aio_is_on())
 		return forward.aio_fsync(op, cb);
-	/* Unlike a transfer, a bad descriptor is reported at the call. */
+	/* As in glibc, EBADF is the result of this call; a transfer completes with it. */
 	if (RAW_SYSCALL(SYS_fcntl, cb->aio_fildes, F_GETFL) < 0)
 		return entry_fail(EBADF);
 	cb->aio_reqprio = 0; /* as glibc leaves it */
@@ -93,10 +92,10 @@ int rtaio_aio_error(const struct aiocb *cb)
 {
 	int err = aiocb_error(cb);
 
-	/* Before the first use the next provider may be unknown, and there is nothing to ask. */
+	/* forward.aio_error is NULL before the first use: then no request is in progress. */
 	if (next_aio_is_on() && forward.aio_error)
 		return forward.aio_error(cb);
-	/* Perhaps it only has to be taken from the event ring. */
+	/* The completion may lie in the event ring already. */
 	if (err == EINPROGRESS && process_is_ready()) {
 		event_ring_poll();
 		err = aiocb_error(cb);
@@ -108,7 +107,7 @@ ssize_t rtaio_aio_return(struct aiocb *cb)
 {
 	if (next_aio_is_on() && forward.aio_return)
 		return forward.aio_return(cb);
-	/* Nobody may have asked aio_error before. */
+	/* A program may call aio_return without aio_error. */
 	if (aiocb_error(cb) == EINPROGRESS && process_is_ready())
 		event_ring_poll();
 	submit_ahead_note_collected(aiocb_number(cb));
@@ -132,19 +131,19 @@ static int cancel_one(int fd, struct aiocb *cb)
 	if (!req && aiocb_is_foreign(cb))
 		return AIO_NOTCANCELED;
 	if (!req)
-		/* Either it has just ended, or it was never ours. */
+		/* The request has just ended, or the aiocb was never submitted. */
 		return aiocb_error(cb) == EINPROGRESS ? entry_fail(EINVAL) : AIO_ALLDONE;
 	if (request_place(req) == PLACE_DIRECT)
 		return AIO_NOTCANCELED; /* Linux AIO cancels no transfer */
 	ret = cancel_and_wait(fd, handle);
-	/* Its list may be on the way yet, to an engine that does not run. */
+	/* An engine that cannot start refuses the question while the list of @cb is on its way. */
 	return ret == AIO_ALLDONE && aiocb_error(cb) == EINPROGRESS ? AIO_NOTCANCELED : ret;
 }
 
 static int cancel_all(int fd)
 {
-	event_ring_poll(); /* what it gives up goes to the engine, ahead of our question */
-	/* What is under way holds its descriptor, or waits in the engine. */
+	event_ring_poll(); /* a request that bounces reaches the engine before the question */
+	/* A request in flight is in the bypass table or in the engine. */
 	if (!bypass_has_any(fd, UINT64_MAX) && !engine_is_running())
 		return AIO_ALLDONE;
 	return cancel_and_wait(fd, 0);
@@ -161,7 +160,7 @@ int rtaio_aio_cancel(int fd, struct aiocb *cb)
 	return cb ? cancel_one(fd, cb) : cancel_all(fd);
 }
 
-/* Threads and table sizes mean nothing here; the idle time does, at any time, as in glibc. */
+/* aio_threads and aio_num are ignored.  aio_idle_time may change at any time, as in glibc. */
 void rtaio_aio_init(const struct aioinit *init)
 {
 	if (!entry_enter())
@@ -182,6 +181,6 @@ LP64_NAMES(rtaio_aio_fsync, aio_fsync);
 LP64_NAMES(rtaio_aio_error, aio_error);
 LP64_NAMES(rtaio_aio_return, aio_return);
 LP64_NAMES(rtaio_aio_cancel, aio_cancel);
-/* No aio_init64 ever was. */
+/* glibc has no aio_init64. */
 SYMVER(rtaio_aio_init, aio_init, "@", GLIBC_BASE);
 SYMVER(rtaio_aio_init, aio_init, "@@", GLIBC_LIBC);

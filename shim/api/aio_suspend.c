@@ -2,11 +2,11 @@
 /*
  * aio_suspend.c - wait for one of several requests.
  *
- * Async-signal-safe (POSIX.1-2024, 2.4.3): no lock, no memory, a list of any
- * length, and no trace left when a handler jumps out of it.  A cancellation
- * point while it sleeps.  Without a timeout a handler with SA_RESTART lets
- * it sleep on, with one it ends it: that is how the futex call behaves, and for
- * waits at the event ring entry_restart() sees to it.
+ * Async-signal-safe (POSIX.1-2024, 2.4.3): no lock, no allocation, a list of any length.  A
+ * handler that longjmps out of the wait leaves no trace.  The sleep is a cancellation point.
+ *
+ * As with futex(2), a handler with SA_RESTART ends a wait with a timeout, but not one without.
+ * entry_restart() makes waits at the event ring behave likewise.
  */
 #include <aio.h>
 #include <errno.h>
@@ -30,11 +30,11 @@
 #define TICK_NS  10000000u
 
 struct census {
-	int nr_pending;              /* in progress, and ours */
+	int nr_pending;              /* in progress in this process */
 	int nr_direct;               /* of these, on the direct lane */
 	bool has_foreign;            /* any is in progress in another process */
-	bool has_ended;              /* any is not in progress, or is nobody's */
-	const struct aiocb *pending; /* the last one found */
+	bool has_ended;              /* any is complete, or was never submitted */
+	const struct aiocb *pending; /* the last one in progress in this process */
 };
 
 struct entries {
@@ -64,7 +64,7 @@ static struct census take_census(const struct entries *entries)
 	return census;
 }
 
-/* Is there anything that the event ring will not tell? */
+/* Has a request ended or left the direct lane?  Then do not sleep at the event ring. */
 static bool is_settled(const void *arg)
 {
 	struct census census = take_census(arg);
@@ -73,9 +73,9 @@ static bool is_settled(const void *arg)
 }
 
 /*
- * An absolute time on CLOCK_MONOTONIC.  POSIX has no error for an odd timeout,
- * and glibc adds seconds and nanoseconds, whatever their signs.  A sum below zero
- * is over already; one beyond the range of the clock never ends.
+ * An absolute time on CLOCK_MONOTONIC.  POSIX has no error for an odd timeout, and glibc adds
+ * seconds and nanoseconds of any sign.  A negative sum is over already; one beyond the clock's
+ * range never ends.
  */
 static void set_deadline(struct timespec *deadline, const struct timespec *timeout)
 {
@@ -108,15 +108,15 @@ static int sleep_for_a_tick(const struct timespec *deadline, const uint64_t *mas
 }
 
 /*
- * Another process tells nobody here when a request of its own ends: look again, now and
- * then.  Signals are open in the sleep alone, or one that came during a look would end nothing.
+ * Another process does not wake this one when its request ends, so look at each tick.  Signals
+ * are open in the sleep only: a signal between look and sleep would not interrupt the wait.
  */
 static int wait_for_foreign(const struct entries *entries, const struct timespec *deadline)
 {
 	uint64_t mask;
 	int old_type, ret = 0;
 
-	/* First, so that cancellation acts in the sleep, under the program's mask. */
+	/* Before signals are blocked, so that cancellation acts under the program's mask. */
 	pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, &old_type);
 	mask = signals_block(ALL_SIGNALS);
 	while (ret == 0 && !take_census(entries).has_ended)

@@ -2,14 +2,12 @@
 /*
  * close.c - close, dup2, dup3, close_range, closefrom and fclose.
  *
- * A request that has not begun knows its file by its descriptor only.  Before
- * the descriptor may become another file's, quiesce() takes that file over for
- * what waits.  When nothing is under way for the descriptor, which is nearly
- * always, these functions cost a few loads and a store, and before the first use
- * of AIO a load.
+ * A request that has not begun knows its file by its descriptor only.  Before the descriptor can
+ * mean another file, quiesce() keeps the file for requests that wait.  Nearly always no request
+ * depends on the descriptor.  Then these functions cost a few loads and a store, or one load
+ * before the first use of AIO.
  *
- * close must stay async-signal-safe and a cancellation point: the next
- * provider's function does the closing.
+ * close must stay async-signal-safe and a cancellation point, so the next provider closes.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -30,7 +28,7 @@
 #include "engine/engine.h"
 #include "request/fd_hints.h"
 
-/* In a page that the loader has written to anyway, as process_word: a program without AIO pays for each. */
+/* In .data, whose page the loader writes to anyway: .bss would cost each program one more page. */
 static struct {
 	int (*close)(int fd);
 	int (*dup2)(int old, int new);
@@ -41,8 +39,8 @@ static struct {
 } next __attribute__((section(".data")));
 
 /*
- * Before main, where dlsym is safe; a constructor of another library may have
- * been faster, then a function finds its pointer empty and comes here.
+ * dlsym is safe before main.  If a constructor of another library is earlier, a hook finds its
+ * pointer NULL and calls this.
  */
 __attribute__((constructor)) static void find_next(void)
 {
@@ -55,9 +53,8 @@ __attribute__((constructor)) static void find_next(void)
 }
 
 /*
- * Is it the table of descriptors that requests are in?  A child of fork has no
- * requests, one of vfork closes in a table of its own, and a thread may have one
- * as well (unshare, CLOSE_RANGE_UNSHARE).
+ * Is the caller's descriptor table the one that requests use?  A child of fork has no requests.
+ * A child of vfork has its own table, and so may a thread (unshare, CLOSE_RANGE_UNSHARE).
  */
 static bool is_our_table(void)
 {
@@ -66,7 +63,7 @@ static bool is_our_table(void)
 	if (!process_is_ready() || process != atomic_load(&process_pid))
 		return false;
 	self = (pid_t)RAW_SYSCALL(SYS_gettid);
-	/* While there is no engine yet the main thread has the table, most likely. */
+	/* Without an engine, the main thread most likely has the table. */
 	return RAW_SYSCALL(SYS_kcmp, self, engine ? engine : process, KCMP_FILES, 0L, 0L) <= 0;
 }
 
@@ -88,7 +85,7 @@ static void before_close(unsigned first, unsigned last)
 		return;
 	if (__builtin_expect(is_any_held(first, last), 0) && is_our_table())
 		quiesce((int)first, (int)last);
-	fd_hints_drop(first, last); /* now: a lane may have noted something */
+	fd_hints_drop(first, last); /* last: until now a lane may have noted a hint */
 	errno = saved_errno;
 }
 
@@ -98,7 +95,7 @@ static void before_close_one(int fd)
 		before_close((unsigned)fd, (unsigned)fd);
 }
 
-/* A call that fails closes nothing.  Only asked when it matters. */
+/* A call that fails closes nothing.  This is checked only if a request depends on @new. */
 static bool closes(int old, int new, int flags)
 {
 	struct rlimit limit = { .rlim_cur = RLIM_INFINITY };
@@ -146,7 +143,7 @@ int rtaio_dup3(int old, int new, int flags)
 	return next.dup3(old, new, flags);
 }
 
-/* A system older than the function has no next one. */
+/* A libc older than close_range() has no next provider. */
 int rtaio_close_range(unsigned first, unsigned last, int flags)
 {
 	if (!next.close_range)

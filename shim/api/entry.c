@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * entry.c - what the files that export functions have in common.
+ * entry.c - helpers for the files that export functions.
  */
 #include "api/entry.h"
 
@@ -51,7 +51,7 @@ int entry_restart(int ret)
 	enum { SIGNAL_MAX = 64, KERNEL_SIGSET_BYTES = 8, LIBC_CANCEL = 32, LIBC_SETXID = 33 };
 	uint64_t blocked;
 
-	/* In a child that a handler has forked nothing is left to wait for. */
+	/* If a handler forked and this is the child, it has no request to wait for. */
 	if (ret != -EINTR || !process_is_ready())
 		return ret;
 	RAW_SYSCALL(SYS_rt_sigprocmask, SIG_BLOCK, NULL, &blocked, KERNEL_SIGSET_BYTES);
@@ -59,7 +59,7 @@ int entry_restart(int ret)
 		struct kernel_sigaction action = { .handler = SIG_DFL };
 
 		if (signo == LIBC_CANCEL || signo == LIBC_SETXID)
-			continue; /* libc's own restart */
+			continue; /* libc's own handlers never end a wait */
 		RAW_SYSCALL(SYS_rt_sigaction, signo, NULL, &action, KERNEL_SIGSET_BYTES);
 		if (may_have_run(&action, blocked, signo) && !(action.flags & SA_RESTART))
 			return -EINTR;

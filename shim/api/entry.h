@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * entry.h - what the files that export functions have in common.
+ * entry.h - helpers for the files that export functions.
  */
 #ifndef RTAIO_ENTRY_H
 #define RTAIO_ENTRY_H
@@ -16,21 +16,21 @@
 /* Set errno; always -1. */
 int entry_fail(int err);
 
-/* The same, and @cb says so too: a program may look at its blocks only. */
+/* The same, and record @err in @cb: a program may look only there. */
 int entry_refuse(struct aiocb *cb, int err);
 
-/* aio_reqprio within bounds?  If not, @cb records EINVAL as in glibc. */
+/* Is aio_reqprio within bounds?  If not, @cb records EINVAL as in glibc. */
 bool entry_check_priority(struct aiocb *cb);
 
 /*
- * A wait on the event ring is interrupted even by a handler with SA_RESTART.
- * Turns -EINTR into 0 if every handler that can have run has that flag.
+ * io_pgetevents() returns -EINTR even after a handler with SA_RESTART.  Turn -EINTR into 0 if
+ * every handler that can have run has that flag.
  */
 int entry_restart(int ret);
 
 /*
- * First use, or fork, since the last call?  False, and errno is set: EAGAIN (no
- * memory) or ENOSYS (RTAIO_BACKEND asks for something that does not exist).
+ * Start at the first use in this process.  False, with errno: EAGAIN (no memory) or ENOSYS
+ * (RTAIO_BACKEND names a backend that cannot serve).
  */
 static inline bool entry_enter(void)
 {

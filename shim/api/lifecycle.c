@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * lifecycle.c - beginning, fork and end: a table of contents.
+ * lifecycle.c - first use, fork and exit.
  *
- * When the library is loaded it only looks: at the environment, and for the
- * functions that it replaces.  The first use of AIO begins it all.  A child of a
- * fork begins with nothing in flight.
+ * Loading the library only reads the environment and finds the functions that it replaces.  The
+ * first use of AIO starts everything else.  A child of a fork starts with nothing in flight.
  */
 #include "api/lifecycle.h"
 
@@ -39,7 +38,7 @@
 #include "request/notify.h"
 #include "request/request.h"
 
-/* All that a child of a fork must not take for its own. */
+/* All state that a child of a fork inherits and must not use. */
 static void reset_in_child(void)
 {
 	request_after_fork();
@@ -81,19 +80,16 @@ static void announce(void)
 		 config.offload ? "" : ", nothing offloaded");
 }
 
-/*
- * The inline lane could serve much without the backend that the user asked
- * for, and hide that it is not there.
- */
+/* Without this check the inline lane could hide that the backend the user named cannot serve. */
 static void check_named_backend(void)
 {
 	if (config.backend != BACKEND_IO_URING && config.backend != BACKEND_LIBAIO)
 		return;
 	if (engine_start() == -ENOSYS)
-		config.backend = BACKEND_INVALID; /* the engine has said why */
+		config.backend = BACKEND_INVALID; /* the engine has logged why */
 }
 
-static bool is_configured; /* a fork may have come before that, or another library's constructor */
+static bool is_configured; /* begin() may run before at_load(), and again in a child of a fork */
 
 __attribute__((constructor)) static void at_load(void)
 {
@@ -101,7 +97,7 @@ __attribute__((constructor)) static void at_load(void)
 		return;
 	config_load(false);
 	if (next_aio_is_on())
-		next_aio_start(); /* nine names that few programs need */
+		next_aio_start(); /* only then: nine look-ups that few programs need */
 }
 
 static void begin(bool is_child)
@@ -125,8 +121,8 @@ int lifecycle_begin(void)
 }
 
 /*
- * At exit: a program that never used AIO says nothing.  Nor does a child of
- * vfork, which shares the parent's memory and leaves by _exit.
+ * A program that never used AIO prints nothing.  Nor does a child of vfork, which shares the
+ * parent's memory and ends by _exit.
  */
 static void say_goodbye(void)
 {
@@ -140,7 +136,7 @@ __attribute__((destructor)) static void at_exit(void)
 	say_goodbye();
 }
 
-/* As in close.c. */
+/* See the struct in close.c. */
 static struct {
 	void (*_exit)(int status);
 	void (*_Exit)(int status);
@@ -152,7 +148,7 @@ __attribute__((constructor)) static void find_next(void)
 	next._Exit = NEXT_PROVIDER(next._Exit, "_Exit");
 }
 
-/* Programs whose working processes leave by _exit, such as fio's, have counters, too. */
+/* Without these hooks, processes that end by _exit, such as fio's workers, print no statistics. */
 EXPORT _Noreturn void rtaio_exit(int status);
 EXPORT _Noreturn void rtaio_exit_of_c(int status);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * lifecycle.h - beginning, fork and end.
+ * lifecycle.h - first use, fork and exit.
  */
 #ifndef RTAIO_LIFECYCLE_H
 #define RTAIO_LIFECYCLE_H

@@ -2,14 +2,12 @@
 /*
  * lio_listio.c - submit a list of requests.
  *
- * What the engine serves of a list is handed over whole, what the direct lane
- * serves a few at a time, so that the disk begins early; entries that can be done
- * at once may complete before the others are looked at.  There is no limit on a
- * list's length, and a negative one means an empty list, as -1 does for glibc.
+ * The engine gets its part of a list at once, the direct lane a few requests at a time, so that
+ * the disk starts early.  Entries that need no wait may complete before later ones are examined.
+ * A list may have any length; a negative length means an empty list, as -1 does in glibc.
  *
- * Two functions bear the name.  The one of GLIBC_2.2.5 (x86-64) suppresses the
- * notification of each entry and says so in it; glibc 2.34 broke it, glibc
- * 2.31's meaning is kept here.
+ * The name has two versions.  That of GLIBC_2.2.5 (x86-64) suppresses the notification of each
+ * entry and stores SIGEV_NONE in it.  glibc 2.34 broke this; here it is as in glibc 2.31.
  */
 #include <aio.h>
 #include <errno.h>
@@ -29,20 +27,20 @@
 #include "lane/submit_ahead.h"
 #include "request/waiter.h"
 
-/* glibc's opcodes that are not public, and the flag of its 64-bit entry points. */
+/* glibc's private opcodes, and a mask for the flag (128) of its 64-bit entry points. */
 enum { LIO_DSYNC = 3, LIO_SYNC = 4, LIO_KNOWN_BITS = 127 };
 
-#define BUSY_POLL_NS 20000u /* a few copies */
+#define BUSY_POLL_NS 20000u /* as long as a few copies take */
 
 struct list {
 	struct submission submission;
 	struct request *group;
 	uint32_t process;  /* process_generation when the group was opened */
-	bool may_bypass;   /* nobody is to be told of the end of the list */
-	bool has_started;  /* any entry is offloaded, or complete already */
+	bool may_bypass;   /* the list sends no notification */
+	bool has_started;  /* any entry is in flight or complete */
 	int rejection;     /* errno of the last entry that was refused, or 0 */
-	bool keeps_silent; /* entries are not notified */
-	bool is_shared;    /* any entry is copied by a worker */
+	bool keeps_silent; /* entries send no notification */
+	bool is_shared;    /* any entry is copied by another thread */
 };
 
 static enum request_op op_of(int opcode)
@@ -67,7 +65,7 @@ static void add_entry(struct list *list, struct aiocb *cb)
 	if (list->keeps_silent)
 		cb->aio_sigevent.sigev_notify = SIGEV_NONE;
 	if (op == OP_FSYNC || op == OP_FDATASYNC)
-		cb->aio_reqprio = 0; /* as for aio_fsync, whatever it was */
+		cb->aio_reqprio = 0; /* as in aio_fsync: any value is accepted */
 	if (!entry_check_priority(cb)) {
 		list->rejection = EINVAL;
 		return;
@@ -82,7 +80,6 @@ static void add_entry(struct list *list, struct aiocb *cb)
 		list->has_started = true;
 }
 
-/* What is left of the list is in other hands than this thread's. */
 static bool has_left_direct(const void *arg)
 {
 	const struct request *group = arg;
@@ -95,10 +92,7 @@ static bool is_over(const void *arg)
 	return !request_lookup(*(const request_handle *)arg);
 }
 
-/*
- * First what the waiting thread takes from the event ring itself, unless
- * another one is there; then what others report.
- */
+/* Wait at the event ring while members are on the direct lane, unless another thread is there. */
 static int wait_once(struct request *group, request_handle handle)
 {
 	int ret;
@@ -114,7 +108,7 @@ static int wait_once(struct request *group, request_handle handle)
 	return ret;
 }
 
-/* Until the group is published, or -EINTR. */
+/* 0 when the group is published, or -EINTR. */
 static int wait_for_group(struct request *group, request_handle handle)
 {
 	int ret = 0;
@@ -139,10 +133,10 @@ static int submit_and_wait(struct list *list)
 	int ret;
 
 	if (!process_is_still(list->process))
-		return -EINTR; /* a handler has forked, and the child may have begun anew */
+		return -EINTR; /* a handler has forked: the child has lost the group */
 	submit_prepared(list);
 	submit_release_group(list->group, false);
-	/* The last copy of a worker is there in a moment. */
+	/* Short copies are done before a sleep would be worth it. */
 	if (list->is_shared && !list->submission.has_any)
 		busy_poll(is_over, &handle, BUSY_POLL_NS);
 	ret = wait_for_group(list->group, handle);
@@ -167,7 +161,7 @@ static int submit_and_go(struct list *list)
 	return list->rejection ? -list->rejection : ret;
 }
 
-/* The group, and for LIO_NOWAIT what it has to tell when it is complete. */
+/* Make the group, for LIO_NOWAIT with its notification. */
 static int open_list(struct list *list, int mode, const struct sigevent *event)
 {
 	submit_open(&list->submission);
@@ -188,7 +182,7 @@ static bool is_to_be_done(const struct aiocb *cb)
 	return cb && cb->aio_lio_opcode != LIO_NOP;
 }
 
-/* Nothing of the list is begun, and each entry says so. */
+/* No entry begins; record @err in each. */
 static int refuse_entries(struct aiocb *const entries[], int nent, int err)
 {
 	for (int i = 0; i < nent; i++) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * next_aio.c - the next provider of AIO, for standing aside (RTAIO_BACKEND=glibc).
+ * next_aio.c - the next provider of AIO, to which RTAIO_BACKEND=glibc passes every call.
  */
 #include "api/next_aio.h"
 
@@ -33,7 +33,7 @@ static void find_next(void)
 
 bool next_aio_start(void)
 {
-	/* Mostly when the library is loaded, as in thread.c. */
+	/* Usually done when the library is loaded. */
 	if (!forward.aio_read)
 		find_next();
 	return forward.aio_read && forward.aio_write && forward.aio_fsync && forward.aio_error &&

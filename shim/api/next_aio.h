@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * next_aio.h - the next provider of AIO, for standing aside (RTAIO_BACKEND=glibc).
+ * next_aio.h - the next provider of AIO, to which RTAIO_BACKEND=glibc passes every call.
  */
 #ifndef RTAIO_NEXT_AIO_H
 #define RTAIO_NEXT_AIO_H
@@ -27,7 +27,7 @@ struct forward {
 /* Constant after next_aio_start(). */
 extern struct forward forward;
 
-/* Find the next provider.  False: there is none.  More than once does no harm. */
+/* Find the next provider.  False: there is none.  May be called again. */
 bool next_aio_start(void);
 
 /* Does every call go to the next provider?  Only valid after entry_enter(). */

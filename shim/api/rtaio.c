@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * rtaio.c - rtaio.h: what a program may ask the library about itself.
+ * rtaio.c - the functions of rtaio.h: version, backend, statistics.
  */
 #include <string.h>
 
@@ -51,7 +51,7 @@ EXPORT void rtaio_stats(struct rtaio_stats *stats, size_t size)
 #undef N
 #undef SUM
 
-	/* Until its first use a child of fork has its parent's. */
+	/* A child of fork has its parent's counters until its first use of AIO. */
 	if (!process_is_ready())
 		memset(&now, 0, sizeof(now));
 	if (size > sizeof(now)) {

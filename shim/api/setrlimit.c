@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * setrlimit.c - setrlimit and prlimit: this process changes its limits.
+ * setrlimit.c - hooks on setrlimit and prlimit, which drop the cached answer of fsize_limit.h.
  */
 #include <dlfcn.h>
 #include <stddef.h>
@@ -18,7 +18,7 @@
 typedef int setrlimit_function SETRLIMIT_PARAMETERS;
 typedef int prlimit_function PRLIMIT_PARAMETERS;
 
-/* As in close.c.  The names with 64 are libc's for the same, but another library may tell them apart. */
+/* See the struct in close.c.  The names with 64 are aliases in libc, but perhaps not elsewhere. */
 static struct {
 	setrlimit_function *setrlimit, *setrlimit64;
 	prlimit_function *prlimit, *prlimit64;

@@ -2,7 +2,7 @@
 /*
  * submit.c - from the program's aiocb to the lane that serves it.
  *
- * Everything here runs in the program's threads, also in signal handlers.
+ * Runs in the submitting thread, also in signal handlers.
  */
 #include "api/submit.h"
 
@@ -30,9 +30,9 @@
 #include "request/publish.h"
 #include "request/waiter.h"
 
-#define PIECES_MAX 4u /* for the disk, in one call */
+#define PIECES_MAX 4u /* non-adjacent blocks in one io_submit() */
 
-/* What @cb asks for, before anything was done about it. */
+/* Fill the probe of submit_begin(): a request on the stack, not zeroed. */
 static void describe(struct request *req, struct aiocb *cb, enum request_op op)
 {
 	req->cb = cb;
@@ -52,7 +52,7 @@ static void describe(struct request *req, struct aiocb *cb, enum request_op op)
 	}
 }
 
-/* A signal that the full queue refused is the engine's to deliver. */
+/* The signal queue is full: the engine sends the signal later. */
 static void notify_by_engine(const struct notification *notification)
 {
 	struct request *req = request_alloc();
@@ -61,7 +61,7 @@ static void notify_by_engine(const struct notification *notification)
 		notify_signal_now(notification);
 		return;
 	}
-	req->op = OP_GROUP; /* no I/O, only something to be told */
+	req->op = OP_GROUP; /* no I/O, only a notification */
 	req->message.kind = MESSAGE_NOTIFY;
 	req->notification = *notification;
 	request_set_place(req, PLACE_DONE);
@@ -76,17 +76,16 @@ static bool is_blocked(int signo)
 	uint64_t blocked = 0;
 
 	if (signo < 1 || signo > 64)
-		return true; /* nobody's signal */
+		return true; /* invalid: no handler can run */
 	RAW_SYSCALL(SYS_rt_sigprocmask, SIG_BLOCK, NULL, &blocked, sizeof(blocked));
 	return blocked >> (signo - 1) & 1;
 }
 
 /*
- * May the notification come before the submitting call returns?  A program
- * that submits and then sleeps until its handler has run would sleep on: for
- * it the signal must come from elsewhere, and later.  One that keeps the signal
- * blocked takes it with sigwaitinfo or through a descriptor, whenever it came.
- * A callback needs a thread anyway.
+ * May the notification come before the submitting call returns?  A program that submits and then
+ * sleeps until its handler has run would miss it, so the signal must come later, from another
+ * thread.  A program that keeps the signal blocked takes it by sigwaitinfo or signalfd, however
+ * early it came.  A callback needs a thread anyway.
  */
 static bool may_notify_at_once(const struct sigevent *event)
 {
@@ -96,17 +95,14 @@ static bool may_notify_at_once(const struct sigevent *event)
 	       is_blocked(event->sigev_signo);
 }
 
-/* Is there nobody to be told?  Only then may it bypass the engine and be done later. */
+/* Only a request without notification may bypass the engine and complete later. */
 static bool is_silent(const struct sigevent *event)
 {
 	return event->sigev_notify == SIGEV_NONE ||
 	       (event->sigev_notify == SIGEV_SIGNAL && event->sigev_signo == 0);
 }
 
-/*
- * The inline lane.  @probe is a request on the stack: one that completes here
- * needs no record.
- */
+/* The inline lane.  A request that completes here needs no record. */
 static bool complete_inline(struct request *probe, const struct sigevent *event, uint32_t number,
 			    bool may_bypass)
 {
@@ -115,7 +111,7 @@ static bool complete_inline(struct request *probe, const struct sigevent *event,
 	ssize_t res;
 
 	if (is_write && submit_ahead_is_far(submit_ahead_pieces(probe->nbytes) > 1))
-		return false; /* before anything is asked about the file */
+		return false; /* first, since it needs no system call */
 	if (!config.inline_lane || (probe->op != OP_READ && probe->op != OP_WRITE) ||
 	    !may_notify_at_once(event) || !inline_accepts(probe, &kind))
 		return false;
@@ -138,7 +134,7 @@ static bool complete_inline(struct request *probe, const struct sigevent *event,
 	return true;
 }
 
-/* A record for what the submitting call does not complete itself. */
+/* A record for a request that the inline lane did not complete. */
 static struct request *make_record(const struct request *probe, const struct sigevent *event)
 {
 	struct request *req = request_alloc();
@@ -166,7 +162,7 @@ static bool is_transfer(const struct request *req)
 	return req->op == OP_READ || req->op == OP_WRITE;
 }
 
-/* True: it bypasses the engine, and the other lanes take notice from here on. */
+/* True: @req bypasses the engine.  From here on other requests find it in the bypass table. */
 static bool enter_bypass(struct request *req)
 {
 	if (notify_is_wanted(&req->notification))
@@ -181,8 +177,8 @@ static bool enter_bypass(struct request *req)
 }
 
 /*
- * glibc orders by scheduling priority minus aio_reqprio; here streams alone have an order by
- * priority.  Asking costs a system call, which the first there is not worth: it is never overtaken.
+ * glibc orders by scheduling priority minus aio_reqprio; here only streams are ordered by
+ * priority.  The first request of a stream is never overtaken, and needs no system call to ask.
  */
 static int priority_of(const struct request *req)
 {
@@ -202,18 +198,18 @@ static void enter_engine(struct request *req)
 		return;
 	if (!descriptor_is_file(&req->descriptor))
 		req->priority = priority_of(req);
-	/* A sync has no bytes, and overlaps nothing; but a later one must not overtake it. */
+	/* A sync overlaps nothing, but it is counted: a later sync must not overtake it. */
 	filter_enter(req);
 }
 
-/* Neither cheap lane serves a stream: that is remembered, and then asked for at once. */
+/* No lane that bypasses the engine serves a stream.  The hint spares asking each of them. */
 static bool is_stream(struct request *probe)
 {
 	return fd_hints_was_stream(probe->fd) &&
 	       descriptor_get_stream(probe->fd, &probe->descriptor);
 }
 
-/* It was not taken: the engine serves it like the others. */
+/* The lane did not take @req: make it one of the engine's. */
 static void come_back(struct request *req)
 {
 	stats_inc(fallbacks);
@@ -225,7 +221,7 @@ static void come_back(struct request *req)
 	bypass_return(req, request_generation(req));
 }
 
-/* What is offloaded waits for nothing else of its list.  False: it is the engine's. */
+/* Hand over at once, ahead of the rest of a list.  False: @req goes to the engine. */
 static bool submit_offloaded(struct request *req)
 {
 	PROBE_ISSUE(req->cb, req->copy_kind ? PROBE_COPIER : PROBE_OFFLOAD);
@@ -271,14 +267,14 @@ static void reject(struct request *req, int err)
 	filter_leave(req);
 	aiocb_reject(req->cb, err, 0);
 	if (req->group)
-		lio_group_leave(req->group, true); /* not the last: the submitter holds it */
+		lio_group_leave(req->group, true); /* not the last: the submitter still counts */
 	notify_discard(&req->notification);
-	/* It said EINPROGRESS for a moment, and another thread may have begun to wait for it. */
+	/* The aiocb said EINPROGRESS for a moment: another thread may wait for it. */
 	waiter_wake_slots(waiter_wake(req, waiter_publish(req)));
 	request_free(req);
 }
 
-/* The direct lane did not take these.  They come first: what overlaps them was added later. */
+/* Refused requests go to the engine first: requests that overlap them were added later. */
 static void leave_direct(struct submission *submission)
 {
 	struct request *req;
@@ -313,7 +309,7 @@ static void submit_direct(struct submission *submission)
 	leave_direct(submission);
 }
 
-/* Then the kernel makes one request of the disk of both, if they are submitted together. */
+/* The block layer merges adjacent requests of one io_submit(). */
 static bool continues(const struct request *req, const struct request *before)
 {
 	return before && req->op == before->op && req->fd == before->fd &&
@@ -321,9 +317,8 @@ static bool continues(const struct request *req, const struct request *before)
 }
 
 /*
- * The kernel holds back what comes in one call until it has seen all of it, or
- * 32: of blocks here and there a few at a time, so that the disk begins while
- * the others are prepared.
+ * io_submit() plugs the block layer until the batch ends (or 32 requests).  Submit scattered
+ * blocks PIECES_MAX at a time, so that the disk starts while the others are prepared.
  */
 static void add_direct(struct submission *submission, struct request *req)
 {
@@ -390,8 +385,8 @@ int submit_close(struct submission *submission)
 }
 
 /*
- * The list is over, and there is no engine.  Who sleeps next until the signal has
- * come would sleep on: the error says that it has.
+ * The list is complete, and there is no engine to notify later.  A program that sleeps next until
+ * its handler has run would miss the signal: the error tells that it came.
  */
 static int announce_here(struct request *group, bool is_empty, int err)
 {

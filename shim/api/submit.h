@@ -2,7 +2,7 @@
 /*
  * submit.h - from the program's aiocb to the lane that serves it.
  *
- * All of it runs in the submitting thread, also in signal handlers.
+ * Runs in the submitting thread, also in signal handlers.
  */
 #ifndef RTAIO_SUBMIT_H
 #define RTAIO_SUBMIT_H
@@ -13,41 +13,39 @@
 #include "request/request.h"
 
 /*
- * Begin what @cb asks for.  *out is NULL when it is complete already (the
- * inline lane) or under way (offloaded), or the prepared record, to be given to
- * submit_add().  What is not complete is a member of @group,
- * unless that is NULL.  @may_bypass: nobody is to be told of the list it is part
- * of.  0, 1 when it is under way, or -EAGAIN when memory is out.
+ * Begin what @cb asks for.  0 and *out NULL: complete (inline lane).  0 and *out set: a prepared
+ * record, for submit_add().  1: in flight (offloaded).  -EAGAIN: no memory.  A request that is
+ * not complete joins @group unless that is NULL.  @may_bypass: its list sends no notification.
  */
 int submit_begin(struct aiocb *cb, enum request_op op, const struct sigevent *event,
 		 bool may_bypass, struct request *group, struct request **out);
 
-/* What a call of the program has prepared and not yet handed over, in its order. */
+/* The requests that one call of the program has prepared and not yet handed over, in order. */
 struct submission {
 	struct request_list direct; /* for the direct lane */
 	struct request_list others; /* for the engine */
 	unsigned nr_direct;
-	unsigned nr_pieces; /* that these are, where they lie apart */
-	bool has_any;       /* was given a record */
-	bool is_refused;    /* the direct lane has taken nothing more */
-	bool has_started;   /* anything is under way */
+	unsigned nr_pieces; /* runs of adjacent blocks in direct */
+	bool has_any;       /* submit_add() was called */
+	bool is_refused;    /* the direct lane took nothing of a batch */
+	bool has_started;   /* any request is in flight */
 };
 
 void submit_open(struct submission *submission);
 
-/* One more.  The direct lane may get some at once. */
+/* Add @req.  May submit a batch to the direct lane. */
 void submit_add(struct submission *submission, struct request *req);
 
 /*
- * Hand over what is left.  0 or -errno; then none was handed to the engine and
- * those are freed, while what the direct lane took is under way.
+ * Hand over the rest.  0, or -errno: the engine took none of its requests, and they are freed.
+ * Those that the direct lane took are in flight in either case.
  */
 int submit_close(struct submission *submission);
 
 /*
- * Let go of a group after its members were handed over.  @is_empty: it never had
- * any work; then its signal may come inside the call, as with glibc.  0 or
- * -errno: there is no engine to announce that all is done.
+ * Drop the submitter's count in @group, after the members were handed over.  @is_empty: it never
+ * had members; then its signal may come inside the call, as with glibc.  0, or -errno: there is
+ * no engine to send the notification.
  */
 int submit_release_group(struct request *group, bool is_empty);
 
