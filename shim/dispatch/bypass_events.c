@@ -2,8 +2,8 @@
 /*
  * bypass_events.c - results that other threads than the engine publish.
  *
- * A worker that performed a request, and whoever reaps the direct lane.  The
- * engine is on the other side: it gets messages, and does what is left.
+ * Runs in a worker that performed a request, in the copier, and in the thread that reaps the
+ * direct lane.  The engine is on the other side: messages tell it to do the rest.
  */
 #include "dispatch/bypass_events.h"
 
@@ -22,9 +22,8 @@
 #include "request/waiter.h"
 
 /*
- * A waiter need not wait for the engine, too, which has the queue and the rest
- * to see to.  Unless a notification is due: no program shall see the result
- * long before it.
+ * Publish here, so that a waiter need not wait for the engine as well.  Not if a notification is
+ * due: the program must not see the result long before the notification.
  */
 static void on_executed(struct request *req)
 {
@@ -39,15 +38,14 @@ static void on_executed(struct request *req)
 	/* Partner: is_out_of_reach() in cancel.c. */
 	request_mark(req, REQUEST_PUBLISHING);
 	interest = publish_result(req, req->res, STATS_engine_reads);
-	filter_leave(req); /* of a sync, which a later one must not seem to overtake */
+	filter_leave(req); /* a sync: a later one must not seem to overtake it */
 	waiter_wake_slots(waiter_wake(req, interest));
 }
 
 /*
- * What does not notify, nor its list.  Until it is published its lane's marks
- * stay: aio_cancel looks at them.  Then it counts no longer: a barrier that this
- * lets through finds the effect, and who is woken may submit one at once.
- * Returns wait slots to wake.
+ * Neither @req nor its list sends a notification.  The entry in the bypass table stays until the
+ * result is published, because aio_cancel looks there.  It goes before any thread is woken: that
+ * thread may submit a barrier at once, which finds the effect.  Returns the wait slots to wake.
  */
 static uint64_t complete(struct request *req, ssize_t res, enum stats_counter reads)
 {
@@ -79,7 +77,7 @@ void bypass_events_end(struct request *req, ssize_t res)
 	on_offloaded(req);
 }
 
-/* It comes back by the inbox: this may be amid a walk through the queues. */
+/* Through the inbox, because the caller may be walking through the queues. */
 void bypass_events_withdrawn(struct request *req)
 {
 	req->is_bounced = true;
@@ -87,10 +85,7 @@ void bypass_events_withdrawn(struct request *req)
 	inbox_push(&engine_inbox, &req->message, &req->message);
 }
 
-/*
- * To the engine, which starts if there is none.  From the push on it may do
- * anything with the record.
- */
+/* Hand @req to the engine, which starts if there is none and owns the record from the push on. */
 static uint64_t bounce(struct request *req)
 {
 	int ret;
@@ -123,7 +118,7 @@ static uint64_t on_direct_complete(struct request *req, ssize_t res)
 	return complete(req, res, STATS_direct_reads);
 }
 
-/* The list is told before the engine has the record. */
+/* The list is updated first: the engine owns the record afterwards. */
 static uint64_t on_direct_bounce(struct request *req)
 {
 	leave_group_direct(req);

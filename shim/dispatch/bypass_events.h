@@ -10,12 +10,12 @@
 
 #include "request/request.h"
 
-/* Take part in what workers and the direct lane report.  Before the first request. */
+/* Receive the results of workers, copier and direct lane.  Before the first request. */
 void bypass_events_start(void);
 
 /*
- * [engine] @req, which was offloaded, was withdrawn from the workers: end it, or
- * take it in as one of the engine's, in its place.
+ * [engine] @req was offloaded and has been withdrawn from the workers: end it, or make it one of
+ * the engine's, ordered by its submission.
  */
 void bypass_events_end(struct request *req, ssize_t res);
 void bypass_events_withdrawn(struct request *req);

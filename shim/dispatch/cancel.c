@@ -2,8 +2,8 @@
 /*
  * cancel.c - aio_cancel.
  *
- * A cancellation is a question to the engine (question.h).  They are served one
- * at a time, so that a request has at most one to answer.
+ * A cancellation is a question to the engine (question.h).  The engine serves one at a time, so
+ * that a request has at most one to answer.
  */
 #include "dispatch/cancel.h"
 
@@ -41,7 +41,6 @@ int cancel_and_wait(int fd, request_handle handle)
 	return ret;
 }
 
-/* The cancellation that named @req has its answer. */
 void cancel_answer(struct request *req, bool is_cancelled, bool is_kept)
 {
 	struct request *question = req->cancel;
@@ -54,8 +53,8 @@ void cancel_answer(struct request *req, bool is_cancelled, bool is_kept)
 }
 
 /*
- * Has it ended?  A worker may be about to show its result to a program which
- * then must not hear that it goes on: that takes a moment, which is waited for.
+ * Has @req ended?  If a worker is publishing its result (partner: on_executed()), wait for that:
+ * a program that sees the result must not be told that the request goes on.
  */
 static bool is_out_of_reach(const struct request *req)
 {
@@ -64,7 +63,7 @@ static bool is_out_of_reach(const struct request *req)
 	return request_place(req) == PLACE_DONE || request_place(req) == PLACE_ENDED;
 }
 
-/* A write that is half done is no longer undone: it goes on. */
+/* A write that is half done cannot be undone: it goes on. */
 static bool cancel_if_waiting(struct request *req)
 {
 	if ((req->op == OP_WRITE && req->done > 0) || !issue_withdraw(req))
@@ -90,8 +89,8 @@ static void cancel_request(struct request *question, struct request *req)
 }
 
 /*
- * As is_out_of_reach(), but the record may be another request's by now, or, when its
- * result is published, still be in the index for a moment.
+ * As is_out_of_reach(), but the record may belong to another request by now, and a published
+ * request is in the bypass table for a moment.  Partner: on_offloaded().
  */
 static bool goes_on(const struct request *req, request_handle handle)
 {
@@ -103,7 +102,7 @@ static bool goes_on(const struct request *req, request_handle handle)
 	return place != PLACE_DONE && place != PLACE_FREE && request_lookup(handle);
 }
 
-/* It may end at any moment, and the record be another request's. */
+/* @req may end at any moment, and its record be used for another request. */
 static void cancel_bypassing(struct request *question, struct request *req, request_handle handle)
 {
 	if (workers_withdraw(req, (uint32_t)(handle >> 32))) {
@@ -123,7 +122,7 @@ static void cancel_one(struct request *question, struct request *req)
 	else if (req->queue)
 		cancel_request(question, req);
 	else if (place == PLACE_SUBMITTER)
-		question->nr_kept++; /* between two lanes, or on its way here */
+		question->nr_kept++; /* on its way to the engine */
 }
 
 static void cancel_all(struct request *question)
@@ -140,7 +139,7 @@ static void cancel_all(struct request *question)
 		TAILQ_FOREACH_SAFE(req, &queue->outstanding, outstanding_link, next)
 			cancel_request(question, req);
 	}
-	/* What is older is of a file that the descriptor meant before. */
+	/* Older requests are for a file that the descriptor meant before. */
 	while ((req = bypass_next(question->fd, question->fd, &stamp, &handle)) && stamp >= since)
 		cancel_bypassing(question, req, handle);
 }
@@ -156,7 +155,7 @@ static void begin(struct request *question)
 		cancel_one(question, req);
 }
 
-/* Is what it has ended published?  A stream may go on for long: not until nothing ends. */
+/* Has all that it ended been published?  Later requests may keep the list from ever being empty. */
 static bool is_served(const struct request *question)
 {
 	return question->nr_pending == 0 &&
@@ -176,7 +175,6 @@ void cancel_serve(void)
 	}
 }
 
-/* One at a time, so that a request has at most one cancellation to answer. */
 void cancel_accept(struct request *question)
 {
 	bool is_only = TAILQ_EMPTY(&cancels);

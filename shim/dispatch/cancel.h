@@ -21,16 +21,16 @@ int cancel_and_wait(int fd, request_handle handle);
 /* MESSAGE_CANCEL came in. */
 void cancel_accept(struct request *question);
 
-/* @req, which was to be cancelled, ended (was it cancelled?) or goes on (@is_kept). */
+/* The attempt to cancel @req is over: cancelled, goes on (@is_kept), or ended otherwise. */
 void cancel_answer(struct request *req, bool is_cancelled, bool is_kept);
 
-/* Answer what has its result. */
+/* Answer the cancellations that are through. */
 void cancel_serve(void);
 
-/* Does nobody wait? */
+/* Is no cancellation pending? */
 bool cancel_is_idle(void);
 
-/* Child of a fork: nobody waits. */
+/* Child of a fork: no cancellation is pending. */
 void cancel_after_fork(void);
 
 #endif

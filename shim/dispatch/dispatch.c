@@ -2,47 +2,44 @@
 /*
  * dispatch.c - the life of a request, and the one essay on concurrency.
  *
- * The life of a request
+ * The life of a request in the engine lane
  *
  *   submitter   prepare    a record from the pool, everything copied
  *               submit     aiocb says EINPROGRESS; push to the inbox; wake
  *   engine      accept     into the queue of its descriptor
  *               issue      when order allows: to the ring, to a worker, or
- *                          answered on the spot
+ *                          performed at once where that cannot wait
  *   kernel      ...
- *   engine      complete   absorb what glibc would never have returned, or
+ *   engine      complete   absorb a result that glibc never returns, or
  *               publish    return value -> error code -> notification ->
  *                          waiters -> group -> next in the queue
  *   anyone      free       the record, when its notification is delivered
  *
- * That is the way of what cannot be done at once.  Three lanes are shorter: the
- * inline lane completes in the submitting call (inline.c), the direct lane goes
- * from the submitting thread to Linux AIO and back to whoever polls or waits
- * (direct.c), and what is offloaded goes from the submitting thread to a worker
- * (offload.c).
+ * The other lanes are shorter.  The inline lane completes in the submitting call (inline.c).  The
+ * direct lane goes from the submitting thread to Linux AIO and back to a thread that polls or
+ * waits (direct.c).  The copier and the offload lane go from the submitting thread to a thread
+ * that performs the request (copier.c, offload.c).
  *
- * Why that order: whoever is told must find the result; whoever finds the
- * result may free the aiocb, so nothing after the error code reads it; a waiter
- * that has returned finds its signal sent, as with glibc; the event of a list
- * comes after the event of its last entry.
+ * Why results are published in that order: a thread that is notified or woken finds the result.
+ * A thread that finds the result may free the aiocb, so nothing reads it after the error code.  A
+ * waiter that has returned finds its signal sent, as with glibc.  The notification of a list
+ * follows that of its last entry.
  *
- * Who runs what
+ * Threads
  *
- *   submit.c, inline.c, offload.c, direct.c, event_ring.c, waiter.c, and the
- *   asking half of cancel.c run in the program's threads, also in signal
- *   handlers.  They take no lock.  They share with the engine and the workers:
- *   the inboxes (inbox.c), the pool of records (request.c), the interest and the
- *   word of a record (waiter.c, request.h), the counters of a group (lio_group.c),
- *   the overlap filter (filter.c), the index of what bypasses the engine
- *   (bypass.c) and descriptor_held (descriptor.h); each is lock-free, and each
- *   file names who is on the other side.
+ *   submit.c, inline.c, offload.c, direct.c, event_ring.c, waiter.c, and question_ask() with its
+ *   callers run in the program's threads, also in signal handlers.  They take no lock.  They
+ *   share with the engine and the workers: the inboxes (inbox.c), the pool of records
+ *   (request.c), interest and word of a record (waiter.c, request.h), the counters of a group
+ *   (lio_group.c), the overlap filter (filter.c), the bypass table (bypass.c) and descriptor_held
+ *   (descriptor.h).  Each is lock-free, and each file names the other side.
  *
- *   Everything else runs on the engine thread, alone, with all signals
- *   blocked: queues, cancellations and closes need no lock.  Workers
- *   belong to a pool (workers.c), whose lock is never held while they run anything.
+ *   Everything else runs on the engine thread, with all signals blocked: queues, cancellations
+ *   and closes need no lock.  The lock of the workers (workers.c) is not held while a worker
+ *   performs a request.
  *
- *   The program's memory is touched by the kernel, by a worker executing its
- *   request, and by publish_result(), never after it.
+ *   The program's memory is accessed by the kernel, by the thread that performs the request, and
+ *   by publish_result(), never after it.
  */
 #include "dispatch/dispatch.h"
 
@@ -71,8 +68,8 @@
 #include "request/publish.h"
 #include "request/waiter.h"
 
-#define ROUNDS_MAX 64 /* of what is answered on the spot, before the backend is served */
-/* How often to look while something has to be watched: ever more rarely at full signal queues. */
+#define ROUNDS_MAX 64 /* rounds of requests that end at once, before the backend is served */
+/* Interval of tick(), doubled up to the maximum while only a full signal queue is watched. */
 #define TICK_NS     4000000u
 #define TICK_MAX_NS 1000000000u
 
@@ -91,7 +88,7 @@ static uint64_t publish_group(struct request *group)
 	return slots;
 }
 
-/* The order of effects.  @req is out of its queue; its record may be gone afterwards. */
+/* The order is explained above.  @req is out of its queue; its record may be free afterwards. */
 static void publish(struct request *req, ssize_t res)
 {
 	struct request *group = req->group;
@@ -102,7 +99,7 @@ static void publish(struct request *req, ssize_t res)
 		if (!request_is_barrier(req))
 			filter_leave(req);
 		interest = publish_result(req, res, STATS_engine_reads);
-		/* Of a sync, which a later one must not seem to overtake. */
+		/* A sync: a later one must not seem to overtake it. */
 		filter_leave(req);
 	}
 	notify_deliver(req);
@@ -113,7 +110,7 @@ static void publish(struct request *req, ssize_t res)
 
 /* --- accept ------------------------------------------------------------ */
 
-/* What the kernel would say without looking at the file. */
+/* Errors that the kernel would report without looking at the file. */
 static int early_error(const struct request *req)
 {
 	if (req->op == OP_INVALID)
@@ -123,7 +120,7 @@ static int early_error(const struct request *req)
 	return req->descriptor.err;
 }
 
-/* Linux AIO gave it back, and it has its place here now, or none at all. */
+/* @req, which bounced, leaves the bypass table once it is in its queue, or was refused there. */
 static void take_bounced(struct request *req)
 {
 	filter_enter(req);
@@ -153,7 +150,7 @@ static void accept_request(struct request *req)
 
 /* --- complete ---------------------------------------------------------- */
 
-/* Out of its queue, published, and the next in its place. */
+/* Remove @req from its queue, publish it, and issue the requests that waited for it. */
 static void finish(struct request *req)
 {
 	struct fdqueue *queue = req->queue;
@@ -178,8 +175,8 @@ static void finish(struct request *req)
 }
 
 /*
- * A ring may end a transfer of a file early, or return 0 (Linux 5.10), where a plain call
- * goes on.  A buffered write is one call (issue.c), so that its short count is final.
+ * The ring may end a transfer of a file early, or return 0 (Linux 5.10), where a plain call goes
+ * on.  A buffered write is one call (issue.c), so its short count is final.
  */
 static bool is_cut_short(const struct request *req)
 {
@@ -193,10 +190,7 @@ static bool is_cut_short(const struct request *req)
 	return !req->queue->detached && !descriptor_ends_at(req->fd, req->offset + req->res);
 }
 
-/*
- * The ring is done with @req.  Results that read and write on a blocking
- * descriptor never give are absorbed here.
- */
+/* The ring has completed @req.  Absorb results that a blocking plain call never gives. */
 static void absorb(struct request *req)
 {
 	ssize_t res = req->res;
@@ -206,10 +200,10 @@ static void absorb(struct request *req)
 	} else if (req->is_polled && res >= 0) {
 		issue_to_worker_again(req); /* there is something to read */
 	} else if ((res == -EINVAL || res == -EOPNOTSUPP) && req->done == 0) {
-		/* Perhaps only the ring cannot do it: the plain call knows. */
+		/* Perhaps only the ring cannot do it: the plain call decides. */
 		issue_to_worker_again(req);
 	} else if (is_cut_short(req)) {
-		/* A read is made again as a whole: between two parts a write could come. */
+		/* Repeat a read as a whole: a write could come between two parts. */
 		if (req->op == OP_WRITE)
 			request_advance(req, (size_t)res);
 		issue_to_worker_again(req);
@@ -218,7 +212,7 @@ static void absorb(struct request *req)
 	}
 }
 
-/* All completions the ring owed for @req are in. */
+/* All CQEs of @req have come: its own, and that of its cancellation if there was one. */
 static void ring_is_done(struct request *req)
 {
 	bool is_cancelled = req->cancel && (req->res == -ECANCELED || req->res == -EINTR);
@@ -227,7 +221,7 @@ static void ring_is_done(struct request *req)
 		engine_state_end(req, -ECANCELED);
 	else
 		absorb(req);
-	/* Half of it may be done and the rest be on its way again: then it was not cancelled. */
+	/* If absorb() issued @req or its rest again, it was not cancelled. */
 	if (req->cancel)
 		cancel_answer(req, is_cancelled, request_place(req) != PLACE_ENDED);
 }
@@ -248,7 +242,7 @@ static void on_cancelled(struct request *req, int res)
 		cancel_answer(req, false, true); /* the kernel cannot, or not any more */
 }
 
-/* --- what the engine calls ---------------------------------------------- */
+/* --- called by the engine ----------------------------------------------- */
 
 static void serve_asked(unsigned asked)
 {
@@ -331,9 +325,9 @@ static void refuse(struct message *message, int err)
 }
 
 /*
- * What has ended until now.  What follows it in a stream goes by priority,
- * among all that was submitted before: that is received first.  What is tried
- * on the spot then and ends as well is for the next round, for the same reason.
+ * Publish all ended requests.  The next request of a stream is chosen by priority among all
+ * submitted before, so these are received first.  Requests that are issued here and end at once
+ * are left to the next round, for the same reason.
  */
 static void publish_ended(void)
 {
@@ -352,7 +346,7 @@ static void publish_ended(void)
 		schedule_awaiting();
 }
 
-/* Some things tell nobody when they change: blocked workers, the end of a callback, */
+/* Changes that no thread reports are polled: blocked workers, the end of a callback. */
 static bool is_watching_closely(void)
 {
 	return !TAILQ_EMPTY(&engine_state.awaiting) || notify_is_waiting_for_thread() ||
@@ -360,7 +354,7 @@ static bool is_watching_closely(void)
 	       !TAILQ_EMPTY(&engine_state.stranded);
 }
 
-/* and a full signal queue, which may stay full for ever. */
+/* A full signal queue is polled ever more rarely, since it may stay full for ever. */
 static bool is_watching(void)
 {
 	return notify_is_waiting() || is_watching_closely();
@@ -388,14 +382,11 @@ static uint64_t tick(void)
 	return engine_state.tick_at - now;
 }
 
-/*
- * The ring was taken away.  What it had done is reported by now; the rest is
- * executed by workers.
- */
+/* The ring was taken away.  All that it did has been reported; workers execute the rest. */
 static void abandon(struct request *req)
 {
 	if (req->has_cqe) {
-		ring_is_done(req); /* only the answer to its cancellation is missing */
+		ring_is_done(req); /* only the CQE of its cancellation is missing */
 		return;
 	}
 	if (req->cancel)
@@ -424,7 +415,7 @@ static uint64_t end_batch(void)
 		cancel_serve();
 		wake_waiters();
 	}
-	/* All that has come meanwhile goes before the next copies. */
+	/* Submit the SQEs prepared meanwhile before more is copied. */
 	if (!TAILQ_EMPTY(&engine_state.held)) {
 		engine_flush();
 		schedule_held();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * engine_state.c - the engine's books: what is outstanding, and in which list.
+ * engine_state.c - the engine's counters and lists of requests.
  */
 #include "dispatch/engine_state.h"
 

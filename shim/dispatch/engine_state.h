@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * engine_state.h - the engine's books: what is outstanding, and in which list.
+ * engine_state.h - the engine's counters and lists of requests.
  *
- * Engine thread only, all of it: no lock, no atomic.  (A starter that could
- * make no thread plays the engine for a moment, alone.)
+ * Engine thread only: no lock, no atomic.  A thread that fails to start the engine takes its part
+ * for a moment, alone.
  */
 #ifndef RTAIO_ENGINE_STATE_H
 #define RTAIO_ENGINE_STATE_H
@@ -19,15 +19,15 @@ struct engine_state {
 	unsigned nr_outstanding; /* accepted and not published */
 	unsigned nr_files_in_flight;
 	unsigned nr_on_workers;
-	struct fdqueue_list awaiting; /* queues that wait for what bypasses the engine */
+	struct fdqueue_list awaiting; /* queues that wait for a bypassing request, or room */
 	struct fdqueue_list held;     /* queues that wait until the ring has been entered */
-	uint64_t nr_to_copy;          /* bytes for it since these were released: copied at once? */
+	uint64_t nr_to_copy;          /* buffered bytes that the ring got since schedule_held() */
 	struct request_list ended;    /* res is known, to be published */
-	struct request_list stranded; /* for want of a thread: streams, tried now and then */
-	uint64_t slots_to_wake;       /* of waiters, gathered over a batch */
-	uint64_t nr_publishings;      /* how often all that had ended was published */
-	uint64_t tick_at;             /* when to look again at what has to be watched, */
-	uint64_t tick_ns;             /* and how long after the look before */
+	struct request_list stranded; /* stream requests without a thread, tried at each tick */
+	uint64_t slots_to_wake;       /* wait slots, gathered over a batch */
+	uint64_t nr_publishings;      /* calls of publish_ended() */
+	uint64_t tick_at;             /* time of the next tick */
+	uint64_t tick_ns;             /* interval between the last tick and the next */
 };
 
 extern struct engine_state engine_state;

@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: MIT
 /*
- * issue.c - which way does a request go that may be issued now?
+ * issue.c - where a request goes that may be issued now.
  *
  *   files        ring; a worker where only the plain call is right, and for
  *                buffered writes while few are in flight
- *   streams      tried on the spot; a read that would block goes to the ring, or
- *                to a worker where the ring is not like a plain call; a write
- *                goes to a worker; drivers and corners to a worker at once
+ *   streams      first a call that does not wait; then reads go to the ring, or to
+ *                a worker where the ring differs from a plain call; writes go to a
+ *                worker; character devices and corner cases at once to a worker
  *   barriers     a worker
  *
- * What has a pin is performed on its thread: its descriptor was closed.
- *
- * Without a ring, "ring" means a worker.
+ * A request whose descriptor was closed goes to the thread of its pin.  Without a ring, workers
+ * serve its part.
  */
 #include "dispatch/issue.h"
 
@@ -34,10 +33,10 @@
 #include "request/fd_kind.h"
 #include "request/perform.h"
 
-#define LONE_COPIES_MAX 12u /* buffered writes in flight, up to which a worker is better */
-#define ATTEMPTS_MAX    8u  /* fruitless submissions to the ring before a worker takes over */
+#define LONE_COPIES_MAX 12u /* file requests in flight, beyond which the ring copies faster */
+#define ATTEMPTS_MAX    8u  /* resubmissions to the ring before a worker takes over */
 
-/* False: not one thread is to be had. */
+/* False: there is no thread, and none can be made. */
 static bool try_worker(struct request *req)
 {
 	request_set_place(req, PLACE_WORKERS);
@@ -51,7 +50,7 @@ static bool try_worker(struct request *req)
 	return true;
 }
 
-/* Without a worker a file is served here; reading or writing a stream could block for ever. */
+/* Without a worker, the engine performs file requests.  A stream could block it for ever. */
 static void issue_to_worker(struct request *req)
 {
 	if (try_worker(req))
@@ -93,13 +92,13 @@ static void issue_to_backend(struct request *req)
 	req->cqes_due++;
 }
 
-/* @value stays as it is where there is no such option. */
+/* @value is unchanged if the socket has no such option. */
 static void get_option(const struct request *req, int option, void *value, socklen_t len)
 {
 	RAW_SYSCALL(SYS_getsockopt, req->fd, SOL_SOCKET, option, value, &len);
 }
 
-/* With SO_RCVTIMEO a read gives up; in a ring it does not. */
+/* SO_RCVTIMEO ends a plain read; the ring ignores it. */
 static bool has_timeout(const struct request *req)
 {
 	struct timeval timeout = { 0 };
@@ -109,7 +108,7 @@ static bool has_timeout(const struct request *req)
 	return timeout.tv_sec || timeout.tv_usec;
 }
 
-/* With SO_RCVLOWAT a read waits for more than a byte; one that may not wait does not. */
+/* SO_RCVLOWAT makes a plain read wait for so many bytes; a call that does not wait ignores it. */
 static bool has_low_water_mark(const struct request *req)
 {
 	int mark = 0;
@@ -119,8 +118,8 @@ static bool has_low_water_mark(const struct request *req)
 }
 
 /*
- * Will a call that does not wait take all of it?  A buffer counts what the kernel
- * adds to the data, for which its size is doubled when the program sets it.
+ * Will a call that does not wait take all of it?  A send buffer also counts the kernel's
+ * overhead, for which the kernel doubles the size that the program sets.
  */
 static bool has_room(const struct request *req)
 {
@@ -139,7 +138,7 @@ static bool is_pipe_or_socket(const struct request *req)
 	return S_ISFIFO(req->descriptor.mode) || S_ISSOCK(req->descriptor.mode);
 }
 
-/* Is @res, from a call that does not wait, how the request ends? */
+/* Is @res, from a call that does not wait, the final result? */
 static bool is_final(const struct request *req, ssize_t res, bool is_nonblocking)
 {
 	if (res == -EOPNOTSUPP || (res == -EAGAIN && !is_nonblocking))
@@ -148,8 +147,8 @@ static bool is_final(const struct request *req, ssize_t res, bool is_nonblocking
 }
 
 /*
- * A write is one plain call: a ring's would go on after a part, and take an error
- * away from the program, and it could be cancelled amid.
+ * A write must be one plain call.  The ring would go on after a partial write and hide an error
+ * from the program, and the write could be cancelled halfway.
  */
 static bool is_for_worker(const struct request *req, ssize_t res, bool is_nonblocking)
 {
@@ -159,9 +158,8 @@ static bool is_for_worker(const struct request *req, ssize_t res, bool is_nonblo
 }
 
 /*
- * Try on the spot, where nothing blocks: with O_NONBLOCK that is all there is
- * to it, and else often enough what comes next in a stream is there already,
- * so that a chain of requests costs a call each and not two ways through the ring.
+ * Try a call that does not wait.  With O_NONBLOCK its result is final.  Otherwise the next data
+ * of a stream are often there already: one call is cheaper than two trips through the ring.
  */
 static void issue_without_waiting(struct request *req, bool is_nonblocking)
 {
@@ -176,8 +174,8 @@ static void issue_without_waiting(struct request *req, bool is_nonblocking)
 	if (res > 0)
 		request_advance(req, (size_t)res);
 	/*
-	 * Before Linux 6.5 a pipe knows no NOWAIT, and a ring would make a thread of the
-	 * kernel's for its read, if need be trying for ever.
+	 * Before Linux 6.5 a pipe refuses NOWAIT, and the ring would read in a kernel thread,
+	 * perhaps trying for ever.  So the ring only polls.
 	 */
 	req->is_polled = res == -EOPNOTSUPP && S_ISFIFO(req->descriptor.mode) &&
 			 (req->descriptor.flags & O_ACCMODE) != O_WRONLY;
@@ -187,7 +185,7 @@ static void issue_without_waiting(struct request *req, bool is_nonblocking)
 		issue_to_backend(req);
 }
 
-/* Drivers and corners that only the plain system call gets right. */
+/* Character devices and corner cases that only the plain call gets right. */
 static bool needs_plain_call(const struct request *req, bool is_nonblocking)
 {
 	if (S_ISCHR(req->descriptor.mode) || req->nbytes == 0 || req->nbytes > PERFORM_BYTES_MAX)
@@ -197,7 +195,7 @@ static bool needs_plain_call(const struct request *req, bool is_nonblocking)
 	return req->op == OP_WRITE ? !has_room(req) : has_low_water_mark(req);
 }
 
-/* Blocking mode is what it is now, as for a system call made now. */
+/* O_NONBLOCK counts as it is now, as for a system call made now. */
 static void issue_stream(struct request *req)
 {
 	bool is_nonblocking;
@@ -214,9 +212,8 @@ static void issue_stream(struct request *req)
 }
 
 /*
- * A buffered write that the file system cannot do without waiting takes the
- * ring through one more thread, the kernel's.  While few are in flight a
- * worker is several times faster; deeper, the ring's batches are.
+ * The ring uses a kernel thread for a buffered write that the file system cannot do without
+ * waiting.  A worker is several times faster while few requests are in flight, the ring deeper.
  */
 static bool is_lone_copy(const struct request *req)
 {
@@ -225,7 +222,7 @@ static bool is_lone_copy(const struct request *req)
 }
 
 /*
- * A ring first tries NOWAIT if the file system takes it.  It finishes a partial transfer by a
+ * The ring first tries NOWAIT if the file system takes it.  It finishes a partial transfer by a
  * second call, and other processes see the parts.  IOSQE_ASYNC makes it one call, but then the
  * kernel looks the descriptor up after the submission (6.18).
  */
@@ -234,7 +231,7 @@ static bool could_be_split(const struct request *req, enum file_kind kind)
 	if (req->descriptor.flags & O_DIRECT)
 		return false;
 	if (req->op == OP_WRITE && kind == FILE_CACHED)
-		return true; /* nobody has asked yet */
+		return true; /* until a worker has found out more: fd_kind_learn() */
 	if (request_is_in_one_page(req))
 		return false;
 	if (req->op == OP_WRITE)
@@ -242,13 +239,13 @@ static bool could_be_split(const struct request *req, enum file_kind kind)
 	return S_ISREG(req->descriptor.mode) && fd_kind_locks_reads(req->fd);
 }
 
-/* The ring serves what it submits without waiting; a worker finds out first whether it can. */
+/* The ring gets files whose submission never waits.  A worker finds out about unknown ones. */
 static bool is_for_ring(struct request *req)
 {
 	enum file_kind kind;
 	int flags;
 
-	descriptor_get_flags(req->fd, &req->descriptor); /* the copier has not asked */
+	descriptor_get_flags(req->fd, &req->descriptor); /* unknown if it comes from the copier */
 	flags = req->descriptor.flags;
 	kind = fd_hints_recall(req->fd, flags);
 	if (kind == FILE_UNKNOWN && !(flags & O_DIRECT)) {
@@ -266,9 +263,9 @@ static void issue_file(struct request *req)
 	req->is_file_data = true;
 	engine_state.nr_files_in_flight++;
 	/*
-	 * Asynchronous O_DIRECT appends lose data on xfs when another append,
-	 * through whatever descriptor, is under way; the plain call does not.
-	 * Lengths beyond what a ring's 32 bits hold: the plain call checks them.
+	 * Asynchronous O_DIRECT appends lose data on XFS while another append is in flight,
+	 * through any descriptor; plain calls do not.  A length beyond PERFORM_BYTES_MAX may not
+	 * fit the ring's 32 bits; the plain call checks it.
 	 */
 	if (is_direct_append || req->nbytes > PERFORM_BYTES_MAX || is_lone_copy(req) ||
 	    !is_for_ring(req))
@@ -279,7 +276,7 @@ static void issue_file(struct request *req)
 
 void issue(struct request *req)
 {
-	/* The ring would hand a sync to a thread of the kernel's, with one more hop. */
+	/* The ring would hand a sync to a kernel thread, which is one hop more. */
 	if (req->pin || request_is_barrier(req))
 		issue_to_worker(req);
 	else if (descriptor_is_file(&req->descriptor))
@@ -288,10 +285,7 @@ void issue(struct request *req)
 		issue_stream(req);
 }
 
-/*
- * May what the ring gave back be issued once more?  If its descriptor was closed
- * meanwhile, only on the file that was kept for it.
- */
+/* May @req be issued again?  If its descriptor was closed meanwhile, it needs a pin. */
 static bool has_file(struct request *req)
 {
 	if (req->pin)
@@ -310,7 +304,6 @@ void issue_to_worker_again(struct request *req)
 		issue_to_worker_instead(req);
 }
 
-/* Again; on a worker when it led nowhere often enough. */
 void issue_again(struct request *req)
 {
 	if (!has_file(req))
@@ -322,7 +315,7 @@ void issue_again(struct request *req)
 		issue_to_worker_instead(req);
 }
 
-/* Another reader may be faster; then the engine waits until there is more. */
+/* If another reader takes the bytes first, the engine's read blocks until there are more. */
 static bool has_bytes(const struct request *req)
 {
 	struct pollfd fd = { .fd = req->fd, .events = POLLIN };
@@ -332,7 +325,7 @@ static bool has_bytes(const struct request *req)
 	       RAW_SYSCALL(SYS_ppoll, &fd, 1L, &zero, NULL, 0L) == 1;
 }
 
-/* A thread at last, or what can be done without one. */
+/* Use a worker if there is one by now; otherwise try without waiting. */
 static void retry_stranded(struct request *req)
 {
 	ssize_t res;

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * issue.h - which way does a request go that may be issued now?
+ * issue.h - where a request goes that may be issued now.
  *
- * Engine thread only.  A request that is answered on the spot ends up in
- * engine_state.ended like all others.
+ * Engine thread only.  A request that ends at once goes to engine_state.ended like all others.
  */
 #ifndef RTAIO_ISSUE_H
 #define RTAIO_ISSUE_H
@@ -15,23 +14,20 @@
 /* Order allows @req to begin. */
 void issue(struct request *req);
 
-/* The ring gave a result that led nowhere: once more. */
+/* The ring gave a result without progress: try again, after some attempts on a worker. */
 void issue_again(struct request *req);
 
-/* A worker shall do what the ring could not, or what another worker has not begun. */
+/* On a worker: a request that the ring gave back (again), or one that has not begun (instead). */
 void issue_to_worker_again(struct request *req);
 void issue_to_worker_instead(struct request *req);
 
-/* The ring was taken away: a worker shall do it. */
+/* The ring was taken away: a worker performs @req. */
 void issue_without_ring(struct request *req);
 
-/* Now and then: what found no worker. */
+/* At each tick: retry requests that found no worker. */
 void issue_stranded(void);
 
-/*
- * Take @req back from where it waits: its queue, or for a thread.  False: it
- * has begun.
- */
+/* Take @req back from its queue, or from those that wait for a thread.  False: it has begun. */
 bool issue_withdraw(struct request *req);
 
 #endif

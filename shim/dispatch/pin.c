@@ -2,10 +2,9 @@
 /*
  * pin.c - an open file of the program's, held for the requests that still need it.
  *
- * The last holder pushes pin->last, behind all requests.  The thread may receive
- * it, and free the pin, before that holder has bumped the wake word of the
- * inbox.  So the memory of pins is not unmapped, and a wake word is never reset:
- * the next user of the pin is woken once too often, and no harm is done.
+ * The last holder pushes pin->last, behind all requests.  The pin's thread may receive it and
+ * free the pin before that holder has bumped the wake word of the inbox.  So pins are never
+ * unmapped, and a wake word is never reset.  At worst the next user is woken once too often.
  */
 #include "dispatch/pin.h"
 
@@ -23,23 +22,23 @@
 #define BEGIN_NS 100000000u
 
 struct pin {
-	struct helper helper; /* first: serve() gets the pin by it */
+	struct helper helper; /* first: serve() casts it to the pin */
 	struct message last;
-	int fd;                     /* in the table of who made the pin, */
-	bool is_visible;            /* which is the program's: it may put a file of its own there */
-	struct stat identity;       /* of a visible one: the pin's thread asks, */
-	_Atomic uint32_t has_begun; /* and who makes the pin waits for it */
+	int fd;                     /* in the table of the pin's thread */
+	bool is_visible;            /* that table is the program's, which may reuse fd */
+	struct stat identity;       /* if visible: written by the pin's thread */
+	_Atomic uint32_t has_begun; /* identity is there; await_begin() waits for it */
 	_Atomic uint32_t holders;
 	struct pin *next_free;
 };
 
-/* The keeper and the engine take pins, their threads give them back; all signals are blocked. */
+/* The keeper and the engine take pins, the pins' threads free them; all signals are blocked. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct pin *free_pins; /* guarded by lock */
 
 /* --- memory ------------------------------------------------------------------- */
 
-/* The child of a fork does not get it: there it would be lost. */
+/* A child of fork does not get the memory: it resets free_pins, and would leak it. */
 static struct pin *map_pin(void)
 {
 	long pin = RAW_SYSCALL(SYS_mmap, NULL, sizeof(struct pin), PROT_READ | PROT_WRITE,
@@ -84,7 +83,7 @@ static bool begin(struct helper *helper)
 	return true;
 }
 
-/* Where the inode number changes while the file is open, what is left of it is cancelled. */
+/* If the inode number changes while the file is open, the remaining requests are cancelled. */
 static bool is_own(struct pin *pin)
 {
 	struct stat now;
@@ -94,7 +93,7 @@ static bool is_own(struct pin *pin)
 		now.st_dev == pin->identity.st_dev);
 }
 
-/* A direct call: the program's close, and ours, are about the program's table. */
+/* A raw call: hooks on close(), the program's or ours, are about the program's table. */
 static void end(struct pin *pin)
 {
 	if (is_own(pin))
@@ -122,7 +121,7 @@ static bool serve(struct helper *helper, struct message *messages)
 
 /* --- for others ----------------------------------------------------------------- */
 
-/* Until then the program must not change it; but a dead server is not waited for. */
+/* The program must not reuse the descriptor before fstat, which a dead server may block. */
 static void await_begin(struct pin *pin)
 {
 	struct timespec deadline = clock_in_ns(BEGIN_NS);

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * pin_table.c - a thread with a descriptor table of its own.
+ * pin_table.c - the keeper: a thread with a descriptor table of its own.
  *
- * close_range() with CLOSE_RANGE_UNSHARE replaces the caller's table by an empty
- * one only while the table is shared; else it would close the program's files.
- * It is shared: the threads of the program have it.
+ * close_range() with CLOSE_RANGE_UNSHARE gives the caller an empty table only while its table is
+ * shared; otherwise it would close the program's files.  It is shared with the program's threads.
  *
- * The kernel copies at least 64 descriptors before it empties the copy.  This is
- * why one thread does it once for all pins, whose threads are made by the
- * keeper and begin with its table.  The table lives as long as any of them.
+ * The kernel copies at least 64 descriptors before it empties the copy.  So one thread does this
+ * once for all pins.  The keeper creates their threads, which share its table.  The table lives
+ * as long as any of these threads.
  */
 #include "dispatch/pin_table.h"
 
@@ -35,19 +34,19 @@
 
 enum ask_kind { ASK_PIN, ASK_LOOK };
 
-/* The engine's, and its keeper's until it has answered. */
+/* Owned by the engine, and by the keeper until is_answered. */
 struct ask {
-	struct message message; /* first: serve() gets the ask by it */
+	struct message message; /* first: serve() casts it to the ask */
 	enum ask_kind kind;
 	int fd;
-	pid_t tid;                  /* ASK_PIN: who asks; ASK_LOOK: who is looked at */
+	pid_t tid;                  /* that asks (ASK_PIN) or is looked at (ASK_LOOK) */
 	struct pin *pin;            /* answer to ASK_PIN */
 	enum pin_table_sight sight; /* answer to ASK_LOOK */
 	_Atomic uint32_t is_answered;
 };
 
-static int own_pidfd = -EBADF;      /* keeper only, in its table; or -errno */
-static _Atomic bool is_unavailable; /* the kernel or a sandbox will never let it begin */
+static int own_pidfd = -EBADF;      /* of this process, in the keeper's table, or -errno */
+static _Atomic bool is_unavailable; /* the kernel or a sandbox refuses the keeper for good */
 
 static void answer(struct ask *ask)
 {
@@ -62,7 +61,7 @@ static int take_over_by(int pidfd, int fd)
 	return (int)RAW_SYSCALL(SYS_pidfd_getfd, pidfd, fd, 0);
 }
 
-/* The pidfd of a process stands for the table of its main thread, which may have ended. */
+/* The pidfd of a process gives the table of its main thread.  If that has ended: ESRCH. */
 static int take_over(const struct ask *ask)
 {
 	int fd = own_pidfd < 0 ? own_pidfd : take_over_by(own_pidfd, ask->fd);
@@ -71,7 +70,7 @@ static int take_over(const struct ask *ask)
 	if (fd != -ESRCH)
 		return fd;
 	pidfd = (int)RAW_SYSCALL(SYS_pidfd_open, ask->tid, PIDFD_THREAD_);
-	fd = take_over_by(pidfd, ask->fd); /* EBADF, if the kernel has no such pidfd */
+	fd = take_over_by(pidfd, ask->fd); /* EBADF if the kernel has no such pidfd */
 	RAW_SYSCALL(SYS_close, pidfd);
 	return fd;
 }
@@ -91,7 +90,7 @@ static struct pin *make_pin(const struct ask *ask)
 
 /* --- looking into /proc --------------------------------------------------------- */
 
-/* A file of the directory of the thread @tid, as a string; "": it cannot be read. */
+/* Read the file @name of the thread @tid as a string; "" if it cannot be read. */
 static void read_task_file(pid_t tid, const char *name, char *text, size_t size)
 {
 	char path[64];
@@ -100,12 +99,12 @@ static void read_task_file(pid_t tid, const char *name, char *text, size_t size)
 
 	snprintf(path, sizeof(path), "/proc/self/task/%d/%s", (int)tid, name);
 	fd = (int)RAW_SYSCALL(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
-	len = RAW_SYSCALL(SYS_read, fd, text, size - 1); /* EBADF, if it was not opened */
+	len = RAW_SYSCALL(SYS_read, fd, text, size - 1); /* EBADF if the open failed */
 	RAW_SYSCALL(SYS_close, fd);
 	text[len > 0 ? len : 0] = '\0';
 }
 
-/* The calls that look up their first argument before they can sleep. */
+/* The calls that resolve the descriptor, their first argument, before they can sleep. */
 static bool is_transfer(long call)
 {
 	static const int transfers[] = {
@@ -121,8 +120,8 @@ static bool is_transfer(long call)
 }
 
 /*
- * "NR 0xARG1 ..." asleep in a call, "running", or "-1 ..." asleep elsewhere.  An
- * int may have anything in the upper half of its register.
+ * "NR 0xARG1 ..." means asleep in a call, "running", or "-1 ..." asleep elsewhere.  The upper
+ * half of the register of an int is undefined.
  */
 static enum pin_table_sight sight_of(const char *text, int fd)
 {
@@ -136,7 +135,7 @@ static enum pin_table_sight sight_of(const char *text, int fd)
 	return PIN_TABLE_RUNNING;
 }
 
-/* A debugger stops threads on their way into a call, which looks the same as inside it. */
+/* A thread that a debugger stops on its way into a call looks the same as one inside it. */
 static bool is_traced(pid_t tid)
 {
 	char text[1024];
@@ -159,14 +158,14 @@ static enum pin_table_sight look(pid_t tid, int fd)
 
 static bool begin(struct helper *helper)
 {
-	/* Valgrind knows neither a table for a thread nor pidfd_open. */
+	/* Valgrind supports neither a table for one thread nor pidfd_open. */
 	int ret = valgrind_is_here()
 			  ? -ENOSYS
 			  : (int)RAW_SYSCALL(SYS_close_range, 0u, ~0u, CLOSE_RANGE_UNSHARE_);
 	long process = RAW_SYSCALL(SYS_getpid);
 
 	(void)helper;
-	/* It failed before it closed anything. */
+	/* A close_range() that fails has closed nothing. */
 	if (ret < 0) {
 		atomic_store(&is_unavailable, ret != -ENOMEM);
 		return false;
@@ -216,9 +215,8 @@ static struct ask asked; /* one at a time */
 static bool is_pending;  /* engine only: the answer is not in */
 
 /*
- * To begin, the keeper empties a copy of the program's table, and a file system
- * whose server is dead may keep it at that.  So the engine waits for a while
- * only; what comes later is for nobody.
+ * The keeper begins by emptying a copy of the program's table, at which a file system with a dead
+ * server may block it.  So the engine waits for ANSWER_NS only, and drops a late pin here.
  */
 static bool is_free(void)
 {
@@ -230,7 +228,7 @@ static bool is_free(void)
 	return !atomic_load(&is_unavailable);
 }
 
-/* What is refused keeps the answers it came with: NULL and PIN_TABLE_UNKNOWN. */
+/* A refused ask keeps its initial answers: NULL and PIN_TABLE_UNKNOWN. */
 static bool ask_keeper(enum ask_kind kind, int fd, pid_t tid)
 {
 	struct timespec deadline = clock_in_ns(ANSWER_NS);

@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pin_table.h - a thread with a descriptor table of its own.
+ * pin_table.h - the keeper: a thread with a descriptor table of its own.
  *
- * A file that the program is about to close may still be needed by requests that
- * wait.  A duplicate in the program's table would be visible, and closing it
- * would drop the program's record locks.  So the keeper takes the file over
- * into its own table, where neither is the case.  There it can also look into
- * /proc without using up a descriptor of the program's.
+ * Requests that wait may still need a file that the program is about to close.  A duplicate in
+ * the program's table would be visible, and closing it would drop the program's record locks.  So
+ * the keeper takes the file over into its own table.  It also reads /proc without using up a
+ * descriptor of the program's.
  *
- * Only the engine thread calls these functions, with all signals blocked.  It
- * sleeps until the keeper has answered, which takes some ten microseconds, or
- * until it is clear that it does not.
+ * Only the engine thread calls these functions, with all signals blocked.  It sleeps until the
+ * keeper has answered, which takes some ten microseconds, or for 100 ms at most.
  */
 #ifndef RTAIO_PIN_TABLE_H
 #define RTAIO_PIN_TABLE_H
@@ -21,15 +19,15 @@
 
 /* What pin_table_look() sees. */
 enum pin_table_sight {
-	PIN_TABLE_UNKNOWN = 0, /* no /proc, no leave to read it, a debugger, no such thread */
+	PIN_TABLE_UNKNOWN = 0, /* no /proc, no permission, a debugger, no such thread */
 	PIN_TABLE_INSIDE,      /* asleep in a call that has resolved the descriptor */
 	PIN_TABLE_RUNNING,     /* running, or asleep elsewhere */
 };
 
 /*
- * Take over the file that @fd means now.  NULL: there is none, or it cannot be
- * had here (a kernel before 5.9, a sandbox, no thread, no memory, no descriptor
- * within RLIMIT_NOFILE; before 6.9 also if the main thread has ended).
+ * Take over the file that @fd means now.  NULL: there is no file, or it cannot be taken (a kernel
+ * before 5.9, a sandbox, no thread, no memory, no descriptor within RLIMIT_NOFILE; before 6.9
+ * also if the main thread has ended).
  */
 struct pin *pin_table_pin(int fd);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * question.c - something asked of the engine, for whose answer the caller waits.
+ * question.c - a question to the engine; the caller waits for the answer.
  * test/model/question.pml is the model.
  */
 #include "dispatch/question.h"
@@ -32,7 +32,7 @@ bool question_ask(struct request *question, uint32_t process)
 	if (!process_is_still(process))
 		return false;
 	if (engine_hand_over(&question->message, &question->message) < 0) {
-		request_free(question); /* nobody else has it */
+		request_free(question); /* the engine does not have it */
 		return false;
 	}
 	while (process_is_still(process) && request_lookup(handle))

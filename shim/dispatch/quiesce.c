@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * quiesce.c - a descriptor is about to be closed.
+ * quiesce.c - free descriptors of their requests before they are closed.
  *
- * Closing asks the engine (question.h), and asks again after a moment while the
- * answer is that a request depends on the descriptor: one that a thread is just
- * about to begin, or that is being copied.  It never waits for a device.
+ * The closing thread asks the engine (question.h).  While a request depends on the descriptor,
+ * because a thread is about to begin it or copies it, the thread naps and asks again.  It never
+ * waits for a device.
  */
 #include "dispatch/quiesce.h"
 
@@ -26,19 +26,19 @@
 #include "order/fdqueue.h"
 #include "request/lio_group.h"
 
-#define NAP_FIRST_NS 20000u /* between two questions, then doubled up to */
+#define NAP_FIRST_NS 20000u /* between two questions, doubled up to NAP_LAST_NS */
 #define NAP_LAST_NS  1000000u
-#define BLIND_MAX    16u        /* questions, where nobody can see whether a call has begun */
-#define CLOSED_MAX   BYPASS_MAX /* each is kept for one of these, at least */
+#define BLIND_MAX    16u        /* questions until a call that cannot be seen counts as begun */
+#define CLOSED_MAX   BYPASS_MAX /* each entry serves at least one request of bypass.c */
 
-/* A descriptor that was, or is about to be closed, and what is left of its file. */
+/* A descriptor that was closed, or is about to be, and the file that it meant. */
 struct closed {
 	int fd;
-	uint64_t close;    /* which made it, however often that asks */
-	uint64_t stamp;    /* requests that are older are for the file of then; 0: free entry */
+	uint64_t close;    /* the closing call, in all its questions */
+	uint64_t stamp;    /* older requests are for this file; 0: free entry */
 	unsigned detached; /* their queue, as fdqueue->detached */
-	bool is_final;     /* nothing depends on the descriptor any more: it is being closed */
-	bool was_asked;    /* for a pin; NULL: there is none to be had */
+	bool is_final;     /* no request depends on the descriptor: it is being closed */
+	bool was_asked;    /* for a pin; if it is NULL then, none can be made */
 	struct pin *pin;
 };
 
@@ -49,7 +49,7 @@ static uint64_t nr_closes;
 
 /* --- any thread --------------------------------------------------------------- */
 
-/* How many requests depend on the descriptors still? */
+/* Returns how many requests still depend on the descriptors. */
 static unsigned ask(int first, int last, unsigned *nr_blind, uint64_t *close)
 {
 	uint32_t process;
@@ -85,9 +85,9 @@ void quiesce(int first, int last)
 	}
 }
 
-/* --- the engine: what is kept of a file ---------------------------------------- */
+/* --- the engine: files that are kept -------------------------------------------- */
 
-/* NULL: there are too many. */
+/* Find or make the entry.  NULL: the table is full. */
 static struct closed *make_closed(const struct request *question, int fd)
 {
 	struct closed *closed = NULL;
@@ -115,9 +115,8 @@ static struct closed *make_closed(const struct request *question, int fd)
 }
 
 /*
- * Where the keeper cannot take the file over, a duplicate must do, which the
- * program can see, and which drops its record locks when it is closed.  It is of
- * no use if the close at hand closes it, too.
+ * If the keeper cannot take the file over, a duplicate must do.  The program can see it, and
+ * closing it drops the program's record locks.  It is useless if this close would close it, too.
  */
 static struct pin *pin_duplicate(const struct request *question, int fd)
 {
@@ -133,7 +132,7 @@ static struct pin *pin_duplicate(const struct request *question, int fd)
 	return pin;
 }
 
-/* The descriptor still means the file. */
+/* To be called while the descriptor still means the file. */
 static void keep_file(const struct request *question, struct closed *closed)
 {
 	if (closed->was_asked)
@@ -160,9 +159,9 @@ static bool give_pin(struct request *req, const struct closed *closed)
 	return true;
 }
 
-/* --- the engine: what a close finds ------------------------------------------- */
+/* --- the engine: requests that a close finds ------------------------------------ */
 
-/* Has the call that a worker makes for a request found its file? */
+/* Has the call of the thread @tid resolved its descriptor? */
 static bool has_begun(struct request *question, pid_t tid, int fd)
 {
 	if (tid == 0) /* no thread has taken it */
@@ -197,14 +196,14 @@ static bool pin_file(const struct request *question, struct request *req)
 	return closed && has_pin(question, closed) && give_pin(req, closed);
 }
 
-/* The ring holds the file, but may give the request back. */
+/* The ring holds the file, but may give @req back. */
 static void quiesce_in_ring(const struct request *question, struct request *req)
 {
 	if (!pin_file(question, req))
 		request_release_descriptor(req);
 }
 
-/* What waits on a stream may wait for ever; but a write that is half done goes on. */
+/* A request that waits on a stream may wait for ever.  But a write that is half done goes on. */
 static void quiesce_waiting(struct request *question, struct request *req)
 {
 	if (req->done > 0 && pin_file(question, req))
@@ -258,8 +257,8 @@ static void quiesce_queue(struct request *question, struct fdqueue *queue)
 }
 
 /*
- * Linux AIO may give a write back; what no worker has begun comes here.  The
- * request may end at any moment, and the record be another's.
+ * @req may be given back to the engine, which must then know its file.  It may also end at any
+ * moment, and its record be used for another request.
  */
 static void quiesce_bypassing(struct request *question, struct request *req, request_handle handle)
 {
@@ -269,15 +268,15 @@ static void quiesce_bypassing(struct request *question, struct request *req, req
 	struct closed *closed;
 	int fd = req->fd;
 
-	/* A call that goes on may be this very thread's, further down its stack. */
+	/* Its submitting call may be further down the closing thread's stack: never wait for it. */
 	if (request_is_marked(req, REQUEST_SUBMITTING) || request_lookup(handle) != req)
 		return;
 	if (!(closed = make_closed(question, fd))) {
-		question->nr_kept++; /* it could not tell which file it was for */
+		question->nr_kept++; /* later nothing could tell which file it was for */
 	} else if (place == PLACE_DIRECT) {
 		keep_file(question, closed); /* it may be given back */
 	} else if (place == PLACE_SUBMITTER) {
-		question->nr_kept += !has_pin(question, closed); /* it was so a moment ago */
+		question->nr_kept += !has_pin(question, closed); /* on its way to the engine */
 	} else if (workers_withdraw(req, generation)) {
 		question->nr_kept += !has_pin(question, closed);
 		bypass_events_withdrawn(req);
@@ -318,11 +317,11 @@ void quiesce_accept(struct request *question)
 
 	if (!question->close)
 		question->close = ++nr_closes;
-	engine_flush(); /* what is prepared is in the kernel then, which holds the files */
+	engine_flush(); /* prepared SQEs are in the kernel then, which holds their files */
 	for (queue = fdqueue_first(first); queue && queue->fd <= last; queue = fdqueue_after(queue))
 		if (!queue->detached)
 			quiesce_queue(question, queue);
-	/* The youngest first: what follows one that is withdrawn could begin before it. */
+	/* Youngest first: withdrawing an older request could let a younger one begin before it. */
 	while ((req = bypass_next(first, last, &stamp, &handle)))
 		quiesce_bypassing(question, req, handle);
 	if (question->nr_kept == 0)
@@ -333,7 +332,7 @@ void quiesce_accept(struct request *question)
 
 /* --- the engine: afterwards --------------------------------------------------- */
 
-/* The first close that came after it. */
+/* The first close after @req was submitted. */
 static struct closed *find_closed(const struct request *req)
 {
 	struct closed *closed = NULL;
@@ -354,7 +353,7 @@ int quiesce_take_bounced(struct request *req)
 
 	if (!closed)
 		return 0;
-	/* Until then it has its place among those that it came with. */
+	/* Before that, @req belongs in the queue of its descriptor, which is not detached yet. */
 	if (closed->is_final)
 		req->detached = closed->detached;
 	return give_pin(req, closed) || !closed->is_final ? 0 : -ECANCELED;
@@ -375,7 +374,7 @@ bool quiesce_is_watching(void)
 	return nr_closed > 0;
 }
 
-/* Nothing that bypasses the engine is so old any more. */
+/* Drop an entry when no request that bypasses the engine is older than its stamp. */
 void quiesce_tick(void)
 {
 	for (unsigned i = 0; nr_closed > 0 && i < CLOSED_MAX; i++) {

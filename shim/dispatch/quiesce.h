@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * quiesce.h - a descriptor is about to be closed.
+ * quiesce.h - free descriptors of their requests before they are closed.
  *
- * What has begun has found its file, and goes on.  What waits on a stream might
- * wait for ever: it is cancelled.  What waits on a file is data that the program
- * has handed over: the open file is kept for it (pin.h), and the descriptor is
- * free.
+ * A request that has begun has found its file, and goes on.  A request that waits on a stream
+ * might wait for ever, and is cancelled.  A request that waits on a file carries data which the
+ * program has handed over: the open file is pinned for it (pin.h), and the descriptor is free.
  */
 #ifndef RTAIO_QUIESCE_H
 #define RTAIO_QUIESCE_H
@@ -16,9 +15,8 @@
 #include "request/request.h"
 
 /*
- * [any thread] The descriptors @first .. @last are about to be closed.  Returns
- * when no request depends on them any more, which waits for no transfer.
- * Async-signal-safe.
+ * [any thread] The descriptors @first .. @last are about to be closed.  Returns when no request
+ * depends on them.  May wait for a copy, never for a device.  Async-signal-safe.
  */
 void quiesce(int first, int last);
 
@@ -28,19 +26,19 @@ void quiesce(int first, int last);
 void quiesce_accept(struct request *question);
 
 /*
- * Linux AIO gave @req back.  If its descriptor was closed since, it gets the
- * file that was kept for it.  0 or -ECANCELED: there is none.
+ * @req was given back by its lane.  If its descriptor was closed since, @req gets the pin of its
+ * file.  0, or -ECANCELED: there is no pin.
  */
 int quiesce_take_bounced(struct request *req);
 
-/* The stamp (bypass.h) from which on requests for @fd are for the file that it means now. */
+/* The stamp (bypass.h) from which on requests on @fd are for the file that it means now. */
 uint64_t quiesce_since(int fd);
 
-/* Does it keep files for what Linux AIO may give back?  Now and then: give up what it no longer needs. */
+/* Are there closed files that requests may need?  At each tick: drop those that none needs. */
 bool quiesce_is_watching(void);
 void quiesce_tick(void);
 
-/* Child of a fork: nothing was closed. */
+/* Child of a fork: no file is kept. */
 void quiesce_after_fork(void);
 
 #endif

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 /*
- * schedule.c - issue what order and room allow.
+ * schedule.c - issue the requests that order and room allow.
  *
- * Room: config.depth file requests in flight for each descriptor, so that one
- * which blocks leaves the others alone, and so many bytes of O_DIRECT for all
- * (in_flight.h).  What is in the page cache the kernel copies while the engine enters
- * the ring, so that between two entries it is given no more than takes a moment.
+ * Room: each descriptor may have config.depth file requests in flight, so that one which blocks
+ * leaves the others alone.  All descriptors share a limit of O_DIRECT bytes (in_flight.h).  The
+ * kernel copies page-cached data while the engine enters the ring, so the ring gets
+ * COPY_BYTES_MAX, or one request, between two entries.
  *
- * Order: fdqueue.c.  A queue that waits for what bypasses the engine, or for bytes of
- * O_DIRECT, is looked at again whenever something leaves there.
+ * Order: fdqueue.c.  A queue that waits for a request that bypasses the engine, or for O_DIRECT
+ * bytes, is looked at again whenever a request or bytes leave there.
  */
 #include "dispatch/schedule.h"
 
@@ -59,7 +59,7 @@ void schedule_held(void)
 	}
 }
 
-/* Workers tell by themselves. */
+/* The reaper reports direct completions in time.  Workers report theirs anyway. */
 static void keep_reaper(void)
 {
 	if (!aio_context())
@@ -68,7 +68,7 @@ static void keep_reaper(void)
 	reaper_call_if_wanted();
 }
 
-/* What leaves is reported now; look once more, since it may have left just before. */
+/* From here on bypass.c reports requests that leave.  Try once more: one may just have left. */
 static void await_bypass(struct fdqueue *queue)
 {
 	if (TAILQ_EMPTY(&engine_state.awaiting)) {
@@ -100,7 +100,6 @@ void schedule_drop(struct fdqueue *queue)
 	await_no_more(queue);
 }
 
-/* Issue all that order and room allow. */
 void schedule(struct fdqueue *queue)
 {
 	issue_all(queue);
@@ -110,15 +109,14 @@ void schedule(struct fdqueue *queue)
 		await_no_more(queue);
 }
 
-/* Something left, for which one of these may have waited. */
 void schedule_awaiting(void)
 {
 	struct fdqueue *queue, *next;
 
-	in_flight_await_no_more(); /* until one of them finds that it does */
+	in_flight_await_no_more(); /* until a queue finds that it waits */
 	TAILQ_FOREACH_SAFE(queue, &engine_state.awaiting, awaiting_link, next)
 		schedule(queue);
-	/* Each gets the room first at times. */
+	/* Each queue is the first to get the room at times. */
 	if ((queue = TAILQ_FIRST(&engine_state.awaiting))) {
 		TAILQ_REMOVE(&engine_state.awaiting, queue, awaiting_link);
 		TAILQ_INSERT_TAIL(&engine_state.awaiting, queue, awaiting_link);
@@ -130,6 +128,6 @@ void schedule_watch_awaiting(void)
 	if (TAILQ_EMPTY(&engine_state.awaiting))
 		return;
 	keep_reaper();
-	event_ring_poll(); /* should there be none for want of a thread */
+	event_ring_poll(); /* in case no reaper could be made */
 	schedule_awaiting();
 }

@@ -1,25 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * schedule.h - issue what order and room allow.  Engine thread only.
+ * schedule.h - issue the requests that order and room allow.  Engine thread only.
  */
 #ifndef RTAIO_SCHEDULE_H
 #define RTAIO_SCHEDULE_H
 
 #include "order/fdqueue.h"
 
-/* Something in @queue may have become free to go. */
+/* Issue from @queue all that order and room allow. */
 void schedule(struct fdqueue *queue);
 
-/* Something that bypassed the engine left, for which one of the queues may have waited. */
+/* A request left the bypass table, or O_DIRECT bytes ended: queues may have waited for that. */
 void schedule_awaiting(void);
 
-/* The same, now and then: in case that nobody reports. */
+/* The same at each tick, in case it was not reported. */
 void schedule_watch_awaiting(void);
 
-/* The ring has been entered, and has copied what it could: some more. */
+/* The ring was entered and has copied: issue more from queues that waited for that. */
 void schedule_held(void);
 
-/* @queue is about to go. */
+/* @queue is about to be freed. */
 void schedule_drop(struct fdqueue *queue);
 
 #endif
