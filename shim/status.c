@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * status.c - rtaio-status: what would serve here, what would not, and why.
+ * status.c - rtaio-status: which lanes would serve here, and why others would not.
  *
- * A program of its own, run by "rtaio --status" with the same environment,
- * limits and confinement as the program in question, so it tries the real
- * thing: it makes a ring and an AIO context, each in a child, and drops them.
- * The first line says whether all is well, the last ones how it would be served.
+ * "rtaio --status" runs this program with the environment, limits and confinement of the program
+ * in question.  So it tries the real thing: it makes a ring and an AIO context, each in a child,
+ * and drops them.  The first line says whether all is well, the last ones list the lanes.
  */
 #include <errno.h>
 #include <stdbool.h>
@@ -25,7 +24,7 @@
 #include "engine/uring_refusal.h"
 #include "engine/uring_setup.h"
 
-/* What a child found.  It leaves no answer if a seccomp filter kills it. */
+/* What the children found, in shared memory.  One that a seccomp filter kills leaves no answer. */
 static struct found {
 	struct answer {
 		bool is_there;
@@ -33,7 +32,7 @@ static struct found {
 	} uring, libaio;
 	uint32_t features; /* of the ring */
 	uint32_t nr_entries;
-} * found; /* memory that the children share */
+} * found;
 
 static const char *libaio_remedy(int err)
 {
@@ -52,7 +51,7 @@ static const char *libaio_remedy(int err)
 	}
 }
 
-/* Since Linux 6.6. */
+/* The file exists since Linux 6.6. */
 static void show_sysctl(void)
 {
 	FILE *file = fopen("/proc/sys/kernel/io_uring_disabled", "re");
@@ -173,7 +172,6 @@ static bool show_verdict(bool wants_ring, bool wants_direct)
 	return !would_die && !would_fail;
 }
 
-/* Which lanes there would be with the environment as it is. */
 static void show_lanes(bool has_ring, bool has_direct)
 {
 	printf("\nRTAIO_BACKEND=%s: the first of these lanes that accepts a request serves it\n",
