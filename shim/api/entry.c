@@ -40,10 +40,12 @@ struct kernel_sigaction {
 	uint64_t rest[4];
 };
 
+/* A handler that serves once (SA_RESETHAND) leaves its flags behind. */
 static bool may_have_run(const struct kernel_sigaction *action, uint64_t blocked, int signo)
 {
-	return action->handler != SIG_DFL && action->handler != SIG_IGN &&
-	       !(blocked >> (signo - 1) & 1);
+	bool is_handled = action->handler != SIG_DFL && action->handler != SIG_IGN;
+
+	return (is_handled || action->flags & SA_RESETHAND) && !(blocked >> (signo - 1) & 1);
 }
 
 int entry_restart(int ret)

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * test_restart_list.c - signals while a list is waited for
+ * test_restart_list.c - signals while a list, or a request, is waited for
  *
  * A handler with SA_RESTART does not end LIO_WAIT, whatever the list waits for:
- * a pipe, the page cache, or a disk past it.
+ * a pipe, the page cache, or a disk past it.  Any other does.
  */
 #include "transparency.h"
 
@@ -12,6 +12,7 @@
 
 #define NR_ENTRIES 48
 #define SIZE       (256 * 1024)
+#define LONG_SIZE  (128 * 1024)
 
 static atomic_int nr_signals;
 static atomic_bool is_over;
@@ -129,6 +130,63 @@ static int restart_on_file(bool is_direct)
 	return 0;
 }
 
+/* ---- a handler that serves once ---- */
+
+/* One signal, while the request is being waited for. */
+static void *signal_once(void *arg)
+{
+	(void)arg;
+	while (!is_asleep(main_tid) && !is_over)
+		sched_yield();
+	pthread_kill(main_thread, SIGHUP);
+	return NULL;
+}
+
+/* True: the signal ended the wait. */
+static bool is_ended_by_signal(int fd, char *buf)
+{
+	struct aiocb cb;
+	const struct aiocb *list[] = { &cb };
+	pthread_t thread;
+	int ret, err;
+
+	is_over = false;
+	nr_signals = 0;
+	handle_signal(SIGHUP, count_signal, SA_RESETHAND);
+	submit_read(&cb, fd, buf, LONG_SIZE, 0);
+	thread = start_thread(signal_once, NULL);
+	ret = aio_suspend(list, 1, NULL);
+	err = errno;
+	is_over = true;
+	join_thread(thread);
+	eventually(nr_signals == 1);
+	check_equal(outcome(&cb), LONG_SIZE);
+	check(ret == 0 || err == EINTR);
+	return ret < 0;
+}
+
+static int interrupt_once(void)
+{
+	char *buf = direct_buffer(LONG_SIZE);
+	int fd = direct_file(LONG_SIZE, 0), nr_ended = 0;
+
+	if (fd < 0) {
+		printf("no O_DIRECT here");
+		return CHILD_SKIPPED;
+	}
+	begin();
+	for (int i = 0; i < 100; i++)
+		is_ended_by_signal(fd, buf); /* what the file is may have to be found out */
+	for (int i = 0; i < 1000 && nr_ended < 5; i++)
+		nr_ended += is_ended_by_signal(fd, buf);
+	check(nr_ended == 5);
+	return 0;
+}
+
+TEST_OR_SKIP(test_handler_that_serves_once_ends_a_wait_past_the_cache, interrupt_once, 60000)
+
+/* ---- the lists of files ---- */
+
 static int restart_on_direct(void)
 {
 	return restart_on_file(true);
@@ -146,6 +204,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_restarting_handler_does_not_end_a_list_of_a_pipe),
+		cmocka_unit_test(test_handler_that_serves_once_ends_a_wait_past_the_cache),
 		cmocka_unit_test(test_restarting_handler_does_not_end_a_list_past_the_cache),
 		cmocka_unit_test(test_restarting_handler_does_not_end_a_cold_list),
 	};
