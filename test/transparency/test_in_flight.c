@@ -182,6 +182,7 @@ static int nr_begun(void)
 	int nr = 0;
 
 	submit_all();
+	eventually(nobody_else_runs());
 	for (int i = NR - 1; i >= 0; i--)
 		nr += aio_cancel(disk, &cbs[i]) != AIO_CANCELED;
 	return nr;
