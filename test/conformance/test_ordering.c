@@ -379,7 +379,7 @@ static int queue_a_hundred_thousand(void)
 			check_equal(await_result(&cbs[i]), 1);
 	}
 	/* Memory not yet touched costs. */
-	limit_ns = 12 * few_ns + 3000;
+	limit_ns = 20 * few_ns + 10000;
 	if (!time_queueing(cbs, found, fds[0], NR, limit_ns))
 		check_failed("more than %d ns for each of %d requests, %d ns of %d", (int)limit_ns,
 			     NR, (int)few_ns, FEW);
