@@ -325,7 +325,7 @@ static void test_burst_of_writes_is_left_to_the_thread_that_writes(void **state)
 	if (!gate_make(&gate, BLOCK))
 		skip();
 	gate_open(&gate, 'x');
-	check_more_are_offloaded(NR_BEHIND - 1, "writes-behind", false, "offloaded_writes");
+	check_more_are_offloaded(NR_BEHIND - 1, "writes-behind", false, "offload_writes");
 	check(count_in_role("writes-behind", false, "engine_wakes") < NR_BEHIND / 4);
 }
 
