@@ -63,6 +63,7 @@ long count_in_role(const char *role, bool is_forced, const char *counters)
 	struct play play = { .role = role, .is_forced = is_forced };
 	char path[PATH_MAX], line[256], name[64];
 	long value, found = -1;
+	bool counts = false;
 	FILE *file;
 
 	snprintf(path, sizeof(path), "%s", temp_path("counters"));
@@ -71,11 +72,16 @@ long count_in_role(const char *role, bool is_forced, const char *counters)
 	support_check_child(in_child_with(run_role, &play, 20000), role, __FILE__, __LINE__);
 	file = fopen(path, "r");
 	while (file && fgets(line, sizeof(line), file))
-		if (sscanf(line, "rtaio: %63s %ld", name, &value) == 2 && is_among(counters, name))
-			found = (found < 0 ? 0 : found) + value;
+		if (sscanf(line, "rtaio: %63s %ld", name, &value) == 2) {
+			counts = true;
+			if (is_among(counters, name))
+				found = (found < 0 ? 0 : found) + value;
+		}
 	if (file)
 		fclose(file);
 	unlink(path);
+	if (counts && found < 0)
+		check_failed("no counter is called %s", counters);
 	return found;
 }
 
