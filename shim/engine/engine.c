@@ -108,7 +108,7 @@ static const struct {
 	const struct backend *backend;
 } candidates[] = {
 	{ BACKEND_IO_URING, &backend_uring },
-	{ BACKEND_LIBAIO, &backend_threads }, /* beside the direct lane */
+	{ BACKEND_LIBAIO, &backend_threads }, /* serves what the direct lane refuses */
 	{ BACKEND_THREADS, &backend_threads },
 };
 

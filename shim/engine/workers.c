@@ -16,10 +16,9 @@
  * thread is idle submitters only add buffered writes, behind the message that woke a thread.
  *
  * A buffered write must wait while a thread writes to the same descriptor.  So it is left to that
- * thread in a second inbox, and nobody is woken: a burst of writes costs no system calls.  A thread
- * says in pool.written what it writes to, and drains that inbox after it has changed the word.  A
- * submitter that pushes the first message reads the word again, and asks the engine if it has
- * changed.  Model: test/model/pool.pml.
+ * thread in a second inbox, and nobody is woken.  A thread says in pool.written what it writes to,
+ * and drains that inbox after it has changed the word.  A submitter reads the word again after its
+ * push, and asks the engine if it has changed.  Model: test/model/pool.pml.
  */
 #include "engine/workers.h"
 
@@ -388,9 +387,9 @@ bool workers_exist(void)
 }
 
 /*
- * After the first push the word must be read again; a handler that jumped out would prevent that,
- * so signals are blocked.  Later messages are taken with the first.  Once pushed, the record may be
- * another request's.
+ * After the push the word must be read again; a handler that jumped out would prevent that, so
+ * signals are blocked.  Messages of other descriptors, whose threads may be blocked, tell nothing.
+ * Once pushed, the record may be another request's.
  */
 static bool leave_to_writer(struct request *req)
 {
@@ -399,8 +398,6 @@ static bool leave_to_writer(struct request *req)
 
 	if (!has_writer(req))
 		return false;
-	if (inbox_push_behind(&pool.writes, &req->message))
-		return true;
 	old = signals_block(ALL_SIGNALS);
 	inbox_push(&pool.writes, &req->message, &req->message);
 	/* Partner: tell_what_is_written(), which changes the word before it drains the inbox. */

@@ -31,9 +31,9 @@
  * seen that something waits, tries again: who cannot make one tells it.
  *
  * A write is left to the thread that writes already, in an inbox that is never asleep.
- * The thread changes the word that says so, and then looks into that inbox. Who pushes
- * the first message there then reads the word once more, and asks the engine if it has
- * changed; the others need not.
+ * The thread changes the word that says so, and then looks into that inbox. A submitter
+ * reads the word once more after its push, and asks the engine if it has changed. What
+ * lies there already may be for another thread, which is blocked.
  *
  * In the beginning a thread runs a write. Two requests more come: a write, and one that
  * runs for ever; or two writes, while no thread leaves, all can be made, and the engine
@@ -45,6 +45,7 @@
  * is.
  * config: -DBEHIND
  * BROKEN_NO_SECOND_LOOK: -DBEHIND
+ * BROKEN_FIRST_LOOKS: -DBEHIND
  */
 
 #define NR_THREADS	2
@@ -59,6 +60,7 @@
 byte head = CLOSED;
 byte left;			/* messages, for the thread that writes */
 bool is_written;
+bool is_foreign;		/* and one for another descriptor, whose thread is blocked */
 bool is_bumped[NR_THREADS];	/* the wake word differs from what the thread has read */
 bool is_asleep[NR_THREADS];	/* on that futex */
 
@@ -102,7 +104,7 @@ inline wake_one()
 /* With the lock held, as all below. */
 inline drain()
 {
-	atomic { queued = queued | left; left = 0 };
+	atomic { queued = queued | left; left = 0; is_foreign = false };
 	if
 	:: head == CLOSED
 #ifdef BROKEN_LEFT_ASLEEP
@@ -196,13 +198,13 @@ proctype submitter(byte m)
 	:: (m & WRITES) && is_written ->
 		atomic {
 			accepted = accepted | m;
+			left = left | m;
+#ifdef BROKEN_FIRST_LOOKS
 			if
-			:: left ->
-				left = left | m;	/* inbox_push_behind() */
-				goto out
-			:: else ->
-				left = m
+			:: is_foreign || left != m -> goto out
+			:: else
 			fi
+#endif
 		};
 #ifndef BROKEN_NO_SECOND_LOOK
 		atomic {
@@ -384,6 +386,14 @@ end:	do
 		}
 	od
 }
+
+#ifdef BEHIND
+/* A write for another descriptor. */
+active proctype foreigner()
+{
+	is_foreign = true
+}
+#endif
 
 /* Nothing moves any more. */
 active proctype judge()
