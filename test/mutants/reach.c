@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <sys/mman.h>
 
-#include "raw_syscall.h"
+#include "base/raw_syscall.h"
 
 #define SIZE (1u << 20)
 
