@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 #
-# mutants.sh - which faults scripts/generate-mutants makes, and which it leaves alone
+# mutants.sh - which faults scripts/generate-mutants makes, and do all lists name tests that there are?
 
 set -u
 
@@ -97,4 +97,20 @@ awk -f "$generate" "$tree"/shim/*.c "$tree"/shim/*/*.[ch] | awk -F '\t' '
 	/^why ./ { nr_reasons++ }
 	END { if (nr != nr_reasons) print nr " faults, " nr_reasons " reasons" }' - "$tree/test/mutants/survivors" >"$work/stale"
 equal "each fault that may survive exists and has a reason" "$(cat "$work/stale")" ""
+
+# A test that was renamed or moved would be run no more for those that name it. Lines of program and test.
+for program in "$tree"/build/test/{conformance,transparency,abi,stress,unit}/{test,stress}_*; do
+	[[ $program == *.* || ! -x $program ]] || RTAIO_TEST_LIST=1 "$program" | sed "s/^/${program##*/} /"
+done >"$work/tests"
+
+# unknown: of such lines those that name no test. A program alone is "PROGRAM", a test alone "- TEST".
+unknown() {
+	awk 'FNR == NR { known[$0]; known[$1]; known["- " $2]; next } !($0 in known)' "$work/tests" -
+}
+equal "each mutant names a test" \
+	"$(sed -n 's/^killer \(test_\|stress_\)/- \1/p' "$tree"/test/mutants/*.mutants | unknown)" ""
+for list in quick order; do
+	equal "$list names tests" "$(grep -v '^#' "$tree/test/mutants/$list" | sed 's/^[^ ]* //' | tr ',' '\n' |
+		sed '/^ *script /d; s/^ *[^ ]* //; s/ -$//' | unknown)" ""
+done
 finish
