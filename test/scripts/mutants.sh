@@ -107,6 +107,7 @@ done >"$work/tests"
 unknown() {
 	awk 'FNR == NR { known[$0]; known[$1]; known["- " $2]; next } !($0 in known)' "$work/tests" -
 }
+equal "each trap names a test" "$("$tree/scripts/check-traps" --list | sed 's/.* //; s/:/ /' | unknown)" ""
 equal "each mutant names a test" \
 	"$(sed -n 's/^killer \(test_\|stress_\)/- \1/p' "$tree"/test/mutants/*.mutants | unknown)" ""
 for list in quick order; do
