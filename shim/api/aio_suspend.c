@@ -65,7 +65,7 @@ static struct census take_census(const struct entries *entries)
 }
 
 /* Has a request ended or left the direct lane?  Then do not sleep at the event ring. */
-static bool is_settled(const void *arg)
+static bool has_ended_or_left(const void *arg)
 {
 	struct census census = take_census(arg);
 
@@ -144,7 +144,7 @@ static int wait_for(const struct census *census, const struct entries *entries,
 	if (census->nr_direct == 0)
 		return sleep_on_records(census, entries, deadline);
 	if (census->nr_direct == census->nr_pending)
-		ret = event_ring_wait(is_settled, entries, deadline, true);
+		ret = event_ring_wait(has_ended_or_left, entries, deadline, true);
 	if (ret != -EBUSY)
 		return deadline ? ret : entry_restart(ret);
 	event_ring_begin_wait();

@@ -124,7 +124,7 @@ int lifecycle_begin(void)
  * A program that never used AIO prints nothing.  Nor does a child of vfork, which shares the
  * parent's memory and ends by _exit.
  */
-static void say_goodbye(void)
+static void print_stats(void)
 {
 	if (process_is_ready() && config.stats &&
 	    RAW_SYSCALL(SYS_getpid) == atomic_load(&process_pid))
@@ -133,7 +133,7 @@ static void say_goodbye(void)
 
 __attribute__((destructor)) static void at_exit(void)
 {
-	say_goodbye();
+	print_stats();
 }
 
 /* See the struct in close.c. */
@@ -152,9 +152,9 @@ __attribute__((constructor)) static void find_next(void)
 EXPORT _Noreturn void rtaio_exit(int status);
 EXPORT _Noreturn void rtaio_exit_of_c(int status);
 
-static _Noreturn void leave(void (**next_exit)(int), int status)
+static _Noreturn void exit_by(void (**next_exit)(int), int status)
 {
-	say_goodbye();
+	print_stats();
 	if (!*next_exit)
 		find_next();
 	for (;;)
@@ -163,12 +163,12 @@ static _Noreturn void leave(void (**next_exit)(int), int status)
 
 _Noreturn void rtaio_exit(int status)
 {
-	leave(&next._exit, status);
+	exit_by(&next._exit, status);
 }
 
 _Noreturn void rtaio_exit_of_c(int status)
 {
-	leave(&next._Exit, status);
+	exit_by(&next._Exit, status);
 }
 
 SYMVER(rtaio_exit, _exit, "@@", GLIBC_BASE);

@@ -197,7 +197,7 @@ static uint64_t idle_time(uint64_t timeout_ns)
  * Some requests may be blocked for long.  So trim the memory of a burst after a second of calm,
  * without waiting for the last request to end.
  */
-static void doze(uint32_t wake_value, uint64_t timeout_ns)
+static void sleep_and_trim(uint32_t wake_value, uint64_t timeout_ns)
 {
 	bool may_trim = timeout_ns > CALM_NS && !has_trimmed && request_may_trim();
 	uint64_t until = may_trim ? clock_now_ns() + CALM_NS : 0;
@@ -210,7 +210,7 @@ static void doze(uint32_t wake_value, uint64_t timeout_ns)
 }
 
 /* Sleep, unless there is a message.  True: idle for so long that the thread ends. */
-static bool rest(uint64_t timeout_ns)
+static bool sleep_or_end(uint64_t timeout_ns)
 {
 	uint64_t idle_ns = atomic_load(&config.idle_ns);
 	uint64_t idle_for = idle_time(timeout_ns);
@@ -228,7 +228,7 @@ static bool rest(uint64_t timeout_ns)
 		}
 		return false;
 	}
-	doze(wake_value, is_idle ? idle_ns - idle_for : timeout_ns);
+	sleep_and_trim(wake_value, is_idle ? idle_ns - idle_for : timeout_ns);
 	inbox_wake_up(&engine_inbox);
 	reap();
 	return false;
@@ -241,7 +241,7 @@ static bool serve(void)
 		bool is_over;
 
 		engine_receive();
-		is_over = rest(client->end_batch());
+		is_over = sleep_or_end(client->end_batch());
 		if (engine_has_lost_ring())
 			return false;
 		if (!is_over)

@@ -38,8 +38,8 @@
 
 #define WAIT_SEEN_NS   300000u     /* a longer copy may have slept */
 #define WATCH_NS       1000000000u /* after a slow copy, watch for so long */
-#define DEBT_MAX_NS    5000000u    /* most waiting, less 1 % of the time since */
-#define DEBT_DECAY     100u
+#define WAIT_MAX_NS    5000000u    /* most waiting, less 1 % of the time since */
+#define WAIT_DECAY     100u
 #define PAUSE_FIRST_NS 50000000u   /* first pause of inline copies, */
 #define PAUSE_LAST_NS  3200000000u /* doubled up to this */
 
@@ -144,7 +144,7 @@ static void pause_copies(uint64_t now)
 /* One long wait is too much; short ones must be rare. */
 static void add_wait(uint64_t waited, uint64_t now)
 {
-	if (time_budget_spend(&waiting, waited, now, DEBT_DECAY) <= DEBT_MAX_NS)
+	if (time_budget_spend(&waiting, waited, now, WAIT_DECAY) <= WAIT_MAX_NS)
 		return;
 	pause_copies(now);
 	time_budget_clear(&waiting);

@@ -56,7 +56,7 @@ static bool attend(void)
 }
 
 /* Sleep until the next tick or call.  False: the thread ends. */
-static bool rest(uint32_t seen)
+static bool sleep_or_end(uint32_t seen)
 {
 	struct timespec deadline;
 	bool is_idle, is_over;
@@ -90,7 +90,7 @@ static void *reap(void *unused)
 	do {
 		do {
 			seen = atomic_load(&reaper_call.word);
-		} while (attend() || rest(seen));
+		} while (attend() || sleep_or_end(seen));
 		atomic_store(&reaper_call.state, REAPER_NONE);
 		/* Partner: reaper_notice(), as above. */
 	} while (bypass_has_direct() && try_to_exist());

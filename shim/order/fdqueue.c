@@ -137,7 +137,7 @@ static struct fdqueue *find_queue(const struct request *req)
 	return RB_FIND(queue_tree, &queues, &key);
 }
 
-static int way_of(const struct request *req)
+static int direction_of(const struct request *req)
 {
 	return req->op == OP_WRITE ? WRITES : READS;
 }
@@ -185,7 +185,7 @@ int fdqueue_add(struct request *req)
 	if (request_is_barrier(req))
 		return 0;
 	if (!queue->is_file)
-		RB_INSERT(chain_tree, &queue->chain[way_of(req)], req);
+		RB_INSERT(chain_tree, &queue->chain[direction_of(req)], req);
 	else
 		TAILQ_INSERT_TAIL(&queue->waiting, req, list_link);
 	return 0;
@@ -195,11 +195,11 @@ int fdqueue_add(struct request *req)
  * Does a request in flight in one tree touch [start, end)?  No range is longer than
  * range_max, so none that begins before start - range_max reaches start.
  */
-static bool overlaps(struct fdqueue *queue, int way, off_t start, off_t end)
+static bool overlaps(struct fdqueue *queue, int direction, off_t start, off_t end)
 {
-	off_t max = queue->range_max[way];
+	off_t max = queue->range_max[direction];
 	struct request key = { .offset = start > max ? start - max : 0 };
-	struct request *other = RB_NFIND(range_tree, &queue->ranges[way], &key);
+	struct request *other = RB_NFIND(range_tree, &queue->ranges[direction], &key);
 
 	for (; other && range_start(other) < end; other = RB_NEXT(range_tree, , other))
 		if (range_end(other) > start)
@@ -228,12 +228,12 @@ static bool waits_for_bypass(struct fdqueue *queue, const struct request *req)
 
 static void put_in_flight(struct fdqueue *queue, struct request *req)
 {
-	int way = way_of(req);
+	int direction = direction_of(req);
 	off_t length = range_end(req) - range_start(req);
 
-	if (RB_EMPTY(&queue->ranges[way]) || length > queue->range_max[way])
-		queue->range_max[way] = length;
-	RB_INSERT(range_tree, &queue->ranges[way], req);
+	if (RB_EMPTY(&queue->ranges[direction]) || length > queue->range_max[direction])
+		queue->range_max[direction] = length;
+	RB_INSERT(range_tree, &queue->ranges[direction], req);
 	queue->nr_in_flight++;
 }
 
@@ -259,14 +259,15 @@ static struct request *next_of_file(struct fdqueue *queue)
 	return req;
 }
 
-static struct request *next_of_chain(struct fdqueue *queue, int way)
+static struct request *next_of_chain(struct fdqueue *queue, int direction)
 {
-	struct request *req = queue->is_busy[way] ? NULL : RB_MIN(chain_tree, &queue->chain[way]);
+	struct request *req =
+		queue->is_busy[direction] ? NULL : RB_MIN(chain_tree, &queue->chain[direction]);
 
 	if (!req)
 		return NULL;
-	RB_REMOVE(chain_tree, &queue->chain[way], req);
-	queue->is_busy[way] = true;
+	RB_REMOVE(chain_tree, &queue->chain[direction], req);
+	queue->is_busy[direction] = true;
 	return req;
 }
 
@@ -315,20 +316,20 @@ void fdqueue_withdraw(struct request *req)
 	if (queue->is_file)
 		TAILQ_REMOVE(&queue->waiting, req, list_link);
 	else
-		RB_REMOVE(chain_tree, &queue->chain[way_of(req)], req);
+		RB_REMOVE(chain_tree, &queue->chain[direction_of(req)], req);
 }
 
 static void leave_flight(struct fdqueue *queue, struct request *req)
 {
-	int way = way_of(req);
+	int direction = direction_of(req);
 
 	if (request_is_barrier(req))
 		return;
 	if (queue->is_file) {
-		RB_REMOVE(range_tree, &queue->ranges[way], req);
+		RB_REMOVE(range_tree, &queue->ranges[direction], req);
 		queue->nr_in_flight--;
 	} else {
-		queue->is_busy[way] = false;
+		queue->is_busy[direction] = false;
 	}
 }
 

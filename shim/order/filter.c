@@ -159,7 +159,7 @@ struct filter_range filter_range_of(const struct request *req)
 	return range;
 }
 
-static void forget(struct counters *counters)
+static void reset(struct counters *counters)
 {
 	bool was_used = false;
 
@@ -195,7 +195,7 @@ void filter_leave(struct request *req)
 void filter_after_fork(void)
 {
 	for (int lane = 0; lane < FILTER_NR; lane++) {
-		forget(&table[lane][0]);
-		forget(&table[lane][1]);
+		reset(&table[lane][0]);
+		reset(&table[lane][1]);
 	}
 }

@@ -19,13 +19,13 @@
 
 #include "request/request.h"
 
-#define NUMBERS    1024u
+#define FD_BUCKETS 1024u
 #define TRUST_MAX  15u
 #define TRUST_ONE  (UINT64_C(1) << 4)
 #define TRUST_MASK (UINT64_C(15) << 4)
 #define KIND_MASK  UINT64_C(15)
 
-static _Atomic uint64_t remembered[NUMBERS];
+static _Atomic uint64_t remembered[FD_BUCKETS];
 
 #define MISSES_MIN 4u  /* after so many misses in a row the next read will probably miss */
 #define SKIPS_MAX  15u /* reads that are not tried between two that are */
@@ -38,7 +38,7 @@ struct habits {
 	uint8_t deep;       /* reads left for which it counts as deep */
 };
 
-static _Atomic(struct habits) habits[NUMBERS];
+static _Atomic(struct habits) habits[FD_BUCKETS];
 
 #define LONG_MIN_BYTES 131072u /* no device splits a request of at most this length */
 #define SORTS          4u      /* for each descriptor: by direction and length */
@@ -53,11 +53,11 @@ struct reception {
 	uint16_t withheld; /* requests left to withhold */
 };
 
-static _Atomic(struct reception) receptions[NUMBERS * SORTS];
+static _Atomic(struct reception) receptions[FD_BUCKETS * SORTS];
 
 static _Atomic uint64_t *place_of(int fd)
 {
-	return &remembered[(unsigned)fd % NUMBERS];
+	return &remembered[(unsigned)fd % FD_BUCKETS];
 }
 
 static bool is_of(uint64_t entry, int fd)
@@ -114,7 +114,7 @@ void fd_hints_note(int fd, int flags, enum file_kind kind)
 
 static _Atomic(struct habits) *habits_of(int fd)
 {
-	return &habits[(unsigned)fd % NUMBERS];
+	return &habits[(unsigned)fd % FD_BUCKETS];
 }
 
 bool fd_hints_is_missing(int fd)
@@ -159,7 +159,7 @@ void fd_hints_note_read(int fd, bool is_hit)
 
 unsigned fd_hints_sort(const struct request *req)
 {
-	return (unsigned)req->fd % NUMBERS * SORTS + (req->op == OP_WRITE ? 2 : 0) +
+	return (unsigned)req->fd % FD_BUCKETS * SORTS + (req->op == OP_WRITE ? 2 : 0) +
 	       (req->nbytes > LONG_MIN_BYTES);
 }
 
@@ -209,14 +209,14 @@ void fd_hints_note_taken(unsigned sort, bool is_slow)
 
 void fd_hints_drop(unsigned first, unsigned last)
 {
-	if (last - first >= NUMBERS)
-		last = first + NUMBERS - 1;
+	if (last - first >= FD_BUCKETS)
+		last = first + FD_BUCKETS - 1;
 	for (unsigned fd = first; fd - first <= last - first; fd++) {
 		atomic_store_explicit(place_of((int)fd), 0, memory_order_relaxed);
 		atomic_store_explicit(habits_of((int)fd), (struct habits){ 0 },
 				      memory_order_relaxed);
 		for (unsigned i = 0; i < SORTS; i++)
-			atomic_store_explicit(&receptions[fd % NUMBERS * SORTS + i],
+			atomic_store_explicit(&receptions[fd % FD_BUCKETS * SORTS + i],
 					      (struct reception){ 0 }, memory_order_relaxed);
 	}
 }

@@ -8,7 +8,7 @@
  *	reap_all, release_claim	reap_all(), release_claim()
  *	wake_reaper, call	reaper_call_wake(), reaper_call_now()
  *	begin_wait		event_ring_begin_wait()
- *	reaper			reap(), attend(), event_ring_attend(), rest()
+ *	reaper			reap(), attend(), event_ring_attend(), sleep_or_end()
  *
  * A thread asleep in io_pgetevents stays asleep when another one takes the
  * events in user space, and nothing but an event, a signal or its time-out

@@ -9,7 +9,7 @@
  *	  look:			inbox_push(), push_and_wake()
  *	  pay_wake		inbox_wake()
  *	  closed:		engine_start(), start_claimed()
- *	engine			engine_thread(), serve(), rest(); take_over()
+ *	engine			engine_thread(), serve(), sleep_or_end(); take_over()
  *	  take			inbox_take(), inbox_take_refused(); oldest_first()
  *	  refuse_all		refuse_all(), inbox_abandon()
  *	  end_sleep:		inbox_fall_asleep(), wait_inbox() or wait_ring(),
@@ -414,7 +414,7 @@ serve:	if				/* late at worst: then it will not fall asleep */
 	:: else
 	fi;
 
-	/* rest() */
+	/* sleep_or_end() */
 	if
 	:: is_idle && !is_in_flight -> goto over
 	:: else
