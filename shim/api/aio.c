@@ -110,7 +110,7 @@ ssize_t rtaio_aio_return(struct aiocb *cb)
 	/* A program may call aio_return without aio_error. */
 	if (aiocb_error(cb) == EINPROGRESS && process_is_ready())
 		event_ring_poll();
-	submit_ahead_note_collected(aiocb_number(cb));
+	submit_ahead_note_collected(aiocb_position(cb));
 	return aiocb_return(cb);
 }
 

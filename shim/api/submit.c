@@ -43,7 +43,7 @@ static void describe(struct request *req, struct aiocb *cb, enum request_op op)
 	req->offset = 0;
 	req->done = 0;
 	req->copy_kind = FILE_UNKNOWN;
-	req->number = 0;
+	req->position = 0;
 	req->descriptor = (struct descriptor){ 0 };
 	if (op == OP_READ || op == OP_WRITE) {
 		req->buf = (void *)(uintptr_t)cb->aio_buf;
@@ -103,7 +103,7 @@ static bool is_silent(const struct sigevent *event)
 }
 
 /* The inline lane.  A request that completes here needs no record. */
-static bool complete_inline(struct request *probe, const struct sigevent *event, uint32_t number,
+static bool complete_inline(struct request *probe, const struct sigevent *event, uint32_t position,
 			    bool may_bypass)
 {
 	bool is_write = probe->op == OP_WRITE;
@@ -117,7 +117,7 @@ static bool complete_inline(struct request *probe, const struct sigevent *event,
 		return false;
 	if (may_bypass && is_silent(event) && copier_wants(probe, kind)) {
 		probe->copy_kind = (uint8_t)kind;
-		probe->number = number;
+		probe->position = position;
 		probe->descriptor.mode = S_IFREG;
 		probe->descriptor.has_type = true;
 		return false;
@@ -128,7 +128,7 @@ static bool complete_inline(struct request *probe, const struct sigevent *event,
 	PROBE_ISSUE(probe->cb, PROBE_INLINE);
 	PROBE_COMPLETE(probe->cb, res);
 	notify_prepare(&probe->notification, event);
-	aiocb_complete_at_once(probe->cb, (enum request_op)probe->op, res, number);
+	aiocb_complete_at_once(probe->cb, (enum request_op)probe->op, res, position);
 	if (notify_is_wanted(&probe->notification) && notify_signal(&probe->notification) < 0)
 		notify_by_engine(&probe->notification);
 	return true;
@@ -147,7 +147,7 @@ static struct request *make_record(const struct request *probe, const struct sig
 	req->buf = probe->buf;
 	req->nbytes = probe->nbytes;
 	req->offset = probe->offset;
-	req->number = probe->number;
+	req->position = probe->position;
 	req->copy_kind = probe->copy_kind;
 	req->descriptor = probe->descriptor;
 	if (notify_prepare(&req->notification, event) < 0) {
@@ -236,15 +236,15 @@ int submit_begin(struct aiocb *cb, enum request_op op, const struct sigevent *ev
 		 bool may_bypass, struct request *group, struct request **out)
 {
 	struct request probe, *req;
-	uint32_t number;
+	uint32_t position;
 
 	*out = NULL;
 	describe(&probe, cb, op);
-	number = submit_ahead_note_submitted(probe.nbytes);
+	position = submit_ahead_note_submitted(probe.nbytes);
 	PROBE_SUBMIT(cb, probe.fd, op, probe.nbytes, probe.offset);
 	if (is_stream(&probe))
 		may_bypass = false;
-	if (complete_inline(&probe, event, number, may_bypass))
+	if (complete_inline(&probe, event, position, may_bypass))
 		return 0;
 	req = make_record(&probe, event);
 	if (!req) {

@@ -30,12 +30,12 @@ uint32_t submit_ahead_note_submitted(size_t nbytes)
 	return work.submitted;
 }
 
-void submit_ahead_note_collected(uint32_t number)
+void submit_ahead_note_collected(uint32_t position)
 {
-	uint32_t distance = work.submitted - number;
+	uint32_t distance = work.submitted - position;
 
 	submit_ahead_note_wait();
-	if (number == 0)
+	if (position == 0)
 		return;
 	if (distance > AHEAD_MAX)
 		distance = AHEAD_MAX;

@@ -31,8 +31,8 @@ static inline unsigned submit_ahead_pieces(size_t nbytes)
 /* [submitter] The position of one more request; not 0. */
 uint32_t submit_ahead_note_submitted(size_t nbytes);
 
-/* [any thread] The result of the request at position @number was asked for; 0: it has none. */
-void submit_ahead_note_collected(uint32_t number);
+/* [any thread] The result of the request at position @position was asked for; 0: it has none. */
+void submit_ahead_note_collected(uint32_t position);
 
 /*
  * [submitter] The thread will wait for all that it submits; @nr of these are left to share with

@@ -23,7 +23,7 @@ static request_handle *handle_of(const struct aiocb *cb)
 	return (request_handle *)(uintptr_t)&cb->__glibc_reserved;
 }
 
-static uint32_t *number_of(const struct aiocb *cb)
+static uint32_t *position_of(const struct aiocb *cb)
 {
 	return (uint32_t *)(handle_of(cb) + 1);
 }
@@ -41,7 +41,7 @@ void aiocb_begin(struct aiocb *cb, struct request *req)
 	if (req->op != OP_INVALID)
 		cb->aio_lio_opcode = glibc_opcode[req->op];
 	__atomic_store_n(handle_of(cb), request_handle_of(req), __ATOMIC_RELAXED);
-	__atomic_store_n(number_of(cb), req->number, __ATOMIC_RELAXED);
+	__atomic_store_n(position_of(cb), req->position, __ATOMIC_RELAXED);
 	__atomic_store_n(&cb->__return_value, 0, __ATOMIC_RELAXED);
 	/* Partner: aiocb_request() in a thread that shares the aiocb. */
 	__atomic_store_n(&cb->__error_code, EINPROGRESS, __ATOMIC_RELEASE);
@@ -54,10 +54,10 @@ void aiocb_complete(struct aiocb *cb, ssize_t res)
 	__atomic_store_n(&cb->__error_code, res < 0 ? (int)-res : 0, __ATOMIC_RELEASE);
 }
 
-void aiocb_complete_at_once(struct aiocb *cb, enum request_op op, ssize_t res, uint32_t number)
+void aiocb_complete_at_once(struct aiocb *cb, enum request_op op, ssize_t res, uint32_t position)
 {
 	__atomic_store_n(handle_of(cb), 0, __ATOMIC_RELAXED);
-	__atomic_store_n(number_of(cb), number, __ATOMIC_RELAXED);
+	__atomic_store_n(position_of(cb), position, __ATOMIC_RELAXED);
 	cb->aio_lio_opcode = glibc_opcode[op];
 	aiocb_complete(cb, res);
 }
@@ -83,9 +83,9 @@ request_handle aiocb_handle(const struct aiocb *cb)
 	return __atomic_load_n(handle_of(cb), __ATOMIC_RELAXED);
 }
 
-uint32_t aiocb_number(const struct aiocb *cb)
+uint32_t aiocb_position(const struct aiocb *cb)
 {
-	return __atomic_load_n(number_of(cb), __ATOMIC_RELAXED);
+	return __atomic_load_n(position_of(cb), __ATOMIC_RELAXED);
 }
 
 struct request *aiocb_lookup(const struct aiocb *cb, request_handle handle)

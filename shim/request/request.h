@@ -119,8 +119,8 @@ struct request {
 	size_t nbytes;
 	off_t offset;
 	int fd;
-	uint32_t number; /* position in the work of its thread: submit_ahead.h */
-	int priority;    /* scheduling priority minus aio_reqprio, as glibc orders */
+	uint32_t position; /* position in the work of its thread: submit_ahead.h */
+	int priority;      /* scheduling priority minus aio_reqprio, as glibc orders */
 	uint8_t op;
 	_Atomic uint8_t place;        /* enum request_place; read by any thread */
 	struct descriptor descriptor; /* flags and type of the file */
