@@ -166,7 +166,7 @@ static bool show_verdict(bool wants_ring, bool wants_direct)
 	puts(would_die    ? "Not well: a program that uses asynchronous I/O would be killed here."
 	     : would_fail ? "Not well: what RTAIO_BACKEND asks for cannot serve here; "
 			    "asynchronous I/O would fail with ENOSYS."
-	     : config.backend == BACKEND_GLIBC ? "As asked: rtaio stands aside, glibc serves."
+	     : config.backend == BACKEND_GLIBC ? "As asked: rtaio is switched off, glibc serves."
 	     : lacks ? "It works, but more slowly than it could: see what helps below."
 		     : "All is well.");
 	return !would_die && !would_fail;

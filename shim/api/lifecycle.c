@@ -61,13 +61,13 @@ static void reset_in_child(void)
 	stats_after_fork();
 }
 
-static void stand_aside(void)
+static void switch_off(void)
 {
 	if (!next_aio_start()) {
 		log_line("RTAIO_BACKEND=glibc: no other library provides POSIX AIO here");
 		config.backend = BACKEND_INVALID;
 	} else if (config.verbose) {
-		log_line("version " RTAIO_VERSION ", process %d: standing aside, glibc serves",
+		log_line("version " RTAIO_VERSION ", process %d: switched off, glibc serves",
 			 atomic_load(&process_pid));
 	}
 }
@@ -108,7 +108,7 @@ static void begin(bool is_child)
 		config_load(true);
 	is_configured = true;
 	if (next_aio_is_on())
-		stand_aside();
+		switch_off();
 	else if (config.verbose)
 		announce();
 	dispatch_start();

@@ -83,7 +83,7 @@ all_ways() {
 		"$launcher" --librt --verbose ./old_librt file
 	served "$where: program from before glibc 2.34, LD_LIBRARY_PATH by hand" "$old_output" \
 		env LD_LIBRARY_PATH="$librt_dir" RTAIO_VERBOSE=1 ./old_librt file
-	equal "$where: backend glibc stands aside" "$tutorial_output" \
+	equal "$where: backend glibc switches it off" "$tutorial_output" \
 		"$("${limit[@]}" "$launcher" --backend=glibc ./preload_tutorial file 2>&1)"
 }
 

@@ -160,7 +160,7 @@ says "a FIFO without a reader holds up nobody" "^rtaio: RTAIO_STATS: cannot open
 	RTAIO_STATS="$work/fifo"
 
 says "what is switched off is told" "^rtaio: version .*, nothing offloaded$" RTAIO_VERBOSE=1 RTAIO_OFFLOAD=0
-says "standing aside is told" "^rtaio: version .*: standing aside, glibc serves$" RTAIO_VERBOSE=1 RTAIO_BACKEND=glibc
+says "switched off is told" "^rtaio: version .*: switched off, glibc serves$" RTAIO_VERBOSE=1 RTAIO_BACKEND=glibc
 says "features that are no number" "^rtaio: RTAIO_TEST_URING=0x0g is not a number" RTAIO_TEST_URING=0x0g
 long=$(printf '%04096d' 0)
 says "a file name for which there is no room" "^rtaio: RTAIO_STATS: the file name is longer than [0-9]+ bytes: no statistics" \

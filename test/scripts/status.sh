@@ -41,7 +41,7 @@ verdict_of_auto() {
 ends "auto serves" 0 "$(verdict_of_auto).*RTAIO_BACKEND=auto: .*engine +everything else" env
 ends "threads serve" 0 '^All is well\. .*RTAIO_BACKEND=threads: .*engine +everything else: worker threads $' \
 	env RTAIO_BACKEND=threads
-ends "glibc serves" 0 '^As asked: rtaio stands aside, glibc serves\. ' env RTAIO_BACKEND=glibc
+ends "glibc serves" 0 '^As asked: rtaio is switched off, glibc serves\. ' env RTAIO_BACKEND=glibc
 ends "a backend that nobody knows" 1 ' Not well: what RTAIO_BACKEND asks for cannot serve here; .*ENOSYS\. ' env RTAIO_BACKEND=fast
 
 ends "what is switched off is not among the lanes" 0 'serves it +(direct|engine)' \

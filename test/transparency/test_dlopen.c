@@ -208,7 +208,7 @@ static int use_aio_beside_dlopen(void)
 }
 
 /* In a program that was started with the variable. */
-static int stand_aside_beside_dlopen(void)
+static int switch_off_beside_dlopen(void)
 {
 	setenv("RTAIO_BACKEND", "glibc", 1);
 	execl("/proc/self/exe", "test_dlopen", "beside", NULL);
@@ -221,7 +221,7 @@ TEST_IN_CHILD(test_plugin_is_unloaded_by_a_thread_that_ends, unload_and_end_thre
 TEST_IN_CHILD(test_constructor_of_a_plugin_waits_for_aio, constructor_waits, 30000)
 TEST_IN_CHILD(test_destructor_of_a_plugin_joins_a_thread_that_flushes, destructor_joins, 30000)
 TEST_IN_CHILD(test_aio_does_not_wait_for_dlopen, use_aio_beside_dlopen, 30000)
-TEST_IN_CHILD(test_standing_aside_does_not_wait_for_dlopen, stand_aside_beside_dlopen, 30000)
+TEST_IN_CHILD(test_switched_off_does_not_wait_for_dlopen, switch_off_beside_dlopen, 30000)
 
 int main(int argc, char **argv)
 {
@@ -232,7 +232,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_constructor_of_a_plugin_waits_for_aio),
 		cmocka_unit_test(test_destructor_of_a_plugin_joins_a_thread_that_flushes),
 		cmocka_unit_test(test_aio_does_not_wait_for_dlopen),
-		cmocka_unit_test(test_standing_aside_does_not_wait_for_dlopen),
+		cmocka_unit_test(test_switched_off_does_not_wait_for_dlopen),
 	};
 
 	if (argc == 2 && strcmp(argv[1], "beside") == 0)

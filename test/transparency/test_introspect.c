@@ -47,7 +47,7 @@ static int tell_version(void)
 }
 
 /* The name is that of who serves, also if that is not the library itself. */
-static int tell_that_it_stands_aside(void)
+static int tell_that_it_is_off(void)
 {
 	if (!is_there())
 		return CHILD_SKIPPED;
@@ -299,7 +299,7 @@ static int fill_what_there_is_room_for(void)
 
 TEST_OR_SKIP(test_version_is_that_of_the_header, tell_version, 30000)
 TEST_OR_SKIP(test_backend_is_told_once_it_serves, tell_backend, 30000)
-TEST_OR_SKIP(test_backend_is_glibc_where_that_serves, tell_that_it_stands_aside, 30000)
+TEST_OR_SKIP(test_backend_is_glibc_where_that_serves, tell_that_it_is_off, 30000)
 TEST_OR_SKIP(test_counters_count_requests, count_requests, 30000)
 TEST_OR_SKIP(test_counters_count_errors, count_errors, 30000)
 TEST_OR_SKIP(test_counters_of_a_child_begin_at_zero, count_in_a_child, 30000)

@@ -48,7 +48,7 @@ static void call_what_limits(void)
 	check_equal(errno, EINVAL);
 }
 
-/* A library that stands aside hands all of AIO on. */
+/* A library that is switched off hands all of AIO on. */
 static void call_aio(void)
 {
 	struct aiocb cb;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * test_stand_aside.c - RTAIO_BACKEND=glibc, by which the library stands aside
+ * test_stand_aside.c - RTAIO_BACKEND=glibc, by which the library is switched off
  *
  * Each function of <aio.h> is called, with data, and does what it does on glibc.
  * Where nothing is preloaded the variable has no meaning.
@@ -13,7 +13,7 @@ static struct aiocb cb, other;
 static char buf[8192];
 
 /* Read at the first use of AIO, which is still to come in this process. */
-static void stand_aside(void)
+static void switch_off(void)
 {
 	setenv("RTAIO_BACKEND", "glibc", 1);
 }
@@ -26,7 +26,7 @@ static int transfer(void)
 	const struct aiocb *list[] = { &cb };
 	int fd = temp_file_filled(8192);
 
-	stand_aside();
+	switch_off();
 	aio_init(&init);
 	submit_read(&cb, fd, buf, 4096, 4096);
 	while (aio_error(&cb) == EINPROGRESS)
@@ -53,7 +53,7 @@ static int transfer_by_64(void)
 	struct aiocb64 *entries[] = { wide };
 	int fd = temp_file_filled(8192);
 
-	stand_aside();
+	switch_off();
 	aiocb_init_lio(&cb, LIO_READ, fd, buf, 4096, 4096);
 	check_equal(aio_read64(wide), 0);
 	while (aio_error64(wide) == EINPROGRESS)
@@ -80,7 +80,7 @@ static int list_both_ways(void)
 	struct aiocb *list[] = { &cb, NULL, &other };
 	int fd = temp_file_filled(8192);
 
-	stand_aside();
+	switch_off();
 	for (int mode = 0; mode < 2; mode++) {
 		memset(buf, 0, sizeof(buf));
 		aiocb_init_lio(&cb, LIO_READ, fd, buf, 4096, 0);
@@ -114,7 +114,7 @@ static int cancel_both_ways(void)
 {
 	int fds[2];
 
-	stand_aside();
+	switch_off();
 	open_pipe(fds);
 	cancel_the_last(fds);
 	for (int i = 0; i < 2; i++) {
@@ -150,7 +150,7 @@ static int notify_both_ways(void)
 {
 	int fd = temp_file_filled(8192);
 
-	stand_aside();
+	switch_off();
 	handle_signal(SIGRTMIN, tell_by_signal, SA_RESTART);
 	aiocb_init(&cb, fd, buf, 4096, 0);
 	notify_by_signal(&cb.aio_sigevent, SIGRTMIN, 1);
@@ -170,7 +170,7 @@ static int close_and_fork(void)
 {
 	pid_t pid;
 
-	stand_aside();
+	switch_off();
 	use_aio();
 	eventually(nr_tasks() == 1);
 	pid = fork();
