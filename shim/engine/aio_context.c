@@ -40,7 +40,7 @@ struct aio_ring {
 };
 
 static _Atomic(struct aio_ring *) context; /* NULL: none yet; its address is the context's id */
-static _Atomic bool is_refused;            /* for good, by the kernel or a filter */
+static _Atomic bool is_refused;            /* for good, by the kernel or seccomp */
 
 int aio_context_probe(void)
 {

@@ -19,19 +19,20 @@ int aio_context_probe(void);
 /* [reaper, since io_setup may wait] Make the context, unless there is one.  0 or -errno. */
 int aio_context_open(void);
 
-/* [any thread] Does the kernel or a filter refuse one of the calls?  Then submit nothing more. */
+/* [any thread] Does the kernel or seccomp refuse one of the calls?  Then submit nothing more. */
 bool aio_context_is_refused(void);
 
 /* [any thread] The event ring.  Its address is the context's id.  NULL: no context yet. */
 struct aio_ring *aio_context(void);
 
 /*
- * [any thread] io_submit: how many iocbs the kernel took, or -errno.  Where a filter refuses the
- * call, aio_context_is_refused() is true from then on; requests in flight are still reaped.
+ * [any thread] io_submit: how many iocbs the kernel took, or -errno.  Where a seccomp filter
+ * refuses the call, aio_context_is_refused() is true from then on; requests in flight are still
+ * reaped.
  */
 int aio_context_submit(int nr, struct iocb *iocbs[]);
 
-/* [any thread] A filter refuses a call: submit nothing more.  The reaper's ticks reap. */
+/* [any thread] A seccomp filter refuses a call: submit nothing more.  The reaper's ticks reap. */
 void aio_context_refuse(void);
 
 /* [any thread] Does the ring hold no event? */

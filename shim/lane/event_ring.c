@@ -165,7 +165,7 @@ struct wait {
 };
 
 /*
- * Sleep until there is an event, with the program's signal mask.  0 or -EINTR; -EBUSY: a filter
+ * Sleep until there is an event, with the program's signal mask.  0 or -EINTR; -EBUSY: seccomp
  * refuses the call, and from then on the reaper's ticks reap.
  */
 static int sleep_for_event(const struct wait *wait, uint64_t ns)

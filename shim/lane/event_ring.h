@@ -40,7 +40,7 @@ int event_ring_wait(bool (*is_done)(const void *arg), const void *arg,
 
 /*
  * [reaper] Sleep at the ring until there are events, for a moment at most, and take them.  1: a
- * thread waited for one of them; 0: none did; -EBUSY: another thread is at the ring, or a filter
+ * thread waited for one of them; 0: none did; -EBUSY: another thread is at the ring, or seccomp
  * refuses the sleep.
  */
 int event_ring_attend(void);

@@ -35,8 +35,8 @@ uint32_t submit_ahead_note_submitted(size_t nbytes);
 void submit_ahead_note_collected(uint32_t position);
 
 /*
- * [submitter] The thread will wait for all that it submits; @nr of these are left to share with
- * another thread.
+ * [submitter] The thread will wait for all that it submits (LIO_WAIT).  @nr requests are still to
+ * be submitted, and another thread may take a part of them.
  */
 void submit_ahead_note_left(int nr);
 

@@ -2,8 +2,8 @@
 /*
  * aio_commands.c - would Linux AIO's other commands beat a worker thread?
  *
- * IOCB_CMD_FDSYNC beside fdatasync in a thread that is woken for it, and
- * IOCB_CMD_POLL, followed by the read it waits for, beside a thread that
+ * IOCB_CMD_FDSYNC against fdatasync in a thread that is woken for it, and
+ * IOCB_CMD_POLL, followed by the read it waits for, against a thread that
  * blocks in that read.  Run by hand:
  *
  *	cc -O2 -o /tmp/aio_commands test/bench/aio_commands.c -laio -lpthread

@@ -13,7 +13,7 @@
  * where it was not measured, NR is how many requests there were.
  *
  * The programs know only <aio.h>: glibc serves them, or the library that is
- * preloaded.  What the kernel could do is written out beside as other methods:
+ * preloaded.  What the kernel could do is written out as well, as other methods:
  * psync, io_uring, libaio.
  *
  * Nothing waits for ever: a watchdog ends the program with SIGALRM.

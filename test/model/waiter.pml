@@ -39,7 +39,8 @@
  *
  * Both sides put a full fence between their two steps, so store buffers change
  * nothing here. A waiter changes nothing of a record but its interest: what it
- * leaves in one that was given back is cleared, or wakes in vain. A handler that
+ * leaves in one that was given back is cleared, or causes a spurious wake. A
+ * handler that
  * interrupts a waiter waits in the same slot; the interrupted sleep is left, and
  * goes on with a new comparison, or ends, or is jumped out of. (HANDLER)
  *
