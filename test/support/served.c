@@ -66,7 +66,7 @@ int served_open(const char *name, int flags)
 /* ---- the server's ---- */
 
 struct held {
-	uint64_t unique, offset;
+	uint64_t unique, node, offset;
 	uint32_t opcode, size;
 };
 
@@ -143,11 +143,11 @@ static const char *name_of(uint64_t node)
 	return node == FUSE_ROOT_ID ? "" : names[node - FUSE_ROOT_ID - 1];
 }
 
-static void reply_attributes(const struct fuse_in_header *in)
+static void reply_attributes(uint64_t unique, uint64_t node)
 {
-	struct fuse_attr_out out = { .attr = attributes_of(in->nodeid) };
+	struct fuse_attr_out out = { .attr = attributes_of(node) };
 
-	reply(in->unique, 0, &out, sizeof(out));
+	reply(unique, 0, &out, sizeof(out));
 }
 
 static void reply_open(const struct fuse_in_header *in)
@@ -161,7 +161,7 @@ static void reply_open(const struct fuse_in_header *in)
 	reply(in->unique, 0, &out, sizeof(out));
 }
 
-static void reply_transfer(const struct held *asked)
+static void reply_to(const struct held *asked)
 {
 	struct fuse_write_out out = { .size = asked->size };
 	static char data[WRITE_MAX];
@@ -171,30 +171,41 @@ static void reply_transfer(const struct held *asked)
 	} else if (asked->opcode == FUSE_READ) {
 		pattern_fill(data, asked->offset, asked->size);
 		reply(asked->unique, 0, data, asked->size);
+	} else if (asked->opcode == FUSE_GETATTR) {
+		reply_attributes(asked->unique, asked->node);
 	} else {
 		reply(asked->unique, 0, NULL, 0);
 	}
 }
 
-static void serve_transfer(const struct fuse_in_header *in, const void *arg)
+static bool is_to_be_held(const struct held *asked)
 {
-	struct held asked = { .unique = in->unique, .opcode = in->opcode };
+	const char *name = name_of(asked->node);
+
+	if (asked->opcode == FUSE_GETATTR)
+		return strstr(name, "secret");
+	if (asked->opcode == FUSE_FSYNC && strstr(name, "synced"))
+		return false;
+	return strncmp(name, "held", 4) == 0;
+}
+
+static void serve_or_hold(const struct fuse_in_header *in, const void *arg)
+{
+	struct held asked = { .unique = in->unique, .node = in->nodeid, .opcode = in->opcode };
 	const struct fuse_write_in *write = arg;
 	const struct fuse_read_in *read = arg;
-	bool is_held = strncmp(name_of(in->nodeid), "held", 4) == 0 &&
-		       !(in->opcode == FUSE_FSYNC && strstr(name_of(in->nodeid), "synced"));
 
 	if (in->opcode == FUSE_READ) {
 		asked.offset = read->offset;
-		asked.size = read->size;
+		asked.size = strstr(name_of(in->nodeid), "short") ? read->size / 2 : read->size;
 	} else if (in->opcode == FUSE_WRITE) {
 		asked.offset = write->offset;
 		asked.size = write->size;
 	}
-	if (is_held && !is_released && nr_held < NR_HELD)
+	if (is_to_be_held(&asked) && !is_released && nr_held < NR_HELD)
 		held[nr_held++] = asked;
 	else
-		reply_transfer(&asked);
+		reply_to(&asked);
 }
 
 static void serve_request(void)
@@ -211,9 +222,8 @@ static void serve_request(void)
 	case FUSE_LOOKUP:
 		reply_lookup(in, arg);
 		break;
-	case FUSE_GETATTR:
 	case FUSE_SETATTR:
-		reply_attributes(in);
+		reply_attributes(in->unique, in->nodeid);
 		break;
 	case FUSE_OPEN:
 		reply_open(in);
@@ -222,7 +232,8 @@ static void serve_request(void)
 	case FUSE_WRITE:
 	case FUSE_FSYNC:
 	case FUSE_FLUSH:
-		serve_transfer(in, arg);
+	case FUSE_GETATTR:
+		serve_or_hold(in, arg);
 		break;
 	case FUSE_RELEASE:
 		reply(in->unique, 0, NULL, 0);
@@ -239,7 +250,7 @@ static void serve_request(void)
 static void reply_held(void)
 {
 	for (unsigned int i = 0; i < nr_held; i++)
-		reply_transfer(&held[i]);
+		reply_to(&held[i]);
 	nr_held = 0;
 }
 

@@ -5,8 +5,10 @@
  * A file system in user space whose files hold 1 MiB of pattern_at() each, made
  * by their first lookup.  It stands for a hung server and for a dead disk:
  * reads, writes and syncs of files whose name begins with "held" get no answer
- * until served_release(), but for syncs of those with "synced" in their name.  Files have no page cache unless their name has "cached" in
- * it, and close() asks nobody unless it has "flushed".
+ * until served_release(), but for syncs of those with "synced" in their name.
+ * The attributes of files with "secret" in their name are told no earlier.  A read of
+ * a file with "short" in it gives half.  Files have no page cache unless their name
+ * has "cached" in it, and close() asks nobody unless it has "flushed".
  */
 #ifndef RTAIO_TEST_SERVED_H
 #define RTAIO_TEST_SERVED_H

@@ -3,8 +3,8 @@
  * test_identity.c - files whose attributes are no help
  *
  * Some file systems show another inode number each time they are asked, and some
- * that have lost their disk or server answer nothing but EIO.  An open file is
- * the same file all the while: its requests end as the plain calls would.
+ * that have lost their disk or server answer nothing but EIO, or nothing.  An open
+ * file is the same file all the while: its requests end as the plain calls would.
  */
 #include "served.h"
 
@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 
 #define SIZE       4096
+#define LONG       (128 * 1024) /* more than is tried in the call that submits */
 #define NR_WAITING 16
 #define NR_ROUNDS  200
 
@@ -139,6 +140,22 @@ static int use_spoilt(void *name)
 	return 0;
 }
 
+/* ---- no attributes at all ---- */
+
+/* A short read is final.  The server would not tell whether the file ends there. */
+static int read_short(void *name)
+{
+	char *buf = direct_buffer(LONG);
+
+	if (!served_start())
+		return CHILD_SKIPPED;
+	fd = served_open(name, O_RDONLY);
+	check_equal(read_now(fd, buf, LONG, LONG), LONG / 2);
+	check_pattern(buf, LONG, LONG / 2);
+	check_equal(served_nr_held(), 0);
+	return 0;
+}
+
 #define TEST_SERVED(test, function, name)                                                    \
 	static void test(void **state)                                                       \
 	{                                                                                    \
@@ -153,6 +170,7 @@ TEST_SERVED(test_requests_survive_ever_new_inode_numbers, change_all_the_time, "
 TEST_SERVED(test_direct_requests_survive_ever_new_inode_numbers, change_all_the_time, "direct")
 TEST_SERVED(test_waiting_requests_on_a_bad_inode_fail_as_calls_do, spoil_while_waiting, "held")
 TEST_SERVED(test_requests_on_a_bad_inode_fail_as_calls_do, use_spoilt, "direct")
+TEST_SERVED(test_short_read_asks_for_no_attributes, read_short, "secret-short")
 
 int main(void)
 {
@@ -163,6 +181,7 @@ int main(void)
 		cmocka_unit_test(test_direct_requests_survive_ever_new_inode_numbers),
 		cmocka_unit_test(test_waiting_requests_on_a_bad_inode_fail_as_calls_do),
 		cmocka_unit_test(test_requests_on_a_bad_inode_fail_as_calls_do),
+		cmocka_unit_test(test_short_read_asks_for_no_attributes),
 	};
 
 	return cmocka_run_group_tests_name("identity", tests, NULL, NULL);
