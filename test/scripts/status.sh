@@ -66,6 +66,8 @@ else
 	skip "locked memory has none" "the limit cannot be raised here"
 fi
 
+ends "descriptors have a limit" 0 'locked memory [^,]*, descriptors 321 ' sh -c 'ulimit -n 321; exec "$@"' sh
+
 if ! "$refuse" io_uring -- true 2>/dev/null; then
 	skip "what is refused is named" "no seccomp filters here"
 	finish
