@@ -9,6 +9,7 @@
 
 #include <sched.h>
 #include <stdatomic.h>
+#include <sys/syscall.h>
 
 #define NR_ENTRIES 48
 #define SIZE       (256 * 1024)
@@ -197,8 +198,30 @@ static int restart_on_cold(void)
 	return restart_on_file(false);
 }
 
+/* sigaction() refuses the signals that libc keeps for pthread_cancel() and setuid(). */
+static void install_handler_of_libc(int signo)
+{
+	struct {
+		void (*handler)(int);
+		unsigned long flags;
+		void (*restorer)(void);
+		uint64_t mask;
+	} action = { .handler = count_signal };
+
+	check_equal(syscall(SYS_rt_sigaction, signo, &action, NULL, sizeof(action.mask)), 0);
+}
+
+/* Some versions of libc install these handlers without SA_RESTART. */
+static int restart_beside_libc(void)
+{
+	install_handler_of_libc(32);
+	install_handler_of_libc(33);
+	return restart_on_file(true);
+}
+
 TEST_OR_SKIP(test_restarting_handler_does_not_end_a_list_past_the_cache, restart_on_direct, 30000)
 TEST_OR_SKIP(test_restarting_handler_does_not_end_a_cold_list, restart_on_cold, 30000)
+TEST_OR_SKIP(test_handlers_of_libc_end_no_list_past_the_cache, restart_beside_libc, 30000)
 
 int main(void)
 {
@@ -207,6 +230,7 @@ int main(void)
 		cmocka_unit_test(test_handler_that_serves_once_ends_a_wait_past_the_cache),
 		cmocka_unit_test(test_restarting_handler_does_not_end_a_list_past_the_cache),
 		cmocka_unit_test(test_restarting_handler_does_not_end_a_cold_list),
+		cmocka_unit_test(test_handlers_of_libc_end_no_list_past_the_cache),
 	};
 
 	return cmocka_run_group_tests_name("restart_list", tests, NULL, NULL);
