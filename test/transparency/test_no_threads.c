@@ -173,6 +173,41 @@ static int serve_blocked_in_shortage(void)
 
 /* ---- data ---- */
 
+/* A read that has found nothing yet takes what comes first, and no more than it asked for. */
+static void read_first_of_two(int fds[2])
+{
+	char rest[2];
+	bool is_accepted = try_read(&reads[0], fds[0], &bytes[0], 1);
+	ssize_t res;
+
+	eventually(others_are_asleep());
+	write_fully(fds[1], "ab", 2);
+	res = is_accepted ? outcome(&reads[0]) : -EAGAIN;
+	if (res == -EAGAIN) {
+		check_equal(read(fds[0], rest, 2), 2);
+		check_memory(rest, "ab", 2);
+		return;
+	}
+	check_equal(res, 1);
+	check_equal(bytes[0], 'a');
+	check_equal(read(fds[0], rest, 2), 1);
+	check_equal(rest[0], 'b');
+}
+
+static int read_in_shortage(enum use use)
+{
+	int fds[2];
+
+	begin_shortage(use);
+	open_pipe(fds);
+	read_first_of_two(fds);
+	close_pair(fds);
+	open_socketpair(fds, SOCK_STREAM);
+	read_first_of_two(fds);
+	close_pair(fds);
+	return 0;
+}
+
 #define LONG_WRITE 300000
 #define NR_AHEAD   64
 #define BLOCK      4096
@@ -542,6 +577,7 @@ TEST_USES(cancel_returns_without_threads, cancel_in_shortage)
 TEST_USES(helpers_leave_after_a_shortage, leave_after_shortage)
 TEST_USES(requests_are_served_after_a_shortage, serve_after_shortage)
 TEST_USES(signals_stay_as_they_are_without_threads, keep_signals)
+TEST_USES(read_takes_what_came_first_without_threads, read_in_shortage)
 TEST_USES(long_write_arrives_whole_without_threads, write_in_shortage)
 TEST_USES(write_that_is_closed_returns_what_went_without_threads, close_amid_write_in_shortage)
 TEST_USES(reads_ahead_are_right_without_threads, read_ahead_in_shortage)
@@ -568,6 +604,9 @@ int main(void)
 		cmocka_unit_test(test_signals_stay_as_they_are_without_threads_first),
 		cmocka_unit_test(test_signals_stay_as_they_are_without_threads_after_one_read),
 		cmocka_unit_test(test_signals_stay_as_they_are_without_threads_later),
+		cmocka_unit_test(test_read_takes_what_came_first_without_threads_first),
+		cmocka_unit_test(test_read_takes_what_came_first_without_threads_after_one_read),
+		cmocka_unit_test(test_read_takes_what_came_first_without_threads_later),
 		cmocka_unit_test(test_long_write_arrives_whole_without_threads_first),
 		cmocka_unit_test(test_long_write_arrives_whole_without_threads_after_one_read),
 		cmocka_unit_test(test_long_write_arrives_whole_without_threads_later),
