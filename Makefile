@@ -155,6 +155,7 @@ $(B)/test/unit/test_fdqueue: $(patsubst %,$(B)/shim/%.o,order/fdqueue order/bypa
 $(B)/test/unit/test_filter: $(patsubst %,$(B)/shim/%.o,order/filter base/descriptor)
 $(B)/test/unit/test_fd_hints: $(B)/shim/request/fd_hints.o
 $(B)/test/unit/test_submit_ahead: $(B)/shim/lane/submit_ahead.o
+$(B)/test/unit/test_copier: $(patsubst %,$(B)/shim/%.o,lane/copier engine/helper base/busy_poll engine/inbox base/descriptor)
 $(B)/test/unit/test_inbox: $(patsubst %,$(B)/shim/%.o,engine/inbox base/descriptor)
 $(B)/test/unit/test_request: $(patsubst %,$(B)/shim/%.o,request/request base/descriptor)
 $(B)/test/unit/test_waiter: $(patsubst %,$(B)/shim/%.o,request/waiter request/request request/aiocb base/descriptor)
