@@ -5,7 +5,7 @@
  * test/model/inbox.pml searches what several threads can do to each other; here
  * are the answers that one of them gets.
  */
-#include "support.h"
+#include "transparency.h"
 
 #include "engine/inbox.h"
 
@@ -81,6 +81,36 @@ static void test_first_message_wakes_a_sleeper(void **state)
 	check_order(inbox_take(&inbox), 0, 1);
 }
 
+static _Atomic(pid_t) sleeper;
+
+static void *sleep_until_woken(void *arg)
+{
+	uint32_t value;
+
+	(void)arg;
+	check(inbox_fall_asleep(&inbox, &value));
+	sleeper = gettid();
+	inbox_sleep(&inbox, value, UINT64_MAX);
+	inbox_wake_up(&inbox);
+	sleeper = 0;
+	return inbox_take(&inbox);
+}
+
+static void test_sleeper_gets_the_message(void **state)
+{
+	pthread_t thread;
+	void *message;
+
+	(void)state;
+	open_inbox();
+	thread = start_thread(sleep_until_woken, NULL);
+	eventually(sleeper != 0 && is_asleep(sleeper));
+	push(0, 0);
+	eventually(sleeper == 0);
+	check_equal(pthread_join(thread, &message), 0);
+	check_order(message, 0, 0);
+}
+
 static void test_message_for_who_rests_finds_nobody_awake(void **state)
 {
 	uint32_t value;
@@ -126,6 +156,7 @@ int main(void)
 		cmocka_unit_test(test_messages_come_oldest_first),
 		cmocka_unit_test(test_nobody_sleeps_or_leaves_over_a_message),
 		cmocka_unit_test(test_first_message_wakes_a_sleeper),
+		cmocka_unit_test(test_sleeper_gets_the_message),
 		cmocka_unit_test(test_message_for_who_rests_finds_nobody_awake),
 		cmocka_unit_test(test_closed_inbox_takes_nothing_until_somebody_starts),
 		cmocka_unit_test(test_start_that_fails_gives_back_what_came),
