@@ -104,7 +104,7 @@ static bool is_silent(const struct sigevent *event)
 
 /* The inline lane.  A request that completes here needs no record. */
 static bool complete_inline(struct request *probe, const struct sigevent *event, uint32_t position,
-			    bool may_bypass)
+			    bool may_bypass, struct request *group)
 {
 	bool is_write = probe->op == OP_WRITE;
 	enum file_kind kind;
@@ -129,6 +129,8 @@ static bool complete_inline(struct request *probe, const struct sigevent *event,
 	PROBE_COMPLETE(probe->cb, res);
 	notify_prepare(&probe->notification, event);
 	aiocb_complete_at_once(probe->cb, (enum request_op)probe->op, res, position);
+	if (group && res < 0)
+		lio_group_note_failure(group);
 	if (notify_is_wanted(&probe->notification) && notify_signal(&probe->notification) < 0)
 		notify_by_engine(&probe->notification);
 	return true;
@@ -147,6 +149,7 @@ static struct request *make_record(const struct request *probe, const struct sig
 	req->buf = probe->buf;
 	req->nbytes = probe->nbytes;
 	req->offset = probe->offset;
+	req->done = probe->done;
 	req->position = probe->position;
 	req->copy_kind = probe->copy_kind;
 	req->descriptor = probe->descriptor;
@@ -244,7 +247,7 @@ int submit_begin(struct aiocb *cb, enum request_op op, const struct sigevent *ev
 	PROBE_SUBMIT(cb, probe.fd, op, probe.nbytes, probe.offset);
 	if (is_stream(&probe))
 		may_bypass = false;
-	if (complete_inline(&probe, event, position, may_bypass))
+	if (complete_inline(&probe, event, position, may_bypass, group))
 		return 0;
 	req = make_record(&probe, event);
 	if (!req) {

@@ -16,7 +16,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/sock_diag.h>
 #include <poll.h>
 #include <sys/socket.h>
 
@@ -92,45 +91,15 @@ static void issue_to_backend(struct request *req)
 	req->cqes_due++;
 }
 
-/* @value is unchanged if the socket has no such option. */
-static void get_option(const struct request *req, int option, void *value, socklen_t len)
-{
-	RAW_SYSCALL(SYS_getsockopt, req->fd, SOL_SOCKET, option, value, &len);
-}
-
 /* SO_RCVTIMEO ends a plain read; the ring ignores it. */
 static bool has_timeout(const struct request *req)
 {
 	struct timeval timeout = { 0 };
+	socklen_t len = sizeof(timeout);
 
 	if (S_ISSOCK(req->descriptor.mode))
-		get_option(req, SO_RCVTIMEO, &timeout, sizeof(timeout));
+		RAW_SYSCALL(SYS_getsockopt, req->fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, &len);
 	return timeout.tv_sec || timeout.tv_usec;
-}
-
-/* SO_RCVLOWAT makes a plain read wait for so many bytes; a call that does not wait ignores it. */
-static bool has_low_water_mark(const struct request *req)
-{
-	int mark = 0;
-
-	get_option(req, SO_RCVLOWAT, &mark, sizeof(mark));
-	return mark > 1;
-}
-
-/*
- * Will a call that does not wait take all of it?  A send buffer also counts the kernel's
- * overhead, for which the kernel doubles the size that the program sets.
- */
-static bool has_room(const struct request *req)
-{
-	uint32_t info[SK_MEMINFO_VARS] = { 0 };
-	uint32_t used;
-
-	get_option(req, SO_MEMINFO, info, sizeof(info));
-	used = info[SK_MEMINFO_WMEM_ALLOC] > info[SK_MEMINFO_WMEM_QUEUED]
-		       ? info[SK_MEMINFO_WMEM_ALLOC]
-		       : info[SK_MEMINFO_WMEM_QUEUED];
-	return used + 2 * (uint64_t)req->nbytes <= info[SK_MEMINFO_SNDBUF];
 }
 
 static bool is_pipe_or_socket(const struct request *req)
@@ -163,7 +132,7 @@ static bool is_for_worker(const struct request *req, ssize_t res, bool is_nonblo
  */
 static void issue_without_waiting(struct request *req, bool is_nonblocking)
 {
-	ssize_t res = perform_nowait(req);
+	ssize_t res = perform_nowait(req, 0);
 
 	if (is_final(req, res, is_nonblocking)) {
 		PROBE_ISSUE(req->cb, PROBE_ENGINE);
@@ -190,9 +159,7 @@ static bool needs_plain_call(const struct request *req, bool is_nonblocking)
 {
 	if (S_ISCHR(req->descriptor.mode) || req->nbytes == 0 || req->nbytes > PERFORM_BYTES_MAX)
 		return true;
-	if (is_nonblocking || !S_ISSOCK(req->descriptor.mode))
-		return false;
-	return req->op == OP_WRITE ? !has_room(req) : has_low_water_mark(req);
+	return !is_nonblocking && !perform_nowait_is_plain(req);
 }
 
 /* O_NONBLOCK counts as it is now, as for a system call made now. */
@@ -333,7 +300,7 @@ static void retry_stranded(struct request *req)
 	if (try_worker(req))
 		return;
 	request_set_place(req, PLACE_STRANDED);
-	res = perform_nowait(req);
+	res = perform_nowait(req, 0);
 	if (res == -EOPNOTSUPP && has_bytes(req))
 		res = perform(req, req->fd);
 	if (res > 0 && (size_t)res < req->nbytes && req->op == OP_WRITE)

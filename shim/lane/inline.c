@@ -8,8 +8,8 @@
  *   writes   on memory file systems pwrite; pwritev2(RWF_NOWAIT), within a page, where the file
  *            system takes it; else pwrite if a buffered write is a copy into the page cache
  *            (ext4).  A guard pauses such writes if they wait, longer each time.
- *   pipes    preadv2 and pwritev2(RWF_NOWAIT), while nothing else of that descriptor and
- *            direction is under way
+ *   streams  preadv2 and pwritev2(RWF_NOWAIT) on pipes and sockets, while nothing else of that
+ *            descriptor and direction is under way
  *
  * While RLIMIT_FSIZE is set, writes go to the engine (fsize_limit.h).
  */
@@ -29,6 +29,7 @@
 #include "order/filter.h"
 #include "request/fd_hints.h"
 #include "request/fd_kind.h"
+#include "request/perform.h"
 
 #ifndef RWF_NOSIGNAL
 #define RWF_NOSIGNAL 0x100 /* Linux 6.18 */
@@ -221,19 +222,20 @@ static bool is_worth_a_try(const struct request *req, enum file_kind kind,
 	       !(req->descriptor.flags & (O_SYNC | O_DSYNC)) && !fsize_limit_is_set();
 }
 
-/* A write of at most PIPE_BUF is made whole or not at all.  The program must not see SIGPIPE. */
-static bool transfer_at_pipe(struct request *req, ssize_t *res)
+/*
+ * A write of at most PIPE_BUF is made whole, but for a socket under memory pressure: another lane
+ * writes the rest.  The program must not see SIGPIPE.  An error is a result: a socket reports some
+ * only once.
+ */
+static bool transfer_at_stream(struct request *req, ssize_t *res)
 {
-	struct iovec iov = { .iov_base = req->buf, .iov_len = req->nbytes };
-
-	if (req->op == OP_WRITE) {
-		*res = RAW_SYSCALL(SYS_pwritev2, req->fd, &iov, 1, -1L, -1L,
-				   RWF_NOWAIT | RWF_NOSIGNAL);
-	} else {
-		*res = RAW_SYSCALL(SYS_preadv2, req->fd, &iov, 1, -1L, -1L, RWF_NOWAIT);
+	*res = perform_nowait(req, req->op == OP_WRITE ? RWF_NOSIGNAL : 0);
+	if (req->op == OP_READ)
 		fd_hints_note_read(req->fd, *res >= 0);
-	}
-	return *res >= 0;
+	if (req->op == OP_READ || *res < 0 || (size_t)*res == req->nbytes)
+		return *res != -EAGAIN && *res != -EOPNOTSUPP && *res != -EINTR;
+	request_advance(req, (size_t)*res);
+	return false;
 }
 
 /* Not before others of this descriptor and direction; reads only if data are likely there. */
@@ -241,16 +243,16 @@ static bool accepts_stream(const struct request *req)
 {
 	struct filter_range range = filter_range_of(req);
 
-	if (!S_ISFIFO(req->descriptor.mode) || filter_depth(FILTER_STREAMS, &range) > 0)
+	if (filter_depth(FILTER_STREAMS, &range) > 0 ||
+	    (req->op == OP_WRITE ? req->nbytes > PIPE_BUF : fd_hints_expects_miss(req->fd, true)))
 		return false;
-	return req->op == OP_WRITE ? req->nbytes <= PIPE_BUF
-				   : !fd_hints_expects_miss(req->fd, true);
+	return perform_nowait_is_plain(req);
 }
 
 bool inline_perform(struct request *req, enum file_kind kind, ssize_t *res)
 {
 	if (kind == FILE_STREAM)
-		return transfer_at_pipe(req, res);
+		return transfer_at_stream(req, res);
 	return req->op == OP_WRITE ? write_at_once(req, kind, res) : read_at_once(req, kind, res);
 }
 

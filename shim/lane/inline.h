@@ -3,7 +3,7 @@
  * inline.h - the inline lane: requests that complete inside the submitting call.
  *
  * The call must not wait: data in the page cache, files in memory, buffered writes that are a
- * memory copy, pipes that are ready.  Runs in the program's threads, also in handlers: it takes no
+ * memory copy, pipes and sockets that are ready.  Runs in the program's threads, also in handlers: it takes no
  * lock and allocates no memory.
  */
 #ifndef RTAIO_INLINE_H
@@ -21,8 +21,9 @@
 bool inline_accepts(struct request *req, enum file_kind *kind);
 
 /*
- * Try it.  True: it is done, and *res (>= 0) is the result.  False: nothing is done, except perhaps
- * a part of a read, which another lane makes again as a whole.
+ * Try it.  True: it is done, and *res is the result: of a file no error.  False: another lane makes
+ * it.  Nothing is done then but perhaps a part: of a read from a file, which is made again as a
+ * whole, or of a write to a socket, by which @req has been advanced.
  */
 bool inline_perform(struct request *req, enum file_kind kind, ssize_t *res);
 

@@ -25,10 +25,15 @@ void lio_group_join(struct request *group, struct request *member)
 	atomic_fetch_add(&group->members, 1);
 }
 
+void lio_group_note_failure(struct request *group)
+{
+	atomic_store(&group->has_failed, true);
+}
+
 bool lio_group_leave(struct request *group, bool has_failed)
 {
 	if (has_failed)
-		atomic_store(&group->has_failed, true);
+		lio_group_note_failure(group);
 	/* Releases has_failed to the thread that finds zero and publishes. */
 	return atomic_fetch_sub(&group->members, 1) == 1;
 }

@@ -20,6 +20,9 @@ struct request *lio_group_open(bool has_waiter);
 
 void lio_group_join(struct request *group, struct request *member);
 
+/* [submitter] An entry that needed no member ended with an error. */
+void lio_group_note_failure(struct request *group);
+
 /* [any thread] A member is complete, or the submitter is done.  True: the caller publishes it. */
 bool lio_group_leave(struct request *group, bool has_failed);
 

@@ -8,6 +8,8 @@
 #include "request/perform.h"
 
 #include <errno.h>
+#include <linux/sock_diag.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 
@@ -49,12 +51,50 @@ ssize_t perform(const struct request *req, int fd)
 	return res;
 }
 
-ssize_t perform_nowait(const struct request *req)
+/* @value is unchanged if the socket has no such option. */
+static void get_option(const struct request *req, int option, void *value, socklen_t len)
+{
+	RAW_SYSCALL(SYS_getsockopt, req->fd, SOL_SOCKET, option, value, &len);
+}
+
+/* SO_RCVLOWAT makes a plain read wait for so many bytes; a call that does not wait ignores it. */
+static bool has_low_water_mark(const struct request *req)
+{
+	int mark = 0;
+
+	get_option(req, SO_RCVLOWAT, &mark, sizeof(mark));
+	return mark > 1;
+}
+
+/*
+ * Will a call that does not wait take all of it?  A send buffer also counts the kernel's
+ * overhead, for which the kernel doubles the size that the program sets.
+ */
+static bool has_room(const struct request *req)
+{
+	uint32_t info[SK_MEMINFO_VARS] = { 0 };
+	uint32_t used;
+
+	get_option(req, SO_MEMINFO, info, sizeof(info));
+	used = info[SK_MEMINFO_WMEM_ALLOC] > info[SK_MEMINFO_WMEM_QUEUED]
+		       ? info[SK_MEMINFO_WMEM_ALLOC]
+		       : info[SK_MEMINFO_WMEM_QUEUED];
+	return used + 2 * (uint64_t)req->nbytes <= info[SK_MEMINFO_SNDBUF];
+}
+
+bool perform_nowait_is_plain(const struct request *req)
+{
+	if (!S_ISSOCK(req->descriptor.mode))
+		return true;
+	return req->op == OP_WRITE ? has_room(req) : !has_low_water_mark(req);
+}
+
+ssize_t perform_nowait(const struct request *req, int flags)
 {
 	struct iovec iov = { .iov_base = req->buf, .iov_len = req->nbytes };
 	long call = req->op == OP_WRITE ? SYS_pwritev2 : SYS_preadv2;
 	/* Offset -1 (in two halves): a stream has no position. */
-	ssize_t res = RAW_SYSCALL(call, req->fd, &iov, 1, -1L, -1L, RWF_NOWAIT);
+	ssize_t res = RAW_SYSCALL(call, req->fd, &iov, 1, -1L, -1L, RWF_NOWAIT | flags);
 
 	/* A sandbox may refuse this call, but not the plain ones. */
 	return res == -ENOSYS || res == -EPERM ? -EOPNOTSUPP : res;

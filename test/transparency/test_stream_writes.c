@@ -61,17 +61,44 @@ static void await_blocked(struct aiocb *cb, int peer)
 
 /* ---- the error of a connection ---- */
 
+static void reset_connection(int peer)
+{
+	struct linger at_once = { .l_onoff = 1 };
+
+	check_equal(setsockopt(peer, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once)), 0);
+	close(peer);
+}
+
+static int reset_before_a_write(void)
+{
+	struct pollfd broken = { 0 };
+	struct aiocb cb;
+	int fds[2];
+
+	open_tcp(fds, 0);
+	submit_write(&cb, fds[1], data, 1, 0);
+	check_equal(outcome(&cb), 1);
+	read_fully(fds[0], data, 1);
+	reset_connection(fds[0]);
+	broken.fd = fds[1];
+	check_equal(poll(&broken, 1, (int)default_deadline_ms()), 1);
+	submit_write(&cb, fds[1], data, 1, 0);
+	check_equal(outcome(&cb), -ECONNRESET);
+	submit_write(&cb, fds[1], data, 1, 0);
+	check_equal(outcome(&cb), -EPIPE);
+	close(fds[1]);
+	return 0;
+}
+
 /* The peer goes amid a write of @size bytes; what it ends with, then a read. */
 static void break_connection(int fds[2], size_t size, ssize_t *written, ssize_t *read_next)
 {
-	struct linger at_once = { .l_onoff = 1 };
 	struct aiocb cb;
 	char byte;
 
 	submit_write(&cb, fds[1], data, size, 0);
 	await_blocked(&cb, fds[0]);
-	check_equal(setsockopt(fds[0], SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once)), 0);
-	close(fds[0]);
+	reset_connection(fds[0]);
 	*written = outcome(&cb);
 	*read_next = recv(fds[1], &byte, 1, MSG_DONTWAIT);
 	if (*read_next < 0)
@@ -415,6 +442,7 @@ static int cancel_blocked_read(void)
 	return 0;
 }
 
+TEST_IN_CHILD(test_reset_before_a_write_is_its_error, reset_before_a_write, 20000)
 TEST_IN_CHILD(test_reset_amid_a_long_write_is_left_to_the_next_call, reset_long_write, 20000)
 TEST_IN_CHILD(test_reset_amid_a_short_write_is_left_to_the_next_call, reset_short_write, 20000)
 TEST_IN_CHILD(test_reset_is_never_hidden_behind_a_count, reset_with_low_water, 20000)
@@ -434,6 +462,7 @@ TEST_IN_CHILD(test_blocked_read_is_cancelled, cancel_blocked_read, 20000)
 int main(void)
 {
 	const struct CMUnitTest stream_write_tests[] = {
+		cmocka_unit_test(test_reset_before_a_write_is_its_error),
 		cmocka_unit_test(test_reset_amid_a_long_write_is_left_to_the_next_call),
 		cmocka_unit_test(test_reset_amid_a_short_write_is_left_to_the_next_call),
 		cmocka_unit_test(test_reset_is_never_hidden_behind_a_count),
