@@ -256,6 +256,20 @@ bool inline_perform(struct request *req, enum file_kind kind, ssize_t *res)
 	return req->op == OP_WRITE ? write_at_once(req, kind, res) : read_at_once(req, kind, res);
 }
 
+/*
+ * The hint may be older than a change of O_APPEND.  Then the range of a write is not known, which
+ * matters only while other requests of the descriptor are in flight.
+ */
+static bool trusts_hint(struct request *req, enum file_kind *kind)
+{
+	struct filter_range any = { .fd = req->fd, .end = INT64_MAX, .is_write = true };
+
+	if (!fd_hints_trust(req->fd, kind, &req->descriptor.flags))
+		return false;
+	return req->op == OP_READ || ((*kind == FILE_MEMORY || *kind == FILE_COPIED) &&
+				      !filter_may_conflict_anywhere(&any));
+}
+
 bool inline_accepts(struct request *req, enum file_kind *kind)
 {
 	struct filter_range range;
@@ -266,7 +280,7 @@ bool inline_accepts(struct request *req, enum file_kind *kind)
 		*kind = FILE_STREAM;
 		return accepts_stream(req);
 	}
-	if (!(req->op == OP_READ && fd_hints_trust(req->fd, kind))) {
+	if (!trusts_hint(req, kind)) {
 		descriptor_get_flags(req->fd, &req->descriptor);
 		if (req->descriptor.err || req->descriptor.flags & (O_PATH | O_DIRECT))
 			return false;

@@ -87,11 +87,12 @@ enum file_kind fd_hints_recall(int fd, int flags)
 	return kind;
 }
 
-bool fd_hints_trust(int fd, enum file_kind *kind)
+bool fd_hints_trust(int fd, enum file_kind *kind, int *flags)
 {
 	uint64_t entry = atomic_load_explicit(place_of(fd), memory_order_relaxed);
 
 	*kind = (enum file_kind)(entry & KIND_MASK);
+	*flags = (int)(entry >> 8 & 0xffffffu);
 	return is_of(entry, fd) && *kind >= FILE_MEMORY && !is_direct(*kind) &&
 	       use_trust(fd, entry);
 }

@@ -44,11 +44,11 @@ static inline bool file_is_for_ring(enum file_kind kind)
 enum file_kind fd_hints_recall(int fd, int flags);
 
 /*
- * For reads: may the hint be used without F_GETFL?  True a few times between two calls of
- * F_GETFL, never for O_DIRECT.  If @fd means another file by now, the inline read fails and
- * goes to the engine, or it reads that file, as glibc would.
+ * May the hint be used without F_GETFL?  True a few times between two calls of F_GETFL, never
+ * for O_DIRECT.  If @fd means another file by now, the inline transfer fails and goes to the
+ * engine, or it is made on that file, as by glibc.
  */
-bool fd_hints_trust(int fd, enum file_kind *kind);
+bool fd_hints_trust(int fd, enum file_kind *kind, int *flags);
 
 /* Was @fd a pipe or socket?  The caller must check that it still is. */
 bool fd_hints_was_stream(int fd);

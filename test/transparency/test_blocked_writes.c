@@ -131,6 +131,29 @@ static int overlap_with_short_ones(void)
 	return 0;
 }
 
+/* A library may remember what O_APPEND was when the writes before were submitted. */
+static int switch_append_on(void)
+{
+	static struct blocked blocked;
+	int fd = temp_file(0);
+	struct aiocb cb;
+
+	for (int i = 0; i < 3; i++) {
+		submit_write(&cb, fd, "x", 1, i);
+		check_equal(outcome(&cb), 1);
+	}
+	if (!block_at(&blocked, fd, 0))
+		return CHILD_SKIPPED;
+	check_equal(fcntl(fd, F_SETFL, O_APPEND), 0);
+	submit_write(&cb, fd, "a", 1, 2 * SIZE);
+	eventually(others_are_asleep());
+	unblock(&blocked, 'w');
+	check_equal(outcome(&cb), 1);
+	check_file_is(blocked.kept, 'w', 0, SIZE);
+	check_file_is(blocked.kept, 'a', SIZE, 1);
+	return 0;
+}
+
 #define NR_BEHIND 4
 
 /* The first overlaps what blocks, the last overlaps the second. */
@@ -385,6 +408,7 @@ static int run_with_idle_helpers(void *arg)
 
 TEST_BLOCKED(test_close_does_not_wait_for_a_write_that_blocks, close_amid_write)
 TEST_BLOCKED(test_short_requests_follow_a_write_that_blocks, overlap_with_short_ones)
+TEST_BLOCKED(test_append_follows_a_write_that_blocks, switch_append_on)
 TEST_BLOCKED(test_writes_behind_one_that_blocks_can_be_cancelled, cancel_writes_behind)
 TEST_BLOCKED(test_writes_behind_one_that_blocks_reach_their_file, close_with_writes_behind)
 TEST_BLOCKED(test_silent_writes_apart_reach_their_file, close_with_silent_writes)
@@ -399,6 +423,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_close_does_not_wait_for_a_write_that_blocks),
 		cmocka_unit_test(test_short_requests_follow_a_write_that_blocks),
+		cmocka_unit_test(test_append_follows_a_write_that_blocks),
 		cmocka_unit_test(test_writes_behind_one_that_blocks_can_be_cancelled),
 		cmocka_unit_test(test_writes_behind_one_that_blocks_reach_their_file),
 		cmocka_unit_test(test_silent_writes_apart_reach_their_file),

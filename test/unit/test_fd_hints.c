@@ -49,9 +49,9 @@ static void test_only_streams_were_streams(void **state)
 static int times_trusted(int fd)
 {
 	enum file_kind kind;
-	int nr = 0;
+	int nr = 0, flags;
 
-	while (nr < 1000 && fd_hints_trust(fd, &kind))
+	while (nr < 1000 && fd_hints_trust(fd, &kind, &flags))
 		nr++;
 	return nr;
 }
@@ -63,6 +63,7 @@ static void test_kind_is_taken_on_trust_a_few_times(void **state)
 	static const enum file_kind trusted[] = { FILE_MEMORY,   FILE_CACHED, FILE_ASKED,
 						  FILE_READABLE, FILE_COPIED, FILE_RING };
 	enum file_kind kind;
+	int flags;
 
 	(void)state;
 	forget_all();
@@ -73,9 +74,10 @@ static void test_kind_is_taken_on_trust_a_few_times(void **state)
 	}
 	for (size_t i = 0; i < sizeof(trusted) / sizeof(*trusted); i++) {
 		fd_hints_note(FD, O_RDWR, trusted[i]);
-		check(fd_hints_trust(FD, &kind));
+		check(fd_hints_trust(FD, &kind, &flags));
 		check_equal(kind, trusted[i]);
-		check(!fd_hints_trust(FD + TABLE, &kind));
+		check_equal(flags, O_RDWR);
+		check(!fd_hints_trust(FD + TABLE, &kind, &flags));
 		check_equal(times_trusted(FD), 14);
 		check_equal(fd_hints_recall(FD, O_RDWR), trusted[i]);
 	}
