@@ -47,17 +47,14 @@ static struct {
 	struct inbox writes;          /* left to a thread that writes; never ASLEEP */
 	_Atomic int written[BUCKETS]; /* 1 + a descriptor that a thread writes to */
 
-	pthread_mutex_t lock;               /* engine and pool threads only, all signals blocked */
-	struct request_list unbounded;      /* ready; guarded by lock, as all below */
-	struct request_list bounded;        /* ready, but run only within the bound */
-	struct request_list order[BUCKETS]; /* bounded requests, oldest first */
-	unsigned nr_threads;
-	unsigned nr_new;     /* of these, not yet looking for work */
-	unsigned nr_idle;    /* asleep, perhaps already woken */
-	unsigned nr_bounded; /* bounded requests that run */
-	unsigned bound;      /* on nr_bounded, now */
-	unsigned growth;     /* of bound at the next tick without progress */
-	uint64_t nr_taken;   /* since the start */
+	pthread_mutex_t lock; /* engine and pool threads only, all signals blocked */
+	unsigned nr_threads;  /* guarded by lock, as all below and pool_order.c */
+	unsigned nr_new;      /* of these, not yet looking for work */
+	unsigned nr_idle;     /* asleep, perhaps already woken */
+	unsigned nr_bounded;  /* bounded requests that run */
+	unsigned bound;       /* on nr_bounded, now */
+	unsigned growth;      /* of bound at the next tick without progress */
+	uint64_t nr_taken;    /* since the start */
 	uint64_t nr_taken_at_tick;
 	bool is_watched; /* the engine knows that something waits, and ticks */
 } pool;
@@ -71,69 +68,14 @@ struct member {
 	bool is_new;     /* guarded by the lock: it has not looked for work yet */
 };
 
-/* --- order: with the lock held ------------------------------------------------ */
-
-static bool is_unbounded(const struct request *req)
-{
-	return !request_is_barrier(req) && !descriptor_is_file(&req->descriptor);
-}
-
-static struct request_list *order_of(const struct request *req)
-{
-	return &pool.order[(unsigned)req->fd % BUCKETS];
-}
-
-static void make_ready(struct request *req)
-{
-	req->pool_state = POOL_READY;
-	TAILQ_INSERT_TAIL(is_unbounded(req) ? &pool.unbounded : &pool.bounded, req, list_link);
-}
-
-static void add(struct request *req)
-{
-	if (is_unbounded(req)) {
-		make_ready(req);
-		return;
-	}
-	req->pool_state = POOL_WAITING;
-	TAILQ_INSERT_TAIL(order_of(req), req, pool_link);
-	if (pool_order_may_begin(order_of(req), req))
-		make_ready(req);
-}
-
-/* A request on @fd has gone: make those ready that waited for it. */
-static void make_followers_ready(struct request_list *order, int fd)
-{
-	struct request *req;
-
-	TAILQ_FOREACH(req, order, pool_link) {
-		if (req->fd != fd || req->pool_state != POOL_WAITING)
-			continue;
-		if (!pool_order_may_begin(order_of(req), req))
-			return;
-		make_ready(req);
-	}
-}
-
-static void remove_from_order(struct request *req)
-{
-	struct request_list *order = order_of(req);
-
-	req->pool_state = POOL_NONE;
-	if (is_unbounded(req))
-		return;
-	TAILQ_REMOVE(order, req, pool_link);
-	make_followers_ready(order, req->fd);
-}
-
 /* --- threads: with the lock held ---------------------------------------------- */
 
 static struct request *first_takeable(void)
 {
-	struct request *req = TAILQ_FIRST(&pool.unbounded);
+	struct request *req = pool_order_first(false);
 
 	if (!req && pool.nr_bounded < pool.bound)
-		req = TAILQ_FIRST(&pool.bounded);
+		req = pool_order_first(true);
 	return req;
 }
 
@@ -143,11 +85,10 @@ static struct request *take(struct member *member)
 
 	if (!req)
 		return NULL;
-	member->is_bounded = !is_unbounded(req);
-	TAILQ_REMOVE(member->is_bounded ? &pool.bounded : &pool.unbounded, req, list_link);
+	member->is_bounded = pool_order_is_bounded(req);
+	pool_order_begin(req);
 	pool.nr_bounded += member->is_bounded;
 	pool.nr_taken++;
-	req->pool_state = POOL_RUNNING;
 	atomic_store(&req->tid, member->tid);
 	return req;
 }
@@ -196,7 +137,7 @@ static int provide_thread(void)
 /* Does a request wait that only a higher bound lets run? */
 static bool is_short(void)
 {
-	return !first_takeable() && !TAILQ_EMPTY(&pool.bounded) && pool.bound < WORKERS_MAX;
+	return !first_takeable() && pool_order_first(true) && pool.bound < WORKERS_MAX;
 }
 
 /*
@@ -216,7 +157,7 @@ static void add_all(struct message *message)
 
 	for (; message; message = next) {
 		next = message->next;
-		add((struct request *)message);
+		pool_order_add((struct request *)message);
 	}
 }
 
@@ -293,7 +234,7 @@ static struct request *exchange(struct member *member, struct request *done)
 	member->is_new = false;
 	stop_running(member);
 	if (done)
-		remove_from_order(done);
+		pool_order_remove(done);
 	do {
 		drain();
 		req = take(member);
@@ -415,27 +356,16 @@ bool workers_offer(struct request *req)
 
 /* --- the engine --------------------------------------------------------------- */
 
-/* With the lock held.  False: a thread has taken @req. */
-static bool take_back(struct request *req)
-{
-	if (req->pool_state != POOL_WAITING && req->pool_state != POOL_READY)
-		return false;
-	if (req->pool_state == POOL_READY)
-		TAILQ_REMOVE(is_unbounded(req) ? &pool.unbounded : &pool.bounded, req, list_link);
-	remove_from_order(req);
-	return true;
-}
-
 int workers_submit(struct request *req)
 {
 	int ret;
 
 	pthread_mutex_lock(&pool.lock);
 	drain();
-	add(req);
+	pool_order_add(req);
 	ret = provide_thread();
 	if (pool.nr_threads == 0)
-		take_back(req);
+		pool_order_take_back(req);
 	else
 		ret = 0;
 	pthread_mutex_unlock(&pool.lock);
@@ -448,7 +378,7 @@ bool workers_withdraw(struct request *req, uint32_t generation)
 
 	pthread_mutex_lock(&pool.lock);
 	drain();
-	is_taken = request_generation(req) == generation && take_back(req);
+	is_taken = request_generation(req) == generation && pool_order_take_back(req);
 	pthread_mutex_unlock(&pool.lock);
 	return is_taken;
 }
@@ -489,8 +419,7 @@ void workers_tick(void)
 {
 	pthread_mutex_lock(&pool.lock);
 	drain();
-	if (!TAILQ_EMPTY(&pool.bounded) && !first_takeable() &&
-	    pool.nr_taken <= pool.nr_taken_at_tick) {
+	if (pool_order_first(true) && !first_takeable() && pool.nr_taken <= pool.nr_taken_at_tick) {
 		grow();
 	} else {
 		pool.growth = 1;
@@ -521,8 +450,5 @@ void workers_start(const struct workers_events *events_)
 	inbox_after_fork(&pool.inbox);
 	pool.inbox.wakes_one = true;
 	inbox_open(&pool.writes);
-	TAILQ_INIT(&pool.unbounded);
-	TAILQ_INIT(&pool.bounded);
-	for (unsigned i = 0; i < BUCKETS; i++)
-		TAILQ_INIT(&pool.order[i]);
+	pool_order_start();
 }

@@ -36,7 +36,7 @@
  *
  *	user			request_alloc(), make_record(), bypass_enter(),
  *				workers_offer(); then cancel_and_wait()
- *	worker			take(), remove_from_order(); on_offloaded()
+ *	worker			take(), pool_order_remove(); on_offloaded()
  *	canceller		bypass_next(): find(), read_handle();
  *				cancel_bypassing(): workers_withdraw(), goes_on()
  *

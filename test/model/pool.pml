@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pool.pml - a pool of threads that several receive for (workers.c, inbox.c,
- * offload.c)
+ * pool.pml - a pool of threads that several receive for (workers.c, pool_order.c,
+ * inbox.c, offload.c)
  *
  *	submitter		workers_offer(): leave_to_writer(), inbox_push_behind();
  *				inbox_push_to_rest(); what is refused comes to the
@@ -9,8 +9,8 @@
  *	thread			worker()
  *	  exchange:		exchange(), become_idle()
  *	  wait:			wait_for_work()
- *	engine			workers_submit(), workers_withdraw(), take_back();
- *				workers_provide(): workers_tick()
+ *	engine			workers_submit(), workers_withdraw();
+ *				pool_order_take_back(); workers_provide(): workers_tick()
  *	drain, take		drain(), take()
  *	tell_what_is_written	tell_what_is_written()
  *	provide_thread		provide_thread(), first_takeable(), add_thread();
