@@ -22,7 +22,7 @@ bool pool_order_locks_inode(const struct request *req)
 	return req->op == OP_WRITE && !(req->descriptor.flags & (O_DIRECT | O_SYNC | O_DSYNC));
 }
 
-/* The descriptor was closed after @earlier and before @req: they have different files. */
+/* The descriptor was closed after @earlier had begun and before @req: their files differ. */
 static bool is_of_closed(const struct request *earlier, const struct request *req)
 {
 	return earlier->detached_at && req->stamp > earlier->detached_at;
@@ -36,12 +36,10 @@ static struct request_list *order_of(const struct request *req)
 /* Have all earlier requests of its descriptor begun, and does none of them keep @req from running? */
 static bool may_begin(const struct request *req)
 {
-	const struct request *earlier;
+	const struct request *earlier = TAILQ_FIRST(order_of(req));
 	unsigned nr = 0;
 
-	TAILQ_FOREACH(earlier, order_of(req), pool_link) {
-		if (earlier == req)
-			return true;
+	for (; earlier != req; earlier = TAILQ_NEXT(earlier, pool_link)) {
 		if (earlier->fd != req->fd || is_of_closed(earlier, req))
 			continue;
 		if (earlier->pool_state == POOL_WAITING || ++nr == SHARE ||
