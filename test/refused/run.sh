@@ -13,7 +13,8 @@ cd "$(dirname "$0")/../.." || exit 2
 
 refuse=$PWD/build/test/refused/refuse
 programs=(test_aio_read test_aio_read_streams test_aio_write test_aio_cancel test_aio_suspend test_lio_listio
-	test_sigevent test_callbacks test_ordering test_overlaps test_sigpipe test_sigxfsz test_fork test_close_reuse)
+	test_lio_wait test_lio_notification test_sigevent test_callbacks test_ordering test_overlaps test_sigpipe
+	test_sigxfsz test_fork test_close_reuse)
 run_tests=(scripts/run-tests --jobs "${JOBS:-1}")
 failed=0
 
@@ -32,14 +33,15 @@ done
 for refused in io_submit io_submit=ENOSYS io_submit=EOPNOTSUPP io_getevents io_getevents=ENOSYS; do
 	run "seccomp refuses $refused" \
 		env WRAPPER="$refuse $refused --" "${run_tests[@]}" --implementation auto --implementation libaio \
-		test_aio_read test_aio_write test_aio_suspend test_aio_cancel test_lio_listio test_waits test_ordering
+		test_aio_read test_aio_write test_aio_suspend test_aio_cancel test_lio_listio test_lio_wait \
+		test_lio_notification test_waits test_ordering
 done
 
 for refused in nowait nowait=ENOSYS; do
 	run "seccomp refuses preadv2 and pwritev2: $refused" \
 		env WRAPPER="$refuse $refused --" "${run_tests[@]}" --implementation auto \
-		test_aio_read_streams test_aio_cancel test_close_streams test_blocking_calls test_aio_write test_ordering \
-		test_overlaps test_no_threads test_aio_read
+		test_aio_read_streams test_aio_cancel test_close_streams test_blocking_calls test_aio_write \
+		test_ordering test_overlaps test_no_threads test_aio_read
 	run "seccomp refuses $refused, and there is no ring" \
 		env WRAPPER="$refuse $refused --" "${run_tests[@]}" --implementation threads test_no_threads
 done
@@ -61,8 +63,8 @@ run "seccomp refuses to compare tables" \
 
 run "seccomp refuses to take files over from another table, and to compare tables" \
 	env WRAPPER="$refuse pidfd --" "${run_tests[@]}" --implementation auto --implementation threads \
-	test_close_reuse test_close_many test_close_streams test_close_fails test_offload_close test_frozen test_locks \
-	test_replaced
+	test_close_reuse test_close_many test_close_streams test_close_fails test_offload_close test_frozen \
+	test_locks test_replaced
 
 restore=:
 trap 'eval "$restore"' EXIT
