@@ -12,9 +12,9 @@ set -u
 cd "$(dirname "$0")/../.." || exit 2
 
 refuse=$PWD/build/test/refused/refuse
-programs=(test_aio_read test_aio_read_streams test_aio_write test_aio_cancel test_aio_suspend test_lio_listio
-	test_lio_wait test_lio_notification test_sigevent test_callbacks test_ordering test_overlaps test_sigpipe
-	test_sigxfsz test_fork test_close_reuse)
+programs=(test_aio_read test_aio_read_streams test_aio_write test_aio_write_streams test_aio_cancel
+	test_aio_suspend test_lio_listio test_lio_wait test_lio_notification test_sigevent test_callbacks test_ordering
+	test_overlaps test_sigpipe test_sigxfsz test_fork test_close_reuse)
 run_tests=(scripts/run-tests --jobs "${JOBS:-1}")
 failed=0
 
@@ -33,15 +33,15 @@ done
 for refused in io_submit io_submit=ENOSYS io_submit=EOPNOTSUPP io_getevents io_getevents=ENOSYS; do
 	run "seccomp refuses $refused" \
 		env WRAPPER="$refuse $refused --" "${run_tests[@]}" --implementation auto --implementation libaio \
-		test_aio_read test_aio_write test_aio_suspend test_aio_cancel test_lio_listio test_lio_wait \
-		test_lio_notification test_waits test_ordering
+		test_aio_read test_aio_write test_aio_write_streams test_aio_suspend test_aio_cancel test_lio_listio \
+		test_lio_wait test_lio_notification test_waits test_ordering
 done
 
 for refused in nowait nowait=ENOSYS; do
 	run "seccomp refuses preadv2 and pwritev2: $refused" \
 		env WRAPPER="$refuse $refused --" "${run_tests[@]}" --implementation auto \
 		test_aio_read_streams test_aio_cancel test_close_streams test_blocking_calls test_aio_write \
-		test_ordering test_overlaps test_no_threads test_aio_read
+		test_aio_write_streams test_ordering test_overlaps test_no_threads test_aio_read
 	run "seccomp refuses $refused, and there is no ring" \
 		env WRAPPER="$refuse $refused --" "${run_tests[@]}" --implementation threads test_no_threads
 done
@@ -55,7 +55,7 @@ done
 # The ring has a descriptor then; such a ring has no registered index.
 run "seccomp refuses io_uring_register" \
 	env RTAIO_TEST_URING=0x3e WRAPPER="$refuse io_uring_register --" "${run_tests[@]}" --implementation io_uring \
-	test_aio_read test_aio_read_streams test_aio_write test_aio_cancel test_replaced
+	test_aio_read test_aio_read_streams test_aio_write test_aio_write_streams test_aio_cancel test_replaced
 
 # Then a child of vfork closes what is its parent's, as far as the kernel tells.
 run "seccomp refuses to compare tables" \
@@ -88,7 +88,7 @@ on_auto=("${run_tests[@]}" --implementation auto)
 with_sysctl kernel/io_uring_disabled 2 "${on_auto[@]}" "${programs[@]}"
 # The contexts of Linux AIO are the machine's: none left.
 with_sysctl fs/aio-max-nr "$(cat /proc/sys/fs/aio-nr)" "${on_auto[@]}" \
-	test_aio_read test_aio_write test_ordering test_overlaps
+	test_aio_read test_aio_write test_aio_write_streams test_ordering test_overlaps
 
 # By name: ENOSYS, and a line that says what to do.
 check_named() {
