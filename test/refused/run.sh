@@ -13,8 +13,8 @@ cd "$(dirname "$0")/../.." || exit 2
 
 refuse=$PWD/build/test/refused/refuse
 programs=(test_aio_read test_aio_read_streams test_aio_write test_aio_write_streams test_aio_cancel
-	test_aio_suspend test_lio_listio test_lio_wait test_lio_notification test_sigevent test_callbacks test_ordering
-	test_overlaps test_sigpipe test_sigxfsz test_fork test_close_reuse)
+	test_aio_suspend test_aio_suspend_interrupted test_lio_listio test_lio_wait test_lio_notification test_sigevent
+	test_callbacks test_ordering test_overlaps test_sigpipe test_sigxfsz test_fork test_close_reuse)
 run_tests=(scripts/run-tests --jobs "${JOBS:-1}")
 failed=0
 
@@ -33,8 +33,8 @@ done
 for refused in io_submit io_submit=ENOSYS io_submit=EOPNOTSUPP io_getevents io_getevents=ENOSYS; do
 	run "seccomp refuses $refused" \
 		env WRAPPER="$refuse $refused --" "${run_tests[@]}" --implementation auto --implementation libaio \
-		test_aio_read test_aio_write test_aio_write_streams test_aio_suspend test_aio_cancel test_lio_listio \
-		test_lio_wait test_lio_notification test_waits test_ordering
+		test_aio_read test_aio_write test_aio_write_streams test_aio_suspend test_aio_suspend_interrupted \
+		test_aio_cancel test_lio_listio test_lio_wait test_lio_notification test_waits test_ordering
 done
 
 for refused in nowait nowait=ENOSYS; do
