@@ -13,8 +13,9 @@ cd "$(dirname "$0")/../.." || exit 2
 
 refuse=$PWD/build/test/refused/refuse
 programs=(test_aio_read test_aio_read_streams test_aio_write test_aio_write_streams test_aio_cancel
-	test_aio_suspend test_aio_suspend_interrupted test_lio_listio test_lio_wait test_lio_notification test_sigevent
-	test_callbacks test_ordering test_overlaps test_sigpipe test_sigxfsz test_fork test_close_reuse)
+	test_aio_cancel_queued test_aio_suspend test_aio_suspend_interrupted test_lio_listio test_lio_wait
+	test_lio_notification test_sigevent test_callbacks test_ordering test_overlaps test_sigpipe test_sigxfsz
+	test_fork test_close_reuse)
 run_tests=(scripts/run-tests --jobs "${JOBS:-1}")
 failed=0
 
@@ -34,14 +35,15 @@ for refused in io_submit io_submit=ENOSYS io_submit=EOPNOTSUPP io_getevents io_g
 	run "seccomp refuses $refused" \
 		env WRAPPER="$refuse $refused --" "${run_tests[@]}" --implementation auto --implementation libaio \
 		test_aio_read test_aio_write test_aio_write_streams test_aio_suspend test_aio_suspend_interrupted \
-		test_aio_cancel test_lio_listio test_lio_wait test_lio_notification test_waits test_ordering
+		test_aio_cancel test_aio_cancel_queued test_lio_listio test_lio_wait test_lio_notification test_waits \
+		test_ordering
 done
 
 for refused in nowait nowait=ENOSYS; do
 	run "seccomp refuses preadv2 and pwritev2: $refused" \
 		env WRAPPER="$refuse $refused --" "${run_tests[@]}" --implementation auto \
-		test_aio_read_streams test_aio_cancel test_close_streams test_blocking_calls test_aio_write \
-		test_aio_write_streams test_ordering test_overlaps test_no_threads test_aio_read
+		test_aio_read_streams test_aio_cancel test_aio_cancel_queued test_close_streams test_blocking_calls \
+		test_aio_write test_aio_write_streams test_ordering test_overlaps test_no_threads test_aio_read
 	run "seccomp refuses $refused, and there is no ring" \
 		env WRAPPER="$refuse $refused --" "${run_tests[@]}" --implementation threads test_no_threads
 done
@@ -55,7 +57,8 @@ done
 # The ring has a descriptor then; such a ring has no registered index.
 run "seccomp refuses io_uring_register" \
 	env RTAIO_TEST_URING=0x3e WRAPPER="$refuse io_uring_register --" "${run_tests[@]}" --implementation io_uring \
-	test_aio_read test_aio_read_streams test_aio_write test_aio_write_streams test_aio_cancel test_replaced
+	test_aio_read test_aio_read_streams test_aio_write test_aio_write_streams test_aio_cancel \
+	test_aio_cancel_queued test_replaced
 
 # Then a child of vfork closes what is its parent's, as far as the kernel tells.
 run "seccomp refuses to compare tables" \
