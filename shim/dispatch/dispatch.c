@@ -150,6 +150,16 @@ static void accept_request(struct request *req)
 
 /* --- complete ---------------------------------------------------------- */
 
+/* A sync answers all that joined it.  If it was cancelled before it began, the next one will. */
+static void answer_joined(struct request *sync, ssize_t res)
+{
+	struct request *req = sync;
+
+	while (res != -ECANCELED && (req = fdqueue_next_joined(req)))
+		if (request_place(req) == PLACE_QUEUE)
+			engine_state_end(req, res);
+}
+
 /* Remove @req from its queue, publish it, and issue the requests that waited for it. */
 static void finish(struct request *req)
 {
@@ -164,6 +174,7 @@ static void finish(struct request *req)
 		engine_state.nr_files_in_flight--;
 	in_flight_leave(req);
 	if (queue) {
+		answer_joined(req, res);
 		is_last = fdqueue_is_last(queue);
 		if (is_last)
 			schedule_drop(queue);

@@ -278,14 +278,33 @@ static bool is_barrier_clear(struct fdqueue *queue, struct request *req)
 	return !queue->awaits_bypass;
 }
 
+/* Those of its kind right behind @barrier join it, up to one that a bypassing request precedes. */
+static void join(struct fdqueue *queue, struct request *barrier)
+{
+	struct request *req = barrier;
+
+	while ((req = TAILQ_NEXT(req, outstanding_link)) && req->op == barrier->op &&
+	       !bypass_precedes(req, queue->since))
+		req->has_joined = true;
+}
+
+struct request *fdqueue_next_joined(struct request *req)
+{
+	struct request *next = TAILQ_NEXT(req, outstanding_link);
+
+	return next && next->has_joined && next->op == req->op ? next : NULL;
+}
+
 struct request *fdqueue_next(struct fdqueue *queue, bool has_room)
 {
 	struct request *oldest = TAILQ_FIRST(&queue->outstanding), *req;
 
 	queue->awaits_bypass = false;
 	if (request_place(oldest) == PLACE_QUEUE && request_is_barrier(oldest) &&
-	    is_barrier_clear(queue, oldest))
+	    is_barrier_clear(queue, oldest)) {
+		join(queue, oldest);
 		return oldest;
+	}
 	if (queue->is_file)
 		return has_room ? next_of_file(queue) : NULL;
 	req = next_of_chain(queue, READS);

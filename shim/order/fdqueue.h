@@ -17,7 +17,8 @@
  * those in flight: O(log n), however many wait.
  *
  * A barrier (aio_fsync) is issued when it is the oldest outstanding request of its queue.
- * Only later barriers wait for it.
+ * Only later barriers wait for it.  Those of its kind right behind it join it: nothing else
+ * precedes them, so its result is theirs.
  */
 #ifndef RTAIO_FDQUEUE_H
 #define RTAIO_FDQUEUE_H
@@ -53,6 +54,12 @@ int fdqueue_add(struct request *req);
 
 /* The next request to issue; call until NULL.  @has_room: may a file transfer begin? */
 struct request *fdqueue_next(struct fdqueue *queue, bool has_room);
+
+/*
+ * A barrier is complete: call with it, then with each result until NULL, for those that joined it.
+ * Some may have been withdrawn.  Those that get no result now are issued in their turn.
+ */
+struct request *fdqueue_next_joined(struct request *req);
 
 /* Is exactly one request outstanding? */
 static inline bool fdqueue_is_last(const struct fdqueue *queue)

@@ -161,6 +161,7 @@ struct request {
 	_Atomic bool is_held;   /* counted in descriptor_held; any thread clears it */
 	bool has_cqe;           /* the transfer's CQE was reaped */
 	bool is_withdrawn;      /* taken out of its queue's order to be cancelled */
+	bool has_joined;        /* a sync: the result of one before it is its own */
 	bool is_polled;         /* the ring only polls its descriptor; a worker reads */
 	bool has_stalled;       /* waited for an overlapping request */
 	bool is_file_data;      /* counted in engine_state.nr_files_in_flight */

@@ -9,6 +9,7 @@
 
 #include <sys/stat.h>
 
+#include "order/bypass.h"
 #include "order/fdqueue.h"
 
 #define FD 5
@@ -62,6 +63,7 @@ static void end(struct request *req)
 static int forget_all(void **state)
 {
 	(void)state;
+	bypass_after_fork();
 	fdqueue_after_fork();
 	request_after_fork();
 	return 0;
@@ -155,6 +157,97 @@ static void test_barrier_that_ends_leaves_transfers_in_flight(void **state)
 	check_next(read);
 }
 
+static void test_barriers_right_behind_one_join_it(void **state)
+{
+	struct request *barrier = add_file(OP_FSYNC, 0, 0);
+	struct request *second = add_file(OP_FSYNC, 0, 0);
+	struct request *third = add_file(OP_FSYNC, 0, 0);
+
+	(void)state;
+	check_next(barrier);
+	check(fdqueue_next_joined(barrier) == second);
+	check(fdqueue_next_joined(second) == third);
+	check(fdqueue_next_joined(third) == NULL);
+	check_none();
+}
+
+static void test_barrier_does_not_join_one_that_has_begun(void **state)
+{
+	struct request *barrier = add_file(OP_FSYNC, 0, 0);
+	struct request *late, *last;
+
+	(void)state;
+	check_next(barrier);
+	late = add_file(OP_FSYNC, 0, 0);
+	last = add_file(OP_FSYNC, 0, 0);
+	check_none();
+	check(fdqueue_next_joined(barrier) == NULL);
+	end(barrier);
+	check_next(late);
+	check(fdqueue_next_joined(late) == last);
+}
+
+static void test_barrier_behind_a_transfer_joins_when_that_has_ended(void **state)
+{
+	struct request *barrier = add_file(OP_FSYNC, 0, 0);
+	struct request *second = add_file(OP_FSYNC, 0, 0);
+	struct request *write = add_file(OP_WRITE, 0, 1);
+	struct request *third = add_file(OP_FSYNC, 0, 0);
+	struct request *read = add_file(OP_READ, 1, 1);
+	struct request *fourth = add_file(OP_FSYNC, 0, 0);
+
+	(void)state;
+	check_next(barrier);
+	check(fdqueue_next_joined(barrier) == second);
+	check(fdqueue_next_joined(second) == NULL);
+	check_next(write);
+	check_next(read);
+	end(second);
+	end(barrier);
+	end(read);
+	check_none();
+	end(write);
+	check_next(third);
+	check(fdqueue_next_joined(third) == fourth);
+}
+
+static void test_barrier_does_not_join_one_of_another_kind(void **state)
+{
+	struct request *data = add_file(OP_FDATASYNC, 0, 0);
+	struct request *all = add_file(OP_FSYNC, 0, 0);
+	struct request *last = add_file(OP_FDATASYNC, 0, 0);
+
+	(void)state;
+	check_next(data);
+	check(fdqueue_next_joined(data) == NULL);
+	end(data);
+	check_next(all);
+	check(fdqueue_next_joined(all) == NULL);
+	end(all);
+	check_next(last);
+}
+
+static void test_barrier_does_not_join_before_what_bypasses_the_engine(void **state)
+{
+	struct request *barrier = add_file(OP_FSYNC, 0, 0);
+	struct request *second = add_file(OP_FSYNC, 0, 0);
+	struct request *third = add_file(OP_FSYNC, 0, 0);
+	struct request *write = request_alloc();
+
+	(void)state;
+	check(write != NULL);
+	write->fd = FD;
+	write->op = OP_WRITE;
+	check(bypass_enter(write, PLACE_OFFLOADED));
+	bypass_return(write, request_generation(write));
+	third->stamp = bypass_stamp();
+	check_next(barrier);
+	check(fdqueue_next_joined(barrier) == second);
+	check(fdqueue_next_joined(second) == NULL);
+	bypass_leave_range(write);
+	bypass_leave(write);
+}
+
 static void test_file_requests_need_room(void **state)
 {
 	struct request *read = add_file(OP_READ, 0, 100);
@@ -238,6 +331,11 @@ int main(void)
 		TEST(test_append_covers_the_whole_file),
 		TEST(test_barrier_waits_for_what_is_older_and_nothing_for_it),
 		TEST(test_barrier_that_ends_leaves_transfers_in_flight),
+		TEST(test_barriers_right_behind_one_join_it),
+		TEST(test_barrier_does_not_join_one_that_has_begun),
+		TEST(test_barrier_behind_a_transfer_joins_when_that_has_ended),
+		TEST(test_barrier_does_not_join_one_of_another_kind),
+		TEST(test_barrier_does_not_join_before_what_bypasses_the_engine),
 		TEST(test_file_requests_need_room),
 		TEST(test_stream_has_one_in_flight_each_way),
 		TEST(test_priority_orders_what_waits_on_a_stream),
