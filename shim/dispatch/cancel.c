@@ -78,7 +78,7 @@ static void cancel_request(struct request *question, struct request *req)
 		return;
 	if (cancel_if_waiting(req)) {
 		question->nr_cancelled++;
-	} else if (request_place(req) == PLACE_RING && req->done == 0 && !request_is_barrier(req) &&
+	} else if (request_place(req) == PLACE_RING && req->done == 0 &&
 		   engine_backend()->cancel(req)) {
 		req->cqes_due++;
 		req->cancel = question;
