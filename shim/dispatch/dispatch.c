@@ -155,9 +155,11 @@ static void answer_joined(struct request *sync, ssize_t res)
 {
 	struct request *req = sync;
 
-	while (res != -ECANCELED && (req = fdqueue_next_joined(req)))
+	while (res != -ECANCELED && (req = fdqueue_next_joined(req))) {
+		req->has_joined = false;
 		if (request_place(req) == PLACE_QUEUE)
 			engine_state_end(req, res);
+	}
 }
 
 /* Remove @req from its queue, publish it, and issue the requests that waited for it. */
