@@ -150,13 +150,19 @@ static void check_count(uint64_t nr)
 		die("no request was completed");
 }
 
-void bench_report_rate(uint64_t nr)
+static void report_rate(uint64_t nr)
 {
 	uint64_t ns = bench_elapsed_ns();
 
 	check_count(nr);
-	printf("- %.1f rate %.3f %llu\n", (double)nr * 1e9 / (double)ns, cpu_us_per_request(nr),
+	printf("- %.1f rate %.3f %llu", (double)nr * 1e9 / (double)ns, cpu_us_per_request(nr),
 	       (unsigned long long)nr);
+}
+
+void bench_report_rate(uint64_t nr)
+{
+	report_rate(nr);
+	printf("\n");
 }
 
 void bench_report_cost(uint64_t nr)
@@ -175,6 +181,18 @@ static int compare_ns(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+static unsigned long long percentile(const uint64_t *ns, size_t nr, double part)
+{
+	return ns[(size_t)((double)(nr - 1) * part)];
+}
+
+void bench_report_latency(uint64_t nr, uint64_t *ns, size_t nr_ns)
+{
+	report_rate(nr);
+	qsort(ns, nr_ns, sizeof(*ns), compare_ns);
+	printf(" %llu %llu\n", percentile(ns, nr_ns, 0.5), percentile(ns, nr_ns, 0.99));
+}
+
 void bench_report_percentiles(uint64_t *ns, size_t nr)
 {
 	static const struct {
@@ -185,6 +203,6 @@ void bench_report_percentiles(uint64_t *ns, size_t nr)
 	check_count(nr);
 	qsort(ns, nr, sizeof(*ns), compare_ns);
 	for (size_t i = 0; i < sizeof(points) / sizeof(points[0]); i++)
-		printf("%s %llu ns - %zu\n", points[i].name,
-		       (unsigned long long)ns[(size_t)((double)(nr - 1) * points[i].part)], nr);
+		printf("%s %llu ns - %zu\n", points[i].name, percentile(ns, nr, points[i].part),
+		       nr);
 }

@@ -5,12 +5,13 @@
  * Each of them measures one thing that fio cannot, for one implementation, and
  * prints lines of
  *
- *	SUFFIX VALUE UNIT CPU NR
+ *	SUFFIX VALUE UNIT CPU NR [P50 P99]
  *
  * for scripts/bench: SUFFIX is "-" or extends the name of the workload, UNIT
  * is "rate" (requests in a second, more is better) or "ns" (less is better),
  * CPU is the processor time of the whole process in us for each request, "-"
- * where it was not measured, NR is how many requests there were.
+ * where it was not measured, NR is how many requests there were, P50 and P99
+ * are the percentiles of how long one took, in ns.
  *
  * The programs know only <aio.h>: glibc serves them, or the library that is
  * preloaded.  What the kernel could do is written out as well, as other methods:
@@ -61,6 +62,9 @@ void bench_begin(void);
 uint64_t bench_elapsed_ns(void);
 void bench_report_rate(uint64_t nr);
 void bench_report_cost(uint64_t nr);
+
+/* The rate of @nr requests, and percentiles of the @nr_ns that were timed; sorts @ns. */
+void bench_report_latency(uint64_t nr, uint64_t *ns, size_t nr_ns);
 
 /* Print the percentiles 50, 99 and 99.9; sorts @ns. */
 void bench_report_percentiles(uint64_t *ns, size_t nr);
