@@ -2,8 +2,9 @@
 /*
  * bench.h - what the measuring programs share
  *
- * Each of them measures one thing that fio cannot, for one implementation, and
- * prints lines of
+ * Each of them measures one thing that fio cannot, for one implementation.  Its
+ * arguments are METHOD SECONDS FILE and words of its own; FILE is "-" where none
+ * is needed.  It prints lines of
  *
  *	SUFFIX VALUE UNIT CPU NR [P50 P99]
  *

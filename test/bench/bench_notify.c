@@ -2,7 +2,7 @@
 /*
  * bench_notify.c - 32 reads in flight, each tells its end by SIGEV_SIGNAL or SIGEV_THREAD
  *
- * bench_notify signal|thread SECONDS FILE cached|direct
+ * bench_notify posix SECONDS FILE signal|thread cached|direct
  *
  * 4 KiB at random offsets.  With signals one thread takes them with
  * sigtimedwait and submits the next read; with threads the callback does.
@@ -99,16 +99,16 @@ int main(int argc, char **argv)
 {
 	uint64_t nr = 0;
 
-	if (argc != 5)
-		die("usage: bench_notify signal|thread SECONDS FILE cached|direct");
+	if (argc != 6)
+		die("usage: bench_notify posix SECONDS FILE signal|thread cached|direct");
 	end_ns = bench_duration(argv[2]);
-	bench_open(&file, argv[3], argv[4]);
+	bench_open(&file, argv[3], argv[5]);
 	sem_init(&ended, 0, 0);
 	for (int i = 0; i < DEPTH; i++) {
 		slots[i].buf = bench_buffer(BLOCK_BYTES);
 		slots[i].seed = (uint64_t)i + 1;
 	}
-	if (!strcmp(argv[1], "signal"))
+	if (!strcmp(argv[4], "signal"))
 		run_signal();
 	else
 		run_thread();

@@ -2,7 +2,7 @@
 /*
  * bench_pingpong.c - one byte to and fro between two threads
  *
- * bench_pingpong posix|psync SECONDS pipe|socketpair
+ * bench_pingpong posix|psync SECONDS - pipe|socketpair
  *
  * A request is one way: an aio_write, and an aio_read in the other thread,
  * both waited for with aio_suspend.
@@ -91,11 +91,11 @@ int main(int argc, char **argv)
 	uint64_t end_ns, nr = 0;
 	pthread_t thread;
 
-	if (argc != 4)
-		die("usage: bench_pingpong posix|psync SECONDS pipe|socketpair");
+	if (argc != 5)
+		die("usage: bench_pingpong posix|psync SECONDS - pipe|socketpair");
 	is_posix = !strcmp(argv[1], "posix");
 	end_ns = bench_duration(argv[2]);
-	make_sides(sides, argv[3]);
+	make_sides(sides, argv[4]);
 	errno = pthread_create(&thread, NULL, echo, &sides[1]);
 	if (errno)
 		die("pthread_create");

@@ -2,7 +2,7 @@
 /*
  * bench_queued.c - what a request costs when many are queued on one pipe
  *
- * bench_queued posix SECONDS NR
+ * bench_queued posix SECONDS - NR
  *
  * NR reads of one byte are queued on an empty pipe, then NR bytes are written
  * and all reads complete.  The cost is the time of both over NR; small numbers
@@ -55,10 +55,10 @@ int main(int argc, char **argv)
 	char *bytes;
 	int fds[2];
 
-	if (argc != 4)
-		die("usage: bench_queued posix SECONDS NR");
+	if (argc != 5)
+		die("usage: bench_queued posix SECONDS - NR");
 	end_ns = bench_duration(argv[2]);
-	nr = strtoul(argv[3], NULL, 10);
+	nr = strtoul(argv[4], NULL, 10);
 	cbs = calloc(nr, sizeof(*cbs));
 	bytes = calloc(nr, 1);
 	if (nr == 0 || !cbs || !bytes || pipe(fds) < 0)

@@ -2,7 +2,7 @@
 /*
  * bench_startup.c - what starting a program takes that never uses AIO
  *
- * bench_startup SECONDS PROGRAM [ARGUMENT]...
+ * bench_startup posix SECONDS - PROGRAM [ARGUMENT]...
  *
  * The median from posix_spawn to the end of the program.  LD_PRELOAD is left
  * to the environment: the same value reaches this program and that one.
@@ -46,13 +46,13 @@ int main(int argc, char **argv)
 	uint64_t end_ns;
 	size_t nr = 0;
 
-	if (argc < 3)
-		die("usage: bench_startup SECONDS PROGRAM [ARGUMENT]...");
-	end_ns = bench_duration(argv[1]);
-	start_once(argv + 2);
+	if (argc < 5)
+		die("usage: bench_startup posix SECONDS - PROGRAM [ARGUMENT]...");
+	end_ns = bench_duration(argv[2]);
+	start_once(argv + 4);
 	bench_begin();
 	while (nr < STARTS_MAX && bench_elapsed_ns() < end_ns)
-		samples[nr++] = start_once(argv + 2);
+		samples[nr++] = start_once(argv + 4);
 	qsort(samples, nr, sizeof(samples[0]), compare);
 	printf("- %llu ns - %zu\n", (unsigned long long)samples[nr / 2], nr);
 	return 0;

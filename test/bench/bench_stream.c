@@ -2,7 +2,7 @@
 /*
  * bench_stream.c - one thread writes a stream as fast as another one reads it
  *
- * bench_stream posix|psync SECONDS pipe|socketpair BYTES
+ * bench_stream posix|psync SECONDS - pipe|socketpair BYTES
  *
  * With posix each side has 4 requests of BYTES in flight and waits for the
  * oldest.  A request in the report is BYTES that arrived, in however many
@@ -120,15 +120,15 @@ int main(int argc, char **argv)
 	pthread_t thread;
 	int fds[2];
 
-	if (argc != 5)
-		die("usage: bench_stream posix|psync SECONDS pipe|socketpair BYTES");
+	if (argc != 6)
+		die("usage: bench_stream posix|psync SECONDS - pipe|socketpair BYTES");
 	is_posix = !strcmp(argv[1], "posix");
 	end_ns = bench_duration(argv[2]);
-	bytes = strtoul(argv[4], NULL, 10);
+	bytes = strtoul(argv[5], NULL, 10);
 	if (bytes == 0 || bytes % BLOCK_BYTES)
 		die("BYTES is a multiple of %d", BLOCK_BYTES);
-	if ((!strcmp(argv[3], "pipe") ? pipe(fds) : socketpair(AF_UNIX, SOCK_STREAM, 0, fds)) < 0)
-		die("%s", argv[3]);
+	if ((!strcmp(argv[4], "pipe") ? pipe(fds) : socketpair(AF_UNIX, SOCK_STREAM, 0, fds)) < 0)
+		die("%s", argv[4]);
 	prepare(&sides[0], fds[0], false);
 	prepare(&sides[1], fds[1], true);
 	bench_begin();

@@ -2,8 +2,7 @@
 /*
  * bench_waiters.c - 64 threads, each waits for its own request
  *
- * bench_waiters posix|psync SECONDS pipes
- * bench_waiters posix|psync SECONDS one|own FILE
+ * bench_waiters posix|psync SECONDS FILE pipes|one|own
  *
  * pipes: the threads stand in a circle and hand on tokens, one byte each,
  * through pipes; each waits in aio_suspend for its read, 8 tokens are about.
@@ -124,21 +123,19 @@ int main(int argc, char **argv)
 	bool is_pipes;
 	uint64_t end_ns;
 
-	if (argc < 4)
-		die("usage: bench_waiters posix|psync SECONDS pipes | one FILE | own FILE");
+	if (argc != 5)
+		die("usage: bench_waiters posix|psync SECONDS FILE pipes|one|own");
 	is_posix = !strcmp(argv[1], "posix");
-	is_pipes = !strcmp(argv[3], "pipes");
+	is_pipes = !strcmp(argv[4], "pipes");
 	end_ns = bench_duration(argv[2]);
-	if (!is_pipes && argc != 5)
-		die("a file is missing");
 	if (is_pipes && is_posix)
 		aio_init(&init);
 	for (int i = 0; i < NR_THREADS; i++) {
 		workers[i].index = i;
 		if (is_pipes)
 			open_pipe(&workers[i]);
-		else if (i == 0 || !strcmp(argv[3], "own"))
-			bench_open(&workers[i].file, argv[4], "direct");
+		else if (i == 0 || !strcmp(argv[4], "own"))
+			bench_open(&workers[i].file, argv[3], "direct");
 		else
 			workers[i].file = workers[0].file;
 	}
