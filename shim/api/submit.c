@@ -115,7 +115,7 @@ static bool complete_inline(struct request *probe, const struct sigevent *event,
 	if (!config.inline_lane || (probe->op != OP_READ && probe->op != OP_WRITE) ||
 	    !may_notify_at_once(event) || !inline_accepts(probe, &kind))
 		return false;
-	if (may_bypass && is_silent(event) && copier_wants(probe, kind)) {
+	if (may_bypass && is_silent(event) && copier_wants(probe)) {
 		probe->copy_kind = (uint8_t)kind;
 		probe->position = position;
 		probe->descriptor.mode = S_IFREG;

@@ -21,7 +21,6 @@
 #include "lane/inline.h"
 #include "lane/submit_ahead.h"
 #include "order/bypass.h"
-#include "request/fd_hints.h"
 
 #define AHEAD_MIN  4u      /* pieces that the program must be ahead of its results */
 #define PIECES_MAX 16      /* pieces that may wait for the copier */
@@ -104,18 +103,12 @@ static void start(void)
 	signals_set(old);
 }
 
-/* Are the data likely in memory?  The engine submits misses in better batches. */
-static bool is_likely_hit(const struct request *req, enum file_kind kind)
-{
-	return kind == FILE_MEMORY || !fd_hints_is_missing(req->fd);
-}
-
-bool copier_wants(const struct request *req, enum file_kind kind)
+bool copier_wants(const struct request *req)
 {
 	unsigned ahead = config.is_always_deep ? UINT_MAX : submit_ahead_average();
 	int nr = atomic_load_explicit(&nr_pieces, memory_order_relaxed);
 
-	if (!config.offload || req->op != OP_READ || ahead < AHEAD_MIN || !is_likely_hit(req, kind))
+	if (!config.offload || req->op != OP_READ || ahead < AHEAD_MIN)
 		return false;
 	if (inbox_is_awake(&copier.inbox))
 		return nr < PIECES_MAX && (nr <= 0 || (unsigned)nr < ahead);

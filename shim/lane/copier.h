@@ -21,7 +21,7 @@
 #include "request/request.h"
 
 /* [submitter, also in handlers] Should the copier get @req, which inline_accepts() has accepted? */
-bool copier_wants(const struct request *req, enum file_kind kind);
+bool copier_wants(const struct request *req);
 
 /*
  * [submitter, also in handlers] Hand over @req, which has entered PLACE_OFFLOADED

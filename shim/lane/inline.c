@@ -35,8 +35,6 @@
 #define RWF_NOSIGNAL 0x100 /* Linux 6.18 */
 #endif
 
-#define DEEP_MIN 8u /* with so many reads under way the engine makes batches */
-
 #define WAIT_SEEN_NS   300000u     /* a longer copy may have slept */
 #define WATCH_NS       1000000000u /* after a slow copy, watch for so long */
 #define WAIT_MAX_NS    5000000u    /* most waiting, less 1 % of the time since */
@@ -174,15 +172,6 @@ static bool write_copied(struct request *req, ssize_t *res)
 	return is_done;
 }
 
-/*
- * A read that misses has started the disk, which is good for a single one.  Many likely misses are
- * better submitted together, by the engine.
- */
-static bool is_likely_miss(const struct filter_range *range)
-{
-	return fd_hints_expects_miss(range->fd, filter_depth(FILTER_ENGINE, range) >= DEEP_MIN);
-}
-
 static bool read_at_once(struct request *req, enum file_kind kind, ssize_t *res)
 {
 	bool is_hit;
@@ -211,11 +200,11 @@ static bool is_paused(void)
 }
 
 /* Is the call likely to succeed without waiting? */
-static bool is_worth_a_try(const struct request *req, enum file_kind kind,
-			   const struct filter_range *range)
+static bool is_worth_a_try(const struct request *req, enum file_kind kind)
 {
+	/* The engine submits likely misses together. */
 	if (req->op == OP_READ)
-		return kind == FILE_MEMORY || !is_likely_miss(range);
+		return kind == FILE_MEMORY || !fd_hints_expects_miss(req->fd);
 	if (file_takes_nowait_writes(kind) && !request_is_in_one_page(req))
 		return false;
 	return kind != FILE_READABLE && !(kind == FILE_COPIED && is_paused()) &&
@@ -244,7 +233,7 @@ static bool accepts_stream(const struct request *req)
 	struct filter_range range = filter_range_of(req);
 
 	if (filter_depth(FILTER_STREAMS, &range) > 0 ||
-	    (req->op == OP_WRITE ? req->nbytes > PIPE_BUF : fd_hints_expects_miss(req->fd, true)))
+	    (req->op == OP_WRITE ? req->nbytes > PIPE_BUF : fd_hints_expects_miss(req->fd)))
 		return false;
 	return perform_nowait_is_plain(req);
 }
@@ -289,5 +278,5 @@ bool inline_accepts(struct request *req, enum file_kind *kind)
 	if (*kind == FILE_OTHER || *kind == FILE_STREAM)
 		return false;
 	range = filter_range_of(req);
-	return !filter_may_conflict_anywhere(&range) && is_worth_a_try(req, *kind, &range);
+	return !filter_may_conflict_anywhere(&range) && is_worth_a_try(req, *kind);
 }

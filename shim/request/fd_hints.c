@@ -29,13 +29,11 @@ static _Atomic uint64_t remembered[FD_BUCKETS];
 
 #define MISSES_MIN 4u  /* after so many misses in a row the next read will probably miss */
 #define SKIPS_MAX  15u /* reads that are not tried between two that are */
-#define DEEP_LAST  15u /* reads for which a descriptor counts as deep */
 
 /* How reads of a descriptor went.  Threads that race lose count, which costs a try more or less. */
 struct habits {
 	uint16_t nr_misses; /* in a row, up to MISSES_MIN */
 	uint8_t skips;      /* reads left until the next try */
-	uint8_t deep;       /* reads left for which it counts as deep */
 };
 
 static _Atomic(struct habits) habits[FD_BUCKETS];
@@ -118,25 +116,14 @@ static _Atomic(struct habits) *habits_of(int fd)
 	return &habits[(unsigned)fd % FD_BUCKETS];
 }
 
-bool fd_hints_is_missing(int fd)
-{
-	struct habits seen = atomic_load_explicit(habits_of(fd), memory_order_relaxed);
-
-	return seen.nr_misses >= MISSES_MIN;
-}
-
-bool fd_hints_expects_miss(int fd, bool is_deep)
+bool fd_hints_expects_miss(int fd)
 {
 	struct habits seen = atomic_load_explicit(habits_of(fd), memory_order_relaxed);
 	bool is_expected;
 
 	if (seen.nr_misses < MISSES_MIN)
 		return false;
-	if (is_deep)
-		seen.deep = DEEP_LAST;
-	else if (seen.deep > 0)
-		seen.deep--;
-	is_expected = seen.deep > 0 && seen.skips > 0;
+	is_expected = seen.skips > 0;
 	if (is_expected)
 		seen.skips--;
 	else
@@ -152,7 +139,7 @@ void fd_hints_note_read(int fd, bool is_hit)
 	if (is_hit && seen.nr_misses == 0)
 		return;
 	if (is_hit)
-		seen.nr_misses = seen.skips = seen.deep = 0;
+		seen.nr_misses = seen.skips = 0;
 	else if (seen.nr_misses < MISSES_MIN)
 		seen.nr_misses++;
 	atomic_store_explicit(habits_of(fd), seen, memory_order_relaxed);

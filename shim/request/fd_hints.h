@@ -57,11 +57,9 @@ void fd_hints_note(int fd, int flags, enum file_kind kind);
 
 /*
  * Should the next read of @fd go to the engine without an inline try?  Yes if the last ones
- * missed the page cache and many were in flight (@is_deep) a short while ago.  False now and
- * then, so that hits are noticed.
+ * missed the page cache.  False now and then, so that hits are noticed.
  */
-bool fd_hints_expects_miss(int fd, bool is_deep);
-bool fd_hints_is_missing(int fd); /* the last reads of @fd missed, at whatever depth */
+bool fd_hints_expects_miss(int fd);
 void fd_hints_note_read(int fd, bool is_hit);
 
 /*

@@ -38,12 +38,6 @@ void bypass_return(struct request *req, uint32_t generation)
 	atomic_fetch_add(&nr_returned, 1);
 }
 
-bool fd_hints_is_missing(int fd)
-{
-	(void)fd;
-	return false;
-}
-
 unsigned submit_ahead_average(void)
 {
 	return 0;
@@ -78,7 +72,7 @@ static void test_request_that_the_copier_takes_is_copied_once(void **state)
 {
 	(void)state;
 	begin();
-	eventually(copier_wants(&request, FILE_MEMORY));
+	eventually(copier_wants(&request));
 	check(copier_submit(&request));
 	eventually(nr_ended == 1);
 	check_equal(nr_copied, 1);

@@ -91,55 +91,42 @@ static void miss(int nr)
 		fd_hints_note_read(FD, false);
 }
 
-static void test_reads_that_miss_one_after_the_other_are_missing(void **state)
-{
-	(void)state;
-	forget_all();
-	miss(3);
-	check(!fd_hints_is_missing(FD));
-	check(!fd_hints_expects_miss(FD, true));
-	fd_hints_note_read(FD, true);
-	miss(3);
-	check(!fd_hints_is_missing(FD));
-	miss(1);
-	check(fd_hints_is_missing(FD));
-	check(!fd_hints_is_missing(FD + 1));
-	fd_hints_note_read(FD, true);
-	check(!fd_hints_is_missing(FD));
-}
-
-static int nr_skipped(int nr, bool is_deep)
+static int nr_skipped(int nr)
 {
 	int nr_expected = 0;
 
 	for (int i = 0; i < nr; i++)
-		nr_expected += fd_hints_expects_miss(FD, is_deep);
+		nr_expected += fd_hints_expects_miss(FD);
 	return nr_expected;
 }
 
-static void test_deep_reads_are_tried_now_and_then(void **state)
+static void test_misses_in_a_row_are_expected(void **state)
+{
+	(void)state;
+	forget_all();
+	miss(3);
+	check_equal(nr_skipped(2), 0);
+	fd_hints_note_read(FD, true);
+	miss(3);
+	check_equal(nr_skipped(2), 0);
+	miss(1);
+	check_equal(nr_skipped(2), 1);
+	check(!fd_hints_expects_miss(FD + 1));
+	check(!fd_hints_expects_miss(FD + 1));
+	fd_hints_note_read(FD, true);
+	check_equal(nr_skipped(2), 0);
+}
+
+static void test_reads_that_miss_are_tried_now_and_then(void **state)
 {
 	(void)state;
 	forget_all();
 	miss(4);
 	/* The first one is tried, then one of sixteen. */
-	check(!fd_hints_expects_miss(FD, true));
-	check_equal(nr_skipped(15, true), 15);
-	check(!fd_hints_expects_miss(FD, true));
-	check_equal(nr_skipped(160, true), 150);
-}
-
-static void test_depth_counts_for_a_while(void **state)
-{
-	(void)state;
-	forget_all();
-	miss(4);
-	/* Reads one by one are always tried, */
-	check_equal(nr_skipped(100, false), 0);
-	/* but for those shortly after a deep one. */
-	check(fd_hints_expects_miss(FD, true));
-	check_equal(nr_skipped(14, false), 14);
-	check_equal(nr_skipped(100, false), 0);
+	check(!fd_hints_expects_miss(FD));
+	check_equal(nr_skipped(15), 15);
+	check(!fd_hints_expects_miss(FD));
+	check_equal(nr_skipped(160), 150);
 }
 
 static void test_hit_ends_the_expectation(void **state)
@@ -147,11 +134,11 @@ static void test_hit_ends_the_expectation(void **state)
 	(void)state;
 	forget_all();
 	miss(4);
-	nr_skipped(2, true);
+	nr_skipped(2);
 	fd_hints_note_read(FD, true);
-	check_equal(nr_skipped(100, true), 0);
+	check_equal(nr_skipped(100), 0);
 	miss(4);
-	check(!fd_hints_expects_miss(FD, true));
+	check(!fd_hints_expects_miss(FD));
 }
 
 /* ---- requests that are withheld ---- */
@@ -260,7 +247,8 @@ static bool is_forgotten(int fd)
 	const unsigned sort = sort_of(fd, OP_WRITE, KIB128 + 1);
 	bool is_unknown = fd_hints_recall(fd, O_RDWR) == FILE_UNKNOWN;
 
-	check_equal(fd_hints_is_missing(fd), !is_unknown);
+	fd_hints_expects_miss(fd); /* this one is tried */
+	check_equal(fd_hints_expects_miss(fd), !is_unknown);
 	check_equal(fd_hints_is_watched(sort), !is_unknown);
 	check_equal(fd_hints_withholds(sort), !is_unknown);
 	return is_unknown;
@@ -311,9 +299,8 @@ int main(void)
 		cmocka_unit_test(test_kind_is_that_of_the_descriptor_and_its_flags),
 		cmocka_unit_test(test_only_streams_were_streams),
 		cmocka_unit_test(test_kind_is_taken_on_trust_a_few_times),
-		cmocka_unit_test(test_reads_that_miss_one_after_the_other_are_missing),
-		cmocka_unit_test(test_deep_reads_are_tried_now_and_then),
-		cmocka_unit_test(test_depth_counts_for_a_while),
+		cmocka_unit_test(test_misses_in_a_row_are_expected),
+		cmocka_unit_test(test_reads_that_miss_are_tried_now_and_then),
 		cmocka_unit_test(test_hit_ends_the_expectation),
 		cmocka_unit_test(test_sorts_are_apart),
 		cmocka_unit_test(test_refusals_withhold_twice_as_many_each_time),
