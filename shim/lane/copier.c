@@ -22,17 +22,14 @@
 #include "lane/submit_ahead.h"
 #include "order/bypass.h"
 
-#define AHEAD_MIN  4u      /* pieces that the program must be ahead of its results */
-#define PIECES_MAX 16      /* pieces that may wait for the copier */
-#define WAKE_NS    100000u /* cost of a wake, with the cold caches of both threads */
-#define WAKE_WORTH 16      /* a wake pays if so many pieces come */
-#define POLL_NS    20000u  /* busy-poll: a wake costs more than a copy */
+#define AHEAD_MIN  4u     /* pieces that the program must be ahead of its results */
+#define PIECES_MAX 16     /* pieces that may wait for the copier */
+#define POLL_NS    20000u /* busy-poll: a wake costs more than a copy */
 
 static void (*ended)(struct request *req, bool is_done);
-static _Atomic int nr_pieces;     /* handed over and not yet copied */
-static _Atomic int nr_since_wake; /* handed over since the copier was woken */
-static struct time_budget wakes;  /* spent by wakes for too few pieces */
-static pid_t tid;                 /* of the copier's thread, which alone uses it */
+static _Atomic int nr_pieces;       /* handed over and not yet copied */
+static struct time_budget failures; /* to make the thread */
+static pid_t tid;                   /* of the copier's thread, which alone uses it */
 
 /* --- the copier's thread -------------------------------------------------------- */
 
@@ -99,7 +96,7 @@ static void start(void)
 	uint64_t old = signals_block(ALL_BUT_LIBC);
 
 	if (!helper_start(&copier) && !inbox_is_open(&copier.inbox)) /* do not try again at once */
-		time_budget_lose(&wakes, TIME_BUDGET_MAX_NS, clock_now_ns());
+		time_budget_lose(&failures, TIME_BUDGET_MAX_NS, clock_now_ns());
 	signals_set(old);
 }
 
@@ -112,20 +109,11 @@ bool copier_wants(const struct request *req)
 		return false;
 	if (inbox_is_awake(&copier.inbox))
 		return nr < PIECES_MAX && (nr <= 0 || (unsigned)nr < ahead);
-	if (!config.is_always_deep && time_budget_is_spent(&wakes))
-		return false;
 	if (inbox_rests(&copier.inbox))
 		return true;
-	start();
+	if (!time_budget_is_spent(&failures))
+		start();
 	return false;
-}
-
-/* The copier is about to be woken.  Was the last wake worth its cost? */
-static void note_wake(void)
-{
-	if (atomic_exchange_explicit(&nr_since_wake, 0, memory_order_relaxed) < WAKE_WORTH)
-		time_budget_lose(&wakes, WAKE_NS, clock_now_ns());
-	atomic_store_explicit(&nr_pieces, 0, memory_order_relaxed);
 }
 
 bool copier_submit(struct request *req)
@@ -134,9 +122,8 @@ bool copier_submit(struct request *req)
 	int nr = (int)submit_ahead_pieces(req->nbytes);
 
 	if (inbox_rests(&copier.inbox))
-		note_wake();
+		atomic_store_explicit(&nr_pieces, 0, memory_order_relaxed);
 	atomic_fetch_add_explicit(&nr_pieces, nr, memory_order_relaxed);
-	atomic_fetch_add_explicit(&nr_since_wake, nr, memory_order_relaxed);
 	/* Once pushed, the record may be another request's. */
 	if (!inbox_push(&copier.inbox, &req->message, &req->message)) {
 		atomic_fetch_sub_explicit(&nr_pieces, nr, memory_order_relaxed);
@@ -155,6 +142,5 @@ void copier_after_fork(void)
 {
 	helper_after_fork(&copier);
 	atomic_store(&nr_pieces, 0);
-	atomic_store(&nr_since_wake, 0);
-	time_budget_clear(&wakes);
+	time_budget_clear(&failures);
 }
