@@ -18,19 +18,15 @@
 #include "base/process.h"
 #include "base/symver.h"
 #include "lane/event_ring.h"
-#include "lane/inline.h"
 #include "request/lio_group.h"
 #include "request/notify.h"
 
-#include "base/busy_poll.h"
 #include "base/stats.h"
 #include "lane/submit_ahead.h"
 #include "request/waiter.h"
 
 /* glibc's private opcodes, and a mask for the flag (128) of its 64-bit entry points. */
 enum { LIO_DSYNC = 3, LIO_SYNC = 4, LIO_KNOWN_BITS = 127 };
-
-#define BUSY_POLL_NS 20000u /* as long as a few copies take */
 
 struct list {
 	struct submission submission;
@@ -40,7 +36,6 @@ struct list {
 	bool has_started;  /* any entry is in flight or complete */
 	int rejection;     /* errno of the last entry that was refused, or 0 */
 	bool keeps_silent; /* entries send no notification */
-	bool is_shared;    /* any entry is copied by another thread */
 };
 
 static enum request_op op_of(int opcode)
@@ -71,7 +66,6 @@ static void add_entry(struct list *list, struct aiocb *cb)
 		return;
 	}
 	ret = submit_begin(cb, op, &cb->aio_sigevent, list->may_bypass, list->group, &req);
-	list->is_shared |= ret > 0 && op == OP_READ && cb->aio_nbytes <= INLINE_BYTES_MAX;
 	if (ret < 0)
 		list->rejection = EAGAIN;
 	else if (req)
@@ -85,11 +79,6 @@ static bool has_left_direct(const void *arg)
 	const struct request *group = arg;
 
 	return atomic_load(&group->nr_direct) == 0;
-}
-
-static bool is_over(const void *arg)
-{
-	return !request_lookup(*(const request_handle *)arg);
 }
 
 /* Wait at the event ring while members are on the direct lane, unless another thread is there. */
@@ -136,9 +125,6 @@ static int submit_and_wait(struct list *list)
 		return -EINTR; /* a handler has forked: the child has lost the group */
 	submit_prepared(list);
 	submit_release_group(list->group, false);
-	/* Short copies are done before a sleep would be worth it. */
-	if (list->is_shared && !list->submission.has_any)
-		busy_poll(is_over, &handle, BUSY_POLL_NS);
 	ret = wait_for_group(list->group, handle);
 	if (!process_is_still(list->process))
 		return -EINTR;

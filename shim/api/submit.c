@@ -367,7 +367,6 @@ void submit_open(struct submission *submission)
 
 void submit_add(struct submission *submission, struct request *req)
 {
-	submission->has_any = true;
 	if (request_place(req) == PLACE_DIRECT)
 		add_direct(submission, req);
 	else

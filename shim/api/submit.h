@@ -26,7 +26,6 @@ struct submission {
 	struct request_list others; /* for the engine */
 	unsigned nr_direct;
 	unsigned nr_runs; /* runs of adjacent blocks in direct */
-	bool has_any;     /* submit_add() was called */
 	bool is_refused;  /* the direct lane took nothing of a batch */
 	bool has_started; /* any request is in flight */
 };
