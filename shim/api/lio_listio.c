@@ -2,8 +2,8 @@
 /*
  * lio_listio.c - submit a list of requests.
  *
- * The engine gets its part of a list at once, the direct lane a few requests at a time, so that
- * the disk starts early.  Entries that need no wait may complete before later ones are examined.
+ * The engine gets its part of a list at once, the direct lane a batch at a time.  Entries that need
+ * no wait may complete before later ones are examined.
  * A list may have any length; a negative length means an empty list, as -1 does in glibc.
  *
  * The name has two versions.  That of GLIBC_2.2.5 (x86-64) suppresses the notification of each

@@ -30,8 +30,6 @@
 #include "request/publish.h"
 #include "request/waiter.h"
 
-#define RUNS_MAX 4u /* non-adjacent blocks in one io_submit() */
-
 /* Fill the probe of submit_begin(): a request on the stack, not zeroed. */
 static void describe(struct request *req, struct aiocb *cb, enum request_op op)
 {
@@ -308,30 +306,13 @@ static void submit_direct(struct submission *submission)
 	submission->has_started |= is_taken;
 	submission->is_refused |= !is_taken;
 	submission->nr_direct = 0;
-	submission->nr_runs = 0;
 	leave_direct(submission);
 }
 
-/* The block layer merges adjacent requests of one io_submit(). */
-static bool continues(const struct request *req, const struct request *before)
-{
-	return before && req->op == before->op && req->fd == before->fd &&
-	       req->offset - before->offset == (off_t)before->nbytes;
-}
-
-/*
- * io_submit() plugs the block layer until the batch ends (or 32 requests).  Submit scattered
- * blocks RUNS_MAX at a time, so that the disk starts while the others are prepared.
- */
 static void add_direct(struct submission *submission, struct request *req)
 {
-	bool is_apart = !continues(req, TAILQ_LAST(&submission->direct, request_list));
-	bool is_enough = (is_apart && submission->nr_runs == RUNS_MAX) ||
-			 submission->nr_direct == DIRECT_BATCH_MAX;
-
-	if (is_enough && !submission->is_refused)
+	if (submission->nr_direct == DIRECT_BATCH_MAX && !submission->is_refused)
 		submit_direct(submission);
-	submission->nr_runs += is_apart || submission->nr_direct == 0;
 	submission->nr_direct++;
 	TAILQ_INSERT_TAIL(&submission->direct, req, list_link);
 }

@@ -25,7 +25,6 @@ struct submission {
 	struct request_list direct; /* for the direct lane */
 	struct request_list others; /* for the engine */
 	unsigned nr_direct;
-	unsigned nr_runs; /* runs of adjacent blocks in direct */
 	bool is_refused;  /* the direct lane took nothing of a batch */
 	bool has_started; /* any request is in flight */
 };

@@ -15,7 +15,7 @@
 
 #include "request/request.h"
 
-#define DIRECT_BATCH_MAX 32 /* requests for one io_submit */
+#define DIRECT_BATCH_MAX 16 /* requests for one io_submit */
 
 /* How the lane reports, on the thread that reaps, with signals blocked. */
 struct direct_events {
