@@ -81,23 +81,6 @@ bool inbox_push(struct inbox *inbox, struct message *first, struct message *last
 	}
 }
 
-bool inbox_push_behind(struct inbox *inbox, struct message *message)
-{
-	uintptr_t old = atomic_load(&inbox->head);
-
-	while (old >= INBOX_MESSAGE) {
-		message->next = list_of(old);
-		if (atomic_compare_exchange_weak(&inbox->head, &old, (uintptr_t)message))
-			return true;
-	}
-	return false;
-}
-
-bool inbox_has_message(struct inbox *inbox)
-{
-	return atomic_load(&inbox->head) >= INBOX_MESSAGE;
-}
-
 bool inbox_rests(struct inbox *inbox)
 {
 	return atomic_load(&inbox->head) == INBOX_ASLEEP;

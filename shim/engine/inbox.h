@@ -42,10 +42,6 @@ struct inbox {
  */
 bool inbox_push(struct inbox *inbox, struct message *first, struct message *last);
 
-/* [any thread, also in handlers] Is there a message?  Hand over @message only if there is. */
-bool inbox_has_message(struct inbox *inbox);
-bool inbox_push_behind(struct inbox *inbox, struct message *message);
-
 /* [any thread] Does the receiver sleep? */
 bool inbox_rests(struct inbox *inbox);
 

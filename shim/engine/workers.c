@@ -13,7 +13,7 @@
  *
  * The inbox has several receivers; the lock admits one at a time.  It is ASLEEP while a thread is
  * idle, so a push that replaces ASLEEP always wakes a thread that takes everything.  While no
- * thread is idle submitters only add buffered writes, behind the message that woke a thread.
+ * thread is idle submitters push nothing.
  *
  * A buffered write must wait while a thread writes to the same descriptor.  So it is left to that
  * thread in a second inbox, and nobody is woken.  A thread says in pool.written what it writes to,
@@ -306,20 +306,15 @@ void workers_report(struct request *req)
 /* --- submitters --------------------------------------------------------------- */
 
 /* A short write is copied as fast as handed over, and the engine makes batches of many. */
-static bool may_be_left(const struct request *req)
-{
-	return pool_order_locks_inode(req) && req->nbytes >= LEFT_BYTES_MIN;
-}
-
 static bool has_writer(const struct request *req)
 {
-	return may_be_left(req) && atomic_load(written_word(req->fd)) == req->fd + 1;
+	return pool_order_locks_inode(req) && req->nbytes >= LEFT_BYTES_MIN &&
+	       atomic_load(written_word(req->fd)) == req->fd + 1;
 }
 
 bool workers_accept(const struct request *req)
 {
-	return has_writer(req) || inbox_rests(&pool.inbox) ||
-	       (may_be_left(req) && inbox_has_message(&pool.inbox));
+	return has_writer(req) || inbox_rests(&pool.inbox);
 }
 
 bool workers_exist(void)
@@ -350,8 +345,7 @@ static bool leave_to_writer(struct request *req)
 
 bool workers_offer(struct request *req)
 {
-	return leave_to_writer(req) || inbox_push_to_rest(&pool.inbox, &req->message) ||
-	       (may_be_left(req) && inbox_push_behind(&pool.inbox, &req->message));
+	return leave_to_writer(req) || inbox_push_to_rest(&pool.inbox, &req->message);
 }
 
 /* --- the engine --------------------------------------------------------------- */

@@ -3,9 +3,8 @@
  * pool.pml - a pool of threads that several receive for (workers.c, pool_order.c,
  * inbox.c, offload.c)
  *
- *	submitter		workers_offer(): leave_to_writer(), inbox_push_behind();
- *				inbox_push_to_rest(); what is refused comes to the
- *				engine
+ *	submitter		workers_offer(): leave_to_writer(), inbox_push_to_rest();
+ *				what is refused comes to the engine
  *	thread			worker()
  *	  exchange:		exchange(), become_idle()
  *	  wait:			wait_for_work()
@@ -21,8 +20,8 @@
  *
  *	submitter			thread, with the lock
  *	ASLEEP: replace it, wake one	take all there is in the inbox
- *	messages: add a write		nothing: read the wake word; ASLEEP, or make it
- *	else: to the engine		    so; unlock, sleep on the word
+ *	else: to the engine		nothing: read the wake word; ASLEEP, or make it
+ *					    so; unlock, sleep on the word
  *
  * While a thread is idle the inbox stays asleep, and only then. A thread that has
  * slept for long looks once more, with the lock, before it leaves, and the last one
@@ -223,9 +222,6 @@ proctype submitter(byte m)
 		accepted = accepted | m;
 		if
 		:: head == ASLEEP -> head = m
-		:: (m & WRITES) && head != EMPTY && head < ASLEEP ->
-			head = head | m;	/* inbox_push_behind() */
-			goto out
 		:: else -> for_engine = for_engine | m; goto out
 		fi
 	};
