@@ -219,21 +219,19 @@ static bool is_worth_a_try(const struct request *req, enum file_kind kind)
 static bool transfer_at_stream(struct request *req, ssize_t *res)
 {
 	*res = perform_nowait(req, req->op == OP_WRITE ? RWF_NOSIGNAL : 0);
-	if (req->op == OP_READ)
-		fd_hints_note_read(req->fd, *res >= 0);
 	if (req->op == OP_READ || *res < 0 || (size_t)*res == req->nbytes)
 		return *res != -EAGAIN && *res != -EOPNOTSUPP && *res != -EINTR;
 	request_advance(req, (size_t)*res);
 	return false;
 }
 
-/* Not before others of this descriptor and direction; reads only if data are likely there. */
+/* Not before others of this descriptor and direction. */
 static bool accepts_stream(const struct request *req)
 {
 	struct filter_range range = filter_range_of(req);
 
 	if (filter_depth(FILTER_STREAMS, &range) > 0 ||
-	    (req->op == OP_WRITE ? req->nbytes > PIPE_BUF : fd_hints_expects_miss(req->fd)))
+	    (req->op == OP_WRITE && req->nbytes > PIPE_BUF))
 		return false;
 	return perform_nowait_is_plain(req);
 }
