@@ -11,7 +11,10 @@
 #include <dirent.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <sched.h>
+#include <semaphore.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -135,6 +138,98 @@ static int do_lists(void)
 }
 
 TEST_IN_CHILD(test_lists_without_end_do_not_grow, do_lists, 110000)
+
+/* ---- syncs ---- */
+
+#define NR_SYNCED 2
+#define NR_SYNCS  16000
+
+/* Of files in memory, which have nothing to write; those of one file would be one call. */
+static void do_syncs(int nr, const int files[NR_SYNCED])
+{
+	static struct aiocb cbs[NR_SYNCED];
+
+	for (int i = 0; i < nr; i += NR_SYNCED) {
+		for (int j = 0; j < NR_SYNCED; j++) {
+			aiocb_init(&cbs[j], files[j], NULL, 0, 0);
+			check_equal(aio_fsync(O_SYNC, &cbs[j]), 0);
+		}
+		for (int j = 0; j < NR_SYNCED; j++)
+			check_equal(outcome(&cbs[j]), 0);
+	}
+}
+
+static int sync_often(void)
+{
+	int files[NR_SYNCED];
+	struct size before;
+
+	for (int j = 0; j < NR_SYNCED; j++)
+		files[j] = memfd_create("synced", MFD_CLOEXEC);
+	do_syncs(NR_SYNCS / 20, files);
+	before = measure_at_rest();
+	do_syncs(NR_SYNCS, files);
+	check_no_larger(&before);
+	return 0;
+}
+
+TEST_IN_CHILD(test_syncs_without_end_do_not_grow, sync_often, 60000)
+
+/* ---- callbacks ---- */
+
+#define NR_CALLBACKS 12000
+#define NR_AT_ONCE   8
+
+static sem_t called_back;
+
+static void call_back(union sigval value)
+{
+	(void)value;
+	sem_post(&called_back);
+}
+
+static void do_callbacks(int nr, int file, pthread_attr_t *attributes)
+{
+	static struct aiocb cbs[NR_AT_ONCE];
+	static char bytes[NR_AT_ONCE];
+
+	for (int i = 0; i < nr; i += NR_AT_ONCE) {
+		for (int j = 0; j < NR_AT_ONCE; j++) {
+			aiocb_init(&cbs[j], file, &bytes[j], 1, j);
+			cbs[j].aio_sigevent.sigev_notify = SIGEV_THREAD;
+			cbs[j].aio_sigevent.sigev_notify_function = call_back;
+			cbs[j].aio_sigevent.sigev_notify_attributes = attributes;
+			check_equal(aio_read(&cbs[j]), 0);
+		}
+		for (int j = 0; j < NR_AT_ONCE; j++) {
+			check_equal(outcome(&cbs[j]), 1);
+			while (sem_wait(&called_back) < 0)
+				check_equal(errno, EINTR);
+		}
+	}
+}
+
+/* Each has a copy of the attributes, of which a set of processors takes most. */
+static int call_back_often(void)
+{
+	int file = temp_file_filled(4096);
+	pthread_attr_t attributes;
+	struct size before;
+	cpu_set_t cpus;
+
+	check_equal(sem_init(&called_back, 0, 0), 0);
+	check_equal(sched_getaffinity(0, sizeof(cpus), &cpus), 0);
+	pthread_attr_init(&attributes);
+	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+	check_equal(pthread_attr_setaffinity_np(&attributes, sizeof(cpus), &cpus), 0);
+	do_callbacks(NR_CALLBACKS / 20, file, &attributes);
+	before = measure_at_rest();
+	do_callbacks(NR_CALLBACKS, file, &attributes);
+	check_no_larger(&before);
+	return 0;
+}
+
+TEST_IN_CHILD(test_callbacks_without_end_do_not_grow, call_back_often, 60000)
 
 /* ---- cancellations and closes ---- */
 
@@ -400,6 +495,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lists_without_end_do_not_grow),
+		cmocka_unit_test(test_syncs_without_end_do_not_grow),
+		cmocka_unit_test(test_callbacks_without_end_do_not_grow),
 		cmocka_unit_test(test_cancels_without_end_do_not_grow),
 		cmocka_unit_test(test_closes_without_end_do_not_grow),
 		cmocka_unit_test(test_file_is_let_go_after_its_last_request),
