@@ -163,7 +163,54 @@ static int ignore_pending_cancel(void)
 	return 0;
 }
 
+/* ---- the type of cancellation that the program has chosen ---- */
+
+#define NR_WAITS 50
+
+static void check_is_deferred(void)
+{
+	int type;
+
+	check_equal(pthread_setcanceltype(PTHREAD_CANCEL_DEFERRED, &type), 0);
+	check_equal(type, PTHREAD_CANCEL_DEFERRED);
+}
+
+static void wait_for_reads(int fd, char *buf, size_t size)
+{
+	const struct timespec moment = { .tv_nsec = 1000000 };
+	struct aiocb cb;
+	const struct aiocb *list[] = { &cb };
+
+	submit_read(&cb, fd, buf, size, 0);
+	while (aio_error(&cb) == EINPROGRESS) {
+		if (aio_suspend(list, 1, &moment) < 0)
+			check_equal(errno, EAGAIN);
+		check_is_deferred();
+	}
+	check_equal(aio_return(&cb), (ssize_t)size);
+}
+
+static int keep_type(void)
+{
+	int direct = direct_file(4096, 0), fds[2];
+	char *buf = direct_buffer(4096);
+	struct aiocb cb;
+	const struct aiocb *list[] = { &cb };
+	const struct timespec moment = { .tv_nsec = 1000000 };
+
+	open_pipe(fds);
+	submit_read(&cb, fds[0], buf, 1, 0);
+	check_equal(aio_suspend(list, 1, &moment), -1);
+	check_is_deferred();
+	write_fully(fds[1], "x", 1);
+	check_equal(outcome(&cb), 1);
+	for (int i = 0; direct >= 0 && i < NR_WAITS; i++)
+		wait_for_reads(direct, buf, 4096);
+	return 0;
+}
+
 TEST_IN_CHILD(test_cancellation_ends_aio_suspend, cancel_suspend, 30000)
+TEST_IN_CHILD(test_wait_keeps_the_type_of_cancellation, keep_type, 30000)
 TEST_OR_SKIP(test_cancelled_wait_cleans_up_under_its_own_mask, cancel_direct_waits, 30000)
 TEST_IN_CHILD(test_pending_cancellation_waits_for_a_cancellation_point, ignore_pending_cancel,
 	      30000)
@@ -172,6 +219,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_cancellation_ends_aio_suspend),
+		cmocka_unit_test(test_wait_keeps_the_type_of_cancellation),
 		cmocka_unit_test(test_cancelled_wait_cleans_up_under_its_own_mask),
 		cmocka_unit_test(test_pending_cancellation_waits_for_a_cancellation_point),
 	};
