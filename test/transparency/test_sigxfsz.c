@@ -178,7 +178,30 @@ static int limit_taken_away(void)
 	return 0;
 }
 
+#define NR_CHANGES 500
+
+/* Each time just after a write for which there was none. */
+static int limit_set_after_a_write(void)
+{
+	struct rlimit none = { RLIM_INFINITY, RLIM_INFINITY };
+	int fd = memfd_create("rtaio", 0);
+	struct aiocb before, after;
+
+	handle_signal(SIGXFSZ, count_signal, 0);
+	for (int i = 0; i < NR_CHANGES; i++) {
+		check_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+		submit_write(&before, fd, "x", 1, LIMIT);
+		check_equal(outcome(&before), 1);
+		set_limit();
+		submit_write(&after, fd, "x", 1, LIMIT);
+		check_equal(outcome(&after), -EFBIG);
+	}
+	check_equal(nr_signals, 0);
+	return 0;
+}
+
 TEST_IN_CHILD(test_file_size_limit_set_after_use_of_aio, limit_set_later, 20000)
+TEST_IN_CHILD(test_file_size_limit_set_just_after_a_write, limit_set_after_a_write, 20000)
 TEST_IN_CHILD(test_file_size_limit_set_by_another_process, limit_set_from_outside, 20000)
 TEST_IN_CHILD(test_file_size_limit_taken_away, limit_taken_away, 20000)
 
@@ -268,6 +291,7 @@ int main(void)
 		cmocka_unit_test(test_file_size_limit_does_not_run_a_handler),
 		cmocka_unit_test(test_file_size_limit_leaves_no_signal_pending),
 		cmocka_unit_test(test_file_size_limit_set_after_use_of_aio),
+		cmocka_unit_test(test_file_size_limit_set_just_after_a_write),
 		cmocka_unit_test(test_file_size_limit_set_by_another_process),
 		cmocka_unit_test(test_file_size_limit_taken_away),
 		cmocka_unit_test(test_file_size_limit_set_while_it_is_asked_for),
