@@ -243,6 +243,34 @@ static int lose_pipe(void)
 	return 0;
 }
 
+/* ---- order ---- */
+
+#define PIPE_SIZE 65536
+#define NR_ROUNDS 300
+
+/* There is room for both when the second is submitted. */
+static int write_after_a_blocked_write(void)
+{
+	struct aiocb first, second;
+	char bytes[2];
+	int fds[2];
+
+	open_pipe(fds);
+	for (int i = 0; i < NR_ROUNDS; i++) {
+		write_fully(fds[1], data, PIPE_SIZE);
+		submit_write(&first, fds[1], "1", 1, 0);
+		check_equal(aio_error(&first), EINPROGRESS);
+		read_fully(fds[0], data, PIPE_SIZE);
+		submit_write(&second, fds[1], "2", 1, 0);
+		check_equal(outcome(&second), 1);
+		check_equal(outcome(&first), 1);
+		check_equal(read(fds[0], bytes, 2), 2);
+		check(bytes[0] == '1' && bytes[1] == '2');
+	}
+	close_pair(fds);
+	return 0;
+}
+
 /* ---- parts that a write may have ---- */
 
 /* What O_NONBLOCK finds room for is the result. */
@@ -451,6 +479,7 @@ TEST_IN_CHILD(test_write_in_parts_that_times_out_returns_what_went, time_out_wit
 TEST_IN_CHILD(test_fault_amid_a_write_leaves_what_went, fault_amid_data, 20000)
 TEST_IN_CHILD(test_loss_of_a_unix_socket_is_told_as_by_write, lose_unix_socket, 20000)
 TEST_IN_CHILD(test_loss_of_a_pipe_is_told_by_the_next_write, lose_pipe, 20000)
+TEST_IN_CHILD(test_write_never_overtakes_a_blocked_one, write_after_a_blocked_write, 20000)
 TEST_IN_CHILD(test_nonblocking_write_is_what_there_is_room_for, write_part_without_waiting, 20000)
 TEST_IN_CHILD(test_send_timeout_ends_a_write, time_out_writes, 20000)
 TEST_IN_CHILD(test_pipe_write_that_has_begun_is_not_cancelled, cancel_pipe_writes, 20000)
@@ -471,6 +500,7 @@ int main(void)
 		cmocka_unit_test(test_fault_amid_a_write_leaves_what_went),
 		cmocka_unit_test(test_loss_of_a_unix_socket_is_told_as_by_write),
 		cmocka_unit_test(test_loss_of_a_pipe_is_told_by_the_next_write),
+		cmocka_unit_test(test_write_never_overtakes_a_blocked_one),
 		cmocka_unit_test(test_nonblocking_write_is_what_there_is_room_for),
 		cmocka_unit_test(test_send_timeout_ends_a_write),
 		cmocka_unit_test(test_pipe_write_that_has_begun_is_not_cancelled),
