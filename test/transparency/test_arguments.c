@@ -242,6 +242,30 @@ static int refuse_priorities(void)
 	return 0;
 }
 
+/* ---- what a call leaves in the block ---- */
+
+/* Blocked or not; a program may use the block in a list afterwards. */
+static int note_opcodes(void)
+{
+	struct aiocb blocked, cb;
+	char bytes[2];
+	int fds[2];
+
+	open_pipe(fds);
+	aiocb_init_lio(&blocked, LIO_WRITE, fds[0], &bytes[0], 1, 0);
+	check_equal(aio_read(&blocked), 0);
+	check_equal(blocked.aio_lio_opcode, LIO_READ);
+	aiocb_init_lio(&cb, LIO_READ, fds[1], "x", 1, 0);
+	check_equal(aio_write(&cb), 0);
+	check_equal(cb.aio_lio_opcode, LIO_WRITE);
+	check_equal(outcome(&cb), 1);
+	check_equal(outcome(&blocked), 1);
+	close_pair(fds);
+	return 0;
+}
+
+TEST_IN_CHILD(test_call_notes_what_it_is_in_the_block, note_opcodes, 15000)
+
 TEST_IN_CHILD(test_odd_priority_comes_first, refuse_priorities, 30000)
 
 /* ---- files that are unlike others ---- */
@@ -290,6 +314,7 @@ int main(void)
 		cmocka_unit_test(test_odd_arguments_with_a_signal),
 		cmocka_unit_test(test_odd_arguments_in_a_list),
 		cmocka_unit_test(test_odd_arguments_in_a_list_that_is_waited_for),
+		cmocka_unit_test(test_call_notes_what_it_is_in_the_block),
 		cmocka_unit_test(test_odd_priority_comes_first),
 		cmocka_unit_test(test_files_of_proc_are_read_at_an_offset),
 		cmocka_unit_test(test_reads_of_a_directory_fail_alike),

@@ -60,7 +60,7 @@ static int list_syncs(void)
 	return 0;
 }
 
-/* aio_fsync itself does not look at it either. */
+/* aio_fsync itself does not look at it either, and clears it. */
 static int sync_alone(void)
 {
 	int fd = temp_file_filled(4096);
@@ -68,6 +68,7 @@ static int sync_alone(void)
 	for (int i = 0; i < NR_GARBAGE; i++) {
 		prepare(LIO_NOP, fd, garbage[i]);
 		check_equal(aio_fsync(i % 2 ? O_SYNC : O_DSYNC, &odd), 0);
+		check_equal(odd.aio_reqprio, 0);
 		check_equal(outcome(&odd), 0);
 	}
 	return 0;
