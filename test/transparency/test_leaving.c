@@ -46,6 +46,31 @@ static int wait_until_alone(void)
 	return 0;
 }
 
+/* A sync that waits for direct reads must not keep the thread that reports these. */
+static int sync_behind_direct_reads(void)
+{
+	enum { NR = 16, SIZE = 1 << 20 };
+	static struct aiocb cbs[NR], sync;
+	char *data = direct_buffer(SIZE);
+	int fd = direct_file(NR * SIZE, 0);
+
+	if (fd < 0)
+		return CHILD_SKIPPED;
+	for (int round = 0; round < 4; round++) {
+		for (int i = 0; i < NR; i++)
+			submit_read(&cbs[i], fd, data, SIZE, (off_t)i * SIZE);
+		aiocb_init(&sync, fd, NULL, 0, 0);
+		check_equal(aio_fsync(O_SYNC, &sync), 0);
+		check_equal(outcome(&sync), 0);
+		for (int i = 0; i < NR; i++)
+			check_equal(outcome(&cbs[i]), SIZE);
+	}
+	eventually(nr_tasks() == 1);
+	return 0;
+}
+
+TEST_OR_SKIP(test_threads_leave_after_a_sync_behind_direct_reads, sync_behind_direct_reads, 30000)
+
 /* They have an hour; a time of 0 gives none. */
 static int stay_for_an_hour(void)
 {
@@ -103,6 +128,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_threads_leave_after_the_idle_time),
+		cmocka_unit_test(test_threads_leave_after_a_sync_behind_direct_reads),
 		cmocka_unit_test(test_idle_time_of_zero_changes_nothing),
 		cmocka_unit_test(test_process_ends_soon_after_its_main_thread),
 	};
