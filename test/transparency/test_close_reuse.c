@@ -263,6 +263,59 @@ static void check_file_reads(take_fn *take, bool is_direct)
 	free(buf);
 }
 
+/* Three files on one number, while the writes to the one before still wait. */
+#define NR_FILES  3
+#define NR_ROUNDS 150
+
+static void submit_writes(struct aiocb cbs[], int fd, char *data, int content)
+{
+	memset(data, content, BLOCK_SIZE);
+	for (int i = 0; i < NR_REQUESTS; i++)
+		submit_write(&cbs[i], fd, data, BLOCK_SIZE, 0);
+}
+
+static int take_again_and_again(void)
+{
+	static struct aiocb cbs[NR_FILES][NR_REQUESTS];
+	char *data[NR_FILES], *found = direct_buffer(BLOCK_SIZE);
+	int files[NR_FILES], fd;
+	bool is_there;
+
+	for (int i = 0; i < NR_FILES; i++) {
+		files[i] = direct_file(BLOCK_SIZE, 0);
+		data[i] = direct_buffer(BLOCK_SIZE);
+		if (files[i] < 0)
+			return CHILD_SKIPPED;
+	}
+	fd = dup(files[0]);
+	for (int i = 0; i < NR_FILES; i++) {
+		check_equal(dup2(files[i], fd), fd);
+		submit_writes(cbs[i], fd, data[i], 'a' + i);
+	}
+	close(fd);
+	for (int i = 0; i < NR_FILES; i++) {
+		is_there = false;
+		for (int j = 0; j < NR_REQUESTS; j++)
+			is_there |= outcome(&cbs[i][j]) == BLOCK_SIZE;
+		check_equal(pread(files[i], found, BLOCK_SIZE, 0), BLOCK_SIZE);
+		if (is_there)
+			check(memcmp(found, data[i], BLOCK_SIZE) == 0);
+		close(files[i]);
+	}
+	return 0;
+}
+
+static int take_in_rounds(void)
+{
+	int ret = 0;
+
+	for (int i = 0; i < NR_ROUNDS && ret == 0; i++)
+		ret = take_again_and_again();
+	return ret;
+}
+
+TEST_OR_SKIP(test_files_on_one_number_keep_their_writes, take_in_rounds, 30000)
+
 static int run_streams(void *arg)
 {
 	take_fn *take = (take_fn *)arg;
@@ -400,6 +453,7 @@ int main(void)
 		cmocka_unit_test(test_file_requests_survive_fclose_and_dup),
 		cmocka_unit_test(test_stream_requests_survive_close_without_a_descriptor),
 		cmocka_unit_test(test_file_requests_survive_close_without_a_descriptor),
+		cmocka_unit_test(test_files_on_one_number_keep_their_writes),
 		cmocka_unit_test(test_file_on_a_reused_number_is_usable_at_once),
 		cmocka_unit_test(test_pipe_on_a_reused_number_is_usable_at_once),
 	};
