@@ -6,6 +6,8 @@
  */
 #include "transparency.h"
 
+#include <ctype.h>
+#include <dirent.h>
 #include <dlfcn.h>
 #include <sys/syscall.h>
 
@@ -55,6 +57,60 @@ static int tell_that_it_is_off(void)
 	use_aio_briefly();
 	check(strcmp(backend(), "glibc") == 0);
 	return 0;
+}
+
+/* ---- threads ---- */
+
+#define NR_BURST  64
+#define NR_BURSTS 20
+
+static int nr_threads_of_name(const char *name)
+{
+	DIR *tasks = opendir("/proc/self/task");
+	struct dirent *entry;
+	char path[300], line[64];
+	int nr = 0;
+
+	check(tasks != NULL);
+	while ((entry = readdir(tasks))) {
+		FILE *comm;
+
+		snprintf(path, sizeof(path), "/proc/self/task/%s/comm", entry->d_name);
+		if (!isdigit(entry->d_name[0]) || !(comm = fopen(path, "r")))
+			continue;
+		nr += fgets(line, sizeof(line), comm) && !strncmp(line, name, strlen(name));
+		fclose(comm);
+	}
+	closedir(tasks);
+	return nr;
+}
+
+/* Many requests ask for the same thread while it is about to begin. */
+static int burst_first(void)
+{
+	static struct aiocb cbs[NR_BURST];
+	int fd = direct_file(NR_BURST * BLOCK, 0);
+	char *data = direct_buffer(NR_BURST * BLOCK);
+
+	if (fd < 0)
+		return CHILD_SKIPPED;
+	for (int round = 0; round < 4; round++) {
+		for (int i = 0; i < NR_BURST; i++)
+			submit_read(&cbs[i], fd, data + i * BLOCK, BLOCK, i * BLOCK);
+		check(nr_threads_of_name("rtaio-reaper") <= 1);
+		for (int i = 0; i < NR_BURST; i++)
+			check_equal(outcome(&cbs[i]), BLOCK);
+		check(nr_threads_of_name("rtaio-reaper") <= 1);
+	}
+	return 0;
+}
+
+static void test_one_thread_reports_direct_transfers(void **state)
+{
+	(void)state;
+	for (int i = 0; i < NR_BURSTS; i++)
+		support_check_or_skip_child(in_child(burst_first, 20000), "burst", __FILE__,
+					    __LINE__);
 }
 
 static int tell_backend(void)
@@ -318,6 +374,7 @@ int main(void)
 		cmocka_unit_test(test_counters_of_a_child_begin_at_zero),
 		cmocka_unit_test(test_cached_reads_take_the_inline_lane),
 		cmocka_unit_test(test_direct_transfers_take_the_direct_lane),
+		cmocka_unit_test(test_one_thread_reports_direct_transfers),
 		cmocka_unit_test(test_counters_fill_what_there_is_room_for),
 	};
 
