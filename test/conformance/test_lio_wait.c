@@ -45,7 +45,9 @@ static void start_waiting(pthread_t *thread)
 	for (int i = 0; i < 2; i++)
 		aiocb_init_lio(&waited[i], LIO_READ, fds[0], waited_bufs[i], 1, 0);
 	check(pthread_create(thread, NULL, wait_for_list, waited_list) == 0);
-	eventually(waiter_tid && thread_sleeps(waiter_tid));
+	for (int i = 0; i < 2; i++)
+		eventually(aio_error(&waited[i]) == EINPROGRESS);
+	eventually(thread_sleeps(waiter_tid));
 }
 
 static void join_waiting(pthread_t thread)
