@@ -140,7 +140,7 @@ TEST_IN_CHILD(test_notification_is_the_one_asked_for_at_submission,
 
 #define NR_CALLBACKS   2000
 #define NR_THREADS_MAX 1024 /* as RTAIO_CALLBACKS */
-#define NR_OTHERS_MAX  100  /* threads of the library that run no callback */
+#define NR_OTHERS_MAX  500  /* threads of the library that run no callback */
 
 static atomic_uint nr_begun, nr_run;
 static int held[2];
