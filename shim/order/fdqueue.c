@@ -292,7 +292,7 @@ struct request *fdqueue_next_joined(struct request *req)
 {
 	struct request *next = TAILQ_NEXT(req, outstanding_link);
 
-	return next && next->has_joined ? next : NULL;
+	return next && next->has_joined && next->op == req->op ? next : NULL;
 }
 
 struct request *fdqueue_next(struct fdqueue *queue, bool has_room)

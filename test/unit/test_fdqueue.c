@@ -227,6 +227,31 @@ static void test_barrier_does_not_join_one_of_another_kind(void **state)
 	check_next(last);
 }
 
+/* Its submitting call was not over when the barriers joined, so it was not waited for. */
+static void test_transfer_that_comes_back_answers_no_barrier(void **state)
+{
+	struct request *barrier = add_file(OP_FSYNC, 0, 0);
+	struct request *second = add_file(OP_FSYNC, 0, 0);
+	struct request *write = request_alloc();
+
+	(void)state;
+	check(write != NULL);
+	barrier->stamp = 1;
+	second->stamp = 3;
+	check_next(barrier);
+	check(fdqueue_next_joined(barrier) == second);
+	write->fd = FD;
+	write->op = OP_WRITE;
+	write->nbytes = 1;
+	write->descriptor.mode = S_IFREG;
+	write->stamp = 2;
+	write->is_bounced = true;
+	check_equal(fdqueue_add(write), 0);
+	check_next(write);
+	check(fdqueue_next_joined(write) == NULL);
+	check(fdqueue_next_joined(barrier) == NULL);
+}
+
 static void test_barrier_does_not_join_before_what_bypasses_the_engine(void **state)
 {
 	struct request *barrier = add_file(OP_FSYNC, 0, 0);
@@ -335,6 +360,7 @@ int main(void)
 		TEST(test_barrier_does_not_join_one_that_has_begun),
 		TEST(test_barrier_behind_a_transfer_joins_when_that_has_ended),
 		TEST(test_barrier_does_not_join_one_of_another_kind),
+		TEST(test_transfer_that_comes_back_answers_no_barrier),
 		TEST(test_barrier_does_not_join_before_what_bypasses_the_engine),
 		TEST(test_file_requests_need_room),
 		TEST(test_stream_has_one_in_flight_each_way),
