@@ -6,13 +6,9 @@
  * (seccomp), so the test knows which there are, and what else is under way.
  */
 #include "gate.h"
+#include "held_calls.h"
 #include "transparency.h"
 
-#include <linux/filter.h>
-#include <linux/seccomp.h>
-#include <poll.h>
-#include <sys/ioctl.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 
 #define NR_SYNCS  3
@@ -20,56 +16,25 @@
 #define PAGE      4096
 #define LONG_SIZE (128 * 1024) /* no lane copies so much in the call */
 
-static int listener, fd;
+static int fd;
 static struct seccomp_notif held; /* the call that was taken last */
 static unsigned int nr_calls;
 static struct aiocb first, syncs[NR_SYNCS];
 
-/* In all threads to come.  False: not on this machine. */
-static bool hold_syncs(void)
-{
-	struct sock_filter filter[] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_fsync, 1, 0),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_fdatasync, 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_USER_NOTIF),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-	};
-	struct sock_fprog program = { .len = sizeof(filter) / sizeof(*filter), .filter = filter };
-
-	check_equal(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
-	listener = (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
-				SECCOMP_FILTER_FLAG_NEW_LISTENER, &program);
-	if (listener < 0)
-		printf("no notifications of seccomp here");
-	return listener >= 0;
-}
-
-static bool has_call(void)
-{
-	struct pollfd event = { .fd = listener, .events = POLLIN };
-
-	return poll(&event, 1, 0) == 1;
-}
-
 static void take_call(void)
 {
-	eventually(has_call());
-	memset(&held, 0, sizeof(held));
-	check_equal(ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &held), 0);
+	held_calls_take(&held);
 	nr_calls++;
 }
 
 static void answer(int err)
 {
-	struct seccomp_notif_resp response = { .id = held.id, .error = -err };
-
-	check_equal(ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &response), 0);
+	held_calls_answer(&held, err);
 }
 
 static bool has_ended(struct aiocb *cb)
 {
-	while (has_call()) {
+	while (held_calls_has_one()) {
 		take_call();
 		answer(0);
 	}
@@ -77,7 +42,7 @@ static bool has_ended(struct aiocb *cb)
 }
 
 /* Its outcome, while all calls are answered. */
-static ssize_t settled(struct aiocb *cb)
+static ssize_t outcome_answering(struct aiocb *cb)
 {
 	eventually(has_ended(cb));
 	return outcome(cb);
@@ -102,7 +67,7 @@ static void end_first(void)
 	check_equal(outcome(&first), 0);
 }
 
-static void write_now(off_t offset)
+static void write_page(off_t offset)
 {
 	static char buf[PAGE];
 	struct aiocb cb;
@@ -115,7 +80,7 @@ static void write_now(off_t offset)
 static void submit_behind_first(void)
 {
 	for (int i = 0; i < NR_SYNCS; i++) {
-		write_now(i * PAGE);
+		write_page(i * PAGE);
 		submit_sync(&syncs[i], O_DSYNC);
 	}
 }
@@ -123,38 +88,42 @@ static void submit_behind_first(void)
 static bool prepare(void)
 {
 	fd = temp_file_filled(LONG_SIZE);
-	return hold_syncs();
+	return held_calls_begin(SYS_fsync, SYS_fdatasync);
 }
 
-static int sync_behind_one(void)
+/* The call that serves all behind the first one is in the kernel when this returns. */
+static bool begin_together(void)
 {
 	if (!prepare())
-		return CHILD_SKIPPED;
+		return false;
 	begin_sync(O_DSYNC);
 	submit_behind_first();
 	end_first();
 	take_call();
+	return true;
+}
+
+static int sync_behind_one(void)
+{
+	if (!begin_together())
+		return CHILD_SKIPPED;
 	for (int i = 0; i < NR_SYNCS; i++)
 		check_equal(aio_error(&syncs[i]), EINPROGRESS);
 	answer(0);
 	for (int i = 0; i < NR_SYNCS; i++)
 		check_equal(outcome(&syncs[i]), 0);
 	check_equal(nr_calls, 2);
-	check(!has_call());
+	check(!held_calls_has_one());
 	return 0;
 }
 
 static int fail_together(void)
 {
-	if (!prepare())
+	if (!begin_together())
 		return CHILD_SKIPPED;
-	begin_sync(O_DSYNC);
-	submit_behind_first();
-	end_first();
-	take_call();
 	answer(EIO);
 	for (int i = 0; i < NR_SYNCS; i++)
-		check_equal(settled(&syncs[i]), -EIO);
+		check_equal(outcome_answering(&syncs[i]), -EIO);
 	begin_sync(O_DSYNC);
 	end_first();
 	return 0;
@@ -190,7 +159,7 @@ static int notify_together(void)
 	check_equal(lio_listio(LIO_NOWAIT, list, NR_SYNCS, &event), 0);
 	end_first();
 	for (int i = 0; i < NR_SYNCS; i++)
-		check_equal(settled(&syncs[i]), 0);
+		check_equal(outcome_answering(&syncs[i]), 0);
 	for (int i = 0; i < NR_SYNCS; i++)
 		await_signal(SIGRTMIN);
 	await_signal(SIGRTMIN + 1);
@@ -288,9 +257,9 @@ static int cancel_one_of_them(void)
 	check_equal(aio_cancel(fd, &syncs[0]), AIO_NOTCANCELED);
 	check_equal(aio_cancel(fd, &syncs[1]), AIO_CANCELED);
 	answer(0);
-	check_equal(settled(&syncs[0]), 0);
+	check_equal(outcome_answering(&syncs[0]), 0);
 	check_equal(outcome(&syncs[1]), -ECANCELED);
-	check_equal(settled(&syncs[2]), 0);
+	check_equal(outcome_answering(&syncs[2]), 0);
 	return 0;
 }
 
@@ -322,10 +291,10 @@ static int cancel_oldest(void)
 	await_signal(SIGRTMIN);
 	is_cancelled = aio_cancel(fd, &syncs[0]) == AIO_CANCELED;
 	gate_open(&gate, 'g');
-	check_equal(settled(&syncs[0]), is_cancelled ? -ECANCELED : 0);
-	check_equal(settled(&syncs[1]), 0);
+	check_equal(outcome_answering(&syncs[0]), is_cancelled ? -ECANCELED : 0);
+	check_equal(outcome_answering(&syncs[1]), 0);
 	for (int i = 0; i < NR_READS; i++)
-		check_equal(settled(&reads[i]), PAGE);
+		check_equal(outcome_answering(&reads[i]), PAGE);
 	return 0;
 }
 
@@ -344,7 +313,7 @@ static int close_amid(void)
 	submit_sync(&syncs[2], O_DSYNC);
 	answer(0);
 	for (int i = 0; i < NR_SYNCS; i++)
-		check_equal(settled(&syncs[i]), 0);
+		check_equal(outcome_answering(&syncs[i]), 0);
 	return 0;
 }
 
