@@ -11,18 +11,6 @@
 #include <stdatomic.h>
 #include <sys/socket.h>
 
-static void submit_read(struct aiocb *cb, int fd, void *buf, size_t nbytes)
-{
-	aiocb_init(cb, fd, buf, nbytes, 0);
-	check_equal(aio_read(cb), 0);
-}
-
-static void check_cancelled(const struct aiocb *cb)
-{
-	check_equal(aio_error(cb), ECANCELED);
-	check_equal(aio_return((struct aiocb *)cb), -1);
-}
-
 /* ---- arguments ---- */
 
 static void test_cancel_on_a_closed_descriptor_gives_ebadf(void **state)
@@ -64,7 +52,7 @@ static void test_cancel_with_another_descriptor_gives_einval(void **state)
 	errno = 0;
 	check_equal(aio_cancel(other, &cb), -1);
 	check_equal(errno, EINVAL);
-	submit_read(&cb, fd, buf, sizeof(buf));
+	submit_read(&cb, fd, buf, sizeof(buf), 0);
 	await_result(&cb);
 	errno = 0;
 	check_equal(aio_cancel(other, &cb), -1);
@@ -82,7 +70,7 @@ static void test_cancel_of_finished_requests_answers_alldone(void **state)
 	(void)state;
 	unused.aio_fildes = fd;
 	check_equal(aio_cancel(fd, &unused), AIO_ALLDONE);
-	submit_read(&cb, fd, buf, sizeof(buf));
+	submit_read(&cb, fd, buf, sizeof(buf), 0);
 	check_equal(await(&cb), 0);
 	check_equal(aio_cancel(fd, &cb), AIO_ALLDONE);
 	check_equal(aio_return(&cb), sizeof(buf));
@@ -105,7 +93,7 @@ static void test_cancel_at_the_first_sight_of_the_end_answers_alldone(void **sta
 	for (int i = 0; i < 100; i++) {
 		uint64_t deadline = now_ns() + default_deadline_ms() * UINT64_C(1000000);
 
-		submit_read(&cb, fd, buf, SIZE);
+		submit_read(&cb, fd, buf, SIZE, 0);
 		while (aio_error(&cb) == EINPROGRESS)
 			check(now_ns() < deadline);
 		check_equal(aio_cancel(fd, NULL), AIO_ALLDONE);
@@ -133,7 +121,7 @@ static void test_cancel_of_a_copied_block_leaves_the_request_alone(void **state)
 
 	(void)state;
 	open_pipe(fds);
-	submit_read(&cb, fds[0], buf, sizeof(buf));
+	submit_read(&cb, fds[0], buf, sizeof(buf), 0);
 	copy = cb;
 	check(aio_cancel(fds[0], &copy) != AIO_CANCELED);
 	check_equal(aio_error(&cb), EINPROGRESS);
@@ -153,13 +141,13 @@ static void test_cancel_of_a_blocked_read_is_consistent(void **state)
 	(void)state;
 	open_pipe(fds);
 	for (int round = 0; round < 50; round++) {
-		submit_read(&cb, fds[0], buf, sizeof(buf));
+		submit_read(&cb, fds[0], buf, sizeof(buf), 0);
 		answer = aio_cancel(fds[0], round % 2 ? &cb : NULL);
 		if (answer == AIO_CANCELED) {
 			check_cancelled(&cb);
 			check_equal(aio_cancel(fds[0], &cb), AIO_ALLDONE);
 			/* No byte may vanish into the cancelled request. */
-			submit_read(&next, fds[0], rest, sizeof(rest));
+			submit_read(&next, fds[0], rest, sizeof(rest), 0);
 			write_fully(fds[1], "hello", 5);
 			check_equal(await_result(&next), 5);
 			check_memory(rest, "hello", 5);
@@ -183,7 +171,7 @@ static void test_cancel_does_not_wait(void **state)
 
 	(void)state;
 	open_socketpair(fds, SOCK_STREAM);
-	submit_read(&cb, fds[0], buf, sizeof(buf));
+	submit_read(&cb, fds[0], buf, sizeof(buf), 0);
 	begin = now_ns();
 	check(aio_cancel(fds[0], &cb) >= 0);
 	check(now_ns() - begin < stretched_ns(2000000000));
@@ -310,8 +298,8 @@ static void test_cancel_works_in_a_callback(void **state)
 	(void)state;
 	check(sem_init(&callback_done, 0, 0) == 0);
 	open_pipe(fds);
-	submit_read(&blocked, fds[0], bufs[0], 1);
-	submit_read(&victim, fds[0], bufs[1], 1);
+	submit_read(&blocked, fds[0], bufs[0], 1, 0);
+	submit_read(&victim, fds[0], bufs[1], 1, 0);
 	aiocb_init(&trigger, fd, buf, sizeof(buf), 0);
 	notify_by_thread(&trigger.aio_sigevent, cancel_from_callback, NULL);
 	check_equal(aio_read(&trigger), 0);
@@ -333,7 +321,7 @@ static void test_cancel_after_close_gives_ebadf(void **state)
 
 	(void)state;
 	open_pipe(fds);
-	submit_read(&cb, fds[0], buf, 1);
+	submit_read(&cb, fds[0], buf, 1, 0);
 	close(fds[0]);
 	errno = 0;
 	check_equal(aio_cancel(fds[0], NULL), -1);

@@ -6,18 +6,6 @@
 
 #include <stdatomic.h>
 
-static void submit_read(struct aiocb *cb, int fd, void *buf, size_t nbytes)
-{
-	aiocb_init(cb, fd, buf, nbytes, 0);
-	check_equal(aio_read(cb), 0);
-}
-
-static void check_cancelled(const struct aiocb *cb)
-{
-	check_equal(aio_error(cb), ECANCELED);
-	check_equal(aio_return((struct aiocb *)cb), -1);
-}
-
 static void test_queued_request_is_cancelled(void **state)
 {
 	static struct aiocb cbs[3];
@@ -27,7 +15,7 @@ static void test_queued_request_is_cancelled(void **state)
 	(void)state;
 	open_pipe(fds);
 	for (int i = 0; i < 3; i++)
-		submit_read(&cbs[i], fds[0], bufs[i], 1);
+		submit_read(&cbs[i], fds[0], bufs[i], 1, 0);
 	check_equal(aio_cancel(fds[0], &cbs[1]), AIO_CANCELED);
 	check_cancelled(&cbs[1]);
 	check_equal(aio_cancel(fds[0], &cbs[1]), AIO_ALLDONE);
@@ -78,7 +66,7 @@ static void test_cancel_of_everything_cancels_all_queued_requests(void **state)
 	(void)state;
 	open_pipe(fds);
 	for (int i = 0; i < NR; i++)
-		submit_read(&cbs[i], fds[0], &bufs[i], 1);
+		submit_read(&cbs[i], fds[0], &bufs[i], 1, 0);
 	answer = aio_cancel(fds[0], NULL);
 	for (int i = 1; i < NR; i++)
 		check_cancelled(&cbs[i]);
@@ -92,7 +80,7 @@ static void test_cancel_of_everything_cancels_all_queued_requests(void **state)
 	}
 	check_equal(aio_cancel(fds[0], NULL), AIO_ALLDONE);
 	/* The descriptor is as good as new. */
-	submit_read(&cbs[0], fds[0], &last, 1);
+	submit_read(&cbs[0], fds[0], &last, 1, 0);
 	write_fully(fds[1], "z", 1);
 	check_equal(await_result(&cbs[0]), 1);
 	check_equal(last, 'z');
@@ -120,7 +108,7 @@ static void test_every_cancelled_request_is_announced(void **state)
 	catch_signal(SIGRTMIN + 1, SA_RESTART);
 	open_pipe(fds);
 	nr_called = 0;
-	submit_read(&cbs[NR], fds[0], &bytes[NR], 1);
+	submit_read(&cbs[NR], fds[0], &bytes[NR], 1, 0);
 	for (int i = 0; i < NR; i++) {
 		aiocb_init(&cbs[i], fds[0], &bytes[i], 1, 0);
 		if (i % 2)
@@ -158,7 +146,7 @@ static void test_cancelled_request_is_announced_before_the_call_returns(void **s
 	sigaddset(&set, SIGRTMIN + 1);
 	change_mask(SIG_BLOCK, SIGRTMIN + 1);
 	open_pipe(fds);
-	submit_read(&cbs[0], fds[0], &bytes[0], 1);
+	submit_read(&cbs[0], fds[0], &bytes[0], 1, 0);
 	for (int i = 0; i < 100; i++) {
 		aiocb_init(&cbs[1], fds[0], &bytes[1], 1, 0);
 		notify_by_signal(&cbs[1].aio_sigevent, SIGRTMIN + 1, i);
@@ -182,8 +170,8 @@ static void test_cancel_knows_only_its_own_descriptor(void **state)
 	(void)state;
 	open_pipe(fds);
 	other = dup(fds[0]);
-	submit_read(&cbs[0], fds[0], bufs[0], 1);
-	submit_read(&cbs[1], fds[0], bufs[1], 1);
+	submit_read(&cbs[0], fds[0], bufs[0], 1, 0);
+	submit_read(&cbs[1], fds[0], bufs[1], 1, 0);
 	check_equal(aio_cancel(other, NULL), AIO_ALLDONE);
 	errno = 0;
 	check_equal(aio_cancel(other, &cbs[1]), -1);
@@ -206,7 +194,7 @@ static void test_cancel_of_a_queued_fsync_works(void **state)
 
 	(void)state;
 	open_pipe(fds);
-	submit_read(&cb, fds[0], buf, 1);
+	submit_read(&cb, fds[0], buf, 1, 0);
 	aiocb_init(&sync, fds[0], NULL, 0, 0);
 	check_equal(aio_fsync(O_SYNC, &sync), 0);
 	check_equal(aio_cancel(fds[0], &sync), AIO_CANCELED);
@@ -224,15 +212,15 @@ static void test_cancelled_block_may_be_submitted_again(void **state)
 
 	(void)state;
 	open_pipe(fds);
-	submit_read(&cbs[0], fds[0], bufs[0], 1);
+	submit_read(&cbs[0], fds[0], bufs[0], 1, 0);
 	for (int i = 0; i < 100; i++) {
-		submit_read(&cbs[1], fds[0], bufs[1], 1);
+		submit_read(&cbs[1], fds[0], bufs[1], 1, 0);
 		check_equal(aio_cancel(fds[0], &cbs[1]), AIO_CANCELED);
 		/* Not even initialised again. */
 		check_equal(aio_read(&cbs[1]), 0);
 		check_equal(aio_cancel(fds[0], &cbs[1]), AIO_CANCELED);
 	}
-	submit_read(&cbs[1], fds[0], bufs[1], 1);
+	submit_read(&cbs[1], fds[0], bufs[1], 1, 0);
 	write_fully(fds[1], "ab", 2);
 	check_equal(await_result(&cbs[0]), 1);
 	check_equal(await_result(&cbs[1]), 1);

@@ -10,24 +10,6 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 
-static ssize_t write_now(int fd, const void *buf, size_t nbytes, off_t offset)
-{
-	struct aiocb cb;
-
-	aiocb_init(&cb, fd, (void *)buf, nbytes, offset);
-	check_equal(aio_write(&cb), 0);
-	return await_result(&cb);
-}
-
-#define check_write_fails(fd, buf, nbytes, offset, error)                  \
-	do {                                                               \
-		struct aiocb cb_;                                          \
-                                                                           \
-		aiocb_init(&cb_, (fd), (void *)(buf), (nbytes), (offset)); \
-		check_equal(aio_write(&cb_), 0);                           \
-		await_failure(&cb_, (error));                              \
-	} while (0)
-
 static off_t file_size(int fd)
 {
 	return lseek(fd, 0, SEEK_END);

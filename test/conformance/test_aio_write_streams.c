@@ -14,24 +14,6 @@
 #include <sys/time.h>
 #include <termios.h>
 
-static ssize_t write_now(int fd, const void *buf, size_t nbytes, off_t offset)
-{
-	struct aiocb cb;
-
-	aiocb_init(&cb, fd, (void *)buf, nbytes, offset);
-	check_equal(aio_write(&cb), 0);
-	return await_result(&cb);
-}
-
-#define check_write_fails(fd, buf, nbytes, offset, error)                  \
-	do {                                                               \
-		struct aiocb cb_;                                          \
-                                                                           \
-		aiocb_init(&cb_, (fd), (void *)(buf), (nbytes), (offset)); \
-		check_equal(aio_write(&cb_), 0);                           \
-		await_failure(&cb_, (error));                              \
-	} while (0)
-
 /* ---- pipes and sockets ---- */
 
 /* One big write, whose data is taken from the other end bit by bit. */

@@ -311,13 +311,38 @@ void support_await_failure(struct aiocb *cb, int error, const char *file, int li
 	support_check_equal(aio_return(cb), -1, "aio_return(cb) == -1", file, line);
 }
 
+void submit_read(struct aiocb *cb, int fd, void *buf, size_t nbytes, off_t offset)
+{
+	aiocb_init(cb, fd, buf, nbytes, offset);
+	check_equal(aio_read(cb), 0);
+}
+
+void submit_write(struct aiocb *cb, int fd, const void *buf, size_t nbytes, off_t offset)
+{
+	aiocb_init(cb, fd, (void *)buf, nbytes, offset);
+	check_equal(aio_write(cb), 0);
+}
+
 ssize_t read_now(int fd, void *buf, size_t nbytes, off_t offset)
 {
 	struct aiocb cb;
 
-	aiocb_init(&cb, fd, buf, nbytes, offset);
-	check_equal(aio_read(&cb), 0);
+	submit_read(&cb, fd, buf, nbytes, offset);
 	return await_result(&cb);
+}
+
+ssize_t write_now(int fd, const void *buf, size_t nbytes, off_t offset)
+{
+	struct aiocb cb;
+
+	submit_write(&cb, fd, buf, nbytes, offset);
+	return await_result(&cb);
+}
+
+void check_cancelled(const struct aiocb *cb)
+{
+	check_equal(aio_error(cb), ECANCELED);
+	check_equal(aio_return((struct aiocb *)cb), -1);
 }
 
 void submit_notified_read(struct aiocb *cb, int fd, const struct sigevent *event)

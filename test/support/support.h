@@ -184,20 +184,34 @@ int support_await(struct aiocb *cb, const char *file, int line);
 ssize_t support_await_result(struct aiocb *cb, const char *file, int line);
 void support_await_failure(struct aiocb *cb, int error, const char *file, int line);
 
-/* Submit a read, which must be accepted, and wait for its result. */
+/* Submit, and check that the call was accepted. */
+void submit_read(struct aiocb *cb, int fd, void *buf, size_t nbytes, off_t offset);
+void submit_write(struct aiocb *cb, int fd, const void *buf, size_t nbytes, off_t offset);
+
+/* The same, and wait for the result. */
 ssize_t read_now(int fd, void *buf, size_t nbytes, off_t offset);
+ssize_t write_now(int fd, const void *buf, size_t nbytes, off_t offset);
+
+/* A request that was cancelled. */
+void check_cancelled(const struct aiocb *cb);
 
 /* Submit a read of 100 bytes, which nobody looks at, with this notification. */
 void submit_notified_read(struct aiocb *cb, int fd, const struct sigevent *event);
 
-/* Submit a read, which must be accepted and then fail. */
-#define check_read_fails(fd, buf, nbytes, offset, error)           \
-	do {                                                       \
-		struct aiocb cb_;                                  \
-                                                                   \
-		aiocb_init(&cb_, (fd), (buf), (nbytes), (offset)); \
-		check_equal(aio_read(&cb_), 0);                    \
-		await_failure(&cb_, (error));                      \
+/* Submit a request, which must be accepted and then fail. */
+#define check_read_fails(fd, buf, nbytes, offset, error)            \
+	do {                                                        \
+		struct aiocb cb_;                                   \
+                                                                    \
+		submit_read(&cb_, (fd), (buf), (nbytes), (offset)); \
+		await_failure(&cb_, (error));                       \
+	} while (0)
+#define check_write_fails(fd, buf, nbytes, offset, error)            \
+	do {                                                         \
+		struct aiocb cb_;                                    \
+                                                                     \
+		submit_write(&cb_, (fd), (buf), (nbytes), (offset)); \
+		await_failure(&cb_, (error));                        \
 	} while (0)
 
 /* ---- files ---- */

@@ -31,18 +31,6 @@ void check_or_skip_in_child(int (*function)(void), unsigned int deadline_ms)
 
 /* ---- requests ---- */
 
-void submit_read(struct aiocb *cb, int fd, void *buf, size_t size, off_t off)
-{
-	aiocb_init(cb, fd, buf, size, off);
-	check_equal(aio_read(cb), 0);
-}
-
-void submit_write(struct aiocb *cb, int fd, const void *buf, size_t size, off_t off)
-{
-	aiocb_init(cb, fd, (void *)buf, size, off);
-	check_equal(aio_write(cb), 0);
-}
-
 ssize_t support_outcome(struct aiocb *cb, const char *file, int line)
 {
 	int error = support_await(cb, file, line);

@@ -51,10 +51,6 @@ void support_check_or_skip_child(struct child_result result, const char *text, c
 		check_or_skip_in_child(function, deadline_ms); \
 	}
 
-/* Submit, and check that the call was accepted. */
-void submit_read(struct aiocb *cb, int fd, void *buf, size_t size, off_t off);
-void submit_write(struct aiocb *cb, int fd, const void *buf, size_t size, off_t off);
-
 /* Read a byte through a pipe, with a callback on a thread of @attr, or NULL.  It may still run. */
 void read_with_callback(void (*callback)(union sigval), pthread_attr_t *attr);
 
