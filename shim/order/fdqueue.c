@@ -278,7 +278,10 @@ static bool is_barrier_clear(struct fdqueue *queue, struct request *req)
 	return !queue->awaits_bypass;
 }
 
-/* Those of its kind right behind @barrier join it, up to one that a bypassing request precedes. */
+/*
+ * The barriers of the same kind right behind @barrier join it.  One that a bypassing request precedes
+ * does not, nor do those behind it.
+ */
 static void join(struct fdqueue *queue, struct request *barrier)
 {
 	struct request *req = barrier;

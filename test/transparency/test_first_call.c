@@ -49,7 +49,7 @@ static void check_stacks(size_t first, size_t next)
 		check_failed("the first call took %zu bytes, the next %zu", first, next);
 }
 
-static void wait_in_vain(void)
+static void wait_until_timeout(void)
 {
 	const struct aiocb *list[] = { &blocked };
 	struct timespec timeout = { .tv_nsec = 1000000 };
@@ -66,8 +66,8 @@ static int wait_in_handler(void)
 	open_pipe(fds);
 	submit_read(&blocked, fds[0], &byte, 1, 0);
 	eventually(others_are_asleep());
-	first = stack_of(wait_in_vain);
-	check_stacks(first, stack_of(wait_in_vain));
+	first = stack_of(wait_until_timeout);
+	check_stacks(first, stack_of(wait_until_timeout));
 	write_fully(fds[1], "x", 1);
 	check_equal(outcome(&blocked), 1);
 	return 0;
