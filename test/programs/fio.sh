@@ -7,8 +7,9 @@
 # and its number; each run is read back and verified. Then fio's own count of requests must be the
 # library's count: not one went to glibc, none was lost and none failed.
 #
-# Always: a selection in which each pair of settings meets at least once, and the special cases. The
-# full form adds the whole matrix, some 2000 runs for each backend. --backend glibc tests the test.
+# Always: a selection in which each pair of settings meets at least once, and the special cases. auto
+# runs all of them, the other backends share them; one backend alone runs all. The full form adds the
+# whole matrix, some 2000 runs for each backend. --backend glibc tests the test.
 
 set -u
 
@@ -249,15 +250,24 @@ cross_check() {
 	rm -f "$disk"/*
 }
 
+# is_share BACKEND ROW: is it one of those that the backend runs?
+is_share() {
+	local nr=${#programs_backends[@]}
+
+	[ -n "$programs_full" ] || [ "$1" = auto ] || [ "$nr" -eq 1 ] || [ "${programs_backends[$2 % nr]}" = "$1" ]
+}
+
 run_backend() {
-	local backend=$1 row name place options begin=$SECONDS
-	for row in "${selection[@]}"; do
+	local backend=$1 i name place options begin=$SECONDS
+
+	for i in "${!selection[@]}"; do
 		# shellcheck disable=SC2086 # a list of words
-		matrix_case "$backend" $row
+		! is_share "$backend" "$i" || matrix_case "$backend" ${selection[i]}
 	done
 	[ -z "$programs_full" ] || whole_matrix "$backend"
-	for row in "${special_cases[@]}"; do
-		IFS='|' read -r -d '' name place options <<<"$row"
+	for i in "${!special_cases[@]}"; do
+		is_share "$backend" "$i" || continue
+		IFS='|' read -r -d '' name place options <<<"${special_cases[i]}"
 		# shellcheck disable=SC2086 # a list of words
 		run_case "$backend" "$name, $place" "$place" $options
 	done
