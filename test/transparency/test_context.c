@@ -15,6 +15,7 @@
 #define BLOCK     4096
 #define NR_READS  100
 #define NR_OTHERS 320
+#define AT_A_TIME 16  /* start; a context takes time, but no processor time */
 #define NR_EVENTS 128 /* that one of the others asks for itself */
 
 /* Enough for whatever learns from the first ones. */
@@ -96,8 +97,11 @@ static int ask_beside_many(void)
 			close(stay[1]);
 			read_and_stay(file, ready[1], stay[0]);
 		}
-		check_equal(read(ready[0], &byte, 1), 1);
+		if (i >= AT_A_TIME)
+			check_equal(read(ready[0], &byte, 1), 1);
 	}
+	for (int i = 0; i < AT_A_TIME; i++)
+		check_equal(read(ready[0], &byte, 1), 1);
 	ret = syscall(SYS_io_setup, NR_EVENTS, &context);
 	close(stay[1]);
 	for (int i = 0; i < NR_OTHERS; i++)
