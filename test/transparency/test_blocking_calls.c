@@ -18,16 +18,15 @@
  *   no bytes                  EISDIR, EBADF, EINVAL, an empty datagram: here
  *   streams called regular    trace_pipe, /proc/kmsg: read in order: here
  */
+#include "sockets.h"
 #include "transparency.h"
 
-#include <netinet/in.h>
 #include <pty.h>
 #include <sched.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/klog.h>
 #include <sys/mount.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <termios.h>
 
@@ -35,49 +34,6 @@
 #define NR_READS  6
 
 static char buf[65536];
-
-static void set_option(int fd, int level, int option, int value)
-{
-	check_equal(setsockopt(fd, level, option, &value, sizeof(value)), 0);
-}
-
-static void set_timeout(int fd, int option, int ms)
-{
-	struct timeval timeout = { .tv_usec = ms * 1000 };
-
-	check_equal(setsockopt(fd, SOL_SOCKET, option, &timeout, sizeof(timeout)), 0);
-}
-
-/* Bound to a port of its own on the loopback interface. */
-static int open_bound(int type, struct sockaddr_in *address)
-{
-	socklen_t size = sizeof(*address);
-	int fd = socket(AF_INET, type | SOCK_CLOEXEC, 0);
-
-	*address = (struct sockaddr_in){ .sin_family = AF_INET,
-					 .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	check_equal(bind(fd, (struct sockaddr *)address, size), 0);
-	check_equal(getsockname(fd, (struct sockaddr *)address, &size), 0);
-	return fd;
-}
-
-static void open_tcp(int fds[2])
-{
-	struct sockaddr_in address;
-	int listener = open_bound(SOCK_STREAM, &address);
-
-	check_equal(listen(listener, 1), 0);
-	fds[1] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	check_equal(connect(fds[1], (struct sockaddr *)&address, sizeof(address)), 0);
-	fds[0] = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-	check(fds[0] >= 0);
-	close(listener);
-}
-
-static void open_unix(int fds[2])
-{
-	open_socketpair(fds, SOCK_STREAM);
-}
 
 /* ---- SO_RCVLOWAT, SO_RCVTIMEO ---- */
 

@@ -6,11 +6,11 @@
  * fd of its table, no reference to the file in a forked child, and no close()
  * that waits for the line.  Where fds are scarce this holds just as well.
  */
+#include "sockets.h"
 #include "transparency.h"
 
 #include <poll.h>
 #include <pty.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <termios.h>
 
@@ -32,15 +32,6 @@ static void open_terminal(int fds[2])
 static void open_socket(int fds[2])
 {
 	open_socketpair(fds, SOCK_STREAM);
-}
-
-/* A read of it ends in time by itself, long after the test. */
-static void open_timed_socket(int fds[2])
-{
-	struct timeval timeout = { .tv_sec = 600 };
-
-	open_socketpair(fds, SOCK_STREAM);
-	check_equal(setsockopt(fds[0], SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)), 0);
 }
 
 static void open_fifo(int fds[2])

@@ -6,9 +6,9 @@
  * program's calls must not: only who waits for that request waits with it.
  */
 #include "served.h"
+#include "sockets.h"
 
 #include <sys/mman.h>
-#include <sys/socket.h>
 
 #define SIZE    4096
 #define NR_MANY 40
@@ -208,12 +208,10 @@ static void *replace(void *fd)
 
 static void check_close_under_read(void)
 {
-	struct timeval timeout = { .tv_sec = 600 };
 	char byte = 0;
 	int fds[2];
 
-	open_socketpair(fds, SOCK_STREAM);
-	check_equal(setsockopt(fds[0], SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)), 0);
+	open_timed_socket(fds);
 	submit_read(&stuck, fds[0], &byte, 1, 0);
 	eventually(others_are_asleep());
 	join_thread(start_thread(replace, &fds[0]));

@@ -6,10 +6,10 @@
  * whatever kind of file that is.  Serial line programs lock their terminals so.
  * A library that duplicates and closes an fd on the way takes them away.
  */
+#include "sockets.h"
 #include "transparency.h"
 
 #include <pty.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <termios.h>
 
@@ -65,11 +65,9 @@ static void lock_fifo(void)
 
 static void lock_socket(void)
 {
-	struct timeval timeout = { .tv_sec = 600 };
 	int fds[2];
 
-	open_socketpair(fds, SOCK_STREAM);
-	check_equal(setsockopt(fds[0], SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)), 0);
+	open_timed_socket(fds);
 	lock(fds[0], fds[1]);
 }
 

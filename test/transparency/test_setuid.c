@@ -6,12 +6,12 @@
  * signal and waits for the answer, with the lock held that the creation of a
  * thread needs.  A call that sleeps with this signal blocked stops all that.
  */
+#include "sockets.h"
 #include "transparency.h"
 
 #include <grp.h>
 #include <stdatomic.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 
 #define NR_ROUNDS 100
 
@@ -45,15 +45,6 @@ static void *change_again_and_again(void *change)
 }
 
 /* ---- calls that may wait for an answer, while a thread is being made for the read ---- */
-
-/* A read of it blocks in a thread of its own, whoever serves it. */
-static void open_timed_socket(int fds[2])
-{
-	struct timeval timeout = { .tv_sec = 600 };
-
-	open_socketpair(fds, SOCK_STREAM);
-	check_equal(setsockopt(fds[0], SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)), 0);
-}
 
 /* The read may stay blocked: nobody looks at it again. */
 static int begin_read(int round)

@@ -7,9 +7,9 @@
  * or depth, may be spent on one file or one file system.
  */
 #include "served.h"
+#include "sockets.h"
 
 #include <sys/resource.h>
-#include <sys/socket.h>
 
 #define SIZE     4096
 #define NR_MAX   300
@@ -200,14 +200,8 @@ static char bytes[NR_LINES];
 /* Each read would block in a thread of its own. */
 static void read_lines(void)
 {
-	struct timeval timeout = { .tv_sec = 600 };
-
-	for (int i = 0; i < NR_LINES; i++) {
-		open_socketpair(lines[i], SOCK_STREAM);
-		check_equal(setsockopt(lines[i][0], SOL_SOCKET, SO_RCVTIMEO, &timeout,
-				       sizeof(timeout)),
-			    0);
-	}
+	for (int i = 0; i < NR_LINES; i++)
+		open_timed_socket(lines[i]);
 	for (int i = 0; i < NR_LINES; i++)
 		submit_read(&reads[i], lines[i][0], &bytes[i], 1, 0);
 	eventually(nobody_else_runs());

@@ -7,47 +7,19 @@
  * away from the program, which then finds a clean end of file.  And a write
  * that has begun, and waits for room, goes on whatever aio_cancel is asked.
  */
+#include "sockets.h"
 #include "transparency.h"
 
 #include <dirent.h>
-#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
 
 #define LONG_WRITE  (16u << 20)
 #define SHORT_WRITE 60000u
 #define NR_WRITES   8
 
 static char data[LONG_WRITE];
-
-static void set_option(int fd, int level, int option, int value)
-{
-	check_equal(setsockopt(fd, level, option, &value, sizeof(value)), 0);
-}
-
-/* A connection: [0] is the end of the peer.  Buffers of @buffer bytes, 0: as they come. */
-static void open_tcp(int fds[2], int buffer)
-{
-	struct sockaddr_in address = { .sin_family = AF_INET,
-				       .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	socklen_t size = sizeof(address);
-	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	fds[1] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (buffer) {
-		set_option(listener, SOL_SOCKET, SO_RCVBUF, buffer);
-		set_option(fds[1], SOL_SOCKET, SO_SNDBUF, buffer);
-	}
-	check_equal(bind(listener, (struct sockaddr *)&address, size), 0);
-	check_equal(listen(listener, 1), 0);
-	check_equal(getsockname(listener, (struct sockaddr *)&address, &size), 0);
-	check_equal(connect(fds[1], (struct sockaddr *)&address, size), 0);
-	fds[0] = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-	check(fds[0] >= 0);
-	close(listener);
-}
 
 /* The peer has got a part, and the rest waits for room. */
 static void await_blocked(struct aiocb *cb, int peer)
@@ -75,7 +47,7 @@ static int reset_before_a_write(void)
 	struct aiocb cb;
 	int fds[2];
 
-	open_tcp(fds, 0);
+	open_tcp(fds);
 	submit_write(&cb, fds[1], data, 1, 0);
 	check_equal(outcome(&cb), 1);
 	read_fully(fds[0], data, 1);
@@ -106,12 +78,10 @@ static void break_connection(int fds[2], size_t size, ssize_t *written, ssize_t 
 	close(fds[1]);
 }
 
-static void check_reset_is_left(int buffer, size_t size)
+static void check_reset_is_left(int fds[2], size_t size)
 {
 	ssize_t written, read_next;
-	int fds[2];
 
-	open_tcp(fds, buffer);
 	break_connection(fds, size, &written, &read_next);
 	check(written > 0 && (size_t)written < size);
 	check_equal(read_next, -ECONNRESET);
@@ -119,21 +89,28 @@ static void check_reset_is_left(int buffer, size_t size)
 
 static int reset_long_write(void)
 {
-	check_reset_is_left(0, LONG_WRITE);
+	int fds[2];
+
+	open_tcp(fds);
+	check_reset_is_left(fds, LONG_WRITE);
 	return 0;
 }
 
 static int reset_short_write(void)
 {
-	for (int i = 0; i < 5; i++)
-		check_reset_is_left(4096, SHORT_WRITE);
+	int fds[2];
+
+	for (int i = 0; i < 5; i++) {
+		open_small_tcp(fds, 4096);
+		check_reset_is_left(fds, SHORT_WRITE);
+	}
 	return 0;
 }
 
 /* A socket that takes less than its buffer has room for: the first call may take a part. */
 static void open_with_low_water(int fds[2])
 {
-	open_tcp(fds, 0);
+	open_tcp(fds);
 	set_option(fds[1], SOL_SOCKET, SO_SNDBUF, 4 << 20);
 	set_option(fds[1], IPPROTO_TCP, TCP_NOTSENT_LOWAT, 1);
 }
@@ -167,14 +144,13 @@ static int finish_with_low_water(void)
 
 static int time_out_with_low_water(void)
 {
-	struct timeval timeout = { .tv_usec = 100000 };
 	struct aiocb cb;
 	ssize_t res;
 	int fds[2];
 
 	open_with_low_water(fds);
 	set_option(fds[0], SOL_SOCKET, SO_RCVBUF, 4096);
-	check_equal(setsockopt(fds[1], SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout)), 0);
+	set_timeout(fds[1], SO_SNDTIMEO, 100);
 	submit_write(&cb, fds[1], data, 1 << 20, 0);
 	res = outcome(&cb);
 	check(res > 0 && res < 1 << 20);
@@ -194,7 +170,7 @@ static int fault_amid_data(void)
 	check(memory != MAP_FAILED);
 	check_equal(mprotect(memory + GOOD, ALL - GOOD, PROT_NONE), 0);
 	for (int i = 0; i < 20; i++) {
-		open_tcp(fds, 0);
+		open_tcp(fds);
 		set_option(fds[1], SOL_SOCKET, SO_SNDBUF, 4 << 20);
 		submit_write(&cb, fds[1], memory + i * 1000, (size_t)(ALL - i * 1000), 0);
 		res = outcome(&cb);
@@ -210,7 +186,7 @@ static void check_loss_on_unix_socket(size_t size, int buffer)
 	ssize_t written, read_next;
 	int fds[2];
 
-	open_socketpair(fds, SOCK_STREAM);
+	open_unix(fds);
 	if (buffer)
 		set_option(fds[1], SOL_SOCKET, SO_SNDBUF, buffer);
 	break_connection(fds, size, &written, &read_next);
@@ -294,9 +270,9 @@ static int write_part_without_waiting(void)
 
 	open_pipe(fds);
 	check_part(fds);
-	open_socketpair(fds, SOCK_STREAM);
+	open_unix(fds);
 	check_part(fds);
-	open_tcp(fds, 0);
+	open_tcp(fds);
 	check_part(fds);
 	return 0;
 }
@@ -304,11 +280,10 @@ static int write_part_without_waiting(void)
 /* After SO_SNDTIMEO what was moved is the result, if anything was. */
 static void check_send_timeout(int fds[2])
 {
-	struct timeval timeout = { .tv_usec = 200000 };
 	struct aiocb cb;
 	ssize_t res;
 
-	check_equal(setsockopt(fds[1], SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout)), 0);
+	set_timeout(fds[1], SO_SNDTIMEO, 200);
 	submit_write(&cb, fds[1], data, LONG_WRITE, 0);
 	res = outcome(&cb);
 	check(res > 0 && res < (ssize_t)LONG_WRITE);
@@ -324,28 +299,18 @@ static int time_out_writes(void)
 {
 	int fds[2];
 
-	open_socketpair(fds, SOCK_STREAM);
+	open_unix(fds);
 	check_send_timeout(fds);
-	open_tcp(fds, 0);
+	open_tcp(fds);
 	check_send_timeout(fds);
 	return 0;
 }
 
 /* ---- aio_cancel ---- */
 
-static void open_unix(int fds[2])
-{
-	open_socketpair(fds, SOCK_STREAM);
-}
-
 static void open_datagrams(int fds[2])
 {
 	open_socketpair(fds, SOCK_DGRAM);
-}
-
-static void open_plain_tcp(int fds[2])
-{
-	open_tcp(fds, 0);
 }
 
 static void *empty(void *fd)
@@ -451,7 +416,7 @@ static int cancel_datagrams(void)
 
 static int cancel_tcp_writes(void)
 {
-	check_begun_writes(open_plain_tcp, LONG_WRITE);
+	check_begun_writes(open_tcp, LONG_WRITE);
 	return 0;
 }
 
@@ -461,7 +426,7 @@ static int cancel_blocked_read(void)
 	static struct aiocb cb;
 	int fds[2];
 
-	open_socketpair(fds, SOCK_STREAM);
+	open_unix(fds);
 	submit_read(&cb, fds[0], data, 1, 0);
 	eventually(others_are_asleep());
 	check_equal(aio_cancel(fds[0], NULL), AIO_CANCELED);

@@ -6,11 +6,11 @@
  * those that sleep inside.  What such a thread reads is a request of the file that its descriptor
  * meant when it was submitted, and a close of that descriptor comes back all the same.
  */
+#include "sockets.h"
 #include "transparency.h"
 
 #include <dirent.h>
 #include <sys/ptrace.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 
 /* ---- the debugger ---- */
@@ -76,15 +76,6 @@ static bool start_debugger(void)
 
 static struct aiocb cb;
 static char byte;
-
-/* Such a read is a plain call of a thread's. */
-static void open_timed_socket(int fds[2])
-{
-	struct timeval timeout = { .tv_sec = 600 };
-
-	open_socketpair(fds, SOCK_STREAM);
-	check_equal(setsockopt(fds[0], SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)), 0);
-}
 
 static int close_blocked(void)
 {
