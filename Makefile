@@ -133,7 +133,8 @@ PRELOADS := $(B)/test/transparency/plugin.so $(B)/test/transparency/fake_clock.s
 IMPLEMENTATIONS ?= glibc auto io_uring libaio threads
 # What is run without the inline lane, too: there every request takes another way.
 WITHOUT_INLINE := $(notdir $(filter-out %/test_header,$(filter $(B)/test/conformance/% $(B)/test/stress/%,$(BLACK_BOX)))) \
-	test_close_reuse test_close_many test_cancel_deep test_offload test_offload_lone test_fork test_fork_in_callbacks test_frozen test_starvation
+	test_close_reuse test_close_many test_cancel_deep test_offload test_offload_lone test_fork test_fork_in_callbacks test_frozen test_shared_block \
+	test_starvation
 # So many programs, or scripts, at a time: much of their time they wait.
 JOBS ?= 2
 RUN_TESTS := scripts/run-tests --library $(LIBRARY) --jobs $(JOBS)

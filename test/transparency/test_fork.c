@@ -14,7 +14,6 @@
 #include <dlfcn.h>
 #include <spawn.h>
 #include <stdatomic.h>
-#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -447,50 +446,6 @@ static int fork_storm(void)
 
 TEST_IN_CHILD(test_fork_storm_beside_requests, fork_storm, 60000)
 
-/* ---- a control block in shared memory ---- */
-
-/* It never submits anything, and nobody in its parent looks at the request. */
-static int watch_end(struct aiocb *cb, int start)
-{
-	read_fully(start, NULL, 1);
-	eventually(aio_error(cb) != EINPROGRESS);
-	check_equal(aio_error(cb), 0);
-	check_equal(aio_return(cb), 4096);
-	return 0;
-}
-
-static int another_process_watches(void)
-{
-	struct aiocb *cb =
-		mmap(NULL, sizeof(*cb), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	int fd = direct_file(4096, 0), fds[2];
-	char *buf = direct_buffer(4096);
-	struct aiocb first;
-	pid_t pid;
-
-	check(cb != MAP_FAILED);
-	if (fd < 0) {
-		printf("no O_DIRECT here");
-		return CHILD_SKIPPED;
-	}
-	open_pipe(fds);
-	pid = fork();
-	check(pid >= 0);
-	if (pid == 0)
-		_exit(watch_end(cb, fds[0]));
-	/* After this one a library may know what kind of file it is. */
-	submit_read(&first, fd, buf, 4096, 0);
-	check_equal(outcome(&first), 4096);
-	memset(buf, 0, 4096);
-	submit_read(cb, fd, buf, 4096, 0);
-	write_fully(fds[1], "x", 1);
-	check_child(pid);
-	check_pattern(buf, 0, 4096);
-	return 0;
-}
-
-TEST_OR_SKIP(test_another_process_sees_the_end_of_a_request, another_process_watches, 20000)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -509,7 +464,6 @@ int main(void)
 		cmocka_unit_test(test_children_end_beside_parents_requests),
 		cmocka_unit_test(test_programs_start_beside_requests),
 		cmocka_unit_test(test_fork_storm_beside_requests),
-		cmocka_unit_test(test_another_process_sees_the_end_of_a_request),
 	};
 
 	/* What hangs here, hangs for good: most waits need not be long. */

@@ -189,6 +189,47 @@ static int share_with_process(void *arg)
 	return 0;
 }
 
+/* ---- a child, which has the library as well, and submits nothing ---- */
+
+static int watch_one(int start)
+{
+	read_fully(start, NULL, 1);
+	eventually(aio_error(&blocks[0]) != EINPROGRESS);
+	check_equal(aio_error(&blocks[0]), 0);
+	check_equal(aio_return(&blocks[0]), SIZE);
+	return 0;
+}
+
+static int share_with_child(void)
+{
+	int fds[2];
+	pid_t pid;
+
+	blocks = map_blocks(temp_path("blocks"));
+	buf = direct_buffer(SIZE);
+	fd = direct_file(SIZE, 0);
+	if (fd < 0) {
+		printf("the file system refuses O_DIRECT");
+		return CHILD_SKIPPED;
+	}
+	open_pipe(fds);
+	pid = fork();
+	check(pid >= 0);
+	if (pid == 0)
+		_exit(watch_one(fds[0]));
+	/* After this one a library may know what kind of file it is. */
+	submit_all(true, 1);
+	check_equal(outcome(&blocks[0]), SIZE);
+	memset(buf, 0, SIZE);
+	submit_all(true, 1);
+	write_fully(fds[1], "x", 1);
+	check_child(pid);
+	check_pattern(buf, 0, SIZE);
+	return 0;
+}
+
+TEST_OR_SKIP(test_another_process_sees_the_end_of_a_request, share_with_child, 20000)
+
 /* ---- code that is bound to libc ---- */
 
 static int (*libc_error)(const struct aiocb *cb);
@@ -260,6 +301,7 @@ int main(int argc, char *argv[])
 		UNIT_TESTS(cold_reads),
 		UNIT_TESTS(writes),
 		UNIT_TESTS(a_sync),
+		cmocka_unit_test(test_another_process_sees_the_end_of_a_request),
 	};
 
 	if (argc == 3)
