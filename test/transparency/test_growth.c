@@ -13,7 +13,6 @@
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <semaphore.h>
-#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -300,46 +299,6 @@ static int close_often(void)
 TEST_IN_CHILD(test_cancels_without_end_do_not_grow, cancel_often, 60000)
 TEST_IN_CHILD(test_closes_without_end_do_not_grow, close_often, 60000)
 
-#define NR_FILES 30
-#define NR_READS 16
-
-/* The lock is the open file's, whoever holds that. */
-static void close_under_reads(int fd, char *buf)
-{
-	static struct aiocb cbs[NR_READS];
-	int another = reopen(fd, O_RDWR);
-
-	check_equal(flock(fd, LOCK_EX), 0);
-	evict(fd);
-	for (int i = 0; i < NR_READS; i++)
-		submit_read(&cbs[i], fd, buf + i * 4096, 4096, i * 4096);
-	check_equal(close(fd), 0);
-	for (int i = 0; i < NR_READS; i++)
-		check(outcome(&cbs[i]) != 0); /* whether it was in time is another test's */
-	eventually(flock(another, LOCK_EX | LOCK_NB) == 0);
-	close(another);
-}
-
-static int close_files_under_reads(void)
-{
-	char *buf = direct_buffer(NR_READS * 4096);
-
-	for (int i = 0; i < NR_FILES; i++) {
-		int fd = direct_file(NR_READS * 4096, 0);
-
-		if (fd < 0) {
-			printf("no O_DIRECT here");
-			return CHILD_SKIPPED;
-		}
-		if (i % 2)
-			check_equal(fcntl(fd, F_SETFL, 0), 0);
-		close_under_reads(fd, buf);
-	}
-	return 0;
-}
-
-TEST_OR_SKIP(test_file_is_let_go_after_its_last_request, close_files_under_reads, 30000)
-
 /* ---- requests that fail ---- */
 
 #define NR_FAILURES 50
@@ -499,7 +458,6 @@ int main(void)
 		cmocka_unit_test(test_callbacks_without_end_do_not_grow),
 		cmocka_unit_test(test_cancels_without_end_do_not_grow),
 		cmocka_unit_test(test_closes_without_end_do_not_grow),
-		cmocka_unit_test(test_file_is_let_go_after_its_last_request),
 		cmocka_unit_test(test_failing_stream_reads_do_not_grow),
 		cmocka_unit_test(test_helpers_that_come_and_go_do_not_grow),
 		cmocka_unit_test(test_refused_rings_and_contexts_do_not_grow),

@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: MIT
 /*
- * test_locks.c - the program's record locks outlast its requests
+ * test_locks.c - locks of files last as long as the program keeps them
  *
  * Closing any fd of an inode drops the process's record locks (fcntl) on it,
  * whatever kind of file that is.  Serial line programs lock their terminals so.
- * A library that duplicates and closes an fd on the way takes them away.
+ * A library that duplicates and closes an fd on the way takes them away.  The
+ * lock of an open file (flock) is gone when all have closed it: a library that
+ * keeps the file open keeps the lock.
  */
 #include "sockets.h"
 #include "transparency.h"
 
 #include <pty.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <termios.h>
 
@@ -159,6 +162,48 @@ TEST_LOCK(socket)
 TEST_LOCK(zero_device)
 TEST_LOCK(file)
 
+/* ---- the lock of an open file ---- */
+
+#define NR_FILES 30
+#define NR_READS 16
+
+/* The lock is the open file's, whoever holds that. */
+static void close_under_reads(int fd, char *buf)
+{
+	static struct aiocb cbs[NR_READS];
+	int another = reopen(fd, O_RDWR);
+
+	check_equal(flock(fd, LOCK_EX), 0);
+	evict(fd);
+	for (int i = 0; i < NR_READS; i++)
+		submit_read(&cbs[i], fd, buf + i * 4096, 4096, i * 4096);
+	check_equal(close(fd), 0);
+	for (int i = 0; i < NR_READS; i++)
+		check(outcome(&cbs[i]) != 0); /* whether it was in time is another test's */
+	eventually(flock(another, LOCK_EX | LOCK_NB) == 0);
+	close(another);
+}
+
+static int close_files_under_reads(void)
+{
+	char *buf = direct_buffer(NR_READS * 4096);
+
+	for (int i = 0; i < NR_FILES; i++) {
+		int fd = direct_file(NR_READS * 4096, 0);
+
+		if (fd < 0) {
+			printf("no O_DIRECT here");
+			return CHILD_SKIPPED;
+		}
+		if (i % 2)
+			check_equal(fcntl(fd, F_SETFL, 0), 0);
+		close_under_reads(fd, buf);
+	}
+	return 0;
+}
+
+TEST_OR_SKIP(test_file_is_let_go_after_its_last_request, close_files_under_reads, 30000)
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -167,6 +212,7 @@ int main(void)
 		cmocka_unit_test(test_requests_keep_the_lock_of_a_socket),
 		cmocka_unit_test(test_requests_keep_the_lock_of_a_zero_device),
 		cmocka_unit_test(test_requests_keep_the_lock_of_a_file),
+		cmocka_unit_test(test_file_is_let_go_after_its_last_request),
 	};
 
 	return cmocka_run_group_tests_name("locks", tests, NULL, NULL);
