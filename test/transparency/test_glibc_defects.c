@@ -5,7 +5,7 @@
  * Every test here fails on glibc, as test/differences.txt says.  Defects that
  * belong to another theme are tested there: AIO in a forked child (test_fork),
  * data in the wrong file after close() (test_close_reuse), a full signal queue
- * (test_limits), aio_suspend in a signal handler (test_handlers).
+ * (test_signal_queue), aio_suspend in a signal handler (test_handlers).
  */
 #include "transparency.h"
 
