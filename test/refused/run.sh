@@ -45,9 +45,11 @@ for refused in nowait nowait=ENOSYS; do
 	run "seccomp refuses preadv2 and pwritev2: $refused" \
 		env WRAPPER="$refuse $refused --" "${run_tests[@]}" --implementation auto \
 		test_aio_read_streams test_aio_cancel test_aio_cancel_queued test_close_streams test_blocking_calls \
-		test_aio_write test_aio_write_streams test_ordering test_overlaps test_no_threads test_aio_read
+		test_aio_write test_aio_write_streams test_ordering test_overlaps test_no_threads \
+		test_no_threads_events test_aio_read
 	run "seccomp refuses $refused, and there is no ring" \
-		env WRAPPER="$refuse $refused --" "${run_tests[@]}" --implementation threads test_no_threads
+		env WRAPPER="$refuse $refused --" "${run_tests[@]}" --implementation threads \
+		test_no_threads test_no_threads_events
 done
 
 for refused in statx statx=ENOSYS; do

@@ -5,40 +5,15 @@
  * A call may fail with EAGAIN then, as POSIX allows.  What it accepts can be
  * cancelled and closed, no call hangs or changes the signals of its thread, and
  * when there are threads again, all is as before: what waits is served, and the
- * helpers leave when there is nothing to do.
+ * helpers leave when there is nothing to do.  test_no_threads_events is about the
+ * signals and callbacks of requests.
  */
-#include "transparency.h"
+#include "shortage.h"
 
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #define NR_READS 12 /* fewer than threads that a library may have */
-
-/* Which helpers there are: none, those of a read that need not wait, or those of everything. */
-enum use { NO_USE, ONE_READ, ALL_USES };
-
-static void read_what_is_there(void)
-{
-	char byte = 0;
-	int fds[2];
-
-	open_pipe(fds);
-	write_fully(fds[1], "x", 1);
-	check_equal(read_now(fds[0], &byte, 1, 0), 1);
-	check_equal(byte, 'x');
-	close_pair(fds);
-}
-
-/* Limits do not bind root; as a user of its own the process is the only one that counts. */
-static void begin_shortage(enum use use)
-{
-	become_nobody();
-	if (use == ONE_READ)
-		read_what_is_there();
-	else if (use == ALL_USES)
-		use_aio();
-	set_soft_limit(RLIMIT_NPROC, 1);
-}
 
 /* True if it was accepted. */
 static bool try_read(struct aiocb *cb, int fd, void *buf, size_t size)
@@ -94,7 +69,7 @@ static int close_in_shortage(enum use use)
 	begin_shortage(use);
 	for (int i = 0; i < 5; i++)
 		close_blocked();
-	set_soft_limit(RLIMIT_NPROC, 1000);
+	end_shortage();
 	use_aio();
 	return 0;
 }
@@ -123,7 +98,7 @@ static int cancel_in_shortage(enum use use)
 		cancel_blocked(fds[0], fds[1]);
 		close_pair(fds);
 	}
-	set_soft_limit(RLIMIT_NPROC, 1000);
+	end_shortage();
 	use_aio();
 	return 0;
 }
@@ -146,7 +121,7 @@ static int list_in_shortage(void)
 	check_equal(errno, EAGAIN);
 	for (int i = 0; i < NR_READS; i++)
 		check(aio_error(&reads[i]) != EINPROGRESS && aio_error(&reads[i]) != 0);
-	set_soft_limit(RLIMIT_NPROC, 1000);
+	end_shortage();
 	write_fully(fds[1], "abcdefghijkl", NR_READS);
 	check_equal(lio_listio(LIO_WAIT, list, NR_READS, NULL), 0);
 	check_memory(bytes, "abcdefghijkl", NR_READS);
@@ -311,149 +286,6 @@ static int read_ahead_in_shortage(enum use use)
 	return 0;
 }
 
-/* ---- events ---- */
-
-static volatile sig_atomic_t nr_events;
-
-static void count_event(int signo)
-{
-	(void)signo;
-	nr_events++;
-}
-
-static void catch_event(struct sigevent *event)
-{
-	nr_events = 0;
-	handle_signal(SIGUSR2, count_event, SA_RESTART);
-	notify_by_signal(event, SIGUSR2, 7);
-}
-
-/* What is sent from elsewhere comes later. */
-static void check_event(void)
-{
-	eventually(nr_events == 1);
-}
-
-/* As on glibc, a list with nothing to do is announced by the call itself. */
-static int announce_empty_lists(enum use use)
-{
-	struct aiocb nop, *list[] = { NULL, &nop };
-	struct sigevent event;
-
-	begin_shortage(use);
-	aiocb_init_lio(&nop, LIO_NOP, -1, NULL, 0, 0);
-	for (int nent = 0; nent <= 2; nent++) {
-		catch_event(&event);
-		check_equal(lio_listio(LIO_NOWAIT, list, nent, &event), 0);
-		check_event();
-	}
-	return 0;
-}
-
-/*
- * Of a read that needs no thread and one that gets none the list is announced, as
- * it is on glibc if it refuses both; so is that of the first alone.  Who submits
- * and then sleeps until the event comes must learn by an error that it has come.
- */
-static int announce_refused_lists(enum use use)
-{
-	struct aiocb *list[] = { &reads[0], &reads[1] };
-	int fd, fds[2];
-	struct sigevent event;
-
-	begin_shortage(use);
-	fd = temp_file_filled(100);
-	open_pipe(fds);
-	for (int nent = 1; nent <= 2; nent++) {
-		int ret;
-
-		aiocb_init_lio(&reads[0], LIO_READ, fd, &bytes[0], 1, 0);
-		aiocb_init_lio(&reads[1], LIO_READ, fds[0], &bytes[1], 1, 0);
-		catch_event(&event);
-		ret = lio_listio(LIO_NOWAIT, list, nent, &event);
-		check(ret == 0 || errno == EAGAIN);
-		check(ret == -1 || nr_events == 0 || use != NO_USE);
-		if (nent == 2)
-			write_fully(fds[1], "x", 1);
-		for (int i = 0; i < nent; i++)
-			await(&reads[i]);
-		check_event();
-	}
-	return 0;
-}
-
-/* Such a thread takes it when it likes: then there is no need for an error. */
-static int announce_to_blocked(enum use use)
-{
-	struct aiocb *list[] = { &reads[0] };
-	struct sigevent event;
-	int fd;
-
-	begin_shortage(use);
-	fd = temp_file_filled(100);
-	change_mask(SIG_BLOCK, SIGUSR2);
-	notify_by_signal(&event, SIGUSR2, 7);
-	aiocb_init_lio(&reads[0], LIO_READ, fd, &bytes[0], 1, 0);
-	check(lio_listio(LIO_NOWAIT, list, 1, &event) == 0 || errno == EAGAIN);
-	eventually(is_pending(SIGUSR2));
-	return 0;
-}
-
-/* Neither a thread nor room for a signal: it may be late, or lose its value, but it comes. */
-static int announce_without_room(enum use use)
-{
-	struct rlimit old, none;
-	int fd;
-
-	begin_shortage(use);
-	fd = temp_file_filled(100);
-	check_equal(getrlimit(RLIMIT_SIGPENDING, &old), 0);
-	none = (struct rlimit){ 0, old.rlim_max };
-	check_equal(setrlimit(RLIMIT_SIGPENDING, &none), 0);
-	change_mask(SIG_BLOCK, SIGRTMIN);
-	aiocb_init(&reads[0], fd, &bytes[0], 1, 0);
-	notify_by_signal(&reads[0].aio_sigevent, SIGRTMIN, 7);
-	if (aio_read(&reads[0]) < 0) {
-		check_equal(errno, EAGAIN);
-		return 0;
-	}
-	check_equal(outcome(&reads[0]), 1);
-	check_equal(setrlimit(RLIMIT_SIGPENDING, &old), 0);
-	eventually(is_pending(SIGRTMIN));
-	return 0;
-}
-
-static volatile sig_atomic_t nr_callbacks;
-
-static void count_call(union sigval value)
-{
-	(void)value;
-	nr_callbacks++;
-}
-
-/* A callback needs a thread: it comes when there is one, or the call fails. */
-static int call_back_for_lists(enum use use)
-{
-	struct aiocb *list[] = { &reads[0] };
-	struct sigevent event;
-	int fd, nr_expected = 0;
-
-	begin_shortage(use);
-	fd = temp_file_filled(100);
-	notify_by_thread(&event, count_call, NULL);
-	for (int nent = 0; nent <= 1; nent++) {
-		aiocb_init_lio(&reads[0], LIO_READ, fd, &bytes[0], 1, 0);
-		if (lio_listio(LIO_NOWAIT, list, nent, &event) == 0)
-			nr_expected++;
-		else
-			check_equal(errno, EAGAIN);
-	}
-	set_soft_limit(RLIMIT_NPROC, 1000);
-	use_aio();
-	eventually(nr_callbacks == nr_expected);
-	return 0;
-}
-
 /* ---- afterwards ---- */
 
 static int leave_after_shortage(enum use use)
@@ -470,7 +302,7 @@ static int leave_after_shortage(enum use use)
 		if (!is_accepted || outcome(&cb) != 1)
 			read_fully(fds[0], NULL, 1);
 	}
-	set_soft_limit(RLIMIT_NPROC, 1000);
+	end_shortage();
 	use_aio();
 	eventually(nr_tasks() == 1);
 	return 0;
@@ -487,7 +319,7 @@ static int serve_after_shortage(enum use use)
 		open_pipe(pipes[i]);
 		is_accepted[i] = try_read(&reads[i], pipes[i][0], &bytes[i], 1);
 	}
-	set_soft_limit(RLIMIT_NPROC, 1000);
+	end_shortage();
 	for (int i = 0; i < NR_READS; i++) {
 		write_fully(pipes[i][1], "x", 1);
 		check_ended(is_accepted[i], &reads[i], &bytes[i]);
@@ -545,32 +377,11 @@ static int keep_signals(enum use use)
 	call_everything(fds);
 	close_pair(fds);
 	check_signals();
-	set_soft_limit(RLIMIT_NPROC, 1000);
+	end_shortage();
 	use_aio();
 	check_signals();
 	return 0;
 }
-
-#define TEST_USES(name, function)                                                \
-	static int function##_first(void)                                        \
-	{                                                                        \
-		return function(NO_USE);                                         \
-	}                                                                        \
-	static int function##_after_one(void)                                    \
-	{                                                                        \
-		return function(ONE_READ);                                       \
-	}                                                                        \
-	static int function##_later(void)                                        \
-	{                                                                        \
-		return function(ALL_USES);                                       \
-	}                                                                        \
-	TEST_IN_CHILD(test_##name##_first, function##_first, 30000)              \
-	TEST_IN_CHILD(test_##name##_after_one_read, function##_after_one, 30000) \
-	TEST_IN_CHILD(test_##name##_later, function##_later, 30000)
-
-#define UNIT_TESTS(name)                                                                       \
-	cmocka_unit_test(test_##name##_first), cmocka_unit_test(test_##name##_after_one_read), \
-		cmocka_unit_test(test_##name##_later)
 
 TEST_USES(close_returns_without_threads, close_in_shortage)
 TEST_USES(cancel_returns_without_threads, cancel_in_shortage)
@@ -581,11 +392,6 @@ TEST_USES(read_takes_what_came_first_without_threads, read_in_shortage)
 TEST_USES(long_write_arrives_whole_without_threads, write_in_shortage)
 TEST_USES(write_that_is_closed_returns_what_went_without_threads, close_amid_write_in_shortage)
 TEST_USES(reads_ahead_are_right_without_threads, read_ahead_in_shortage)
-TEST_USES(empty_lists_are_announced_without_threads, announce_empty_lists)
-TEST_USES(refused_lists_are_announced_without_threads, announce_refused_lists)
-TEST_USES(blocked_events_of_lists_come_without_threads, announce_to_blocked)
-TEST_USES(signal_comes_without_threads_and_room, announce_without_room)
-TEST_USES(list_callback_comes_or_the_call_fails, call_back_for_lists)
 TEST_IN_CHILD(test_read_that_waits_already_is_served_without_threads, serve_blocked_in_shortage,
 	      30000)
 TEST_IN_CHILD(test_waited_list_of_a_pipe_gives_eagain_without_threads, list_in_shortage, 30000)
@@ -612,13 +418,6 @@ int main(void)
 		cmocka_unit_test(test_long_write_arrives_whole_without_threads_later),
 		UNIT_TESTS(write_that_is_closed_returns_what_went_without_threads),
 		UNIT_TESTS(reads_ahead_are_right_without_threads),
-		UNIT_TESTS(empty_lists_are_announced_without_threads),
-		cmocka_unit_test(test_refused_lists_are_announced_without_threads_first),
-		cmocka_unit_test(test_refused_lists_are_announced_without_threads_after_one_read),
-		cmocka_unit_test(test_refused_lists_are_announced_without_threads_later),
-		UNIT_TESTS(blocked_events_of_lists_come_without_threads),
-		UNIT_TESTS(signal_comes_without_threads_and_room),
-		UNIT_TESTS(list_callback_comes_or_the_call_fails),
 		cmocka_unit_test(test_read_that_waits_already_is_served_without_threads),
 		cmocka_unit_test(test_waited_list_of_a_pipe_gives_eagain_without_threads),
 	};
