@@ -11,8 +11,8 @@ set -u
 cd "$(dirname "$0")/../.." || exit 2
 
 programs=(test_aio_read test_aio_read_streams test_aio_write test_aio_write_streams test_aio_cancel
-	test_aio_cancel_queued test_ordering test_overlaps test_eintr test_submitter_exit test_fork
-	test_fork_in_callbacks)
+	test_aio_cancel_queued test_ordering test_overlaps test_eintr test_own_transfers test_submitter_exit
+	test_fork test_fork_in_callbacks)
 failed=0
 
 # kernel, mask of the features it has
