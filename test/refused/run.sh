@@ -14,8 +14,8 @@ cd "$(dirname "$0")/../.." || exit 2
 refuse=$PWD/build/test/refused/refuse
 programs=(test_aio_read test_aio_read_streams test_aio_write test_aio_write_streams test_aio_cancel
 	test_aio_cancel_queued test_aio_suspend test_aio_suspend_interrupted test_lio_listio test_lio_wait
-	test_lio_notification test_sigevent test_callbacks test_ordering test_overlaps test_sigpipe test_sigxfsz
-	test_fork test_fork_in_callbacks test_close_reuse)
+	test_lio_notification test_sigevent test_signal_handlers test_callbacks test_ordering test_overlaps
+	test_sigpipe test_sigxfsz test_fork test_fork_in_callbacks test_close_reuse)
 few=(test_aio_read test_aio_write_streams test_aio_cancel_queued test_aio_suspend test_lio_wait test_ordering)
 many=("${few[@]}")
 [ "${1-}" != --full ] || many=("${programs[@]}")

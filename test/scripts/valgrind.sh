@@ -50,7 +50,7 @@ says() {
 	fi
 }
 
-for program in test_lio_listio test_lio_wait test_lio_notification test_sigevent; do
+for program in test_lio_listio test_lio_wait test_lio_notification test_sigevent test_signal_handlers; do
 	check "memcheck finds nothing in $program" is_clean conformance/$program
 done
 check "memcheck finds nothing in closes amid requests" \
