@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pins.h - what test_pin and test_pin_table do in the place of the engine thread
+ */
+#ifndef RTAIO_TEST_PINS_H
+#define RTAIO_TEST_PINS_H
+
+#include "support.h"
+
+#include <dirent.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/syscall.h>
+
+#include "base/config.h"
+#include "dispatch/pin_table.h"
+#include "engine/workers.h"
+
+#define SHORT_NS 20000000u    /* idle time of helpers that are to leave */
+#define LONG_NS  60000000000u /* and of those that are to stay */
+
+static sem_t executed;
+
+/* In the place of workers.c. */
+void workers_report(struct request *req)
+{
+	(void)req;
+	sem_post(&executed);
+}
+
+/* As the engine is: with all signals blocked. */
+static inline void become_engine(uint64_t idle_ns)
+{
+	sigset_t all;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, NULL);
+	sem_init(&executed, 0, 0);
+	atomic_store(&config.idle_ns, idle_ns);
+	pin_table_after_fork(); /* it may be the child of a fork */
+	pin_after_fork();
+}
+
+static inline pid_t own_tid(void)
+{
+	return (pid_t)syscall(SYS_gettid);
+}
+
+static inline bool begins_with(const char *path, const char *wanted)
+{
+	FILE *file = fopen(path, "r");
+	char text[32] = "";
+	bool begins = file && fgets(text, sizeof(text), file) &&
+		      strncmp(text, wanted, strlen(wanted)) == 0;
+
+	if (file)
+		fclose(file);
+	return begins;
+}
+
+/*
+ * The threads whose names begin like this, and the last of them.  A sanitizer
+ * has threads, too.
+ */
+static inline unsigned int nr_threads_named(const char *wanted, pid_t *last)
+{
+	DIR *dir = opendir("/proc/self/task");
+	struct dirent *entry;
+	unsigned int nr = 0;
+
+	check(dir != NULL);
+	while ((entry = readdir(dir))) {
+		char path[300];
+
+		snprintf(path, sizeof(path), "/proc/self/task/%s/comm", entry->d_name);
+		if (!begins_with(path, wanted))
+			continue;
+		nr++;
+		if (last)
+			*last = (pid_t)strtol(entry->d_name, NULL, 10);
+	}
+	closedir(dir);
+	return nr;
+}
+
+/* All threads of the library's leave, and with them what they held. */
+static inline int tear_down(void **state)
+{
+	(void)state;
+	atomic_store(&config.idle_ns, SHORT_NS);
+	/* It may have gone to sleep for longer. */
+	pin_table_look(own_tid(), 0);
+	eventually(nr_threads_named("rtaio-", NULL) == 0);
+	return 0;
+}
+
+static inline struct pin *pin_or_skip(int fd)
+{
+	struct pin *pin = pin_table_pin(fd);
+
+	if (!pin && !support_is_child)
+		skip_because("this kernel or sandbox lets no thread take files over");
+	check(pin != NULL);
+	return pin;
+}
+
+static inline void make_request(struct request *req, enum request_op op, void *buf, size_t nbytes)
+{
+	memset(req, 0, sizeof(*req));
+	req->op = (uint8_t)op;
+	req->buf = buf;
+	req->nbytes = nbytes;
+	req->fd = -1; /* of no use to anybody once it is closed */
+}
+
+static inline ssize_t perform_on(struct pin *pin, enum request_op op, void *buf, size_t nbytes)
+{
+	static struct request req;
+
+	make_request(&req, op, buf, nbytes);
+	pin_submit(pin, &req);
+	await_semaphore(&executed);
+	return req.res;
+}
+
+/* Does the other end of a pipe see its end? */
+static inline bool is_at_end(int fd)
+{
+	struct pollfd entry = { .fd = fd, .events = POLLIN };
+	char byte;
+
+	return poll(&entry, 1, 0) == 1 && read(fd, &byte, 1) == 0;
+}
+
+#define TEST(name) cmocka_unit_test_teardown(name, tear_down)
+
+#endif
