@@ -293,7 +293,8 @@ int main(int argc, char *argv[])
 	const struct CMUnitTest tests[] = {
 		UNIT_TESTS(a_direct_read),
 		UNIT_TESTS(a_direct_write),
-		UNIT_TESTS(a_later_direct_read),
+		cmocka_unit_test(test_process_sees_the_end_of_a_later_direct_read),
+		cmocka_unit_test(test_libc_sees_the_end_of_a_later_direct_read),
 		UNIT_TESTS(direct_reads),
 		UNIT_TESTS(a_list_of_direct_reads),
 		UNIT_TESTS(growing_direct_writes),
