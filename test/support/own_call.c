@@ -91,7 +91,7 @@ static void *help(void *arg)
 {
 	struct call *call = arg;
 
-	eventually(call->is_back || (call->is_blocking && is_asleep(call->waiter)));
+	eventually(call->is_back || (call->is_blocking && thread_sleeps(call->waiter)));
 	if (call->traffic->source == PIPE_READ)
 		write_fully(call->traffic->pipe[1], "x", 1);
 	eventually(call->is_back || traffic_is_done(call->traffic));

@@ -229,19 +229,6 @@ void close_others_on_exec(void)
 		fcntl(fd, F_SETFD, FD_CLOEXEC);
 }
 
-unsigned int nr_tasks(void)
-{
-	DIR *dir = opendir("/proc/self/task");
-	struct dirent *entry;
-	unsigned int nr = 0;
-
-	check(dir != NULL);
-	while ((entry = readdir(dir)))
-		nr += entry->d_name[0] != '.';
-	closedir(dir);
-	return nr;
-}
-
 /* The letter of /proc; '?' if it has ended. */
 static char state_of(pid_t tid)
 {
@@ -263,9 +250,9 @@ static char state_of(pid_t tid)
 	return end ? end[2] : '?';
 }
 
-bool is_asleep(pid_t tid)
+bool thread_has_ended(pid_t tid)
 {
-	return state_of(tid) == 'S';
+	return state_of(tid) == '?';
 }
 
 static bool does_not_run(pid_t tid)
@@ -292,7 +279,7 @@ static bool all_others(bool (*fits)(pid_t tid))
 
 bool others_are_asleep(void)
 {
-	return all_others(is_asleep);
+	return all_others(thread_sleeps);
 }
 
 bool nobody_else_runs(void)

@@ -92,11 +92,8 @@ void support_check_pid(pid_t pid, const char *file, int line);
 pthread_t start_thread(void *(*function)(void *), void *arg);
 void join_thread(pthread_t thread);
 
-/* Number of threads of the process. */
-unsigned int nr_tasks(void);
-
-/* Is this thread of the process asleep in the kernel? */
-bool is_asleep(pid_t tid);
+/* Has this thread of the process ended, so that it can take no signal? */
+bool thread_has_ended(pid_t tid);
 
 /* Does every other thread of this process wait for something? */
 bool others_are_asleep(void);

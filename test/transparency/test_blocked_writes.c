@@ -378,7 +378,7 @@ static int signal_waiting_close(void)
 	submit_behind(cbs, blocked.fd, 0);
 	handle_signal(SIGUSR1, note_signal, SA_RESTART);
 	closer = start_thread(close_and_linger, &blocked.fd);
-	eventually(atomic_load(&closer_tid) && is_asleep(atomic_load(&closer_tid)));
+	eventually(atomic_load(&closer_tid) && thread_sleeps(atomic_load(&closer_tid)));
 	check_equal(pthread_kill(closer, SIGUSR1), 0);
 	eventually(atomic_load(&has_handled));
 	unblock(&blocked, 'w');

@@ -51,7 +51,7 @@ static int use_impossible_affinity(void)
 	}
 	use_aio();
 	eventually(nr_called >= 5);
-	eventually(nr_tasks() == 1);
+	eventually(nr_threads() == 1);
 	check(nr_called <= 10);
 	pthread_attr_destroy(&attr);
 	return 0;
@@ -152,7 +152,7 @@ static int exit_often(void)
 	for (int i = 0; i < 2 * CALLBACKS_MAX; i++)
 		read_with_callback(count, NULL);
 	eventually(nr_called == NR_EXITS + 2 * CALLBACKS_MAX);
-	eventually(nr_tasks() == 1);
+	eventually(nr_threads() == 1);
 	return 0;
 }
 

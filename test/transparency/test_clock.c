@@ -46,7 +46,7 @@ static void await_end_of_threads(void)
 {
 	uint64_t began = kernel_ms();
 
-	while (nr_tasks() > 1) {
+	while (nr_threads() > 1) {
 		check(kernel_ms() - began < default_deadline_ms());
 		short_pause();
 	}

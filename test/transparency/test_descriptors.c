@@ -351,7 +351,7 @@ static int be_idle_program(void)
 	char line[4096], last[4096] = "", *name;
 	FILE *maps;
 
-	printf("tasks %u\n", nr_tasks());
+	printf("tasks %u\n", nr_threads());
 	list_open_numbers(is_open);
 	for (int fd = 0; fd < NR_NUMBERS; fd++)
 		if (is_open[fd])

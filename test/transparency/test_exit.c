@@ -93,7 +93,7 @@ static int use_now_and_then(void)
 {
 	for (int i = 0; i < NR_USES; i++) {
 		use_pipe_only();
-		eventually(nr_tasks() == 1);
+		eventually(nr_threads() == 1);
 	}
 	exit(0);
 }
@@ -114,7 +114,7 @@ static int play_role(void)
 		use_pipe_only();
 	if (is_role("exec-target")) {
 		check_equal(count_descriptors(), 0);
-		check_equal(nr_tasks(), 1);
+		check_equal(nr_threads(), 1);
 		use_aio();
 	}
 	return 5;

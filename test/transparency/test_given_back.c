@@ -181,7 +181,7 @@ static void rest(void)
 {
 	uint64_t end = now_ns() + REST_NS;
 
-	while (!becomes_true(nr_tasks() <= 2, 200) && now_ns() < end)
+	while (!becomes_true(nr_threads() <= 2, 200) && now_ns() < end)
 		read_block(0);
 }
 

@@ -33,7 +33,7 @@ static void *interrupt_when_asleep(void *arg)
 	pthread_t *waiter = arg;
 
 	while (!is_back) {
-		if (is_asleep(getpid()))
+		if (thread_sleeps(getpid()))
 			check_equal(pthread_kill(*waiter, SIGUSR1), 0);
 		short_pause();
 	}
@@ -264,7 +264,7 @@ static int odd_pipe[2];
 static void *write_while_main_waits(void *arg)
 {
 	(void)arg;
-	eventually(is_asleep(getpid()));
+	eventually(thread_sleeps(getpid()));
 	write_fully(odd_pipe[1], "x", 1);
 	return NULL;
 }

@@ -75,7 +75,7 @@ static struct size measure(void)
 		.anon_kib = number_in("/proc/self/status", "RssAnon:"),
 		.mappings = nr_lines("/proc/self/maps"),
 		.fds = nr_entries("/proc/self/fd"),
-		.tasks = nr_tasks(),
+		.tasks = nr_threads(),
 		.aio_nr = number_in("/proc/sys/fs/aio-nr", ""),
 	};
 }
@@ -85,7 +85,7 @@ static void check_no_larger(const struct size *before)
 {
 	struct size now = measure();
 
-	eventually(nr_tasks() <= before->tasks);
+	eventually(nr_threads() <= before->tasks);
 	eventually(measure().fds <= before->fds);
 	eventually(measure().anon_kib <= before->anon_kib + ANON_MAX_KIB);
 	eventually(measure().mappings <= before->mappings + MAPPINGS_MAX);
@@ -96,7 +96,7 @@ static void check_no_larger(const struct size *before)
 /* With nobody left, and all the memory that is kept for good. */
 static struct size measure_at_rest(void)
 {
-	eventually(nr_tasks() == 1);
+	eventually(nr_threads() == 1);
 	return measure();
 }
 
@@ -353,7 +353,7 @@ static void use_often(int nr)
 	for (int i = 0; i < nr; i++) {
 		use_aio();
 		/* Most are gone by then; for the last one it need not be waited. */
-		(void)becomes_true(nr_tasks() == 1, LEAVE_MS);
+		(void)becomes_true(nr_threads() == 1, LEAVE_MS);
 	}
 }
 

@@ -103,7 +103,7 @@ static int idle_later(void)
 	use_aio();
 	do_nothing(LEAVE_MS * UINT64_C(1000000));
 	check_cost();
-	check_equal(nr_tasks(), 1);
+	check_equal(nr_threads(), 1);
 	return 0;
 }
 

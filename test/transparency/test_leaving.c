@@ -36,7 +36,7 @@ static int wait_until_alone(void)
 
 		use_aio();
 		start = now_ns();
-		eventually(nr_tasks() == 1);
+		eventually(nr_threads() == 1);
 		ms = passed_ms(start);
 		if (ms < best)
 			best = ms;
@@ -65,7 +65,7 @@ static int sync_behind_direct_reads(void)
 		for (int i = 0; i < NR; i++)
 			check_equal(outcome(&cbs[i]), SIZE);
 	}
-	eventually(nr_tasks() == 1);
+	eventually(nr_threads() == 1);
 	return 0;
 }
 
@@ -82,7 +82,7 @@ static int stay_for_an_hour(void)
 	use_aio();
 	for (int i = 0; i < 100; i++) {
 		short_pause();
-		check(nr_tasks() > 1);
+		check(nr_threads() > 1);
 	}
 	return 0;
 }

@@ -304,7 +304,7 @@ static int leave_after_shortage(enum use use)
 	}
 	end_shortage();
 	use_aio();
-	eventually(nr_tasks() == 1);
+	eventually(nr_threads() == 1);
 	return 0;
 }
 

@@ -88,7 +88,7 @@ static void end_aio(void)
 
 	aio_init(&init);
 	use_aio_briefly();
-	eventually(nr_tasks() == 1);
+	eventually(nr_threads() == 1);
 }
 
 static void check_still_there(int file)

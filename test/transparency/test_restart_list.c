@@ -49,11 +49,11 @@ static void *disturb(void *arg)
 	int writer = *(int *)arg;
 
 	for (int i = 1; i <= 5; i++) {
-		eventually(is_asleep(main_tid));
+		eventually(thread_sleeps(main_tid));
 		check_equal(pthread_kill(main_thread, SIGUSR1), 0);
 		eventually(nr_signals == i);
 	}
-	eventually(is_asleep(main_tid));
+	eventually(thread_sleeps(main_tid));
 	write_fully(writer, "x", 1);
 	return NULL;
 }
@@ -85,7 +85,7 @@ static void *signal_all_the_time(void *arg)
 {
 	(void)arg;
 	while (!is_over) {
-		if (is_asleep(main_tid))
+		if (thread_sleeps(main_tid))
 			pthread_kill(main_thread, SIGUSR1);
 		sched_yield();
 	}
@@ -137,7 +137,7 @@ static int restart_on_file(bool is_direct)
 static void *signal_once(void *arg)
 {
 	(void)arg;
-	while (!is_asleep(main_tid) && !is_over)
+	while (!thread_sleeps(main_tid) && !is_over)
 		sched_yield();
 	pthread_kill(main_thread, SIGHUP);
 	return NULL;

@@ -147,7 +147,7 @@ static int enter_user_namespace(void)
 	while (unshare(CLONE_NEWUSER | CLONE_FS) < 0) {
 		check_equal(errno, EINVAL);
 		if (now_ns() > end)
-			check_failed("%u threads 5 s after the last request", nr_tasks());
+			check_failed("%u threads 5 s after the last request", nr_threads());
 		short_pause();
 	}
 	use_aio_briefly();

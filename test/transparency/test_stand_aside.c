@@ -172,7 +172,7 @@ static int close_and_fork(void)
 
 	switch_off();
 	use_aio();
-	eventually(nr_tasks() == 1);
+	eventually(nr_threads() == 1);
 	pid = fork();
 	if (!pid)
 		_exit(0);

@@ -122,7 +122,7 @@ static int stop_waiter(void *(*wait)(void *))
 	find_out();
 	frozen_stop();
 	thread = start_thread(wait, NULL);
-	eventually(waiter_tid && is_asleep(waiter_tid));
+	eventually(waiter_tid && thread_sleeps(waiter_tid));
 	check_equal(pthread_kill(thread, SIGUSR1), 0);
 	await_semaphore(&is_in_handler);
 	for (int i = 0; i < NR; i++) {

@@ -42,7 +42,7 @@ static int cancel_suspend(void)
 		is_waiting = 0;
 		submit_read(&cancelled_cb, cancel_fds[0], &cancel_byte, 1, 0);
 		thread = start_thread(suspend_for_ever, i % 2 ? &long_time : NULL);
-		eventually(is_waiting && is_asleep(is_waiting));
+		eventually(is_waiting && thread_sleeps(is_waiting));
 		check_equal(pthread_cancel(thread), 0);
 		join_thread(thread);
 		check_equal(nr_cleanups, i + 1);

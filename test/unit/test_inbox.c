@@ -104,7 +104,7 @@ static void test_sleeper_gets_the_message(void **state)
 	(void)state;
 	open_inbox();
 	thread = start_thread(sleep_until_woken, NULL);
-	eventually(sleeper != 0 && is_asleep(sleeper));
+	eventually(sleeper != 0 && thread_sleeps(sleeper));
 	push(0, 0);
 	eventually(sleeper == 0);
 	check_equal(pthread_join(thread, &message), 0);
