@@ -13,6 +13,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 
 void support_check_or_skip_child(struct child_result result, const char *text, const char *file,
@@ -248,6 +249,13 @@ static char state_of(pid_t tid)
 	stat[size] = '\0';
 	end = strrchr(stat, ')');
 	return end ? end[2] : '?';
+}
+
+void wind_timer(int us)
+{
+	struct itimerval timer = { .it_value = { 0, us } };
+
+	check_equal(setitimer(ITIMER_REAL, &timer, NULL), 0);
 }
 
 bool thread_has_ended(pid_t tid)

@@ -95,6 +95,12 @@ void join_thread(pthread_t thread);
 /* Has this thread of the process ended, so that it can take no signal? */
 bool thread_has_ended(pid_t tid);
 
+/*
+ * SIGALRM, once.  A handler that winds the timer again when it is done leaves the program time
+ * between two signals, however slow the machine is.
+ */
+void wind_timer(int us);
+
 /* Does every other thread of this process wait for something? */
 bool others_are_asleep(void);
 

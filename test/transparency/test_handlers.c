@@ -15,21 +15,10 @@
 
 static volatile sig_atomic_t period_us;
 
-/*
- * The timer rings once; each handler winds it up again when it is done, so that
- * the program moves on between two signals however slow the machine is.
- */
-static void wind_timer(void)
-{
-	struct itimerval timer = { .it_value = { 0, period_us } };
-
-	check_equal(setitimer(ITIMER_REAL, &timer, NULL), 0);
-}
-
 static void set_timer(int usec)
 {
 	period_us = usec;
-	wind_timer();
+	wind_timer(period_us);
 }
 
 /* ---- the three safe functions in a handler ---- */
@@ -64,7 +53,7 @@ static void look_in_handler(int signo)
 	if (is_waitable)
 		check_equal(aio_return(&current), 4096);
 	nr_handled = nr_handled + 1;
-	wind_timer();
+	wind_timer(period_us);
 	errno = error;
 }
 
@@ -168,7 +157,7 @@ static void submit_in_handler(int signo)
 		submit_write(&slots[slot], slot_fd, slot_bytes[slot], 64, slot * 64);
 		nr_submitted = nr_submitted + 1;
 	}
-	wind_timer();
+	wind_timer(period_us);
 	errno = error;
 }
 
@@ -222,7 +211,7 @@ static void overlap_in_handler(int signo)
 		check_equal(outcome(&cb), 4096);
 	}
 	nr_overlaps = nr_overlaps + 1;
-	wind_timer();
+	wind_timer(period_us);
 	errno = error;
 }
 
@@ -263,7 +252,7 @@ static volatile sig_atomic_t may_jump;
 static void jump_in_handler(int signo)
 {
 	(void)signo;
-	wind_timer();
+	wind_timer(period_us);
 	if (may_jump) {
 		may_jump = 0;
 		siglongjmp(back, 1);

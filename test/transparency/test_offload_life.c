@@ -184,14 +184,6 @@ static volatile sig_atomic_t nr_handled;
 static int storm_fd;
 static char *storm_buf;
 
-/* Rings once: the program moves on between two signals however slow the machine is. */
-static void wind_timer(int usec)
-{
-	struct itimerval timer = { .it_value = { 0, usec } };
-
-	check_equal(setitimer(ITIMER_REAL, &timer, NULL), 0);
-}
-
 /* On a block of its own, but for the fsync, which waits for what was submitted before. */
 static void use_in_handler(int signo)
 {
