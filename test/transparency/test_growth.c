@@ -136,7 +136,7 @@ static int do_lists(void)
 	return 0;
 }
 
-TEST_IN_CHILD(test_lists_without_end_do_not_grow, do_lists, 110000)
+TEST_IN_CHILD(test_lists_without_end_do_not_grow, do_lists, 240000)
 
 /* ---- syncs ---- */
 
@@ -172,7 +172,7 @@ static int sync_often(void)
 	return 0;
 }
 
-TEST_IN_CHILD(test_syncs_without_end_do_not_grow, sync_often, 60000)
+TEST_IN_CHILD(test_syncs_without_end_do_not_grow, sync_often, 120000)
 
 /* ---- callbacks ---- */
 
@@ -228,7 +228,7 @@ static int call_back_often(void)
 	return 0;
 }
 
-TEST_IN_CHILD(test_callbacks_without_end_do_not_grow, call_back_often, 60000)
+TEST_IN_CHILD(test_callbacks_without_end_do_not_grow, call_back_often, 120000)
 
 /* ---- cancellations and closes ---- */
 
@@ -296,8 +296,8 @@ static int close_often(void)
 	return 0;
 }
 
-TEST_IN_CHILD(test_cancels_without_end_do_not_grow, cancel_often, 60000)
-TEST_IN_CHILD(test_closes_without_end_do_not_grow, close_often, 60000)
+TEST_IN_CHILD(test_cancels_without_end_do_not_grow, cancel_often, 120000)
+TEST_IN_CHILD(test_closes_without_end_do_not_grow, close_often, 120000)
 
 /* ---- requests that fail ---- */
 
@@ -369,7 +369,7 @@ static int start_often(void)
 	return 0;
 }
 
-TEST_IN_CHILD(test_helpers_that_come_and_go_do_not_grow, start_often, 60000)
+TEST_IN_CHILD(test_helpers_that_come_and_go_do_not_grow, start_often, 120000)
 
 /* ---- kernel interfaces that are refused halfway ---- */
 
@@ -439,14 +439,14 @@ static int run_as_auto(void *function)
 static void test_refused_rings_and_contexts_do_not_grow(void **state)
 {
 	(void)state;
-	support_check_child(in_child_with(run_as_auto, (void *)use_without_entering, 60000),
+	support_check_child(in_child_with(run_as_auto, (void *)use_without_entering, 120000),
 			    "refused", __FILE__, __LINE__);
 }
 
 static void test_missing_locked_memory_does_not_grow(void **state)
 {
 	(void)state;
-	support_check_child(in_child_with(run_as_auto, (void *)use_without_memory, 60000),
+	support_check_child(in_child_with(run_as_auto, (void *)use_without_memory, 120000),
 			    "no memory", __FILE__, __LINE__);
 }
 

@@ -5,9 +5,9 @@
 #include "transparency.h"
 
 #define NR_PIPES    128
-#define NR_PER_PIPE 800
+#define NR_PER_PIPE 400
 #define NR          (NR_PIPES * NR_PER_PIPE)
-#define KEPT_MAX    (16L << 20)
+#define KEPT_MAX    (8L << 20)
 
 static struct aiocb cbs[NR];
 static char bytes[NR];
@@ -74,8 +74,8 @@ static int one_came_before(void)
 	return 0;
 }
 
-TEST_IN_CHILD(test_memory_of_a_burst_comes_back, all_are_done, 60000)
-TEST_IN_CHILD(test_memory_comes_back_while_a_request_is_blocked, one_came_before, 60000)
+TEST_IN_CHILD(test_memory_of_a_burst_comes_back, all_are_done, 120000)
+TEST_IN_CHILD(test_memory_comes_back_while_a_request_is_blocked, one_came_before, 120000)
 
 int main(void)
 {
