@@ -108,17 +108,30 @@ static void learn_refusal(struct request **reqs, int nr)
 /* A call of io_submit.  Its first request stands for the others. */
 struct attempt {
 	unsigned sort;
+	unsigned patience_ns;
 	bool is_watched;
 	uint64_t began_ns;
 	struct thread_switches switches;
 };
 
-static struct attempt begin_attempt(const struct request *first)
+/*
+ * How long a submission of @nr may take, unless preempted.  A longer one made the transfers itself;
+ * or the engine, which submits all that are deep in flight by one call, takes less.
+ */
+static unsigned patience_for(const struct request *first, unsigned nr)
+{
+	unsigned ns = nr * SLOW_NS;
+
+	return ns < LONG_NS && in_flight_is_deep(first->nbytes) ? ns : LONG_NS;
+}
+
+static struct attempt begin_attempt(const struct request *first, unsigned nr)
 {
 	unsigned sort = fd_hints_sort(first);
 	struct attempt attempt = {
 		.sort = sort,
 		.is_watched = fd_hints_is_watched(sort),
+		.patience_ns = patience_for(first, nr),
 		.began_ns = clock_now_ns(),
 	};
 
@@ -132,7 +145,8 @@ static bool has_waited(const struct attempt *attempt, uint64_t took_ns)
 	struct thread_switches now = thread_switches();
 
 	return now.nr_sleeps != attempt->switches.nr_sleeps ||
-	       (took_ns > LONG_NS && now.nr_preemptions == attempt->switches.nr_preemptions);
+	       (took_ns > attempt->patience_ns &&
+		now.nr_preemptions == attempt->switches.nr_preemptions);
 }
 
 /* A thread that was preempted is slow, too.  So slowness alone only has the next calls watched. */
@@ -161,7 +175,7 @@ static bool submit_some(struct request_list *list)
 	/* Once submitted, another thread may complete a request and recycle its record. */
 	for (int i = 0; i < nr; i++)
 		TAILQ_REMOVE(list, reqs[i], list_link);
-	attempt = begin_attempt(reqs[0]);
+	attempt = begin_attempt(reqs[0], (unsigned)nr);
 	ret = submit_batch(reqs, nr);
 	if (ret == -EOPNOTSUPP) {
 		learn_refusal(reqs, nr);
