@@ -125,6 +125,21 @@ bool descriptor_get_stream(int fd, struct descriptor *out)
 	return out->has_type;
 }
 
+static bool get_inode(int fd, struct statx *out)
+{
+	return RAW_SYSCALL(SYS_statx, fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_INO, out) ==
+	       0;
+}
+
+bool descriptor_is_same_file(int fd, int other)
+{
+	struct statx a, b;
+
+	return fd == other ||
+	       (get_inode(fd, &a) && get_inode(other, &b) && a.stx_ino == b.stx_ino &&
+		a.stx_dev_major == b.stx_dev_major && a.stx_dev_minor == b.stx_dev_minor);
+}
+
 bool descriptor_ends_at(int fd, off_t offset)
 {
 	struct stat st = { .st_size = INT64_MAX }; /* if fstat fails */

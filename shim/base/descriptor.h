@@ -35,6 +35,9 @@ bool descriptor_get_stream(int fd, struct descriptor *out);
 /* Does the file end at @offset or before?  Not for files whose fstat may wait for a server. */
 bool descriptor_ends_at(int fd, off_t offset);
 
+/* False, too, where the kernel does not tell.  Either may be closed by now. */
+bool descriptor_is_same_file(int fd, int other);
+
 static inline bool descriptor_is_file(const struct descriptor *d)
 {
 	return S_ISREG(d->mode) || S_ISBLK(d->mode) || S_ISDIR(d->mode);

@@ -45,6 +45,8 @@
 static _Atomic uint64_t paused_until_ns; /* no inline copies (ext4) before */
 static _Atomic uint64_t pause_ns;        /* the last pause */
 static _Atomic uint64_t watch_until_ns;
+static _Atomic uint64_t copied_at_ns; /* end of the last fast copy, while they are watched */
+static _Atomic int copied_fd;
 static struct time_budget waiting; /* spent by inline copies that slept */
 
 /* The flags of @req are known.  Noting the kind again makes the hint trusted again. */
@@ -149,6 +151,13 @@ static void add_wait(uint64_t waited, uint64_t now)
 	time_budget_clear(&waiting);
 }
 
+/* Another thread copied to the file meanwhile: so it was the file's lock that a copy waited for. */
+static bool was_locked_out(int fd, uint64_t since)
+{
+	return atomic_load(&copied_at_ns) > since &&
+	       descriptor_is_same_file(fd, atomic_load(&copied_fd));
+}
+
 /*
  * A slow copy has slept, or its thread was preempted.  To tell which takes a system call before and
  * after, so it is done only for a while after a slow copy.
@@ -164,9 +173,14 @@ static bool write_copied(struct request *req, ssize_t *res)
 		sleeps = thread_switches().nr_sleeps;
 	is_done = write_plain(req, res);
 	ended = clock_now_ns();
-	if (ended - began < WAIT_SEEN_NS)
+	if (ended - began < WAIT_SEEN_NS) {
+		if (is_watched) {
+			atomic_store(&copied_fd, req->fd);
+			atomic_store(&copied_at_ns, ended);
+		}
 		return is_done;
-	if (is_watched && thread_switches().nr_sleeps != sleeps)
+	}
+	if (is_watched && thread_switches().nr_sleeps != sleeps && !was_locked_out(req->fd, began))
 		add_wait(ended - began, ended);
 	atomic_store(&watch_until_ns, ended + WATCH_NS);
 	return is_done;

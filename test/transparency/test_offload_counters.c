@@ -228,6 +228,40 @@ static void write_behind_one_that_waits(void)
 	free(buf);
 }
 
+#define NR_WRITERS 4
+#define NR_WRITTEN 20000
+
+static void *write_often(void *fd)
+{
+	static struct aiocb cbs[NR_WRITERS][DEPTH];
+	static atomic_int nr_begun;
+	struct aiocb *mine = cbs[atomic_fetch_add(&nr_begun, 1)];
+	int own = reopen(*(int *)fd, O_RDWR);
+	char *buf = direct_buffer(BLOCK);
+
+	for (int i = 0; i < NR_WRITTEN; i++) {
+		if (i >= DEPTH)
+			check_equal(outcome(&mine[i % DEPTH]), BLOCK);
+		submit_write(&mine[i % DEPTH], own, buf, BLOCK, (off_t)(i * 1201 % 2000) * BLOCK);
+	}
+	for (int i = 0; i < DEPTH; i++)
+		check_equal(outcome(&mine[i]), BLOCK);
+	free(buf);
+	return NULL;
+}
+
+/* They wait for each other, at the file's lock, and not for the disk. */
+static void write_to_one_file(void)
+{
+	pthread_t threads[NR_WRITERS];
+	int fd = temp_file(0);
+
+	for (int i = 0; i < NR_WRITERS; i++)
+		threads[i] = start_thread(write_often, &fd);
+	for (int i = 0; i < NR_WRITERS; i++)
+		join_thread(threads[i]);
+}
+
 static int play_role(const char *role)
 {
 	/* A failed check ends the program, and nobody else. */
@@ -255,6 +289,8 @@ static int play_role(const char *role)
 		cancel_in_submission();
 	else if (!strcmp(role, "writes-behind"))
 		write_behind_one_that_waits();
+	else if (!strcmp(role, "writers"))
+		write_to_one_file();
 	else
 		return 1;
 	return 0;
@@ -336,6 +372,13 @@ static void test_cancelling_amid_submissions_leaves_nothing_behind(void **state)
 				 "offload_writes");
 }
 
+static void test_threads_that_write_to_one_file_copy_themselves(void **state)
+{
+	(void)state;
+	check_more_are_offloaded((long)NR_WRITERS * NR_WRITTEN * 3 / 4, "writers", false,
+				 "inline_writes");
+}
+
 /* The caller would wait for the other thread. */
 static void test_copies_that_are_waited_for_are_not_offloaded(void **state)
 {
@@ -360,6 +403,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_what_waits_for_a_worker_can_be_cancelled),
 		cmocka_unit_test(test_burst_of_writes_is_left_to_the_thread_that_writes),
 		cmocka_unit_test(test_cancelling_amid_submissions_leaves_nothing_behind),
+		cmocka_unit_test(test_threads_that_write_to_one_file_copy_themselves),
 		cmocka_unit_test(test_copies_that_are_waited_for_are_not_offloaded),
 	};
 
