@@ -33,8 +33,9 @@
 #endif
 
 enum ask_kind { ASK_PIN, ASK_LOOK };
+enum ask_state { ASK_DONE, ASK_OPEN, ASK_LATE /* the engine no longer waits */ };
 
-/* Owned by the engine, and by the keeper until is_answered. */
+/* Owned by the engine, and by the keeper until the state is ASK_DONE. */
 struct ask {
 	struct message message; /* first: serve() casts it to the ask */
 	enum ask_kind kind;
@@ -42,16 +43,20 @@ struct ask {
 	pid_t tid;                  /* that asks (ASK_PIN) or is looked at (ASK_LOOK) */
 	struct pin *pin;            /* answer to ASK_PIN */
 	enum pin_table_sight sight; /* answer to ASK_LOOK */
-	_Atomic uint32_t is_answered;
+	_Atomic uint32_t state;
 };
 
 static int own_pidfd = -EBADF;      /* of this process, in the keeper's table, or -errno */
 static _Atomic bool is_unavailable; /* the kernel or a sandbox refuses the keeper for good */
 
+/* A late pin may hold what is on the number by now. */
 static void answer(struct ask *ask)
 {
-	atomic_store(&ask->is_answered, 1);
-	futex_wake(&ask->is_answered, 1);
+	struct pin *pin = ask->pin;
+
+	if (atomic_exchange(&ask->state, ASK_DONE) == ASK_LATE && pin)
+		pin_put(pin);
+	futex_wake(&ask->state, 1);
 }
 
 /* --- taking over --------------------------------------------------------------- */
@@ -212,36 +217,24 @@ static struct helper keeper = {
 /* --- on the engine --------------------------------------------------------------- */
 
 static struct ask asked; /* one at a time */
-static bool is_pending;  /* engine only: the answer is not in */
 
 /*
  * The keeper begins by emptying a copy of the program's table, at which a file system with a dead
- * server may block it.  So the engine waits for ANSWER_NS only, and drops a late pin here.
+ * server may block it.  So the engine waits for ANSWER_NS only.  A refused ask keeps its initial
+ * answers: NULL and PIN_TABLE_UNKNOWN.
  */
-static bool is_free(void)
-{
-	if (is_pending && !atomic_load(&asked.is_answered))
-		return false;
-	if (is_pending && asked.pin)
-		pin_put(asked.pin);
-	is_pending = false;
-	return !atomic_load(&is_unavailable);
-}
-
-/* A refused ask keeps its initial answers: NULL and PIN_TABLE_UNKNOWN. */
 static bool ask_keeper(enum ask_kind kind, int fd, pid_t tid)
 {
 	struct timespec deadline = clock_in_ns(ANSWER_NS);
+	uint32_t open = ASK_OPEN;
 
-	if (!is_free())
+	if (atomic_load(&asked.state) != ASK_DONE || atomic_load(&is_unavailable))
 		return false;
-	asked = (struct ask){ .kind = kind, .fd = fd, .tid = tid };
+	asked = (struct ask){ .kind = kind, .fd = fd, .tid = tid, .state = ASK_OPEN };
 	helper_push(&keeper, &asked.message);
-	is_pending = true;
-	while (!atomic_load(&asked.is_answered))
-		if (futex_wait(&asked.is_answered, 0, &deadline) == -ETIMEDOUT)
-			return false;
-	is_pending = false;
+	while (atomic_load(&asked.state) == ASK_OPEN)
+		if (futex_wait(&asked.state, ASK_OPEN, &deadline) == -ETIMEDOUT)
+			return !atomic_compare_exchange_strong(&asked.state, &open, ASK_LATE);
 	return true;
 }
 
@@ -258,6 +251,6 @@ enum pin_table_sight pin_table_look(pid_t tid, int fd)
 void pin_table_after_fork(void)
 {
 	helper_after_fork(&keeper);
-	is_pending = false;
+	atomic_store(&asked.state, ASK_DONE);
 	atomic_store(&is_unavailable, false);
 }

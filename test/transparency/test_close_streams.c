@@ -6,12 +6,14 @@
  * fd of its table, no reference to the file in a forked child, and no close()
  * that waits for the line.  Where fds are scarce this holds just as well.
  */
+#include "held_calls.h"
 #include "sockets.h"
 #include "transparency.h"
 
 #include <poll.h>
 #include <pty.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <termios.h>
 
 #define NR_LINES      40
@@ -222,6 +224,39 @@ static int child_inherits_no_blocked_read(void *open_line)
 	return 0;
 }
 
+/* ---- who takes a file over too late lets go of what it found ---- */
+
+static int late_taker_keeps_nothing(void)
+{
+	struct seccomp_notif held;
+	int line[2], other[2];
+	struct aiocb cb;
+	char byte;
+
+	signal(SIGPIPE, SIG_IGN);
+	open_fifo(line);
+	open_pipe(other);
+	if (!held_calls_begin(SYS_pidfd_getfd, SYS_pidfd_getfd))
+		return CHILD_SKIPPED;
+	submit_read(&cb, line[0], &byte, 1, 0);
+	eventually(others_are_asleep());
+	check_equal(close(line[0]), 0);
+	check_equal(dup2(other[0], line[0]), line[0]);
+	check_equal(close(other[0]), 0);
+	while (held_calls_has_one()) {
+		held_calls_take(&held);
+		held_calls_let_go_on(&held);
+	}
+	eventually(others_are_asleep());
+	check_equal(close(line[0]), 0);
+	eventually(has_hung_up(other[1]));
+	check(write(line[1], "x", 1) == 1 || errno == EPIPE);
+	outcome(&cb);
+	return 0;
+}
+
+TEST_OR_SKIP(test_file_that_is_taken_over_too_late_is_let_go, late_taker_keeps_nothing, 30000)
+
 #define TEST_LINE(name, line)                                                                 \
 	static void test_##name##_on_a_##line(void **state)                                   \
 	{                                                                                     \
@@ -254,6 +289,7 @@ TEST_LINES(child_inherits_no_blocked_read)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_file_that_is_taken_over_too_late_is_let_go),
 		UNIT_TESTS(close_returns_with_usual_limit),
 		UNIT_TESTS(close_returns_with_small_limit),
 		UNIT_TESTS(close_returns_with_none_left),
