@@ -8,8 +8,8 @@
 # library's count: not one went to glibc, none was lost and none failed.
 #
 # Always: a selection in which each pair of settings meets at least once, and the special cases. auto
-# runs all of them, the other backends share them; one backend alone runs all. The full form adds the
-# whole matrix, some 2000 runs for each backend. --backend glibc tests the test.
+# runs all of them, and each goes to one of the other backends. The full form runs all on each, and the
+# whole matrix, some 2000 runs. --backend glibc tests the test.
 
 set -u
 
@@ -252,9 +252,10 @@ cross_check() {
 
 # is_share BACKEND ROW: is it one of those that the backend runs?
 is_share() {
-	local nr=${#programs_backends[@]}
+	local others
+	mapfile -t others < <(printf '%s\n' "${programs_backends[@]}" | grep -vx auto)
 
-	[ -n "$programs_full" ] || [ "$1" = auto ] || [ "$nr" -eq 1 ] || [ "${programs_backends[$2 % nr]}" = "$1" ]
+	[ -n "$programs_full" ] || [ "$1" = auto ] || [ "${others[$2 % ${#others[@]}]}" = "$1" ]
 }
 
 run_backend() {
