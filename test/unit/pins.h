@@ -124,6 +124,23 @@ static inline ssize_t perform_on(struct pin *pin, enum request_op op, void *buf,
 	return req.res;
 }
 
+/* The end of a new pipe that is written to, which only the pin holds; fds[0] is the other end. */
+static inline struct pin *pin_new_pipe(int fds[2])
+{
+	struct pin *pin;
+
+	open_pipe(fds);
+	pin = pin_or_skip(fds[1]);
+	close(fds[1]);
+	return pin;
+}
+
+static inline void pass_byte(struct pin *pin, int reader)
+{
+	check_equal(perform_on(pin, OP_WRITE, "x", 1), 1);
+	read_fully(reader, NULL, 1);
+}
+
 /* Does the other end of a pipe see its end? */
 static inline bool is_at_end(int fd)
 {

@@ -177,9 +177,7 @@ static int pins_and_lets_go(void)
 	pin_table_after_fork();
 	pin_after_fork();
 	become_engine(SHORT_NS);
-	open_pipe(fds);
-	pin = pin_or_skip(fds[1]);
-	close(fds[1]);
+	pin = pin_new_pipe(fds);
 	check_equal(perform_on(pin, OP_WRITE, "child", 5), 5);
 	read_fully(fds[0], NULL, 5);
 	pin_put(pin);
