@@ -35,7 +35,7 @@ bool descriptor_get_stream(int fd, struct descriptor *out);
 /* Does the file end at @offset or before?  Not for files whose fstat may wait for a server. */
 bool descriptor_ends_at(int fd, off_t offset);
 
-/* False, too, where the kernel does not tell.  Either may be closed by now. */
+/* Do both mean the same file?  False if one of them is closed, or the kernel refuses statx. */
 bool descriptor_is_same_file(int fd, int other);
 
 static inline bool descriptor_is_file(const struct descriptor *d)

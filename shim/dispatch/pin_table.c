@@ -35,7 +35,10 @@
 enum ask_kind { ASK_PIN, ASK_LOOK };
 enum ask_state { ASK_DONE, ASK_OPEN, ASK_LATE /* the engine no longer waits */ };
 
-/* Owned by the engine, and by the keeper until the state is ASK_DONE. */
+/*
+ * Owned by the keeper until the state is ASK_DONE, then by the engine.  The engine sets ASK_OPEN and
+ * ASK_LATE, the keeper ASK_DONE.
+ */
 struct ask {
 	struct message message; /* first: serve() casts it to the ask */
 	enum ask_kind kind;
@@ -49,7 +52,10 @@ struct ask {
 static int own_pidfd = -EBADF;      /* of this process, in the keeper's table, or -errno */
 static _Atomic bool is_unavailable; /* the kernel or a sandbox refuses the keeper for good */
 
-/* A late pin may hold what is on the number by now. */
+/*
+ * If the engine no longer waits, drop the pin: the number may mean another file by now, and nobody
+ * else knows of the pin.
+ */
 static void answer(struct ask *ask)
 {
 	struct pin *pin = ask->pin;

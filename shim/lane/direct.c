@@ -115,8 +115,9 @@ struct attempt {
 };
 
 /*
- * How long a submission of @nr may take, unless preempted.  A longer one made the transfers itself;
- * or the engine, which submits all that are deep in flight by one call, takes less.
+ * How long a submission of @nr may take, unless preempted.  One that takes LONG_NS made the transfers
+ * itself.  Where many requests are in flight and each takes SLOW_NS to submit, the engine's one call
+ * for several of them is faster.
  */
 static unsigned patience_for(const struct request *first, unsigned nr)
 {

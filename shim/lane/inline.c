@@ -151,7 +151,10 @@ static void add_wait(uint64_t waited, uint64_t now)
 	time_budget_clear(&waiting);
 }
 
-/* Another thread copied to the file meanwhile: so it was the file's lock that a copy waited for. */
+/*
+ * Did another thread copy to the same file meanwhile?  Then this one waited for the file's lock, not
+ * for the disk.  Any thread writes the pair; one of two threads gives a wrong answer once.
+ */
 static bool was_locked_out(int fd, uint64_t since)
 {
 	return atomic_load(&copied_at_ns) > since &&

@@ -12,7 +12,7 @@
 #include "base/config.h"
 #include "request/perform.h"
 
-#define DEEP  8u  /* in flight, of which the engine submits several by one call */
+#define DEEP  8u  /* so many requests in flight that the engine submits several by one call */
 #define SHARE 16u /* every descriptor may have this part of the limit, however full it is */
 
 static _Atomic size_t nr_bytes;

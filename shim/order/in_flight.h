@@ -18,7 +18,7 @@
 /* [submitter] May @nbytes more bypass the engine?  Not while a request there waits for room. */
 bool in_flight_has_room(size_t nbytes);
 
-/* [submitter] Are there so many of @nbytes that the engine would submit several by one call? */
+/* [submitter] Are so many requests of @nbytes in flight that the engine submits several at once? */
 bool in_flight_is_deep(size_t nbytes);
 
 /* [submitter, engine] Count @req before the kernel gets it, if it is O_DIRECT. */

@@ -17,7 +17,7 @@
 #define NR_THREADS 2
 #define BLOCK      4096
 #define NR_BLOCKS  64
-#define NR_QUIET   100 /* rounds, after which a library has begun what threads it needs */
+#define NR_QUIET   100 /* rounds; by then a library has started its threads */
 
 static uint64_t end_ns;
 static int direct, cached;
