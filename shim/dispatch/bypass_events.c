@@ -15,32 +15,9 @@
 #include "lane/copier.h"
 #include "lane/direct.h"
 #include "order/bypass.h"
-#include "order/filter.h"
 #include "request/lio_group.h"
-#include "request/notify.h"
 #include "request/publish.h"
 #include "request/waiter.h"
-
-/*
- * Publish here, so that a waiter need not wait for the engine as well.  Not if a notification is
- * due: the program must not see the result long before the notification.
- */
-static void on_executed(struct request *req)
-{
-	uint64_t interest;
-
-	if (notify_is_wanted(&req->notification))
-		return;
-	req->res = publish_final_result(req);
-	req->done = 0;
-	if (!request_is_barrier(req))
-		filter_leave(req);
-	/* Partner: is_out_of_reach() in cancel.c. */
-	request_mark(req, REQUEST_PUBLISHING);
-	interest = publish_result(req, req->res, STATS_engine_reads);
-	filter_leave(req); /* a sync: a later one must not seem to overtake it */
-	waiter_wake_slots(waiter_wake(req, interest));
-}
 
 /*
  * Neither @req nor its list sends a notification.  The entry in the bypass table stays until the
@@ -135,15 +112,10 @@ static const struct direct_events direct_client = {
 	.bounce = on_direct_bounce,
 };
 
-static const struct workers_events workers_client = {
-	.executed = on_executed,
-	.offloaded = on_offloaded,
-};
-
 void bypass_events_start(void)
 {
 	bypass_init(on_drained);
-	workers_start(&workers_client);
+	workers_start(on_offloaded);
 	copier_start(on_copied);
 	direct_init(&direct_client);
 }

@@ -52,17 +52,6 @@ void cancel_answer(struct request *req, bool is_cancelled, bool is_kept)
 	question->nr_kept += is_kept;
 }
 
-/*
- * Has @req ended?  If a worker is publishing its result (partner: on_executed()), wait for that:
- * a program that sees the result must not be told that the request goes on.
- */
-static bool is_out_of_reach(const struct request *req)
-{
-	while (request_is_marked(req, REQUEST_PUBLISHING))
-		RAW_SYSCALL(SYS_sched_yield);
-	return request_place(req) == PLACE_DONE || request_place(req) == PLACE_ENDED;
-}
-
 /* A write that is half done cannot be undone: it goes on. */
 static bool cancel_if_waiting(struct request *req)
 {
@@ -74,7 +63,7 @@ static bool cancel_if_waiting(struct request *req)
 
 static void cancel_request(struct request *question, struct request *req)
 {
-	if (is_out_of_reach(req))
+	if (request_place(req) == PLACE_ENDED)
 		return;
 	if (cancel_if_waiting(req)) {
 		question->nr_cancelled++;
@@ -89,8 +78,9 @@ static void cancel_request(struct request *question, struct request *req)
 }
 
 /*
- * As is_out_of_reach(), but the record may belong to another request by now, and a published
- * request is in the bypass table for a moment.  Partner: on_offloaded().
+ * Has @req not ended?  If its result is being published (partner: on_offloaded()), wait for that: a
+ * program that sees the result must not be told that the request goes on.  The record may belong to
+ * another request by now, and a published request is in the bypass table for a moment.
  */
 static bool goes_on(const struct request *req, request_handle handle)
 {

@@ -92,16 +92,13 @@ static uint64_t publish_group(struct request *group)
 static void publish(struct request *req, ssize_t res)
 {
 	struct request *group = req->group;
-	uint64_t interest = 0;
+	uint64_t interest;
 
 	engine_state.nr_outstanding--;
-	if (request_place(req) != PLACE_DONE) { /* no worker has published it */
-		if (!request_is_barrier(req))
-			filter_leave(req);
-		interest = publish_result(req, res, STATS_engine_reads);
-		/* A sync: a later one must not seem to overtake it. */
+	if (!request_is_barrier(req))
 		filter_leave(req);
-	}
+	interest = publish_result(req, res, STATS_engine_reads);
+	filter_leave(req); /* a sync: a later one must not seem to overtake it */
 	notify_deliver(req);
 	engine_state.slots_to_wake |= waiter_wake(req, interest);
 	if (group && lio_group_leave(group, res < 0))

@@ -11,8 +11,7 @@ struct engine_state engine_state;
 void engine_state_end(struct request *req, ssize_t res)
 {
 	req->res = res;
-	if (request_place(req) != PLACE_DONE) /* a worker has published it */
-		request_set_place(req, PLACE_ENDED);
+	request_set_place(req, PLACE_ENDED);
 	TAILQ_INSERT_TAIL(&engine_state.ended, req, list_link);
 }
 

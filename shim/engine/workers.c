@@ -40,7 +40,7 @@
 #define LEFT_BYTES_MIN 16384u
 #define WORKERS_MAX    32768u /* if all are blocked; the system's limits are usually lower */
 
-static const struct workers_events *events;
+static void (*on_offloaded)(struct request *req);
 
 static struct {
 	struct inbox inbox;           /* from submitters; ASLEEP: a thread is idle, CLOSED: none */
@@ -269,7 +269,7 @@ static bool wait_for_work(struct member *member)
 static void finish(struct request *req)
 {
 	if (request_place(req) == PLACE_OFFLOADED)
-		events->offloaded(req);
+		on_offloaded(req);
 	else
 		workers_report(req);
 }
@@ -298,7 +298,6 @@ static void *worker(void *unused)
 void workers_report(struct request *req)
 {
 	req->message.kind = MESSAGE_EXECUTED;
-	events->executed(req);
 	/* The engine does not end while requests are in flight, so its inbox is open. */
 	inbox_push(&engine_inbox, &req->message, &req->message);
 }
@@ -434,9 +433,9 @@ void workers_provide(void)
 	pthread_mutex_unlock(&pool.lock);
 }
 
-void workers_start(const struct workers_events *events_)
+void workers_start(void (*offloaded)(struct request *req))
 {
-	events = events_;
+	on_offloaded = offloaded;
 	memset(&pool, 0, sizeof(pool));
 	pool.bound = config.threads_max;
 	pool.growth = 1;

@@ -13,14 +13,6 @@
 
 #include "request/request.h"
 
-/* How the workers report, on the thread that performed @req. */
-struct workers_events {
-	/* The engine gave @req; res is known.  MESSAGE_EXECUTED to the engine follows. */
-	void (*executed)(struct request *req);
-	/* Its submitter gave @req; res is known, and the callee owns the record. */
-	void (*offloaded)(struct request *req);
-};
-
 /*
  * [any thread] Would workers_offer() take @req?  Yes while a thread is idle.  A long buffered write
  * also while a thread that was woken has not yet looked, or one writes to the same descriptor.
@@ -60,10 +52,13 @@ bool workers_are_awaited(void);
  */
 void workers_tick(void);
 
-/* [thread outside the pool that performed @req for the engine] Report it likewise. */
+/* [thread that performed @req for the engine] Send it back; res is known. */
 void workers_report(struct request *req);
 
-/* First use, or child of a fork. */
-void workers_start(const struct workers_events *events);
+/*
+ * First use, or child of a fork.  @offloaded, called on the thread that performed a request of
+ * workers_offer(), takes the record over; res is known.
+ */
+void workers_start(void (*offloaded)(struct request *req));
 
 #endif

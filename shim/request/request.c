@@ -268,8 +268,8 @@ void request_set_place(struct request *req, enum request_place place)
 		[PLACE_STRANDED] = 1u << PLACE_QUEUE | ISSUED,
 		[PLACE_OFFLOADED] = SUBMITTER,
 		[PLACE_DIRECT] = SUBMITTER,
-		[PLACE_ENDED] = LIVE,
-		[PLACE_DONE] = LIVE | 1u << PLACE_ENDED,
+		[PLACE_ENDED] = LIVE & ~(ELSEWHERE),
+		[PLACE_DONE] = SUBMITTER | ELSEWHERE | 1u << PLACE_ENDED,
 	};
 
 	assert(allowed_from[place] & (1u << request_place(req)));
