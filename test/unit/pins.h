@@ -20,6 +20,8 @@
 #define SHORT_NS 20000000u    /* idle time of helpers that are to leave */
 #define LONG_NS  60000000000u /* and of those that are to stay */
 
+#define PATIENCE_MS 2000 /* with the keeper */
+
 static sem_t executed;
 
 /* In the place of workers.c. */
@@ -95,14 +97,24 @@ static inline int tear_down(void **state)
 	return 0;
 }
 
+/* On a busy machine the keeper may take longer than the engine waits for an answer: ask again. */
 static inline struct pin *pin_or_skip(int fd)
 {
-	struct pin *pin = pin_table_pin(fd);
+	struct pin *pin;
 
-	if (!pin && !support_is_child)
+	if (!becomes_true((pin = pin_table_pin(fd)) != NULL, PATIENCE_MS) && !support_is_child)
 		skip_because("this kernel or sandbox lets no thread take files over");
 	check(pin != NULL);
 	return pin;
+}
+
+static inline enum pin_table_sight sight_of(pid_t tid, int fd)
+{
+	enum pin_table_sight sight;
+
+	return becomes_true((sight = pin_table_look(tid, fd)) != PIN_TABLE_UNKNOWN, PATIENCE_MS)
+		       ? sight
+		       : PIN_TABLE_UNKNOWN;
 }
 
 static inline void make_request(struct request *req, enum request_op op, void *buf, size_t nbytes)

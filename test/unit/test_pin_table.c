@@ -128,7 +128,7 @@ static int without_more_threads(void)
 	become_nobody();
 	open_pipe(fds);
 	pin_table_look(own_tid(), 0);
-	check_equal(nr_threads_named("rtaio-pins", NULL), 1);
+	eventually(nr_threads_named("rtaio-pins", NULL) == 1);
 	forbid_threads();
 	check(!pin_table_pin(fds[1]));
 	close(fds[1]);
@@ -157,7 +157,7 @@ static int with_all_descriptors_in_use(void)
 	while (fd >= 0);
 	check_equal(errno, EMFILE);
 	pin_put(pin_or_skip(fds[1]));
-	check_equal(pin_table_look(getpid(), fds[0]), PIN_TABLE_RUNNING);
+	check_equal(sight_of(getpid(), fds[0]), PIN_TABLE_RUNNING);
 	return 0;
 }
 
@@ -220,8 +220,7 @@ static void *pin_without_main(void *arg)
 	struct pin *pin;
 
 	eventually(main_has_ended());
-	pin = pin_table_pin(fds[1]);
-	check(pin != NULL);
+	pin = pin_or_skip(fds[1]);
 	close(fds[1]);
 	check_equal(perform_on(pin, OP_WRITE, "x", 1), 1);
 	pin_put(pin);
@@ -290,7 +289,7 @@ static void start(struct worker *worker, void *(*run)(void *))
 
 static void skip_without_syscall_file(void)
 {
-	if (pin_table_look(own_tid(), 0) == PIN_TABLE_UNKNOWN)
+	if (sight_of(own_tid(), 0) == PIN_TABLE_UNKNOWN)
 		skip_because("no thread may read /proc/self/task/TID/syscall");
 }
 
@@ -320,7 +319,7 @@ static void test_thread_blocked_in_a_read_is_inside(void **state)
 	worker.fd = fds[0];
 	start(&worker, read_byte);
 	eventually(pin_table_look(worker.tid, fds[0]) == PIN_TABLE_INSIDE);
-	check_equal(pin_table_look(worker.tid, fds[1]), PIN_TABLE_RUNNING);
+	check_equal(sight_of(worker.tid, fds[1]), PIN_TABLE_RUNNING);
 	write_fully(fds[1], "x", 1);
 	check_equal(pthread_join(worker.thread, NULL), 0);
 	close_pair(fds);
@@ -333,7 +332,7 @@ static void test_thread_that_runs_is_not_inside(void **state)
 	(void)state;
 	skip_without_syscall_file();
 	start(&worker, spin);
-	check_equal(pin_table_look(worker.tid, 0), PIN_TABLE_RUNNING);
+	check_equal(sight_of(worker.tid, 0), PIN_TABLE_RUNNING);
 	atomic_store(&worker.is_done, true);
 	check_equal(pthread_join(worker.thread, NULL), 0);
 }
@@ -343,7 +342,7 @@ static void test_thread_asleep_in_another_call_is_not_inside(void **state)
 {
 	(void)state;
 	skip_without_syscall_file();
-	check_equal(pin_table_look(own_tid(), 0), PIN_TABLE_RUNNING);
+	check_equal(sight_of(own_tid(), 0), PIN_TABLE_RUNNING);
 }
 
 static void test_thread_that_does_not_exist_is_unknown(void **state)
