@@ -289,7 +289,7 @@ static void start(struct worker *worker, void *(*run)(void *))
 
 static void skip_without_syscall_file(void)
 {
-	if (sight_of(own_tid(), 0) == PIN_TABLE_UNKNOWN)
+	if (!begins_with("/proc/thread-self/syscall", "") || !can_take_over())
 		skip_because("no thread may read /proc/self/task/TID/syscall");
 }
 
