@@ -219,6 +219,23 @@ static int restart_beside_libc(void)
 	return restart_on_file(true);
 }
 
+/* A handler without SA_RESTART is there, but its signal never comes. */
+static int list_beside_handler(void)
+{
+	char *buf = direct_buffer(NR_ENTRIES * SIZE);
+	int fd = direct_file(NR_ENTRIES * SIZE, 0);
+
+	if (fd < 0) {
+		printf("no O_DIRECT here");
+		return CHILD_SKIPPED;
+	}
+	handle_signal(SIGUSR2, count_signal, 0);
+	for (int i = 0; i < 10; i++)
+		read_list(fd, buf);
+	return 0;
+}
+
+TEST_OR_SKIP(test_handler_that_does_not_run_ends_no_list, list_beside_handler, 30000)
 TEST_OR_SKIP(test_restarting_handler_does_not_end_a_list_past_the_cache, restart_on_direct, 30000)
 TEST_OR_SKIP(test_restarting_handler_does_not_end_a_cold_list, restart_on_cold, 30000)
 TEST_OR_SKIP(test_handlers_of_libc_end_no_list_past_the_cache, restart_beside_libc, 30000)
@@ -228,6 +245,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_restarting_handler_does_not_end_a_list_of_a_pipe),
 		cmocka_unit_test(test_handler_that_serves_once_ends_a_wait_past_the_cache),
+		cmocka_unit_test(test_handler_that_does_not_run_ends_no_list),
 		cmocka_unit_test(test_restarting_handler_does_not_end_a_list_past_the_cache),
 		cmocka_unit_test(test_restarting_handler_does_not_end_a_cold_list),
 		cmocka_unit_test(test_handlers_of_libc_end_no_list_past_the_cache),
