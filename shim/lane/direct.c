@@ -43,21 +43,19 @@ bool direct_accepts(struct request *req)
 		return false;
 	if (req->offset < 0 || req->nbytes == 0 || req->nbytes > BYTES_MAX)
 		return false;
-	if (req->op == OP_WRITE && ((req->descriptor.flags & O_APPEND) || fsize_limit_is_set()))
-		return false;
 	/* Only a worker may ask for the kind; before that it is unknown. */
 	kind = fd_hints_recall(req->fd, req->descriptor.flags);
 	if (kind != FILE_DIRECT && kind != FILE_DIRECT_WAITING)
 		return false;
+	req->descriptor.mode = S_IFREG; /* or a block device, which is the same here */
+	req->descriptor.has_type = true;
 	if (!reaper_has_context() || !in_flight_has_room(req->nbytes))
 		return false;
 	req->refuses_nowait = kind == FILE_DIRECT_WAITING;
 	range = filter_range_of(req);
 	if (filter_may_conflict_anywhere(&range) || fd_hints_withholds(fd_hints_sort(req)))
 		return false;
-	req->descriptor.mode = S_IFREG; /* or a block device, which is the same here */
-	req->descriptor.has_type = true;
-	return true;
+	return req->op != OP_WRITE || !((req->descriptor.flags & O_APPEND) || fsize_limit_is_set());
 }
 
 /* --- submitting ------------------------------------------------------------ */
