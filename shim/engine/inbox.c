@@ -81,14 +81,14 @@ bool inbox_push(struct inbox *inbox, struct message *first, struct message *last
 	}
 }
 
-bool inbox_rests(struct inbox *inbox)
+bool inbox_is_asleep(struct inbox *inbox)
 {
 	return atomic_load(&inbox->head) == INBOX_ASLEEP;
 }
 
-bool inbox_push_to_rest(struct inbox *inbox, struct message *message)
+bool inbox_push_if_asleep(struct inbox *inbox, struct message *message)
 {
-	return inbox_rests(inbox) && push_and_wake(inbox, message, message);
+	return inbox_is_asleep(inbox) && push_and_wake(inbox, message, message);
 }
 
 void inbox_open(struct inbox *inbox)

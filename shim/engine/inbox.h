@@ -43,10 +43,10 @@ struct inbox {
 bool inbox_push(struct inbox *inbox, struct message *first, struct message *last);
 
 /* [any thread] Does the receiver sleep? */
-bool inbox_rests(struct inbox *inbox);
+bool inbox_is_asleep(struct inbox *inbox);
 
 /* [any thread, also in handlers] If the receiver sleeps, hand over @message and wake it. */
-bool inbox_push_to_rest(struct inbox *inbox, struct message *message);
+bool inbox_push_if_asleep(struct inbox *inbox, struct message *message);
 
 /* [any thread] Wake a receiver without a message. */
 void inbox_wake(struct inbox *inbox);

@@ -167,7 +167,7 @@ static void drain(void)
 	uint32_t unused;
 
 	add_all(inbox_take(&pool.writes));
-	if (!inbox_is_open(&pool.inbox) || (pool.nr_idle > 0 && inbox_rests(&pool.inbox)))
+	if (!inbox_is_open(&pool.inbox) || (pool.nr_idle > 0 && inbox_is_asleep(&pool.inbox)))
 		return;
 	do
 		add_all(inbox_take(&pool.inbox));
@@ -211,7 +211,7 @@ static bool become_idle(struct member *member)
 
 	/* Before a look into the inbox, so that any later wake changes the word. */
 	member->wake_value = atomic_load(&pool.inbox.wake_word);
-	if (!inbox_rests(&pool.inbox) && !inbox_fall_asleep(&pool.inbox, &unused))
+	if (!inbox_is_asleep(&pool.inbox) && !inbox_fall_asleep(&pool.inbox, &unused))
 		return false;
 	pool.nr_idle++;
 	return true;
@@ -313,7 +313,7 @@ static bool has_writer(const struct request *req)
 
 bool workers_accept(const struct request *req)
 {
-	return has_writer(req) || inbox_rests(&pool.inbox);
+	return has_writer(req) || inbox_is_asleep(&pool.inbox);
 }
 
 bool workers_exist(void)
@@ -344,7 +344,7 @@ static bool leave_to_writer(struct request *req)
 
 bool workers_offer(struct request *req)
 {
-	return leave_to_writer(req) || inbox_push_to_rest(&pool.inbox, &req->message);
+	return leave_to_writer(req) || inbox_push_if_asleep(&pool.inbox, &req->message);
 }
 
 /* --- the engine --------------------------------------------------------------- */

@@ -109,7 +109,7 @@ bool copier_wants(const struct request *req)
 		return false;
 	if (inbox_is_awake(&copier.inbox))
 		return nr < PIECES_MAX && (nr <= 0 || (unsigned)nr < ahead);
-	if (inbox_rests(&copier.inbox))
+	if (inbox_is_asleep(&copier.inbox))
 		return true;
 	if (!time_budget_is_spent(&failures))
 		start();
@@ -121,7 +121,7 @@ bool copier_submit(struct request *req)
 	uint32_t generation = request_generation(req);
 	int nr = (int)submit_ahead_pieces(req->nbytes);
 
-	if (inbox_rests(&copier.inbox))
+	if (inbox_is_asleep(&copier.inbox))
 		atomic_store_explicit(&nr_pieces, 0, memory_order_relaxed);
 	atomic_fetch_add_explicit(&nr_pieces, nr, memory_order_relaxed);
 	/* Once pushed, the record may be another request's. */

@@ -35,7 +35,7 @@
  * while completions end the engine's sleeps, and a ring that was just closed may
  * leave it behind for a while. A ring that is lost leaves its requests to a
  * successor, which begins when the thread is gone. (RING)
- * What is there for several receivers, inbox_push_to_rest(), inbox_open() and wakes
+ * What is there for several receivers, inbox_push_if_asleep(), inbox_open() and wakes
  * without a message, is in pool.pml.
  *
  * Proved: every message that was accepted is handled or refused, once; a list is

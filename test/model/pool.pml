@@ -3,7 +3,7 @@
  * pool.pml - a pool of threads that several receive for (workers.c, pool_order.c,
  * inbox.c, offload.c)
  *
- *	submitter		workers_offer(): leave_to_writer(), inbox_push_to_rest();
+ *	submitter		workers_offer(): leave_to_writer(), inbox_push_if_asleep();
  *				what is refused comes to the engine
  *	thread			worker()
  *	  exchange:		exchange(), become_idle()
@@ -217,7 +217,7 @@ proctype submitter(byte m)
 	:: else
 	fi;
 
-	/* inbox_push_to_rest() */
+	/* inbox_push_if_asleep() */
 	atomic {
 		accepted = accepted | m;
 		if

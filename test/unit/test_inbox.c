@@ -69,14 +69,14 @@ static void test_first_message_wakes_a_sleeper(void **state)
 	(void)state;
 	open_inbox();
 	check(inbox_fall_asleep(&inbox, &value));
-	check(inbox_rests(&inbox));
+	check(inbox_is_asleep(&inbox));
 	check_equal(inbox.wake_word, value);
 	push(0, 0);
 	check(inbox.wake_word != value);
 	value = inbox.wake_word;
 	push(1, 1);
 	check_equal(inbox.wake_word, value);
-	check(!inbox_rests(&inbox));
+	check(!inbox_is_asleep(&inbox));
 	inbox_wake_up(&inbox); /* which loses no message */
 	check_order(inbox_take(&inbox), 0, 1);
 }
@@ -117,10 +117,10 @@ static void test_message_for_who_rests_finds_nobody_awake(void **state)
 
 	(void)state;
 	open_inbox();
-	check(!inbox_push_to_rest(&inbox, &messages[0]));
+	check(!inbox_push_if_asleep(&inbox, &messages[0]));
 	check(inbox_fall_asleep(&inbox, &value));
-	check(inbox_push_to_rest(&inbox, &messages[0]));
-	check(!inbox_push_to_rest(&inbox, &messages[1]));
+	check(inbox_push_if_asleep(&inbox, &messages[0]));
+	check(!inbox_push_if_asleep(&inbox, &messages[1]));
 	check_order(inbox_take(&inbox), 0, 0);
 }
 
