@@ -157,7 +157,7 @@ static const struct variable {
 	{ "RTAIO_OFFLOAD", set_switch, &config.offload },
 	{ "RTAIO_VERBOSE", set_switch, &config.verbose },
 	{ "RTAIO_STATS", set_stats, &config },
-	{ "RTAIO_TEST_OFFLOAD", set_switch, &config.is_always_deep },
+	{ "RTAIO_TEST_OFFLOAD", set_switch, &config.is_always_ahead },
 	{ "RTAIO_TEST_URING", set_features, &config.uring_features },
 };
 

@@ -36,7 +36,7 @@ struct config {
 	bool verbose;
 	bool stats;
 	char stats_path[256];     /* empty: standard error */
-	bool is_always_deep;      /* for tests: as if every thread submitted far ahead */
+	bool is_always_ahead;     /* for tests: as if every thread submitted far ahead */
 	unsigned uring_features;  /* for tests: URING_* bits that may be used */
 	_Atomic uint64_t idle_ns; /* how long threads of the library stay without work */
 };

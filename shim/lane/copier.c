@@ -102,7 +102,7 @@ static void start(void)
 
 bool copier_wants(const struct request *req)
 {
-	unsigned ahead = config.is_always_deep ? UINT_MAX : submit_ahead_average();
+	unsigned ahead = config.is_always_ahead ? UINT_MAX : submit_ahead_average();
 	int nr = atomic_load_explicit(&nr_pieces, memory_order_relaxed);
 
 	if (!config.offload || req->op != OP_READ || ahead < AHEAD_MIN)
