@@ -426,11 +426,11 @@ static uint64_t end_batch(void)
 		wake_waiters();
 	}
 	/* Submit the SQEs prepared meanwhile before more is copied. */
-	if (!TAILQ_EMPTY(&engine_state.held)) {
+	if (!TAILQ_EMPTY(&engine_state.throttled)) {
 		engine_flush();
-		schedule_held();
+		schedule_throttled();
 	}
-	if (!TAILQ_EMPTY(&engine_state.ended) || !TAILQ_EMPTY(&engine_state.held))
+	if (!TAILQ_EMPTY(&engine_state.ended) || !TAILQ_EMPTY(&engine_state.throttled))
 		return 0;
 	if (!is_watching())
 		return UINT64_MAX;

@@ -19,7 +19,7 @@ void engine_state_reset(void)
 {
 	memset(&engine_state, 0, sizeof(engine_state));
 	TAILQ_INIT(&engine_state.awaiting);
-	TAILQ_INIT(&engine_state.held);
+	TAILQ_INIT(&engine_state.throttled);
 	TAILQ_INIT(&engine_state.ended);
 	TAILQ_INIT(&engine_state.stranded);
 }

@@ -19,10 +19,10 @@ struct engine_state {
 	unsigned nr_outstanding; /* accepted and not published */
 	unsigned nr_files_in_flight;
 	unsigned nr_on_workers;
-	struct fdqueue_list awaiting; /* queues that wait for a bypassing request, or room */
-	struct fdqueue_list held;     /* queues that wait until the ring has been entered */
-	uint64_t nr_to_copy;          /* buffered bytes that the ring got since schedule_held() */
-	struct request_list ended;    /* res is known, to be published */
+	struct fdqueue_list awaiting;  /* queues that wait for a bypassing request, or room */
+	struct fdqueue_list throttled; /* queues that wait until the ring has been entered */
+	uint64_t nr_to_copy;       /* buffered bytes that the ring got since schedule_throttled() */
+	struct request_list ended; /* res is known, to be published */
 	struct request_list stranded; /* stream requests without a thread, tried at each tick */
 	uint64_t slots_to_wake;       /* wait slots, gathered over a batch */
 	uint64_t nr_publishings;      /* calls of publish_ended() */

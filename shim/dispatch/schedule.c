@@ -35,25 +35,25 @@ static void issue_all(struct fdqueue *queue)
 
 	while ((req = fdqueue_next(queue, queue->nr_in_flight < config.depth && may_copy())))
 		issue(req);
-	if (may_copy() || queue->is_held || TAILQ_EMPTY(&queue->waiting))
+	if (may_copy() || queue->is_throttled || TAILQ_EMPTY(&queue->waiting))
 		return;
-	queue->is_held = true;
-	TAILQ_INSERT_TAIL(&engine_state.held, queue, held_link);
+	queue->is_throttled = true;
+	TAILQ_INSERT_TAIL(&engine_state.throttled, queue, throttled_link);
 }
 
 static void release(struct fdqueue *queue)
 {
-	if (queue->is_held)
-		TAILQ_REMOVE(&engine_state.held, queue, held_link);
-	queue->is_held = false;
+	if (queue->is_throttled)
+		TAILQ_REMOVE(&engine_state.throttled, queue, throttled_link);
+	queue->is_throttled = false;
 }
 
-void schedule_held(void)
+void schedule_throttled(void)
 {
 	struct fdqueue *queue;
 
 	engine_state.nr_to_copy = 0;
-	while (may_copy() && (queue = TAILQ_FIRST(&engine_state.held))) {
+	while (may_copy() && (queue = TAILQ_FIRST(&engine_state.throttled))) {
 		release(queue);
 		schedule(queue);
 	}

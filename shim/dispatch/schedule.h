@@ -17,7 +17,7 @@ void schedule_awaiting(void);
 void schedule_watch_awaiting(void);
 
 /* The ring was entered and has copied: issue more from queues that waited for that. */
-void schedule_held(void);
+void schedule_throttled(void);
 
 /* @queue is about to be freed. */
 void schedule_drop(struct fdqueue *queue);

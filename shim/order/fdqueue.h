@@ -32,14 +32,14 @@ RB_HEAD(range_tree, request);
 struct fdqueue {
 	RB_ENTRY(fdqueue) tree_link;
 	TAILQ_ENTRY(fdqueue) awaiting_link; /* also the free list */
-	TAILQ_ENTRY(fdqueue) held_link;
+	TAILQ_ENTRY(fdqueue) throttled_link;
 	int fd;
 	bool is_file;
 	unsigned detached;     /* 0, or tells queues of closed descriptors apart */
 	uint64_t since;        /* lower stamps belong to an earlier file: quiesce.h */
 	bool awaits_bypass;    /* the next request waits for bypass.c, or in_flight.c */
 	bool is_awaiting;      /* in schedule.c's list of such queues */
-	bool is_held;          /* in engine_state.held: enough copies are prepared for now */
+	bool is_throttled;     /* in engine_state.throttled: enough copies are prepared for now */
 	unsigned nr_in_flight; /* file requests issued and not complete */
 	struct request_list outstanding; /* accepted and not complete, oldest first */
 	struct request_list waiting;     /* file requests not issued, oldest first */
