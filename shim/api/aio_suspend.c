@@ -108,8 +108,8 @@ static int sleep_for_a_tick(const struct timespec *deadline, const uint64_t *mas
 }
 
 /*
- * Another process does not wake this one when its request ends, so look at each tick.  Signals
- * are open in the sleep only: a signal between look and sleep would not interrupt the wait.
+ * Another process does not wake this one when its request ends, so check at each tick.  Signals are
+ * unblocked in the sleep only: one between check and sleep would not interrupt the wait.
  */
 static int wait_for_foreign(const struct entries *entries, const struct timespec *deadline)
 {

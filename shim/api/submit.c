@@ -179,7 +179,7 @@ static bool enter_bypass(struct request *req)
 
 /*
  * glibc orders by scheduling priority minus aio_reqprio; here only streams are ordered by
- * priority.  The first request of a stream is never overtaken, and needs no system call to ask.
+ * priority.  Nothing overtakes the first request of a stream, so its priority is not asked for.
  */
 static int priority_of(const struct request *req)
 {
@@ -369,7 +369,7 @@ int submit_close(struct submission *submission)
 
 /*
  * The list is complete, and there is no engine to notify later.  A program that sleeps next until
- * its handler has run would miss the signal: the error tells that it came.
+ * its handler has run would miss the signal.  So the call fails, although the signal was sent.
  */
 static int announce_here(struct request *group, bool is_empty, int err)
 {

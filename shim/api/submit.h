@@ -13,7 +13,7 @@
 #include "request/request.h"
 
 /*
- * Begin what @cb asks for.  0 and *out NULL: complete (inline lane).  0 and *out set: a prepared
+ * Begin the request of @cb.  0 and *out NULL: complete (inline lane).  0 and *out set: a prepared
  * record, for submit_add().  1: in flight (offloaded).  -EAGAIN: no memory.  A request that is
  * not complete joins @group unless that is NULL.  @may_bypass: its list sends no notification.
  */

@@ -2,7 +2,7 @@
 /*
  * descriptor.h - the file behind a descriptor, and descriptors that belong to the library.
  *
- * Until the kernel has resolved it, a request knows its file by its descriptor only.  For each
+ * A request knows its file by the descriptor only, until the kernel has resolved that.  For each
  * descriptor (hashed) a counter of such requests tells the close hooks whether a request
  * depends on it (close.c).  A close that the hooks do not see acts as on glibc.
  *

@@ -19,7 +19,7 @@ static inline void signals_set(uint64_t mask)
 	RAW_SYSCALL(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof(mask));
 }
 
-/* Block @which and open all others.  Returns the mask before. */
+/* Block @which and unblock all others.  Returns the mask before. */
 static inline uint64_t signals_block(uint64_t which)
 {
 	uint64_t old;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * bypass_events.c - results that other threads than the engine publish.
+ * bypass_events.c - results that threads other than the engine publish.
  *
  * Runs in a worker that performed a request, in the copier, and in the thread that reaps the
  * direct lane.  The engine is on the other side: messages tell it to do the rest.

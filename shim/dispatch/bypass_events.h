@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * bypass_events.h - results that other threads than the engine publish.
+ * bypass_events.h - results that threads other than the engine publish.
  */
 #ifndef RTAIO_BYPASS_EVENTS_H
 #define RTAIO_BYPASS_EVENTS_H

@@ -24,7 +24,7 @@ void cancel_accept(struct request *question);
 /* The attempt to cancel @req is over: cancelled, goes on (@is_kept), or ended otherwise. */
 void cancel_answer(struct request *req, bool is_cancelled, bool is_kept);
 
-/* Answer the cancellations that are through. */
+/* Answer the cancellations that are complete. */
 void cancel_serve(void);
 
 /* Is no cancellation pending? */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * dispatch.c - the life of a request, and the one essay on concurrency.
+ * dispatch.c - the life of a request, and the rules for threads.
  *
  * The life of a request in the engine lane
  *
@@ -13,7 +13,7 @@
  *   engine      complete   absorb a result that glibc never returns, or
  *               publish    return value -> error code -> notification ->
  *                          waiters -> group -> next in the queue
- *   anyone      free       the record, when its notification is delivered
+ *   any thread  free       the record, when its notification is delivered
  *
  * The other lanes are shorter.  The inline lane completes in the submitting call (inline.c).  The
  * direct lane goes from the submitting thread to Linux AIO and back to a thread that polls or

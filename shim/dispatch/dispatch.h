@@ -2,7 +2,7 @@
 /*
  * dispatch.h - the life of a request on the engine thread.
  *
- * Read the essay at the top of dispatch.c first.
+ * Read the comment at the top of dispatch.c first.
  */
 #ifndef RTAIO_DISPATCH_H
 #define RTAIO_DISPATCH_H

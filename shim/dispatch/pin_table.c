@@ -53,7 +53,7 @@ static int own_pidfd = -EBADF;      /* of this process, in the keeper's table, o
 static _Atomic bool is_unavailable; /* the kernel or a sandbox refuses the keeper for good */
 
 /*
- * If the engine no longer waits, drop the pin: the number may mean another file by now, and nobody
+ * If the engine no longer waits, drop the pin: the fd may mean another file by now, and nobody
  * else knows of the pin.
  */
 static void answer(struct ask *ask)

@@ -17,7 +17,7 @@
 
 #include "dispatch/pin.h"
 
-/* What pin_table_look() sees. */
+/* The answers of pin_table_look(). */
 enum pin_table_sight {
 	PIN_TABLE_UNKNOWN = 0, /* no /proc, no permission, a debugger, no such thread */
 	PIN_TABLE_INSIDE,      /* asleep in a call that has resolved the descriptor */

@@ -3,7 +3,7 @@
  * question.h - a question to the engine; the caller waits for the answer.
  *
  * A question is a record of its own, like a group (lio_group.h) without members.  The asking
- * thread sleeps on the record's generation like every waiter, with the program's signals open.
+ * thread sleeps on the record's generation like every waiter, with the program's signal mask.
  * Both the asking thread and, until it has answered, the engine hold the record.  So a handler
  * that longjmps out of the wait leaves one record behind and nothing else.
  */
@@ -14,7 +14,7 @@
 
 #include "request/request.h"
 
-/* [any thread] MESSAGE_CANCEL or MESSAGE_CLOSE.  Sets *process for the ask.  NULL: no memory. */
+/* [any thread] MESSAGE_CANCEL or MESSAGE_CLOSE.  Sets *process for question_ask().  NULL: no memory. */
 struct request *question_make(enum message_kind kind, int fd, uint32_t *process);
 
 /*

@@ -7,8 +7,8 @@
  * kernel copies page-cached data while the engine enters the ring, so the ring gets
  * COPY_BYTES_MAX, or one request, between two entries.
  *
- * Order: fdqueue.c.  A queue that waits for a request that bypasses the engine, or for O_DIRECT
- * bytes, is looked at again whenever a request or bytes leave there.
+ * Order: fdqueue.c.  A queue may wait for a request that bypasses the engine, or for room among the
+ * O_DIRECT bytes.  It is tried again whenever such a request ends or such bytes do.
  */
 #include "dispatch/schedule.h"
 

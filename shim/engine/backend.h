@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * backend.h - the contract between the engine and what executes its requests: io_uring or the
- * worker threads.
+ * backend.h - the contract between the engine and the two that execute its requests: io_uring and
+ * the worker threads.
  *
  * Everything here runs on the engine's thread.  A backend only executes; order, retries and results
  * are decided elsewhere.

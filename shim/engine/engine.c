@@ -6,8 +6,8 @@
  * has come in, it cannot announce sleep and goes on with a larger batch.  So a busy submitter costs
  * few system calls.
  *
- * Submitters push to the inbox and read the verdict.  The starter is the thread that replaced
- * CLOSED by STARTING.  It touches the engine's data only if no thread could be made.
+ * Submitters push to the inbox.  The starter is the thread that replaced CLOSED by STARTING.  It
+ * waits for the verdict (enum verdict), and touches other data only if no thread could be made.
  */
 #include "engine/engine.h"
 

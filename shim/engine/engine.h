@@ -28,8 +28,8 @@ struct engine_client {
 
 	/*
 	 * No engine can serve: end @messages with @err.  Runs in the thread that could not make the
-	 * engine's thread, or in that thread if no backend opens.  All signals are blocked, and no
-	 * other thread calls the client.
+	 * engine's thread, or in the engine's thread if no backend opens.  All signals are blocked,
+	 * and no other thread calls the client.
 	 */
 	void (*refuse)(struct message *messages, int err);
 
@@ -55,7 +55,7 @@ void engine_init(const struct engine_client *client);
  */
 int engine_hand_over(struct message *first, struct message *last);
 
-/* What any thread may ask of the engine without a message of its own. */
+/* Services that any thread may ask for without a message of its own. */
 enum engine_ask {
 	ENGINE_ASK_DRAINED = 1u << 0, /* one left the bypass table; queued ones may wait for it */
 	ENGINE_ASK_WORKERS = 1u << 1, /* call workers_provide() */

@@ -3,7 +3,7 @@
  * inbox.h - messages from any thread to a thread of ours, or to a pool of such threads.
  *
  * The head is one word.  It is the newest message of a list, or if there is none, the state of the
- * receiver.  Since both lie in one word, no wake is lost between a look at the list and the sleep.
+ * receiver.  Since both lie in one word, no wake is lost between a check of the list and the sleep.
  *
  *   INBOX_EMPTY     the receiver is awake and will look again
  *   INBOX_ASLEEP    the receiver sleeps; the thread that replaces this value wakes it

@@ -6,9 +6,9 @@
  * that a file that blocks leaves threads to others.  Buffered writes run one after another, since
  * the kernel admits one at a time to an inode.  Reads and writes of streams wait for nothing.
  *
- * No two requests in the pool overlap: the engine and the filter see to that.  Excepted are two
- * that are submitted at the same time, or one by a handler that interrupts the submission of the
- * other; such requests have no order.
+ * No two requests in the pool overlap: the engine and the filter see to that.  There is one
+ * exception: two that are submitted at the same time, or one of them by a handler that interrupts
+ * the submission of the other.  Such requests have no order.
  *
  * Guarded by the pool's lock, but for the first two functions.
  */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * uring_refusal.c - why io_uring does not serve, and what helps.
+ * uring_refusal.c - the reason why io_uring cannot be used, and the remedy.
  *
  * The kernel says EPERM for a seccomp filter and for a sysctl.  A process can see whether it has a
  * filter, but not what the filter forbids.  We do not read the sysctl: that takes a descriptor,

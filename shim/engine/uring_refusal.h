@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * uring_refusal.h - why io_uring does not serve, and what helps.
+ * uring_refusal.h - the reason why io_uring cannot be used, and the remedy.
  */
 #ifndef RTAIO_URING_REFUSAL_H
 #define RTAIO_URING_REFUSAL_H

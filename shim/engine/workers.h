@@ -14,8 +14,8 @@
 #include "request/request.h"
 
 /*
- * [any thread] Would workers_offer() take @req?  Yes while a thread is idle.  A long buffered write
- * also while a thread that was woken has not yet looked, or one writes to the same descriptor.
+ * [any thread] Would workers_offer() take @req?  Yes while a thread is idle.  It takes a long
+ * buffered write also while a thread writes to the same descriptor.
  */
 bool workers_accept(const struct request *req);
 

@@ -25,8 +25,8 @@
  * the waiter.  The reaper waits for no request, so any thread may take its events.
  *
  * io_pgetevents gets a buffer that cannot be written, so it takes no event and only sleeps.  It
- * opens the program's signals atomically, so that no handler takes the event between the last look
- * at the ring and the sleep.  During the sleep a handler in the thread may poll or wait: for that
+ * sets the program's signal mask atomically, so that no handler takes the event between the last
+ * check of the ring and the sleep.  During the sleep a handler in the thread may poll or wait: for that
  * thread ASLEEP counts as FREE.
  *
  * A handler may jump out of the sleep, or the thread may end there.  So sleeps are bounded, and the

@@ -230,7 +230,7 @@ static bool is_worth_a_try(const struct request *req, enum file_kind kind)
 
 /*
  * A write of at most PIPE_BUF is made whole, but for a socket under memory pressure: another lane
- * writes the rest.  The program must not see SIGPIPE.  An error is a result: a socket reports some
+ * writes the rest.  The program must not see SIGPIPE.  An error is final: a socket reports some
  * only once.
  */
 static bool transfer_at_stream(struct request *req, ssize_t *res)
@@ -242,7 +242,7 @@ static bool transfer_at_stream(struct request *req, ssize_t *res)
 	return false;
 }
 
-/* Not before others of this descriptor and direction. */
+/* A request must not overtake others of its descriptor and direction. */
 static bool accepts_stream(const struct request *req)
 {
 	struct filter_range range = filter_range_of(req);

@@ -2,9 +2,9 @@
 /*
  * inline.h - the inline lane: requests that complete inside the submitting call.
  *
- * The call must not wait: data in the page cache, files in memory, buffered writes that are a
- * memory copy, pipes and sockets that are ready.  Runs in the program's threads, also in handlers: it takes no
- * lock and allocates no memory.
+ * The call must not wait.  So the lane serves data in the page cache, files in memory, buffered
+ * writes that are a memory copy, and pipes and sockets that are ready.  It runs in the program's
+ * threads, also in handlers: it takes no lock and allocates no memory.
  */
 #ifndef RTAIO_INLINE_H
 #define RTAIO_INLINE_H
@@ -21,9 +21,9 @@
 bool inline_accepts(struct request *req, enum file_kind *kind);
 
 /*
- * Try it.  True: it is done, and *res is the result: of a file no error.  False: another lane makes
- * it.  Nothing is done then but perhaps a part: of a read from a file, which is made again as a
- * whole, or of a write to a socket, by which @req has been advanced.
+ * Try it.  True: it is done, and *res is the result, for a file never an error.  False: another
+ * lane must perform @req.  If a part of a read was done, the lane reads everything again; if a part
+ * of a write to a socket was done, @req is the rest by now.
  */
 bool inline_perform(struct request *req, enum file_kind kind, ssize_t *res);
 

@@ -50,7 +50,7 @@ void submit_ahead_note_wait(void);
  */
 bool submit_ahead_is_far(bool is_long);
 
-/* [submitter] Average number of pieces submitted between a request and the look at its result. */
+/* [submitter] Average number of pieces from a request to the call that asks for its result. */
 unsigned submit_ahead_average(void);
 
 #endif

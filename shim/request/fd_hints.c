@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * fd_hints.c - what the kernel last said about a file descriptor.
+ * fd_hints.c - the kernel's last answers about a file descriptor.
  *
  * One word for each descriptor (hashed), read and written by any thread:
  *

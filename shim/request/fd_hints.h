@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fd_hints.h - what the kernel last said about a file descriptor.
+ * fd_hints.h - the kernel's last answers about a file descriptor.
  *
  * Asking the kernel costs as much as a small request, so the lanes that bypass the engine
  * remember the answer.  It is a hint: every call names the descriptor that the program gave,

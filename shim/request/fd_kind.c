@@ -21,7 +21,7 @@
 #define FUSE_SUPER_MAGIC 0x65735546
 #endif
 
-/* A file system without RWF_NOWAIT says so first.  Others find that the file ends before BEYOND. */
+/* A file system without RWF_NOWAIT refuses at once.  Others find that the file ends before BEYOND. */
 static bool refuses_nowait_reads(int fd)
 {
 	char byte;
@@ -45,7 +45,7 @@ enum file_kind fd_kind_find(int fd)
 	return FILE_CACHED;
 }
 
-/* XFS does.  No other file system knows XFS_IOC_DIOINFO. */
+/* XFS keeps them out.  No other file system knows XFS_IOC_DIOINFO. */
 bool fd_kind_locks_reads(int fd)
 {
 	struct xfs_dioattr {
@@ -79,7 +79,7 @@ static enum file_kind ask_for_direct(int fd)
 	return is_on(fd, BTRFS_SUPER_MAGIC) ? FILE_RING : FILE_OTHER;
 }
 
-/* On a local disk a buffered write is a copy, where the file system is known for that: ext4. */
+/* On a local disk with ext4 a buffered write is a copy.  Of others this is not known. */
 static enum file_kind ask_for_copies(int fd)
 {
 	struct statx stx;

@@ -16,12 +16,12 @@
 ssize_t perform(const struct request *req, int fd);
 
 /*
- * A request on a stream, without waiting, with further RWF_ @flags.  Bytes or -errno.  -EAGAIN: it would wait.
- * -EOPNOTSUPP: the file does not know RWF_NOWAIT, or a sandbox refuses the call.
+ * A request on a stream, without waiting, with further RWF_ @flags.  Bytes or -errno.  -EAGAIN:
+ * it would wait.  -EOPNOTSUPP: the file refuses RWF_NOWAIT, or a sandbox refuses the call.
  */
 ssize_t perform_nowait(const struct request *req, int flags);
 
-/* Does a call that does not wait give what a plain one would?  Asks if @req is on a socket. */
+/* Would a call that does not wait have the result of a plain one?  For sockets it asks the kernel. */
 bool perform_nowait_is_plain(const struct request *req);
 
 #endif

@@ -161,7 +161,7 @@ struct request {
 	_Atomic bool is_held;   /* counted in descriptor_held; any thread clears it */
 	bool has_cqe;           /* the transfer's CQE was reaped */
 	bool is_withdrawn;      /* taken out of its queue's order to be cancelled */
-	bool has_joined;        /* a sync: the result of one before it is its own */
+	bool has_joined;        /* a sync: takes the result of an earlier one */
 	bool is_polled;         /* the ring only polls its descriptor; a worker reads */
 	bool has_stalled;       /* waited for an overlapping request */
 	bool is_file_data;      /* counted in engine_state.nr_files_in_flight */
@@ -178,7 +178,7 @@ struct request {
 	int last_fd;             /* close: last descriptor of the range that begins with fd */
 	uint64_t close;          /* close: which call; 0 in its first question */
 	unsigned nr_blind;       /* close: earlier questions that were blind */
-	bool is_blind;           /* close: it cannot be seen whether some call has begun */
+	bool is_blind;           /* close: unknown of some worker whether its call has begun */
 };
 
 TAILQ_HEAD(request_list, request);
