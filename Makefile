@@ -66,7 +66,7 @@ STATUS := $(B)/rtaio-status
 BINDING := $(if $(filter 1,$(shell echo '__has_attribute(noplt)' | $(CC) -E -P -x c - 2>/dev/null)),lazy,now)
 
 # liburing goes in statically and stays hidden: libc is the only dependency. Of libaio only the header is used.
-# Every program that is started pays for what the loader does: two segments instead of four, names
+# Every program that is started pays for the loader's work: two segments instead of four, names
 # looked up when they are used (but see shim/base/bind_now.h), and none for the compiler's start files, which
 # serve libraries that are unloaded.
 SHIM_LDFLAGS := -shared -Wl,-z,defs -Wl,-z,nodelete -Wl,--exclude-libs,ALL -Wl,-O1 -Wl,--hash-style=gnu \
@@ -86,7 +86,7 @@ $(B)/deps-found:
 	need bsd/sys/tree.h "" "libbsd-dev"
 	@touch $@
 
-# The Makefile is one of what it is made from: flags are part of the result.
+# The object depends on the Makefile, too: flags are part of the result.
 $(B)/shim/%.o: shim/%.c Makefile | $(B)/deps-found
 	@mkdir -p $(@D)
 	$(say) CC $<
@@ -120,7 +120,7 @@ SUPPORT_SRCS := $(wildcard test/support/*.c)
 SUPPORT_OBJS := $(SUPPORT_SRCS:%.c=$(B)/%.o)
 # Black box: not linked to the shim; the same binary runs on every implementation.
 BLACK_BOX := $(patsubst %.c,$(B)/%,$(wildcard test/conformance/test_*.c test/transparency/test_*.c test/abi/test_*.c test/stress/stress_*.c))
-# What rtaio-conformance runs: the directory, and of the others what a requirement names.
+# The programs of rtaio-conformance: the directory, and others that a requirement names.
 ASSERTIONS := test/conformance/ASSERTIONS.md
 CITED := $(shell grep -s -o -E 'test_[a-z_]+ *:' $(ASSERTIONS) | tr -d ' :' | sort -u)
 CONFORMANCE := $(foreach program,$(BLACK_BOX),$(if $(findstring /conformance/,$(program))$(filter $(CITED),$(notdir $(program))),$(program)))
@@ -131,7 +131,7 @@ PRELOADS := $(B)/test/transparency/plugin.so $(B)/test/transparency/fake_clock.s
 	$(B)/test/transparency/obvious.so
 
 IMPLEMENTATIONS ?= glibc auto io_uring libaio threads
-# What is run without the inline lane, too: there every request takes another way.
+# Programs that run without the inline lane as well: then every request takes another lane.
 WITHOUT_INLINE := $(notdir $(filter-out %/test_header,$(filter $(B)/test/conformance/% $(B)/test/stress/%,$(BLACK_BOX)))) \
 	test_close_reuse test_close_many test_cancel_deep test_offload test_offload_lone test_fork test_fork_in_callbacks test_frozen test_shared_block \
 	test_starvation
@@ -205,7 +205,7 @@ SHELL_TESTS := test/scripts/launcher.sh test/scripts/environment.sh test/scripts
 	test/abi/preload_old.sh test/abi/idle.sh test/abi/early.sh test/examples/run.sh
 # Longer ones, with real programs, sanitizers and the models; the longest first.
 SYSTEM_TESTS := test/programs/fio.sh scripts/check-sanitizers test/mutants/sample.sh "scripts/model --quick" test/programs/stress-ng.sh test/refused/old_kernels.sh test/programs/others.sh
-# Sets what is the whole machine's, so that nothing else can run meanwhile.
+# Sets sysctls of the whole machine, so that nothing else can run meanwhile.
 MACHINE_TESTS := test/refused/run.sh
 
 .PHONY: check test

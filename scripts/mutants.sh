@@ -3,14 +3,14 @@
 #
 # mutants.sh - how a library with a fault is built and tested
 #
-# To be sourced by check-mutants and check-generated, in the top directory and with $dir set: a
-# directory below build/ of their own.
+# check-mutants and check-generated source this file in the top directory. They set $dir to a directory
+# of their own below build/.
 
 # So many faults are tried at a time: much of their time the tests wait.
 jobs=${JOBS:-2}
 CC=${CC:-gcc}
 pristine=${dir:?}/pristine
-# What waits for something that will not come need not wait long.
+# A test that waits in vain need not wait long.
 export RTAIO_TEST_DEADLINE_MS=5000 RTAIO_TEST_SECONDS=1
 # A fault may kill others or leave processes behind.
 confined=(unshare --pid --fork --mount-proc --kill-child)
@@ -37,7 +37,7 @@ make_tree() {
 renew_tree() {
 	rm -rf "$1/shim" "$1/build/shim"
 	cp -a "$pristine/shim" "$1" && cp -a "$pristine/build/shim" "$1/build" || exit 2
-	# What was linked with a fault is older than these.
+	# Programs that were linked with a fault are older than these.
 	find "$1/build/shim" -name '*.o' -exec touch {} +
 }
 

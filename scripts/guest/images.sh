@@ -13,7 +13,7 @@ keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 # The tests are built here, so the root has the C library of this release.
 suite=$(. /etc/os-release && echo "${VERSION_CODENAME:-bookworm}")
 
-# What the root holds on top of the minimum: for the tests, then for scripts/guest/filesystems.
+# Packages of the root beyond the minimum: for the tests, then for scripts/guest/filesystems.
 root_packages=(libcmocka0 kmod procps iproute2 e2fsprogs fio
 	nfs-kernel-server nfs-common samba cifs-utils f2fs-tools jfsutils dosfstools exfatprogs ntfs-3g
 	nilfs-tools ecryptfs-utils squashfs-tools xfsprogs btrfs-progs
@@ -86,7 +86,7 @@ kernel_packages() {
 
 # ---- a kernel ----
 
-# What it takes to reach the disks; everything else is loaded from modules.img.
+# The modules needed to reach the disks; all others are loaded from modules.img.
 initrd_modules=(virtio_pci virtio_blk ext4)
 
 # Which modules, in the order in which they are loaded.
