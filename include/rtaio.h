@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * rtaio.h - what a program may ask the rtaio library about itself.
+ * rtaio.h - functions by which a program asks about the rtaio library.
  *
  * Programs use rtaio by <aio.h>, without this header.  A program that is linked with -lrtaio
- * may ask here which version serves it, how, and for counters.  All functions are
+ * may ask for the version, the backend and the counters of the library.  All functions are
  * thread-safe; rtaio_version() and rtaio_stats() are also async-signal-safe.
  */
 #ifndef RTAIO_H
@@ -38,7 +38,7 @@ struct rtaio_stats {
 	uint64_t reads;
 	uint64_t writes;
 	uint64_t fsyncs;
-	/* ... and by the lane that completed them.  Both sums are the number of all. */
+	/* ... and by the lane that completed them.  Both sums are equal. */
 	uint64_t lane_inline;  /* by the call that submitted them */
 	uint64_t lane_direct;  /* by Linux AIO */
 	uint64_t lane_copier;  /* by the thread that copies */

@@ -145,7 +145,7 @@ static void begin(struct request *question)
 		cancel_one(question, req);
 }
 
-/* Has all that it ended been published?  Later requests may keep the list from ever being empty. */
+/* Were all requests that it ended published?  Later ones may keep the list from ever being empty. */
 static bool is_served(const struct request *question)
 {
 	return question->nr_pending == 0 &&

@@ -43,8 +43,8 @@ struct ask {
 	struct message message; /* first: serve() casts it to the ask */
 	enum ask_kind kind;
 	int fd;
-	pid_t tid;                  /* that asks (ASK_PIN) or is looked at (ASK_LOOK) */
-	struct pin *pin;            /* answer to ASK_PIN */
+	pid_t tid;       /* ASK_PIN: the asking thread; ASK_LOOK: the thread in question */
+	struct pin *pin; /* answer to ASK_PIN */
 	enum pin_table_sight sight; /* answer to ASK_LOOK */
 	_Atomic uint32_t state;
 };

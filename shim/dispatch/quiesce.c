@@ -38,7 +38,7 @@ struct closed {
 	uint64_t stamp;    /* older requests are for this file; 0: free entry */
 	unsigned detached; /* their queue, as fdqueue->detached */
 	bool is_final;     /* no request depends on the descriptor: it is being closed */
-	bool was_asked;    /* for a pin; if it is NULL then, none can be made */
+	bool was_asked;    /* the keeper, for a pin; if that is NULL, none can be made */
 	struct pin *pin;
 };
 

@@ -161,7 +161,7 @@ static void add_all(struct message *message)
 	}
 }
 
-/* Take what submitters have added.  While a thread is idle the inbox stays ASLEEP. */
+/* Take the requests that submitters have added.  While a thread is idle the inbox stays ASLEEP. */
 static void drain(void)
 {
 	uint32_t unused;
@@ -187,7 +187,7 @@ static void stop_writing(int fd)
 	atomic_compare_exchange_strong(written_word(fd), &expected, 0);
 }
 
-/* @member runs @req next, or nothing if NULL.  What was left to it is for all threads now. */
+/* @member runs @req next, or nothing if NULL.  Writes that were left to it are for all threads now. */
 static void tell_what_is_written(struct member *member, const struct request *req)
 {
 	int fd = req && member->is_bounded && pool_order_locks_inode(req) ? req->fd : -1;

@@ -47,8 +47,8 @@ void workers_detach(struct request *req, uint32_t generation);
 bool workers_are_awaited(void);
 
 /*
- * [engine] Every few milliseconds while requests wait: take what submitters have left.  If nothing
- * was taken since the last call, let more threads run.
+ * [engine] Every few milliseconds while requests wait: take those that submitters have left.  If
+ * none was taken since the last call, let more threads run.
  */
 void workers_tick(void);
 

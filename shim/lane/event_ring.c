@@ -277,7 +277,7 @@ int event_ring_attend(void)
 
 void event_ring_take_left(void)
 {
-	static unsigned head, nr_looks; /* at the same event */
+	static unsigned head, nr_looks; /* ticks that found the same event */
 	struct aio_ring *ring = aio_context();
 	uintptr_t seen = atomic_load(&claim);
 

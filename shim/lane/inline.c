@@ -162,8 +162,8 @@ static bool was_locked_out(int fd, uint64_t since)
 }
 
 /*
- * A slow copy has slept, or its thread was preempted.  To tell which takes a system call before and
- * after, so it is done only for a while after a slow copy.
+ * A slow copy has slept, or its thread was preempted.  Two system calls, before and after a copy,
+ * tell which.  So they are made only for a while after a slow copy.
  */
 static bool write_copied(struct request *req, ssize_t *res)
 {
