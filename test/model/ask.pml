@@ -5,15 +5,17 @@
  *	asker			engine_ask(): join_ask(), hand_over_ask()
  *	engine			receive(), engine_asked(), serve_asked()
  *
- * One word, `asked`: what was asked for, by bits, and whether others have joined who
- * asked first. Who finds 0 hands over the one message. He starts no engine, unless it
- * is for the workers; if there is none he takes his bit back. But who joined meanwhile
- * was told that the message is on its way: then the engine is started after all.
+ * One word, `asked`, has a bit for each service that was asked for, and one that says
+ * whether other threads joined the first asker. The thread that finds 0 hands over the
+ * one message. It starts no engine, unless it asks for the workers; if there is no
+ * engine it takes its bit back. But a thread that joined meanwhile was told that the
+ * message is on its way. In that case the engine is started after all.
  *
- * An engine leaves when its inbox is empty, and at most twice here. How it is started
- * is in inbox.pml; that it can be is taken for granted.
+ * An engine leaves when its inbox is empty, and at most twice here. inbox.pml models
+ * its start, which always succeeds here.
  *
- * Proved: the message is never in the inbox twice; who was told that he is heard is.
+ * Proved: the message is never in the inbox twice; the engine serves every thread that
+ * was told so.
  */
 
 #define REAPER		1

@@ -21,17 +21,18 @@
  *					filter, result
  *					slot = NULL; is_watched: post "drained"
  *
- * Only what has an older stamp and is no longer marked is earlier: a thread may be
- * interrupted in its call by a handler which submits a barrier and waits for it. (HANDLER)
- * What Linux AIO gives back keeps its slot until the engine has it in a queue. The
- * engine also looks by a tick; here it must do without. A transfer looks only if
- * the filter says "perhaps".
+ * Only a request that has an older stamp and is no longer marked is earlier: a handler
+ * may interrupt a thread in its call, submit a barrier and wait for it. (HANDLER)
+ * A request that Linux AIO gives back keeps its slot until the engine has it in a
+ * queue. The real engine also searches at each tick; here it has none. A transfer
+ * searches only if the filter says "perhaps".
  *
- * Plainly: when a request of the engine's starts, all requests it must wait for have
- * had their effect whose calls returned before its own began; it does not wait for
- * later ones (which never end here), nor for calls that go on; no wake is lost.
+ * Proved without a configuration: when the engine starts a request, all earlier
+ * requests that it must wait for have had their effect, if their calls returned before
+ * its own call began; it waits neither for later requests (which never end here) nor
+ * for calls that have not returned; no wake is lost.
  *
- * In the other configuration aio_cancel() for all of a descriptor meets a record that
+ * In the other configuration aio_cancel() for a whole descriptor meets a record that
  * ends and is used again. (REUSE)
  *
  *	user			request_alloc(), make_record(), bypass_enter(),
@@ -40,11 +41,11 @@
  *	canceller		bypass_next(): find(), read_handle();
  *				cancel_bypassing(): workers_withdraw(), goes_on()
  *
- * Between alloc and enter the generation is that of the new request already, but
- * the descriptor is not: it counts only if the record is seen in its slot after the
- * generation was read. Proved: what is found is on the descriptor that was asked for;
- * what is withdrawn, too; who has seen the results of all his offloaded requests is
- * told that all is done.
+ * Between alloc and enter the record has the generation of the new request, but still
+ * the old descriptor. So the descriptor counts only if the record is seen in its slot
+ * after the generation was read. Proved: a request that is found is on the descriptor
+ * that was asked for, and so is one that is withdrawn; a program that has seen the
+ * results of all its offloaded requests is told that all are done.
  * config: -DHANDLER
  * config: -DREUSE
  * BROKEN_WAITS_FOR_CALLS: -DHANDLER

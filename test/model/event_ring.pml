@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * event_ring.pml - who reaps the event ring of Linux AIO, and who sleeps there
+ * event_ring.pml - which thread reaps the event ring of Linux AIO, and which sleeps there
  * (event_ring.c, reaper.c, reaper_call.c)
  *
  *	poller, poll_in_handler	event_ring_poll()
@@ -11,36 +11,36 @@
  *	reaper			reap(), attend(), event_ring_attend(), sleep_or_end()
  *
  * A thread asleep in io_pgetevents stays asleep when another one takes the
- * events in user space, and nothing but an event, a signal or its time-out
- * wakes it. So one word, the claim, says who may move the ring's head:
+ * events in user space; only an event, a signal or its time-out wakes it. So
+ * one word, the claim, says which thread may move the ring's head:
  *
- *	FREE		anybody may claim
+ *	FREE		any thread may claim
  *	REAPING(tid)	tid takes events; short; all its signals are blocked
  *	ASLEEP(tid)	waiter tid sleeps in the kernel until the ring has an
- *			event; nobody else reaps
+ *			event; no other thread reaps
  *	ATTENDED	the reaper sleeps there; pollers may reap
  *
- * A waiter that finds the claim FREE takes it, reaps, and sleeps at the ring. One
- * that does not is counted, bumps the reaper's word, and calls the reaper if the
- * ring is free by now; then it sleeps on its record, which every completion
- * looks at. Whoever releases the claim calls the reaper if anybody is counted. The
- * reaper reads its word, then the count; it takes one batch after the other at the
- * ring while more are counted than the one it has just woken, and rests on the word
- * as it read it.
+ * A waiter that finds the claim FREE takes it, reaps, and sleeps at the ring. Any
+ * other waiter is counted, bumps the reaper's word, and calls the reaper if the ring
+ * is free by now. Then it sleeps on its record, which every completion checks. The
+ * thread that releases the claim calls the reaper if any waiter is counted. The
+ * reaper reads its word, then the count. It takes one batch after the other at the
+ * ring while more waiters are counted than the one that it has just woken. Then it
+ * sleeps on the word, unless that has changed since it was read.
  *
  * Handlers run in a waiter's sleep, never while it is REAPING. The handler's
  * thread is the sleeper, so for it ASLEEP(own tid) is as good as FREE.
  *
- * A handler may jump out of the wait: ASLEEP(tid) with nobody asleep, or a thread
- * that stays counted. A wait may also end early, by a time-out or EINTR, and leave its
- * interest behind, which the reaper takes for a waiter that it has woken. For
- * these there is the tick (JUMP): the reaper's rest ends by itself, and it takes what
- * is in the ring, also from a sleeper. If that was merely slow it sleeps on, as
- * the ring is empty then. So sleeps in the kernel are bounded.
+ * A handler may jump out of the wait. It leaves ASLEEP(tid) without a sleeper, or a
+ * thread that stays counted. A wait may also end early, by a time-out or EINTR, and
+ * leave its interest behind, which the reaper takes for a waiter that it has woken.
+ * The tick helps against all these (JUMP): the reaper's sleep ends by itself, and it
+ * takes the events in the ring, even if the claim is ASLEEP. A sleeper that was only
+ * slow then sleeps on at an empty ring. So sleeps in the kernel are bounded.
  *
- * Proved: no event is lost or taken twice, nobody reaps beside another, and no
- * waiter or poller is left: without ticks for three waiters, two and a poller, or two
- * and a signal; with them for two, of which one may jump out or give up.
+ * Proved: no event is lost or taken twice, no two threads reap at once, and no waiter
+ * or poller hangs: without ticks for three waiters, two and a poller, or two and a
+ * signal; with ticks for two waiters, of which one may jump out or give up.
  * config: -DPOLL
  * config: -DSIGNAL
  * config: -DJUMP

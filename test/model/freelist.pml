@@ -15,12 +15,13 @@
  * push, so that store buffers change nothing.
  *
  * The engine takes the whole list now and then. If the last records are all in it,
- * it gives their memory back, which sets their generations to 0, and makes the
- * high-water index lower, unless somebody has made it higher meanwhile: then it
- * pushes them like the others. A mark says which records it has in hand. It takes away all
- * of them, since it cannot tell a record that somebody has just taken from above
- * the high-water index, and not begun. Nobody else makes the index lower. A record that is begun has at
- * least the highest generation that was given back, generation_min.
+ * it gives their memory back, which sets their generations to 0, and lowers the
+ * high-water index. If another thread has raised the index meanwhile, it pushes
+ * them like the others. A mark says which records it has in hand. It takes all of
+ * them, since it cannot recognise a record that another thread has just taken from
+ * above the high-water index and not begun. No other thread lowers the index. A record
+ * that is begun has at least the highest generation that was given back,
+ * generation_min.
  *
  * A popper reads the link, free_next, of a record that another thread may have taken by
  * then: the link is an atomic of its own, never a member of a union, and the

@@ -18,29 +18,30 @@
  * One word, `head`: the newest message of a list which ends in 0, or
  *
  *	EMPTY		the engine is awake and will look again
- *	ASLEEP		the engine sleeps: who replaces this owes a wake
- *	CLOSED		no engine: who wants one replaces this by STARTING
- *	STARTING	somebody makes the engine, or refuses what piled up
+ *	ASLEEP		the engine sleeps: the thread that replaces this must wake it
+ *	CLOSED		no engine: a thread that needs one replaces this by STARTING
+ *	STARTING	a thread makes the engine, or refuses the queued messages
  *
- * A list of messages is pushed by one compare-and-swap. Who replaces ASLEEP has
- * all signals blocked until the wake is paid; who replaces CLOSED, until there is a
- * thread, or what piled up is refused. An idle engine closes its backend, then the
- * inbox, from EMPTY: if a message was faster it opens the backend again, or refuses
- * if it cannot. All changes of the word are read-modify-writes, and a link is
- * written before the exchange that shows it, so store buffers change nothing.
+ * A list of messages is pushed by one compare-and-swap. The thread that replaces
+ * ASLEEP has all signals blocked until it has woken the engine. The thread that
+ * replaces CLOSED has them blocked until there is an engine, or the queued messages
+ * are refused. An idle engine closes its backend, then the inbox, from EMPTY. If a
+ * message was faster it opens the backend again, or refuses if it cannot. All changes
+ * of the word are read-modify-writes, and a link is written before the exchange that
+ * shows it, so store buffers change nothing.
  *
- * Plainly, a handler interrupts a caller. A starter waits for the verdict if the
+ * Without a configuration, a handler interrupts a caller. A starter waits for the verdict if the
  * backend was asked for by name; a record is used again. (NAMED)
  * In the ring the wait for the wake is an operation of its own; it stays armed
  * while completions end the engine's sleeps, and a ring that was just closed may
  * leave it behind for a while. A ring that is lost leaves its requests to a
  * successor, which begins when the thread is gone. (RING)
- * What is there for several receivers, inbox_push_if_asleep(), inbox_open() and wakes
- * without a message, is in pool.pml.
+ * pool.pml models the functions for several receivers, inbox_push_if_asleep(),
+ * inbox_open(), and wakes without a message.
  *
  * Proved: every message that was accepted is handled or refused, once; a list is
- * received whole and in order; a sleeping engine for which there is a message is
- * owed a wake; nobody waits for ever; the engine's state has one owner at a time;
+ * received whole and in order; a sleeping engine for which there is a message will be
+ * woken; no thread waits for ever; the engine's state has one owner at a time;
  * nothing is in flight when an engine ends; a verdict is not older than the start
  * that waits for it.
  * config: -DNAMED

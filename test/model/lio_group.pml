@@ -1,29 +1,29 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * group.pml - the record of a lio_listio() call (lio_group.c, publish.c, lio_listio.c)
+ * lio_group.pml - the record of a lio_listio() call (lio_group.c, publish.c, lio_listio.c)
  *
  *	submitter		submit_and_wait(), submit_and_go(): lio_group_open(),
  *				lio_group_join(), submit_release_group(), wait_for_group();
- *				reject() in submit.c for what the engine refuses
+ *				reject() in submit.c for members that the engine refuses
  *	member			lio_group_leave(), by bypass_events.c and by publish() in
  *				dispatch.c
  *	  lio_group_leave		and publish_silent_group(), by the last
  *
- *	members		joined and not complete, and one for the submitter: who
- *			takes it to 0 publishes the group
- *	holders		one for the members together, one for a LIO_WAIT
- *			caller: who takes it to 0 gives the record back
+ *	members		joined and not complete, and one for the submitter: the
+ *			thread that takes it to 0 publishes the group
+ *	holders		one for the members together, one for a LIO_WAIT caller:
+ *			the thread that takes it to 0 gives the record back
  *	has_failed	written by members before they leave
- *	generation	of the record, bumped by who publishes: the futex word of
- *			the waiter (here: is_published)
+ *	generation	of the record, bumped by the publishing thread: the futex
+ *			word of the waiter (here: is_published)
  *
  * `members` starts at 1, because members complete while the rest is being
  * submitted. Those that the engine refuses leave like the others; in the end the
  * submitter does.
  *
- * Who publishes the group bumps the generation, wakes, and only then puts the
- * members' hold. A waiter that leaves, because it saw the generation or for
- * EINTR, puts its own, after it has read has_failed.
+ * The thread that publishes the group bumps the generation, wakes, and only then
+ * drops the members' reference. A waiter leaves when it has seen the generation, or
+ * by EINTR. It drops its own reference after it has read has_failed.
  *
  * members and holders change by read-modify-writes. The plain stores before them,
  * of error codes and has_failed, may be delayed up to the next of these: to the
@@ -31,7 +31,7 @@
  *
  * Proved: the group is published once, after its last member and not before all
  * are submitted; a waiter that was not interrupted returns, after all members,
- * and knows whether one failed; nobody touches a record that was given back,
+ * and knows whether one failed; no thread touches a record that was given back,
  * and it is given back once.
  */
 

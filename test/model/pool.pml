@@ -4,7 +4,7 @@
  * inbox.c, offload.c)
  *
  *	submitter		workers_offer(): leave_to_writer(), inbox_push_if_asleep();
- *				what is refused comes to the engine
+ *				refused requests go to the engine
  *	thread			worker()
  *	  exchange:		exchange(), become_idle()
  *	  wait:			wait_for_work()
@@ -24,19 +24,19 @@
  *					    so; unlock, sleep on the word
  *
  * While a thread is idle the inbox stays asleep, and only then. A thread that has
- * slept for long looks once more, with the lock, before it leaves, and the last one
- * closes the inbox. Each thread that takes something sees to it that there is one for
- * the next. Threads cannot always be made; the engine, which ticks only while it has
- * seen that something waits, tries again: who cannot make one tells it.
+ * slept for long checks once more, with the lock, before it leaves, and the last one
+ * closes the inbox. Each thread that takes a request provides a thread for the next
+ * one. If it cannot make a thread, it tells the engine, which tries again: the engine
+ * ticks only while it knows that a request waits.
  *
  * A write is left to the thread that writes already, in an inbox that is never asleep.
- * The thread changes the word that says so, and then looks into that inbox. A submitter
- * reads the word once more after its push, and asks the engine if it has changed. What
- * lies there already may be for another thread, which is blocked.
+ * The thread changes the word that says so, and then drains that inbox. A submitter
+ * reads the word once more after its push, and asks the engine if it has changed. Older
+ * messages there may be for another thread, which is blocked.
  *
- * In the beginning a thread runs a write. Two requests more come: a write, and one that
- * runs for ever; or two writes, while no thread leaves, all can be made, and the engine
- * takes nothing back (BEHIND). Left out: bounds, growth and order.
+ * In the beginning a thread runs a write. Two more requests come: a write, and one that
+ * runs for ever. Or they are two writes, no thread leaves, every thread can be made, and
+ * the engine takes nothing back (BEHIND). Left out: bounds, growth and order.
  *
  * Proved: every request that was accepted is taken, once, or withdrawn, never both,
  * though the long one may hold any thread; no wake is lost; the inbox is asleep or has

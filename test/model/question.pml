@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * question.pml - something asked of the engine, for whose answer the caller waits
+ * question.pml - a question to the engine; the caller waits for the answer
  * (question.c, lio_group.c, publish.c, waiter.c)
  *
  *	asker			question_make(); question_ask(): engine_hand_over(),
@@ -9,16 +9,16 @@
  *				the question; question_answer(): publish_silent_group(),
  *				lio_group_put()
  *
- * Both hold the record. The asker sleeps on its generation, signals open, and reads
- * the answer when that has ended. A handler may jump out of the wait: then the asker
- * never puts its hold, and one record is left behind. Or it forks: in the child all
- * records are free, and the question is not one any more, so neither hold is put
- * there, whatever the engine of the parent had done by then. If there is no engine to
- * be had, nobody will put its hold, and the record is given back at once.
+ * Both hold a reference to the record. The asker sleeps on its generation, with signals
+ * unblocked, and reads the answer when the generation has ended. If a handler jumps out
+ * of the wait, the asker never drops its reference, and one record is left behind. If a
+ * handler forks, all records are free in the child, so that the child drops neither
+ * reference, however far the parent's engine had come. If no engine can be started, the
+ * record is given back at once.
  *
- * Proved: the record is given back at most once, and by the last who holds it; nobody
- * touches it afterwards; the answer is read when it is complete; who does not jump
- * does not wait for ever; without a jump nothing is left behind; the child gives
+ * Proved: the record is given back at most once, and by its last holder; no thread
+ * touches it afterwards; the answer is read when it is complete; an asker that does not
+ * jump does not wait for ever; without a jump nothing is left behind; the child gives
  * nothing back.
  */
 

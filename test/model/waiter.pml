@@ -31,18 +31,16 @@
  *	    then still in progress	    if old & 1: wake all on the slot
  *	futex_wait(slot, v)
  *
- * This is done anew in each round, since an entry may have been submitted again
- * by another thread, on another record, where nobody has registered. Then the bit
- * may be there all the same, from who shares the slot, and have come too late: only
- * a bit that is seen before the request is seen in progress is one the completer
- * will see.
+ * Each round does this anew: another thread may have submitted an entry again, on
+ * another record, without this waiter's bit. A waiter that shares the slot may have
+ * set the bit there, but too late. So only a bit that is seen before the request is
+ * seen in progress is one that the completer will see.
  *
  * Both sides put a full fence between their two steps, so store buffers change
- * nothing here. A waiter changes nothing of a record but its interest: what it
- * leaves in one that was given back is cleared, or causes a spurious wake. A
- * handler that
- * interrupts a waiter waits in the same slot; the interrupted sleep is left, and
- * goes on with a new comparison, or ends, or is jumped out of. (HANDLER)
+ * nothing here. A waiter changes only the interest of a record. A bit that it leaves
+ * in a record that was given back is cleared, or causes a spurious wake. A handler
+ * that interrupts a waiter waits in the same slot. The interrupted sleep then goes on
+ * with a new comparison, or ends, or the handler jumps out of it. (HANDLER)
  *
  * Proved: no waiter sleeps when a request it waits for is complete, and none returns
  * before one is; a generation is as its owner has left it; for two control blocks,
