@@ -81,7 +81,7 @@ static void test_cancel_of_finished_requests_answers_alldone(void **state)
 	close(fd);
 }
 
-/* Whoever looks all the time sees the end early. */
+/* A thread that polls sees the end early. */
 static void test_cancel_at_the_first_sight_of_the_end_answers_alldone(void **state)
 {
 	enum { SIZE = 128 * 1024 };

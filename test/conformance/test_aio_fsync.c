@@ -313,7 +313,7 @@ static void test_fsync_does_not_wait_for_later_requests(void **state)
 
 /*
  * POSIX wants the error of a write that was queued before; glibc gives what
- * fsync itself says, and so does everybody who would be a replacement for it.
+ * fsync itself says, and so does every replacement for it.
  */
 static void test_fsync_does_not_report_earlier_failures(void **state)
 {

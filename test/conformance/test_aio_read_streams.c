@@ -50,7 +50,7 @@ static void test_blocked_read_ends_with_zero_when_the_writer_closes(void **state
 	close(fds[0]);
 }
 
-/* What is there now is read, at any offset. */
+/* The bytes that are there now are read, at any offset. */
 static void check_hello_arrives(int fds[2], off_t offset)
 {
 	char buf[100];

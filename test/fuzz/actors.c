@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * actors.c - who else than the main thread runs a step: two threads and a handler
+ * actors.c - the other actors that run a step: two threads and a handler
  */
 #include "actors.h"
 

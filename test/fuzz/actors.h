@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * actors.h - who else than the main thread runs a step: two threads and a handler
+ * actors.h - the other actors that run a step: two threads and a handler
  *
  * Steps are handed over in order and run whenever they come to it. The handler
  * runs in the main thread, at a moment that a third thread chooses.

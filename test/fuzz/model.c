@@ -18,7 +18,7 @@ bool model_has_ended_before(const struct record *a, const struct record *b)
 	return a->ended < b->begin;
 }
 
-/* What an aio_fsync waited for ended no later than it did. */
+/* A request that an aio_fsync waited for ended no later than the aio_fsync. */
 static void find_ends(void)
 {
 	for (int i = 0; i < RECORDS_MAX; i++)

@@ -30,7 +30,7 @@ void model_judge_status(void);
 /* The contents of a file, and what was read of it. */
 void model_judge_file(const struct object *object);
 
-/* What was read of a stream is what was written, nothing is left out. */
+/* The bytes read of a stream are those that were written, and none is left out. */
 void model_judge_stream(const struct object *object);
 
 /* At least and at most, the end of the file as a read may have met it. */

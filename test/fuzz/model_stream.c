@@ -21,7 +21,7 @@ struct search {
 
 #define STEPS_LIMIT 2000000 /* a search that long proves nothing */
 
-/* Of two on one end, the more urgent first, then the older. */
+/* Of two requests on one end, the more urgent goes first, then the older. */
 static bool precedes(const struct record *a, const struct record *b)
 {
 	if (model_has_ended_before(a, b))

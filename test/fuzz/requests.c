@@ -191,7 +191,7 @@ static int gather(const struct step *step, int nr, struct group *group, struct a
 		list[group->nr_entries] = record ? record->cb : NULL;
 		group->entries[group->nr_entries++] = record;
 	}
-	/* Who waits for what may never end hangs, and is right to. */
+	/* A thread that waits for a request that may never end hangs, and is right to. */
 	if (!is_certain_to_end)
 		group->mode = MODE_NOWAIT;
 	return group->nr_entries;

@@ -2,7 +2,7 @@
 /*
  * settle.c - bring a program to its end: nothing in progress, everything told
  *
- * What blocks on a stream is helped: writes by reading plainly, and reads that
+ * Requests that block on a stream are helped: writes by reading plainly, and reads that
  * nobody will write for by closing the other end.
  */
 #include "settle.h"

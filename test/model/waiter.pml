@@ -374,7 +374,7 @@ out:	forget();
 	}
 }
 
-/* Nothing moves any more: whoever sleeps must have a reason. */
+/* Nothing moves any more: a process that still sleeps must have a reason. */
 init
 {
 	atomic {

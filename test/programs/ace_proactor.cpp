@@ -45,7 +45,7 @@ std::string make_data()
 	return data;
 }
 
-/* Whoever gets a result frees the message block and asks for the next one. */
+/* The handler that gets a result frees the message block and asks for the next one. */
 class Transfer : public ACE_Handler
 {
       public:

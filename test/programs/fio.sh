@@ -186,7 +186,7 @@ run_case() {
 	fi
 	# shellcheck disable=SC2086 # a list of words
 	set -- $place "$@"
-	# What is only to be read is written by other means first.
+	# A file that is only read here is written by other means first.
 	[[ " $* " != *" --rw=read "* ]] ||
 		problem=$(run_fio glibc --ioengine=psync "$@" --rw=write --do_verify=0)
 	problem=${problem-}$(run_fio "$backend" --ioengine=posixaio "$@")
@@ -236,7 +236,7 @@ whole_matrix() {
 	done
 }
 
-# What this library wrote, the kernel's plain reads must find.
+# The kernel's plain reads must find the data that this library wrote.
 cross_check() {
 	local backend=$1 name="$1: written by posixaio, read by psync" problem
 	local options=(--directory="$disk" --bs=4k --size=8m --iodepth=32 --rw=write)

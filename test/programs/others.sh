@@ -4,7 +4,7 @@
 # others.sh - further programs and libraries of Debian that use POSIX AIO, each in its own way
 #
 # Each is run on glibc first, and must then print the same and leave the same file on each backend.
-# What is not installed is skipped; the message says what to install. The packages are only needed
+# A program that is not installed is skipped; the message names the package to install. The packages are only needed
 # here, so scripts/check does not install them.
 
 set -u

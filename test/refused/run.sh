@@ -131,7 +131,7 @@ result() {
 	fi
 }
 
-# What a program prints that needs the engine; the arguments are a command to run it by.
+# The output of a program that needs the engine; the arguments are a command to run it by.
 verbose_by() {
 	LD_PRELOAD=$PWD/build/librtaio.so RTAIO_VERBOSE=1 RTAIO_INLINE=0 RTAIO_OFFLOAD=0 \
 		"$@" build/test/examples/preload_tutorial LICENSE 2>&1

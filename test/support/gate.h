@@ -20,7 +20,7 @@ struct gate {
 /* False: this machine does not allow it, and the reason is printed. */
 bool gate_make(struct gate *gate, size_t size);
 
-/* Wait until somebody else waits for the memory: once for each who does. */
+/* Wait until another thread waits for the memory: once for each of these. */
 void gate_await(struct gate *gate);
 
 /* The memory is there, full of @value. */

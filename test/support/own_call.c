@@ -12,7 +12,7 @@
 #define NR_REQUESTS  8
 #define REQUEST_SIZE (64 * 1024)
 
-/* What is in flight while the thread sleeps. */
+/* The requests in flight while the thread sleeps. */
 enum source { PIPE_READ, DIRECT_READ, COLD_READ, BUFFERED_WRITE, NR_SOURCES };
 
 /* The files and pipes behind the requests. */

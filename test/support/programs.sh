@@ -53,7 +53,7 @@ programs_options() {
 		exit 2
 	fi
 	mkdir -p "$programs_dir" || exit 2
-	# What the person who runs the tests has set for himself is not what is to be tested.
+	# The settings of the user who runs the tests are not to be tested.
 	unset "${!RTAIO_@}" LD_PRELOAD
 	programs_probe
 }

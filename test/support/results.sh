@@ -6,7 +6,7 @@
 # To be sourced. One line for each test, and at the end the line that run-tests prints as well:
 # "N passed, N failed, N skipped".
 
-# What the caller has exported is for other programs.
+# Variables that the caller has exported are for other programs.
 unset "${!RTAIO_@}" LD_PRELOAD
 
 nr_passed=0

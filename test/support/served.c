@@ -92,7 +92,7 @@ static void reply(uint64_t unique, int error, const void *data, size_t size)
 		{ .iov_base = (void *)data, .iov_len = size },
 	};
 
-	/* Whoever asked may be gone, which is no error here. */
+	/* The process that asked may be gone, which is no error here. */
 	if (writev(device, parts, size ? 2 : 1) < 0)
 		return;
 }

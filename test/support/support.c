@@ -31,7 +31,7 @@ static void __attribute__((constructor)) support_init(void)
 /* ---- the run ---- */
 
 #define USUAL_DEADLINE_MS 10000
-/* What is expected to fail waits no longer than this. */
+/* A test that is expected to fail waits no longer than this. */
 #define XFAIL_DEADLINE_MS 1000
 
 static bool is_expected_to_fail;

@@ -49,13 +49,13 @@ static const int glibc_calls[] = {
 	SYS_write,
 };
 
-/* What this program calls itself. */
+/* The system calls of this program itself. */
 static const int own_calls[] = {
 	SYS_close,        SYS_clock_nanosleep, SYS_dup,        SYS_pipe2,
 	SYS_rt_sigaction, SYS_seccomp,         SYS_socketpair,
 };
 
-/* What rtaio(7), "Sandboxes that kill", names, in the same order: for requests, */
+/* The calls that rtaio(7), "Sandboxes that kill", names, in the same order: for requests, */
 static const int request_calls[] = {
 	SYS_fstatfs,
 	SYS_getpriority,

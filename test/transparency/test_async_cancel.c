@@ -15,7 +15,7 @@
 #define SIZE      4096
 #define FILE_SIZE (16 * SIZE)
 
-/* Of one thread.  It may be in use after the thread has ended, so that each has its own. */
+/* The state of one thread.  It may be in use after the thread has ended, so each has its own. */
 struct victim {
 	void (*call)(struct victim *victim, int i);
 	struct aiocb cbs[NR_CALLS];

@@ -53,7 +53,7 @@ static void end_reads(int nr)
 	}
 }
 
-/* Of a kind each that no lane serves in the call. */
+/* Files of kinds that no lane serves in the call. */
 static void use_other_file(void)
 {
 	int fd = temp_file_filled(OTHER_SIZE), memory = open_memory();

@@ -7,7 +7,7 @@
  * the descriptor meant then, and requests for the file that has the descriptor
  * next wait for none of it.
  *
- * What blocks is the memory of the program (gate.h).  Each test is made twice: in
+ * The memory of the program blocks (gate.h).  Each test is made twice: in
  * a process that has just begun to use AIO, and in one whose helpers are idle.
  */
 #include "gate.h"
@@ -220,7 +220,7 @@ static void submit_notifying_write(struct aiocb *cb, int fd, const void *buf, si
 	check_equal(aio_write(cb), 0);
 }
 
-/* Nothing overlaps: whoever serves them may have them already. */
+/* Nothing overlaps: the threads that serve them may have them already. */
 static int close_with_writes_apart(bool notifies)
 {
 	int other = temp_file_filled(OTHER_SIZE);

@@ -68,7 +68,7 @@ static void check_all_done(struct deep *deep)
 		check_done(deep, i);
 }
 
-/* What the blocks say when the call has answered. */
+/* The state of the blocks when the call has answered. */
 static void check_answer(struct deep *deep, int answer)
 {
 	int nr_pending = 0, nr_cancelled = 0;
@@ -251,7 +251,7 @@ static void stream_check(struct stream *stream)
 	check_memory(stream->bytes, "abcdefgh", NR_QUEUED);
 }
 
-/* Of those that wait behind the first one all are cancelled, it itself if it can be. */
+/* All that wait behind the first one are cancelled, and the first one if it can be. */
 static void stream_check_cancelled(struct stream *stream, int answer)
 {
 	check(answer == AIO_CANCELED || answer == AIO_NOTCANCELED);

@@ -2,7 +2,7 @@
 /*
  * test_close_many.c - several descriptors closed at once under deep queues
  *
- * What was accepted for a file never reads from or writes to the file that gets
+ * A request that was accepted for a file never reads from or writes to the file that gets
  * its fd next, whichever of the closed fds it is, and whether or not the range
  * has an end.  A request on an fd next to the range goes on, and so does one on
  * an fd that a failed call was to replace.

@@ -109,7 +109,7 @@ static void take_all_fds(void)
 	check_equal(errno, EMFILE);
 }
 
-/* Of 1024, which is what most programs have. */
+/* RLIMIT_NOFILE of 1024, as most programs have. */
 static int close_returns_with_usual_limit(void *open_line)
 {
 	set_soft_limit(RLIMIT_NOFILE, 1024);
@@ -119,7 +119,7 @@ static int close_returns_with_usual_limit(void *open_line)
 	return 0;
 }
 
-/* Of so few that none is free above 1000. */
+/* RLIMIT_NOFILE of so few that none is free above 1000. */
 static int close_returns_with_small_limit(void *open_line)
 {
 	set_soft_limit(RLIMIT_NOFILE, 256);
@@ -224,7 +224,7 @@ static int child_inherits_no_blocked_read(void *open_line)
 	return 0;
 }
 
-/* ---- who takes a file over too late lets go of what it found ---- */
+/* ---- a keeper that takes a file over too late drops the file that it found ---- */
 
 static int late_taker_keeps_nothing(void)
 {

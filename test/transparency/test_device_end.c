@@ -72,7 +72,7 @@ static void check_read(int fd, size_t size, off_t off, bool is_notified)
 		check_memory(buf, expected, (size_t)plain);
 }
 
-/* What is written is what is there. */
+/* The device holds the bytes that were written. */
 static void check_write(int fd, size_t size, off_t off, bool is_notified)
 {
 	ssize_t plain;

@@ -286,7 +286,7 @@ static void end_main_thread(void)
 	pthread_exit(NULL);
 }
 
-/* What may go wrong does so now and then. */
+/* The fault that this looks for shows only now and then. */
 static int end_main_threads(void)
 {
 	pid_t pids[NR_CHILDREN];

@@ -66,7 +66,7 @@ static void transfer_byte(int fds[2])
 	submit_other(fds[0]);
 }
 
-/* What cannot be cancelled gets its byte. */
+/* A read that cannot be cancelled gets its byte. */
 static void cancel_read(int fds[2])
 {
 	submit_other(fds[0]);

@@ -123,7 +123,7 @@ static void flight_finish(struct flight *flight)
 	free(flight->buf);
 }
 
-/* What a child may well do with blocks which are not its own. */
+/* The calls that a child may well make with blocks which are not its own. */
 static void touch_inherited(struct flight *flight)
 {
 	const struct aiocb *list[NR_DIRECT];
@@ -466,7 +466,7 @@ int main(void)
 		cmocka_unit_test(test_fork_storm_beside_requests),
 	};
 
-	/* What hangs here, hangs for good: most waits need not be long. */
+	/* A child that hangs here hangs for good: most waits need not be long. */
 	choose_default_deadline(4000);
 	return cmocka_run_group_tests_name("fork", tests, NULL, NULL);
 }

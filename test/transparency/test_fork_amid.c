@@ -71,7 +71,7 @@ static void close_once(struct round *round)
 	end_reads(round);
 }
 
-/* What has not begun is done all the same, on a file that somebody has to keep. */
+/* Requests that have not begun are done all the same, so the library has to keep the file. */
 static void close_both_once(struct round *round)
 {
 	int fd = dup(round->direct);

@@ -169,7 +169,7 @@ int main(void)
 		cmocka_unit_test(test_handler_may_fork),
 	};
 
-	/* What hangs here, hangs for good: most waits need not be long. */
+	/* A child that hangs here hangs for good: most waits need not be long. */
 	choose_default_deadline(4000);
 	return cmocka_run_group_tests_name("fork_in_callbacks", tests, NULL, NULL);
 }

@@ -44,7 +44,7 @@ static void fork_inside(int signo)
 	errno = error;
 }
 
-/* What the parent waits for is not the child's; all else works. */
+/* The request that the parent waits for is not the child's; all else works. */
 static void end_child(void)
 {
 	if (!is_child)

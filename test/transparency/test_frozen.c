@@ -3,7 +3,7 @@
  * test_frozen.c - calls on files whose server does not answer
  *
  * A request may hang for as long as a server is away or a disk is stuck.  The
- * program's calls must not: only who waits for that request waits with it.
+ * program's calls must not: only a thread that waits for that request waits with it.
  */
 #include "served.h"
 #include "sockets.h"
@@ -222,7 +222,7 @@ static void check_close_under_read(void)
 }
 
 /*
- * Whoever has a copy of the descriptors, and closes those of it, waits for the server.  These calls
+ * A process that has a copy of the descriptors waits for the server when it closes them.  These calls
  * do not, and none of their requests gets lost.
  */
 static int close_beside_what_cannot_be(void)
@@ -268,7 +268,7 @@ static int replace_file(void (*close_them)(void))
 	for (int i = 0; i < 20; i++)
 		check_equal(read_now(NUMBER + 1, buf, SIZE, 0), SIZE);
 	close_them();
-	/* Unseen by whoever looks at calls that replace. */
+	/* Libraries that watch calls that replace a descriptor do not see this one. */
 	check_equal(fcntl(held, F_DUPFD, NUMBER + 1), NUMBER + 1);
 	join_thread(start_thread(read_next_file, NULL));
 	eventually(served_nr_held() == 1);

@@ -136,7 +136,7 @@ TEST_OR_SKIP(test_list_ends_when_entries_come_back, read_what_the_cache_has, 300
 
 static atomic_bool is_over;
 
-/* It sleeps where completions come in, and so is the one who learns what came back. */
+/* It sleeps where completions come in, and so it learns first which requests came back. */
 static void *read_all_the_time(void *fd)
 {
 	char *own = direct_buffer(BLOCK);

@@ -113,7 +113,7 @@ TEST_IN_CHILD(test_pending_read_of_a_socket_does_not_hold_up_a_write, write_besi
 
 /* ---- what is asked for later ---- */
 
-/* The block is the library's until the end, but who reads it when must not matter. */
+/* The block is the library's until the end, but it must not matter which thread reads it when. */
 static int change_sigevent_of_a_blocked_read(void)
 {
 	static struct aiocb cb;

@@ -20,7 +20,7 @@ static int fd;
 static struct aiocb cbs[NR_WAITING];
 static char bufs[NR_WAITING][SIZE];
 
-/* What overlaps waits for what came before it: the last ones wait the longest. */
+/* A request waits for earlier ones that it overlaps: the last ones wait the longest. */
 static void submit_overlapping(void)
 {
 	for (int i = 0; i < NR_WAITING; i++) {

@@ -22,7 +22,7 @@
 #define NR_LOOKS     100
 #define LOOK_NS      2000000
 
-/* Of one thread; 0 if it has ended. */
+/* Context switches of one thread; 0 if it has ended. */
 static long nr_switches(const char *tid)
 {
 	char path[300], line[128];

@@ -2,8 +2,8 @@
 /*
  * test_in_flight.c - how much of the device's work a program has begun
  *
- * The kernel ends no transfer that a device has, and whoever exits waits for all of
- * them.  So only so much is handed over; the rest can be cancelled, and is not done
+ * The kernel ends no transfer that a device has, and a process that exits waits for all
+ * of them.  So only a limited amount is handed over; the rest can be cancelled, and is not done
  * when the program ends.  The disk is a loop device, whose file is on a file system
  * that can be frozen: what is written to it then stays in flight.
  */
@@ -111,7 +111,7 @@ static int cancel_each(void)
 
 TEST_OR_SKIP(test_what_a_slow_disk_has_not_begun_is_cancelled_at_once, cancel_each, 40000)
 
-/* What would overtake one in flight, or be overtaken by it, has not begun. */
+/* A request that would overtake one in flight, or be overtaken by it, has not begun. */
 static int cancel_what_overlaps(void)
 {
 	static struct aiocb write, read;
@@ -188,7 +188,7 @@ static int nr_begun(void)
 	return nr;
 }
 
-/* What is in flight is the parent's: the child may begin as much. */
+/* The requests in flight are the parent's: the child may begin as many. */
 static int begin_in_a_child(void)
 {
 	int ends[2], nr_in_child, nr;

@@ -48,7 +48,7 @@ static int tell_version(void)
 	return 0;
 }
 
-/* The name is that of who serves, also if that is not the library itself. */
+/* The name is that of the library that serves, also if that is not rtaio. */
 static int tell_that_it_is_off(void)
 {
 	if (!is_there())
@@ -190,7 +190,7 @@ static uint64_t sum_of_lanes(const struct rtaio_stats *now)
 	       now->lane_engine;
 }
 
-/* What fails, and a list's entry that is no request. */
+/* Requests that fail, and a list entry that is no request. */
 static int count_errors(void)
 {
 	int file = temp_file_filled(BLOCK);

@@ -223,7 +223,7 @@ static int refuse_one_of_many(void)
 	list[0] = &cbs[nr];
 	cbs[nr].__error_code = 0;
 	check_refused(&cbs[nr], lio_listio(LIO_NOWAIT, list, 1, NULL));
-	/* Who cannot ask is told that it goes on, which is no lie. */
+	/* A caller that cannot ask is told that the request goes on, which is no lie. */
 	check_equal(aio_cancel(fds[0], &cbs[0]), AIO_NOTCANCELED);
 	/* When one has ended there is room for a list, but not for all of its entries. */
 	write_fully(fds[1], buf, 1);

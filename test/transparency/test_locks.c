@@ -167,7 +167,7 @@ TEST_LOCK(file)
 #define NR_FILES 30
 #define NR_READS 16
 
-/* The lock is the open file's, whoever holds that. */
+/* The lock belongs to the open file, whichever process holds that. */
 static void close_under_reads(int fd, char *buf)
 {
 	static struct aiocb cbs[NR_READS];

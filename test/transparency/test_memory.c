@@ -12,7 +12,7 @@
 static struct aiocb cbs[NR];
 static char bytes[NR];
 
-/* What of the process is in memory. */
+/* The resident memory of the process. */
 static long resident(void)
 {
 	FILE *statm = fopen("/proc/self/statm", "r");

@@ -15,7 +15,7 @@
 
 static const char data[] = "the program's data";
 
-/* What the fresh program does. */
+/* The steps of the fresh program. */
 struct role {
 	const char *name;
 	void (*prepare)(void); /* before it is executed */

@@ -308,7 +308,7 @@ static int leave_after_shortage(enum use use)
 	return 0;
 }
 
-/* What was accepted in the shortage and had to wait is served when it is over. */
+/* Requests that were accepted in the shortage and had to wait are served when it is over. */
 static int serve_after_shortage(enum use use)
 {
 	bool is_accepted[NR_READS];

@@ -25,7 +25,7 @@ static void catch_event(struct sigevent *event)
 	notify_by_signal(event, SIGUSR2, 7);
 }
 
-/* What is sent from elsewhere comes later. */
+/* A signal that another thread sends comes later. */
 static void check_event(void)
 {
 	eventually(nr_events == 1);

@@ -3,9 +3,9 @@
  * test_offload.c - requests that a worker of the library may serve
  *
  * A library may hand copies to a thread of its own as long as the program has
- * many requests under way.  Whoever serves them, the data is right, what overlaps
- * takes effect in the order of the calls, and an fsync waits for what came before
- * it.
+ * many requests under way.  Whichever thread serves them, the data is right,
+ * overlapping requests take effect in the order of the calls, and an fsync waits for
+ * earlier requests.
  *
  * test_offload_lone.c has what comes alone, test_offload_close.c and
  * test_offload_life.c what happens between submission and completion,
@@ -63,7 +63,7 @@ static int read_deep(void)
 TEST_OFFLOAD(test_deep_writes_are_all_in_the_file, write_deep, 20000)
 TEST_OFFLOAD(test_deep_reads_give_the_data_of_the_file, read_deep, 20000)
 
-/* What ends there, or begins behind the end, is as short as it would be elsewhere. */
+/* A read that ends there, or begins behind the end, is as short as it would be elsewhere. */
 static int read_at_the_end(void)
 {
 	enum { SIZE = 63 * BLOCK + 100 };
@@ -326,7 +326,7 @@ static int sync_deep(void)
 
 TEST_OFFLOAD(test_fsync_waits_for_the_deep_writes_before_it, sync_deep, 30000)
 
-/* The caller sleeps until the last is complete, whoever completes it, and no longer. */
+/* The caller sleeps until the last is complete, whichever thread completes it, and no longer. */
 static int suspend_behind_deep(void)
 {
 	static struct aiocb cbs[DEPTH];

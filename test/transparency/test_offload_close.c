@@ -2,8 +2,8 @@
 /*
  * test_offload_close.c - descriptors that are taken away amid offloaded requests
  *
- * What was accepted for a file never reaches the one that gets its number next,
- * whoever serves it (test_offload.c).
+ * A request that was accepted for a file never reaches the file that gets its descriptor
+ * next, whichever thread serves it (test_offload.c).
  */
 #include "offload.h"
 

@@ -33,7 +33,7 @@ static void transfer_alone(bool is_read)
 
 #define NR_SYNCS 600
 
-/* A log on a disk: whoever waits for a commit falls asleep, and is soon back with the next. */
+/* A log on a disk: a thread that waits for a commit falls asleep, and soon makes the next. */
 static void sync_often(void)
 {
 	char *buf = direct_buffer(BLOCK);
@@ -53,7 +53,7 @@ static void sync_often(void)
 	free(buf);
 }
 
-/* The caller copies, too: whoever waits for a list waits for less. */
+/* A caller that waits for a list copies, too, and so waits for less. */
 static void read_lists(unsigned int length)
 {
 	static struct aiocb cbs[DEPTH_MAX];
@@ -78,7 +78,7 @@ static void read_lists(unsigned int length)
 
 #define NR_COLD 200
 
-/* What is known of the file is known still when somebody else has to read it. */
+/* The facts known of the file are still known when another thread has to read it. */
 static void write_beside_cold_reads(void)
 {
 	char *buf = direct_buffer(BLOCK);
@@ -326,7 +326,7 @@ static void test_lone_long_transfers_are_offloaded(void **state)
 	check_is_offloaded("long-reads", false, "copier_reads offload_reads");
 }
 
-/* Whoever learns that one is done finds the lane free for the next. */
+/* When a thread sees that one is done, the lane is free for the next. */
 static void test_lone_syncs_are_offloaded(void **state)
 {
 	(void)state;

@@ -48,7 +48,7 @@ static int sync_alone(void)
 	return 0;
 }
 
-/* What is said to be cancelled has no effect, neither now nor later. */
+/* A request that is said to be cancelled has no effect, neither now nor later. */
 static int cancel_alone(void)
 {
 	char *buf = direct_buffer(LONG_SIZE), *found = direct_buffer(LONG_SIZE);

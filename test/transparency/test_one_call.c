@@ -31,7 +31,7 @@
 
 /* ---- calls that are answered in place of the kernel ---- */
 
-/* Of seccomp_data the lower half of an argument. */
+/* The lower half of an argument in seccomp_data. */
 #define ARGUMENT(i) (offsetof(struct seccomp_data, args) + 8 * (i))
 #define UNLESS(what, value, skip)                   \
 	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (what)), \

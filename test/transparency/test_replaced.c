@@ -225,7 +225,7 @@ static int reads_stay_fast(void)
 	for (int fd = 0; fd < NR_NUMBERS; fd++)
 		if (is_foreign[fd])
 			close(fd);
-	read_blocked(fds); /* whoever sleeps may find out late, once */
+	read_blocked(fds); /* a sleeper may find out late, once */
 	for (int i = 0; i < NR_ROUNDS; i++) {
 		ns = read_blocked(fds);
 		if (ns < best)

@@ -217,7 +217,7 @@ TEST_IN_CHILD(test_file_size_limit_taken_away, limit_taken_away, 20000)
 
 static volatile sig_atomic_t is_limited;
 
-/* The first who asks in this thread is told that there is none, and then there is one. */
+/* The first call that asks in this thread is told that there is none, and then there is one. */
 static void answer_and_limit(int signo, siginfo_t *info, void *context_)
 {
 	ucontext_t *context = context_;

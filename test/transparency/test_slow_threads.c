@@ -2,8 +2,8 @@
 /*
  * test_slow_threads.c - threads that are made and do not run yet
  *
- * On a busy machine a new thread may have to wait long for a processor.  Whoever made it
- * for a request does not make one more every few milliseconds until then.
+ * On a busy machine a new thread may have to wait long for a processor.  The
+ * library that made it for a request must not make one more every few milliseconds until then.
  */
 #include "transparency.h"
 

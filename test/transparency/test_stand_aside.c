@@ -93,7 +93,7 @@ static int list_both_ways(void)
 	return 0;
 }
 
-/* Of three the last alone; the two before it go on. */
+/* Cancels only the last of three; the two before it go on. */
 static void cancel_the_last(int fds[2])
 {
 	static struct aiocb last;

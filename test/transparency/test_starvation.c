@@ -217,7 +217,7 @@ static void limit_processes(void)
 	check_equal(setrlimit(RLIMIT_NPROC, &limit), 0);
 }
 
-/* What no thread has taken has not begun: at most one for each thread there may be. */
+/* A request that no thread has taken has not begun: at most one per thread has. */
 static int cancel_without_threads(void)
 {
 	int nr_kept = 0;

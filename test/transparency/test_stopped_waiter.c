@@ -2,7 +2,7 @@
 /*
  * test_stopped_waiter.c - a thread that waits, and is stopped there, holds up nobody
  *
- * Whoever waits for O_DIRECT may take the ends of others' requests from the kernel, too.
+ * A thread that waits for O_DIRECT may take the ends of others' requests from the kernel, too.
  * But then it may get no processor, because its policy is SCHED_IDLE and the machine is
  * busy, or a debugger has stopped it.  Here it certainly gets nowhere: its own request
  * is on a disk that has stopped, and a handler that does not return interrupts its wait.

@@ -249,7 +249,7 @@ static int write_after_a_blocked_write(void)
 
 /* ---- parts that a write may have ---- */
 
-/* What O_NONBLOCK finds room for is the result. */
+/* With O_NONBLOCK the result is the number of bytes that had room. */
 static void check_part(int fds[2])
 {
 	struct aiocb cb;

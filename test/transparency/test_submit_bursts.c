@@ -86,7 +86,7 @@ static int burst_as_planned(void *arg)
 	return 0;
 }
 
-/* What a program did in one burst it is likely to do in the next, and long writes take time. */
+/* A program is likely to do in the next burst as in the last, and long writes take time. */
 static int burst_once_more(void *arg)
 {
 	const struct plan *plan = arg;
