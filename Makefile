@@ -223,7 +223,7 @@ $(addprefix check-,glibc auto io_uring libaio threads): check-%: all tests ## on
 	@$(RUN_TESTS) --implementation $* $(TESTS)
 
 .PHONY: conformance
-conformance: all $(CONFORMANCE) ## what POSIX asks for, by implementations; also as build/conformance.html
+conformance: all $(CONFORMANCE) ## requirements of POSIX, by implementations; also as build/conformance.html
 	@scripts/rtaio-conformance --html build/conformance.html $(CONFORMANCE_FLAGS)
 
 .PHONY: conformance-results
@@ -293,7 +293,7 @@ lint: $(LIBRARY) ## formatting, layers, exports, assertions, scripts, man pages,
 		[ -z "$$warnings" ] || { echo "$$page: $$warnings"; exit 1; }; done
 
 .PHONY: format
-format: ## let clang-format have its way
+format: ## format the C sources with clang-format
 	clang-format -i $(C_FILES)
 
 # --- install ---------------------------------------------------------------
@@ -336,7 +336,7 @@ install-conformance: $(CONFORMANCE)
 	$(SUBSTITUTE_MANUAL) scripts/man/rtaio-conformance.1 >$(DESTDIR)$(mandir)/man1/rtaio-conformance.1
 
 .PHONY: uninstall
-uninstall: ## what install put there
+uninstall: ## remove the installed files
 	rm -f $(DESTDIR)$(libdir)/librtaio.so* $(DESTDIR)$(libdir)/rtaio/librt.so.1 \
 		$(DESTDIR)$(libexecdir)/rtaio-status $(DESTDIR)$(includedir)/rtaio.h \
 		$(DESTDIR)$(bindir)/rtaio $(DESTDIR)$(libdir)/pkgconfig/rtaio.pc \
