@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * test_close_reuse.c - a descriptor number closed or reused under requests
+ * test_close_reuse.c - a descriptor closed or reused under requests
  *
  * From aio_write() returning until the file is held by the kernel, a request
- * knows its file by number only.  When the program closes the number, or puts
+ * knows its file by its descriptor only.  When the program closes that, or puts
  * another file there, requests that wait behind others must end as if the
  * close had not happened, or with ECANCELED; never may they read from or write
  * to the other file.  (POSIX close(): outstanding operations that are not
@@ -20,7 +20,7 @@
 #define BLOCK_SIZE  (64 * 1024)
 #define OTHER_SIZE  (NR_REQUESTS * BLOCK_SIZE)
 
-/* ---- ways to take a number away, most put another file there ---- */
+/* ---- ways to take a descriptor away, most put another file there ---- */
 
 static void by_close(int fd, int other)
 {
@@ -64,7 +64,7 @@ static void by_close_and_open(int fd, int other)
 
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", other);
 	close(fd);
-	/* fd is the lowest free number, as the caller has seen to. */
+	/* fd is the lowest free descriptor, as the caller has seen to. */
 	again = open(path, O_RDWR);
 	check_equal(again, fd);
 }
@@ -112,7 +112,7 @@ static void check_other_file(int other)
 	free(buf);
 }
 
-/* Fill the holes, so that the next number to be freed is the lowest. */
+/* Fill the holes, so that the next descriptor to be freed is the lowest. */
 static void fill_holes(int up_to)
 {
 	int fd;
@@ -263,7 +263,7 @@ static void check_file_reads(take_fn *take, bool is_direct)
 	free(buf);
 }
 
-/* Three files on one number, while the writes to the one before still wait. */
+/* Three files on one descriptor, while the writes to the one before still wait. */
 #define NR_FILES  3
 #define NR_ROUNDS 150
 
@@ -371,9 +371,9 @@ TEST_TAKE(close_and_open)
 TEST_TAKE(fclose_and_dup)
 TEST_TAKE(close_without_a_descriptor)
 
-/* ---- the number is good for new requests at once ---- */
+/* ---- the descriptor is good for new requests at once ---- */
 
-/* A read of the pipe that had the number is blocked all the while. */
+/* A read of the pipe that had the descriptor is blocked all the while. */
 static int use_reused_number(void)
 {
 	char byte = 0, *buf = direct_buffer(8192);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * test_descriptors.c - descriptor numbers belong to the program
+ * test_descriptors.c - descriptors belong to the program
  *
- * POSIX promises the lowest free number to open(), and programs close, replace
- * and use up whatever numbers they like.  AIO must neither show there nor stop
+ * POSIX promises the lowest free descriptor to open(), and programs close, replace
+ * and use up any descriptors they like.  AIO must neither show there nor stop
  * working.  A program which never calls AIO gets nothing at all: no thread, no
  * descriptor, no mapping besides the library itself.
  */
@@ -106,7 +106,7 @@ static void flight_check_after_close(struct flight *flight)
 	}
 }
 
-/* ---- numbers ---- */
+/* ---- which descriptors are in use ---- */
 
 static void do_nothing(union sigval value)
 {
@@ -121,7 +121,7 @@ static int open_gives_the_same_number(void)
 	int fds[2], high;
 	char byte;
 
-	/* The first request is made while the lowest number is free. */
+	/* The first request is made while the lowest descriptor is free. */
 	open_pipe(fds);
 	high = fcntl(fds[0], F_DUPFD, 100);
 	close(fds[0]);
@@ -233,7 +233,7 @@ TEST_CLOSE(test_aio_survives_unseen_closes, close_by_system_call)
 
 /* ---- replacing everything ---- */
 
-/* Put a file over every low number and over every number that is open. */
+/* Put a file over every low descriptor and over every one that is open. */
 static int dup2_over_everything(void)
 {
 	static bool is_open[NR_NUMBERS];

@@ -191,7 +191,7 @@ static int child_uses_aio_beside_flight(void *arg)
 	return 0;
 }
 
-/* The child reads by the number on which the parent's read is blocked. */
+/* The child reads the descriptor on which the parent's read is blocked. */
 static int child_uses_same_number(void)
 {
 	struct aiocb blocked, cb;

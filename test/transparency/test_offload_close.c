@@ -9,7 +9,7 @@
 
 #include <sys/syscall.h>
 
-/* ---- the number is taken away, and given to another file ---- */
+/* ---- the descriptor is taken away, and given to another file ---- */
 
 #define TAKE_SIZE (16 * BLOCK)
 
@@ -26,7 +26,7 @@ static void by_dup2(int fd, int other)
 
 typedef void take_fn(int fd, int other);
 
-/* Many on the number, of which the last are under way. */
+/* Many on the descriptor, of which the last are under way. */
 static void run_deep_on(int fd)
 {
 	struct work work;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * test_replaced.c - the program takes every number that it finds open
+ * test_replaced.c - the program takes every descriptor that it finds open
  *
- * A descriptor that it did not open itself may be closed by a program, and its number be used
- * again.  What is there then is the program's: nobody else uses it or closes it, and AIO goes on, as
+ * A program may close a descriptor that it did not open itself, and use it again.  The
+ * file there is then the program's: nobody else uses it or closes it, and AIO goes on, as
  * fast as before.  Each test runs with the rings of older kernels, too, which need descriptors.
  */
 #include "gate.h"

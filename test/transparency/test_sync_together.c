@@ -298,7 +298,7 @@ static int cancel_oldest(void)
 	return 0;
 }
 
-/* Another file has the number before the call of the second sync ends. */
+/* Another file has the descriptor before the call of the second sync ends. */
 static int close_amid(void)
 {
 	if (!prepare())

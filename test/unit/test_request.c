@@ -132,7 +132,7 @@ static void test_generations_go_on_after_a_trim(void **state)
 }
 
 /*
- * Who takes a record that was never used, or was given back, first has its number
+ * A thread that takes a record that was never used, or was given back, first has its number
  * and then begins it.  A trim that comes between the two must not think that it is
  * one of those which it has in hand itself.
  */
