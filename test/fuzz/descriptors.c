@@ -27,9 +27,9 @@ struct descriptor *descriptor_of(int id)
 		       : NULL;
 }
 
-int descriptor_number(const struct descriptor *descriptor)
+int descriptor_fd(const struct descriptor *descriptor)
 {
-	return descriptor->closed ? UNUSED_NUMBER : descriptor->number;
+	return descriptor->closed ? UNUSED_FD : descriptor->fd;
 }
 
 static bool is_free(int id)
@@ -48,21 +48,21 @@ static struct object *make_object(const struct step *step)
 	return object;
 }
 
-static void make_descriptor(int id, int number, int access, struct object *in, struct object *out)
+static void make_descriptor(int id, int fd, int access, struct object *in, struct object *out)
 {
-	if (number < 0) {
+	if (fd < 0) {
 		violation("machine", "no descriptor: %s", strerror(errno));
 		return;
 	}
 	history.descriptors[id] = (struct descriptor){
-		.exists = true, .number = number, .access = access, .in = in, .out = out
+		.exists = true, .fd = fd, .access = access, .in = in, .out = out
 	};
 }
 
 /* What is readable, what is writable, in which mode. */
-static void make_file_descriptor(int id, int number, int access, struct object *object)
+static void make_file_descriptor(int id, int fd, int access, struct object *object)
 {
-	make_descriptor(id, number, access, access == ACCESS_WRITE ? NULL : object,
+	make_descriptor(id, fd, access, access == ACCESS_WRITE ? NULL : object,
 			access == ACCESS_READ ? NULL : object);
 }
 
@@ -74,20 +74,20 @@ static int flags_of(int access, bool is_direct)
 }
 
 /* The same file through another descriptor. */
-static int open_again(int number, int flags)
+static int open_again(int fd, int flags)
 {
 	char path[64];
 
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", number);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	return open(path, flags | O_CLOEXEC);
 }
 
-static void fill_file(int number, int64_t size)
+static void fill_file(int fd, int64_t size)
 {
 	unsigned char *content = malloc((size_t)size + 1);
 
 	pattern_put(content, -1, 0, size);
-	if (pwrite(number, content, (size_t)size, 0) != size)
+	if (pwrite(fd, content, (size_t)size, 0) != size)
 		violation("machine", "cannot fill a file: %s", strerror(errno));
 	free(content);
 }
@@ -132,7 +132,7 @@ static void open_other(const struct step *step)
 	if (!object)
 		return;
 	if (step->verb == VERB_DUP) {
-		make_file_descriptor(step->descriptor, dup(of->number), of->access, object);
+		make_file_descriptor(step->descriptor, dup(of->fd), of->access, object);
 		return;
 	}
 	if (object->is_appended && access != ACCESS_READ)
@@ -192,7 +192,7 @@ void descriptors_open(const struct step *step)
 		open_socket(step);
 	else if (step->verb == VERB_BAD)
 		history.descriptors[step->descriptor] = (struct descriptor){
-			.exists = true, .is_bad = true, .number = (int)step->size
+			.exists = true, .is_bad = true, .fd = (int)step->size
 		};
 	else
 		open_other(step);
@@ -243,7 +243,7 @@ void descriptor_close(struct descriptor *descriptor)
 	if (descriptor->closed || descriptor->is_bad || would_block_for_ever(descriptor))
 		return;
 	mark_closed(descriptor);
-	if (close(descriptor->number) < 0)
+	if (close(descriptor->fd) < 0)
 		violation("machine", "close: %s", strerror(errno));
 }
 
@@ -256,9 +256,9 @@ void descriptors_replace(const struct step *step)
 	    peer->is_bad || would_block_for_ever(peer))
 		return;
 	mark_closed(peer);
-	if (dup2(of->number, peer->number) < 0)
+	if (dup2(of->fd, peer->fd) < 0)
 		violation("machine", "dup2: %s", strerror(errno));
-	make_file_descriptor(step->descriptor, peer->number, of->access, object);
+	make_file_descriptor(step->descriptor, peer->fd, of->access, object);
 }
 
 static struct record *begin_plain(struct object *object, int verb, int64_t length)
@@ -288,7 +288,7 @@ static bool end_plain(struct record *record, ssize_t result)
 	return result > 0;
 }
 
-bool stream_feed(struct object *object, int number, int64_t length)
+bool stream_feed(struct object *object, int fd, int64_t length)
 {
 	struct record *record =
 		begin_plain(object, VERB_WRITE, length > FEED_MAX ? FEED_MAX : length);
@@ -298,12 +298,12 @@ bool stream_feed(struct object *object, int number, int64_t length)
 		return false;
 	iov = (struct iovec){ .iov_base = record->buffer, .iov_len = (size_t)record->length };
 	if (object->is_socket)
-		return end_plain(record, send(number, iov.iov_base, iov.iov_len,
-					      MSG_DONTWAIT | MSG_NOSIGNAL));
-	return end_plain(record, pwritev2(number, &iov, 1, -1, RWF_NOWAIT));
+		return end_plain(record,
+				 send(fd, iov.iov_base, iov.iov_len, MSG_DONTWAIT | MSG_NOSIGNAL));
+	return end_plain(record, pwritev2(fd, &iov, 1, -1, RWF_NOWAIT));
 }
 
-bool stream_drain(struct object *object, int number, int64_t length)
+bool stream_drain(struct object *object, int fd, int64_t length)
 {
 	struct record *record = begin_plain(object, VERB_READ, length);
 	struct iovec iov;
@@ -312,8 +312,8 @@ bool stream_drain(struct object *object, int number, int64_t length)
 		return false;
 	iov = (struct iovec){ .iov_base = record->buffer, .iov_len = (size_t)length };
 	if (object->is_socket)
-		return end_plain(record, recv(number, iov.iov_base, iov.iov_len, MSG_DONTWAIT));
-	return end_plain(record, preadv2(number, &iov, 1, -1, RWF_NOWAIT));
+		return end_plain(record, recv(fd, iov.iov_base, iov.iov_len, MSG_DONTWAIT));
+	return end_plain(record, preadv2(fd, &iov, 1, -1, RWF_NOWAIT));
 }
 
 void descriptors_close_all(void)
@@ -328,10 +328,10 @@ void descriptors_close_all(void)
 
 uint64_t descriptors_in_use(void)
 {
-	uint64_t numbers = 0;
+	uint64_t fds = 0;
 
-	for (int number = 0; number < 64; number++)
-		if (fcntl(number, F_GETFD) >= 0)
-			numbers |= (uint64_t)1 << number;
-	return numbers;
+	for (int fd = 0; fd < 64; fd++)
+		if (fcntl(fd, F_GETFD) >= 0)
+			fds |= (uint64_t)1 << fd;
+	return fds;
 }

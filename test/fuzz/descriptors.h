@@ -10,8 +10,8 @@
 /* The descriptor a step names, or NULL. A closed one still exists. */
 struct descriptor *descriptor_of(int id);
 
-/* The number to use: that of a closed descriptor may be another's by now. */
-int descriptor_number(const struct descriptor *descriptor);
+/* The fd to use: that of a closed descriptor may be another's by now. */
+int descriptor_fd(const struct descriptor *descriptor);
 
 /* VERB_FILE to VERB_BAD. Without effect if what it needs is not there. */
 void descriptors_open(const struct step *step);
@@ -22,13 +22,13 @@ void descriptor_close(struct descriptor *descriptor);
 void descriptors_replace(const struct step *step);
 
 /* Plain, without waiting; recorded. True: something was moved. */
-bool stream_feed(struct object *object, int number, int64_t length);
-bool stream_drain(struct object *object, int number, int64_t length);
+bool stream_feed(struct object *object, int fd, int64_t length);
+bool stream_drain(struct object *object, int fd, int64_t length);
 
 /* Close everything that is still open. */
 void descriptors_close_all(void);
 
-/* The numbers that are open, as a set. */
+/* The fds that are open, as a set. */
 uint64_t descriptors_in_use(void);
 
 #endif

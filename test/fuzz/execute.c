@@ -59,9 +59,9 @@ static void move(const struct step *step)
 	if (!object || !object->is_stream || object->reader_closed)
 		return;
 	if (is_feed && object->writer == USAGE_PLAIN)
-		stream_feed(object, descriptor->number, step->length);
+		stream_feed(object, descriptor->fd, step->length);
 	else if (!is_feed && object->reader == USAGE_PLAIN)
-		stream_drain(object, descriptor->number, step->length);
+		stream_drain(object, descriptor->fd, step->length);
 }
 
 static void run_in_child(int first);

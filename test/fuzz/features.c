@@ -14,7 +14,7 @@ static const struct {
 } features[FEATURE_NR] = {
 	[FEATURE_CANCEL_ONE] = { "cancel-one",
 				 "cancelling the first of a queue strands the others" },
-	[FEATURE_CLOSE] = { "close", "queued requests act on whatever has the number by then" },
+	[FEATURE_CLOSE] = { "close", "queued requests act on the file that has the fd by then" },
 	[FEATURE_FORK] = { "fork", "the child waits for threads which only the parent has" },
 	[FEATURE_SUBMIT_IN_HANDLER] = { "submit-in-handler",
 					"lists change under the call that was interrupted" },

@@ -80,7 +80,7 @@ static void check_barrier(const struct record *barrier)
 		struct record *other = &history.records[i];
 
 		if (record_is_accepted(other) && other->descriptor == barrier->descriptor &&
-		    other->number == barrier->number && other->end < barrier->begin &&
+		    other->fd == barrier->fd && other->end < barrier->begin &&
 		    !atomic_load(&other->done) && !other->is_reused &&
 		    aio_error(other->cb) == EINPROGRESS)
 			violation("fsync", "r%d is complete, r%d before it is not",

@@ -19,13 +19,13 @@
 
 #include "program.h"
 
-#define PLAIN_MAX     156 /* plain reads and writes of streams */
-#define RECORDS_MAX   (REQUESTS_MAX + PLAIN_MAX)
-#define OBJECTS_MAX   32
-#define GROUPS_MAX    24
-#define CANCELS_MAX   64
-#define GUARD_SIZE    64
-#define UNUSED_NUMBER 999 /* no descriptor has it */
+#define PLAIN_MAX   156 /* plain reads and writes of streams */
+#define RECORDS_MAX (REQUESTS_MAX + PLAIN_MAX)
+#define OBJECTS_MAX 32
+#define GROUPS_MAX  24
+#define CANCELS_MAX 64
+#define GUARD_SIZE  64
+#define UNUSED_FD   999 /* no descriptor has it */
 
 /* A file, or one direction of a pipe or socket. */
 struct object {
@@ -40,7 +40,7 @@ struct object {
 
 struct descriptor {
 	bool exists, is_bad;
-	int number;
+	int fd;
 	int access;
 	struct object *in, *out; /* what a read reads, what a write writes */
 	uint64_t closed;
@@ -53,7 +53,7 @@ struct record {
 	int verb;
 	bool is_plain;
 	struct descriptor *descriptor;
-	int number; /* of the descriptor, at submit */
+	int fd; /* of the descriptor, at submit */
 	struct object *object;
 	int64_t offset, length, nr_good; /* so many bytes of the buffer exist */
 	int priority, notice, buffer_kind;
@@ -93,7 +93,7 @@ struct group {
 };
 
 struct cancel {
-	int number;
+	int fd;
 	struct record *record; /* NULL: all */
 	uint64_t begin, end;
 	int answer;

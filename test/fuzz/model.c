@@ -33,7 +33,7 @@ static void find_ends(void)
 			struct record *record = &history.records[j];
 
 			if (record->done && record->descriptor == barrier->descriptor &&
-			    record->number == barrier->number && model_is_after(barrier, record) &&
+			    record->fd == barrier->fd && model_is_after(barrier, record) &&
 			    barrier->done < record->ended)
 				record->ended = barrier->done;
 		}

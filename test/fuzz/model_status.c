@@ -52,8 +52,8 @@ static bool may_be_cancelled(const struct record *record)
 	for (int i = 0; i < CANCELS_MAX; i++) {
 		const struct cancel *cancel = &history.cancels[i];
 
-		if (!cancel->end || cancel->number != record->number ||
-		    cancel->end < record->begin || cancel->begin > record->done)
+		if (!cancel->end || cancel->fd != record->fd || cancel->end < record->begin ||
+		    cancel->begin > record->done)
 			continue;
 		if (cancel->record == record && cancel->answer == AIO_CANCELED)
 			return true;
@@ -106,7 +106,7 @@ static bool is_file_error_allowed(const struct record *record)
 
 static bool is_error_allowed(const struct record *record)
 {
-	bool is_open = !record->descriptor->is_bad && record->number != UNUSED_NUMBER;
+	bool is_open = !record->descriptor->is_bad && record->fd != UNUSED_FD;
 	bool is_negative = !is_barrier(record) && record->offset < 0;
 
 	if (record->error == ECANCELED)
@@ -127,7 +127,7 @@ static bool is_error_allowed(const struct record *record)
 static bool is_hopeless(const struct record *record)
 {
 	return record->verb == VERB_STRANGE || record->descriptor->is_bad ||
-	       record->number == UNUSED_NUMBER || !record->object ||
+	       record->fd == UNUSED_FD || !record->object ||
 	       (is_barrier(record) ? record->object->is_stream : record->offset < 0);
 }
 
@@ -197,7 +197,7 @@ static void judge_call(const struct record *record)
 	int expected = 0;
 
 	if (is_barrier(record) && !record->group) {
-		if (record->descriptor->is_bad || record->number == UNUSED_NUMBER)
+		if (record->descriptor->is_bad || record->fd == UNUSED_FD)
 			expected = EBADF;
 	} else if (!record_has_good_priority(record) && !record->group) {
 		expected = EINVAL;

@@ -30,7 +30,7 @@ enum verb {
 	VERB_DUP,      /* dN: a duplicate of another descriptor */
 	VERB_PIPE,     /* dN the end to read, peer the end to write */
 	VERB_SOCKET,   /* dN and peer */
-	VERB_BAD,      /* dN: a number that is not open */
+	VERB_BAD,      /* dN: an fd that is not open */
 	VERB_RESTLESS, /* handlers interrupt system calls, from here on */
 	VERB_READ,     /* rN dN */
 	VERB_WRITE,    /* rN dN */
@@ -45,7 +45,7 @@ enum verb {
 	VERB_FEED,     /* write to a stream, plainly */
 	VERB_DRAIN,    /* read from a stream, plainly */
 	VERB_CLOSE,    /* dN */
-	VERB_DUP2,     /* dN takes the number of peer, for the file of another descriptor */
+	VERB_DUP2,     /* dN takes the fd of peer, for the file of another descriptor */
 	VERB_JOIN,     /* wait for threads and handler */
 	VERB_COLLECT,  /* take the signals that are pending */
 	VERB_SCRUB,    /* rN is complete: overwrite its memory */

@@ -61,7 +61,7 @@ static void fill_block(struct record *record, const struct step *step)
 {
 	struct aiocb *cb = record->cb;
 
-	cb->aio_fildes = record->number;
+	cb->aio_fildes = record->fd;
 	cb->aio_buf = record->buffer;
 	cb->aio_nbytes = (size_t)record->length;
 	cb->aio_offset = record->offset;
@@ -84,7 +84,7 @@ static struct record *prepare(const struct step *step)
 	record->step = step;
 	record->verb = step->verb;
 	record->descriptor = descriptor;
-	record->number = descriptor_number(descriptor);
+	record->fd = descriptor_fd(descriptor);
 	record->object = is_read ? descriptor->in : descriptor->out;
 	if (step->verb == VERB_FSYNC || step->verb == VERB_DSYNC)
 		record->object = descriptor->in ? descriptor->in : descriptor->out;
@@ -312,11 +312,11 @@ void request_suspend(const struct step *step, bool is_alone)
 
 /* ---- aio_cancel ---- */
 
-static void check_cancel_one(struct record *record, int number, int answer, bool was_over)
+static void check_cancel_one(struct record *record, int fd, int answer, bool was_over)
 {
 	int id = record_id(record), error = aio_error(record->cb);
 
-	if (record->cb->aio_fildes != number) {
+	if (record->cb->aio_fildes != fd) {
 		if (answer != -EINVAL)
 			violation("cancel", "r%d, another descriptor: %d", id, answer);
 		return;
@@ -331,14 +331,14 @@ static void check_cancel_one(struct record *record, int number, int answer, bool
 		violation("cancel", "r%d: %s", id, strerror(-answer));
 }
 
-static void check_cancel_all(int number, uint64_t begin, int answer)
+static void check_cancel_all(int fd, uint64_t begin, int answer)
 {
 	int nr_open = 0, nr_cancelled = 0;
 
 	for (int i = 0; i < REQUESTS_MAX; i++) {
 		struct record *record = &history.records[i];
 
-		if (atomic_load(&record->state) == STATE_NONE || record->number != number ||
+		if (atomic_load(&record->state) == STATE_NONE || record->fd != fd ||
 		    record->is_reused || record->is_scrubbed)
 			continue;
 		if (!atomic_load(&record->done) || record->done > begin)
@@ -373,20 +373,20 @@ void request_cancel(const struct step *step)
 	     (!record || !record_is_accepted(record) || record->is_reused || record->is_scrubbed)))
 		return;
 	was_over = record && atomic_load(&record->done);
-	cancel->number = descriptor_number(descriptor);
+	cancel->fd = descriptor_fd(descriptor);
 	cancel->record = record;
 	cancel->begin = history_stamp();
-	cancel->answer = aio_cancel(cancel->number, record ? record->cb : NULL);
+	cancel->answer = aio_cancel(cancel->fd, record ? record->cb : NULL);
 	if (cancel->answer < 0)
 		cancel->answer = -errno;
 	atomic_thread_fence(memory_order_seq_cst);
 	if (descriptor->closed || descriptor->is_bad) {
 		if (cancel->answer != -EBADF)
-			violation("cancel", "a number that is not open: %d", cancel->answer);
+			violation("cancel", "an fd that is not open: %d", cancel->answer);
 	} else if (record) {
-		check_cancel_one(record, cancel->number, cancel->answer, was_over);
+		check_cancel_one(record, cancel->fd, cancel->answer, was_over);
 	} else {
-		check_cancel_all(cancel->number, cancel->begin, cancel->answer);
+		check_cancel_all(cancel->fd, cancel->begin, cancel->answer);
 	}
 	cancel->end = history_stamp();
 }

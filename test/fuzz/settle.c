@@ -60,9 +60,9 @@ static struct descriptor *end_of(const struct object *object, bool is_reader)
 	return NULL;
 }
 
-static bool has_data(int number)
+static bool has_data(int fd)
 {
-	struct pollfd pollfd = { .fd = number, .events = POLLIN };
+	struct pollfd pollfd = { .fd = fd, .events = POLLIN };
 
 	return poll(&pollfd, 1, 0) > 0 && (pollfd.revents & POLLIN);
 }
@@ -71,8 +71,7 @@ static bool drain(const struct object *object)
 {
 	const struct descriptor *reader = end_of(object, true);
 
-	return reader && has_data(reader->number) &&
-	       stream_drain(reader->in, reader->number, DRAIN_LENGTH);
+	return reader && has_data(reader->fd) && stream_drain(reader->in, reader->fd, DRAIN_LENGTH);
 }
 
 static void end_writing(struct object *object)
@@ -83,7 +82,7 @@ static void end_writing(struct object *object)
 		return;
 	if (object->is_socket) {
 		object->writer_closed = history_stamp();
-		shutdown(writer->number, SHUT_WR);
+		shutdown(writer->fd, SHUT_WR);
 	} else {
 		descriptor_close(writer);
 	}
