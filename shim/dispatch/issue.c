@@ -115,26 +115,33 @@ static bool is_final(const struct request *req, ssize_t res, bool is_nonblocking
 	return is_nonblocking || req->op != OP_WRITE || res <= 0 || (size_t)res == req->nbytes;
 }
 
+/* O_NONBLOCK counts as it is now, as for a system call made now. */
+static bool is_nonblocking(struct request *req)
+{
+	descriptor_get_flags(req->fd, &req->descriptor);
+	return req->descriptor.flags & O_NONBLOCK;
+}
+
 /*
  * A write must be one plain call.  The ring would go on after a partial write and hide an error
  * from the program, and the write could be cancelled halfway.
  */
-static bool is_for_worker(const struct request *req, ssize_t res, bool is_nonblocking)
+static bool is_for_worker(struct request *req, ssize_t res)
 {
 	if (req->op == OP_WRITE || has_timeout(req))
 		return true;
-	return res == -EOPNOTSUPP && (is_nonblocking || !is_pipe_or_socket(req));
+	return res == -EOPNOTSUPP && (is_nonblocking(req) || !is_pipe_or_socket(req));
 }
 
 /*
  * Try a call that does not wait.  With O_NONBLOCK its result is final.  Otherwise the next data
  * of a stream are often there already: one call is cheaper than two trips through the ring.
  */
-static void issue_without_waiting(struct request *req, bool is_nonblocking)
+static void issue_without_waiting(struct request *req)
 {
 	ssize_t res = perform_nowait(req, 0);
 
-	if (is_final(req, res, is_nonblocking)) {
+	if (is_final(req, res, false) || (is_nonblocking(req) && is_final(req, res, true))) {
 		PROBE_ISSUE(req->cb, PROBE_ENGINE);
 		stats_inc(engine_calls);
 		engine_state_end(req, res);
@@ -148,34 +155,26 @@ static void issue_without_waiting(struct request *req, bool is_nonblocking)
 	 */
 	req->is_polled = res == -EOPNOTSUPP && S_ISFIFO(req->descriptor.mode) &&
 			 (req->descriptor.flags & O_ACCMODE) != O_WRONLY;
-	if (is_for_worker(req, res, is_nonblocking))
+	if (is_for_worker(req, res))
 		issue_to_worker(req);
 	else
 		issue_to_backend(req);
 }
 
-/* Character devices and corner cases that only the plain call gets right. */
-static bool needs_plain_call(const struct request *req, bool is_nonblocking)
-{
-	if (S_ISCHR(req->descriptor.mode) || req->nbytes == 0 || req->nbytes > PERFORM_BYTES_MAX)
-		return true;
-	return !is_nonblocking && !perform_nowait_is_plain(req);
-}
-
-/* O_NONBLOCK counts as it is now, as for a system call made now. */
+/*
+ * Character devices and corner cases need the plain call.  The flags are asked only where they
+ * matter: that is a system call, and most requests end without.
+ */
 static void issue_stream(struct request *req)
 {
-	bool is_nonblocking;
+	bool is_odd = S_ISCHR(req->descriptor.mode) || req->nbytes == 0 ||
+		      req->nbytes > PERFORM_BYTES_MAX;
 
 	req->descriptor.has_flags = false;
-	descriptor_get_flags(req->fd, &req->descriptor);
-	is_nonblocking = req->descriptor.flags & O_NONBLOCK;
-	if (req->descriptor.err)
-		engine_state_end(req, -req->descriptor.err);
-	else if (needs_plain_call(req, is_nonblocking))
+	if (is_odd || !(perform_nowait_is_plain(req) || is_nonblocking(req)))
 		issue_to_worker(req);
 	else
-		issue_without_waiting(req, is_nonblocking);
+		issue_without_waiting(req);
 }
 
 /*
