@@ -151,13 +151,13 @@ $(B)/test/%: test/%.c $(SUPPORT_OBJS) Makefile
 	$(say) TEST $<
 	$(Q)$(CC) $(TEST_FLAGS) $(CFLAGS) $< $(SUPPORT_OBJS) -o $@ -lcmocka -lpthread -ldl
 
-$(B)/test/unit/test_pin $(B)/test/unit/test_pin_table: $(patsubst %,$(B)/shim/%.o,dispatch/pin_table dispatch/pin engine/helper base/busy_poll engine/inbox request/perform base/descriptor)
+$(B)/test/unit/test_pin $(B)/test/unit/test_pin_table: $(patsubst %,$(B)/shim/%.o,dispatch/pin_table dispatch/pin engine/helper base/busy_poll engine/inbox request/request request/perform base/descriptor)
 $(B)/test/unit/test_fdqueue: $(patsubst %,$(B)/shim/%.o,order/fdqueue order/bypass order/filter order/in_flight request/request base/descriptor)
 $(B)/test/unit/test_filter: $(patsubst %,$(B)/shim/%.o,order/filter base/descriptor)
 $(B)/test/unit/test_fd_hints: $(B)/shim/request/fd_hints.o
 $(B)/test/unit/test_submit_ahead: $(B)/shim/lane/submit_ahead.o
-$(B)/test/unit/test_copier: $(patsubst %,$(B)/shim/%.o,lane/copier engine/helper base/busy_poll engine/inbox base/descriptor)
-$(B)/test/unit/test_inbox: $(patsubst %,$(B)/shim/%.o,engine/inbox base/descriptor)
+$(B)/test/unit/test_copier: $(patsubst %,$(B)/shim/%.o,lane/copier engine/helper base/busy_poll engine/inbox request/request base/descriptor)
+$(B)/test/unit/test_inbox: $(patsubst %,$(B)/shim/%.o,engine/inbox request/request base/descriptor)
 $(B)/test/unit/test_pool_order: $(B)/shim/engine/pool_order.o
 $(B)/test/unit/test_request: $(patsubst %,$(B)/shim/%.o,request/request base/descriptor)
 $(B)/test/unit/test_uring_refusal: $(B)/shim/engine/uring_refusal.o

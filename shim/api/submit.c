@@ -331,6 +331,8 @@ static int submit_to_engine(struct request_list *list)
 		if (!oldest)
 			oldest = newest;
 	}
+	if (newest == oldest && inbox_push_quietly(&engine_inbox, TAILQ_FIRST(list)))
+		return 0;
 	ret = engine_hand_over(newest, oldest);
 	if (ret < 0) {
 		TAILQ_FOREACH_SAFE(req, list, list_link, next)

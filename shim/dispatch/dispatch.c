@@ -130,6 +130,7 @@ static void accept_request(struct request *req)
 	int err = req->is_bounced ? -quiesce_take_bounced(req) : early_error(req);
 
 	engine_state.nr_outstanding++;
+	engine_state.chain = request_chain(req);
 	stats_max(STATS_engine_depth, engine_state.nr_outstanding);
 	if (!err && fdqueue_add(req) < 0)
 		err = EAGAIN;
@@ -430,6 +431,7 @@ static uint64_t end_batch(void)
 		engine_flush();
 		schedule_throttled();
 	}
+	engine_inbox.chain = fdqueue_is_busy(engine_state.chain) ? engine_state.chain : 0;
 	if (!TAILQ_EMPTY(&engine_state.ended) || !TAILQ_EMPTY(&engine_state.throttled))
 		return 0;
 	if (!is_watching())

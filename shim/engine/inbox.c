@@ -17,12 +17,30 @@
 #include "base/stats.h"
 
 #define INBOX_EMPTY    ((uintptr_t)0)
-#define INBOX_ASLEEP   ((uintptr_t)1)
+#define INBOX_ASLEEP   ((uintptr_t)1 << 63) /* a flag: see quiet_word() */
 #define INBOX_STARTING ((uintptr_t)3)
 #define INBOX_MESSAGE  ((uintptr_t)4) /* this and above: a pointer */
 
+/*
+ * The word of a receiver that sleeps says all that a quiet push depends on, so that it does not
+ * matter if the same word comes back in a later sleep.  @nr: index of the newest request, plus one.
+ */
+static uintptr_t quiet_word(uint32_t nr, uint32_t chain)
+{
+	return INBOX_ASLEEP | (uintptr_t)nr << 32 | chain;
+}
+
+static bool is_asleep(uintptr_t head)
+{
+	return head & INBOX_ASLEEP;
+}
+
 static struct message *list_of(uintptr_t value)
 {
+	uint32_t nr = (uint32_t)((value & ~INBOX_ASLEEP) >> 32);
+
+	if (is_asleep(value))
+		return nr ? &request_at(nr - 1)->message : NULL;
 	return value >= INBOX_MESSAGE ? (struct message *)value : NULL;
 }
 
@@ -46,18 +64,18 @@ void inbox_wake(struct inbox *inbox)
  * The thread that replaces ASLEEP has to wake the receiver, and no other thread will.  A handler
  * that came in between and waited for a request would wait for ever.  So signals are blocked.
  */
-static bool push_and_wake(struct inbox *inbox, struct message *first, struct message *last)
+static bool push_and_wake(struct inbox *inbox, uintptr_t expected, struct message *first,
+			  struct message *last)
 {
-	uintptr_t expected = INBOX_ASLEEP;
-	uint64_t old;
+	uint64_t mask;
 	bool has_pushed;
 
-	last->next = NULL;
-	old = signals_block(ALL_SIGNALS);
+	last->next = list_of(expected);
+	mask = signals_block(ALL_SIGNALS);
 	has_pushed = atomic_compare_exchange_strong(&inbox->head, &expected, (uintptr_t)first);
 	if (has_pushed)
 		inbox_wake(inbox);
-	signals_set(old);
+	signals_set(mask);
 	return has_pushed;
 }
 
@@ -68,8 +86,8 @@ bool inbox_push(struct inbox *inbox, struct message *first, struct message *last
 	for (;;) {
 		if (old == INBOX_CLOSED)
 			return false;
-		if (old == INBOX_ASLEEP) {
-			if (push_and_wake(inbox, first, last))
+		if (is_asleep(old)) {
+			if (push_and_wake(inbox, old, first, last))
 				return true;
 			old = atomic_load(&inbox->head);
 			continue;
@@ -81,6 +99,20 @@ bool inbox_push(struct inbox *inbox, struct message *first, struct message *last
 	}
 }
 
+bool inbox_push_quietly(struct inbox *inbox, struct request *req)
+{
+	uint32_t chain = request_chain(req);
+	uintptr_t old = atomic_load(&inbox->head);
+
+	while (chain && is_asleep(old) && (uint32_t)old == chain) {
+		req->message.next = list_of(old);
+		if (atomic_compare_exchange_weak(&inbox->head, &old,
+						 quiet_word(req->index + 1, chain)))
+			return true;
+	}
+	return false;
+}
+
 bool inbox_is_asleep(struct inbox *inbox)
 {
 	return atomic_load(&inbox->head) == INBOX_ASLEEP;
@@ -88,7 +120,7 @@ bool inbox_is_asleep(struct inbox *inbox)
 
 bool inbox_push_if_asleep(struct inbox *inbox, struct message *message)
 {
-	return inbox_is_asleep(inbox) && push_and_wake(inbox, message, message);
+	return inbox_is_asleep(inbox) && push_and_wake(inbox, INBOX_ASLEEP, message, message);
 }
 
 void inbox_open(struct inbox *inbox)
@@ -133,7 +165,7 @@ bool inbox_is_awake(struct inbox *inbox)
 {
 	uintptr_t head = atomic_load(&inbox->head);
 
-	return head != INBOX_CLOSED && head != INBOX_ASLEEP;
+	return head != INBOX_CLOSED && !is_asleep(head);
 }
 
 bool inbox_is_open(struct inbox *inbox)
@@ -158,7 +190,7 @@ bool inbox_fall_asleep(struct inbox *inbox, uint32_t *wake_value)
 	uintptr_t expected = INBOX_EMPTY;
 
 	*wake_value = atomic_load(&inbox->wake_word);
-	return atomic_compare_exchange_strong(&inbox->head, &expected, INBOX_ASLEEP);
+	return atomic_compare_exchange_strong(&inbox->head, &expected, quiet_word(0, inbox->chain));
 }
 
 void inbox_sleep(struct inbox *inbox, uint32_t wake_value, uint64_t timeout_ns)
@@ -169,10 +201,10 @@ void inbox_sleep(struct inbox *inbox, uint32_t wake_value, uint64_t timeout_ns)
 	futex_wait(&inbox->wake_word, wake_value, is_forever ? NULL : &deadline);
 }
 
-/* If a message has replaced ASLEEP, it stays. */
+/* If a message has replaced ASLEEP, or lies beside it, it stays. */
 void inbox_wake_up(struct inbox *inbox)
 {
-	uintptr_t expected = INBOX_ASLEEP;
+	uintptr_t expected = quiet_word(0, inbox->chain);
 
 	atomic_compare_exchange_strong(&inbox->head, &expected, INBOX_EMPTY);
 }

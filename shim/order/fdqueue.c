@@ -18,7 +18,7 @@
 #define SLAB_BYTES       65536u
 #define NR_STATIC_QUEUES 64u /* usable even when mmap fails */
 
-enum { READS, WRITES };
+enum { READS, WRITES }; /* as in the lowest bit of request_chain() */
 
 static int compare_number(int64_t a, int64_t b)
 {
@@ -312,6 +312,14 @@ struct request *fdqueue_next(struct fdqueue *queue, bool has_room)
 		return has_room ? next_of_file(queue) : NULL;
 	req = next_of_chain(queue, READS);
 	return req ? req : next_of_chain(queue, WRITES);
+}
+
+bool fdqueue_is_busy(uint32_t chain)
+{
+	struct fdqueue key = { .fd = (int)(chain >> 1) - 1 };
+	struct fdqueue *queue = RB_FIND(queue_tree, &queues, &key);
+
+	return queue && queue->is_busy[chain & 1];
 }
 
 unsigned fdqueue_new_detached(void)

@@ -67,6 +67,9 @@ static inline bool fdqueue_is_last(const struct fdqueue *queue)
 	return TAILQ_FIRST(&queue->outstanding) == TAILQ_LAST(&queue->outstanding, request_list);
 }
 
+/* Is a request of @chain (request_chain) in flight on the descriptor as it is now? */
+bool fdqueue_is_busy(uint32_t chain);
+
 /* The descriptor is about to be closed.  @detached is from fdqueue_new_detached(). */
 void fdqueue_detach(struct fdqueue *queue, unsigned detached);
 unsigned fdqueue_new_detached(void);

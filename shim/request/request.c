@@ -44,7 +44,7 @@ static uint32_t chunk_start(unsigned chunk)
 }
 
 /* The index is or was in use, so its chunk is mapped. */
-static struct request *mapped_record(uint32_t index)
+struct request *request_at(uint32_t index)
 {
 	unsigned chunk = chunk_of(index);
 
@@ -57,7 +57,7 @@ static struct request *record_at(uint32_t index)
 {
 	if (!atomic_load_explicit(&chunks[chunk_of(index)], memory_order_acquire))
 		return NULL;
-	return mapped_record(index);
+	return request_at(index);
 }
 
 static bool map_chunk(unsigned chunk)
@@ -79,7 +79,7 @@ static struct request *pop_free(void)
 	uint64_t head = atomic_load(&free_head);
 
 	while ((uint32_t)head != 0) {
-		struct request *req = mapped_record((uint32_t)head - 1u);
+		struct request *req = request_at((uint32_t)head - 1u);
 		uint64_t next = ((head >> 32) + 1u) << 32 |
 				atomic_load_explicit(&req->free_next, memory_order_relaxed);
 
@@ -91,7 +91,7 @@ static struct request *pop_free(void)
 
 static struct request *begin_record(uint32_t index)
 {
-	struct request *req = mapped_record(index);
+	struct request *req = request_at(index);
 	uint32_t generation = atomic_load(&generation_min);
 
 	req->index = index;
@@ -158,7 +158,7 @@ static uint32_t find_surplus(uint32_t high, enum request_place place)
 {
 	uint32_t end = high;
 
-	while (end > RECORDS_KEPT && request_place(mapped_record(end - 1u)) == place)
+	while (end > RECORDS_KEPT && request_place(request_at(end - 1u)) == place)
 		end--;
 	end = chunk_start(chunk_of(end) + 1u);
 	return end < high ? end : high;
@@ -172,7 +172,7 @@ static void take_spare(void)
 	while (!atomic_compare_exchange_weak(&free_head, &head, ((head >> 32) + 1u) << 32))
 		continue;
 	for (uint32_t next = (uint32_t)head; next != 0;) {
-		struct request *req = mapped_record(next - 1u);
+		struct request *req = request_at(next - 1u);
 
 		atomic_store(&req->place, PLACE_SPARE);
 		next = atomic_load_explicit(&req->free_next, memory_order_relaxed);
@@ -185,7 +185,7 @@ static void split_spare(uint32_t end, uint32_t high)
 	uint32_t generation = atomic_load(&generation_min);
 
 	for (uint32_t index = high; index-- > 0;) {
-		struct request *req = mapped_record(index);
+		struct request *req = request_at(index);
 
 		if (request_place(req) != PLACE_SPARE)
 			continue;
@@ -206,7 +206,7 @@ static void discard(uint32_t begin, uint32_t end)
 		uint32_t next = chunk_start(chunk + 1u);
 		size_t nr = (end < next ? end : next) - chunk_start(chunk);
 
-		RAW_SYSCALL(SYS_madvise, mapped_record(chunk_start(chunk)),
+		RAW_SYSCALL(SYS_madvise, request_at(chunk_start(chunk)),
 			    nr * sizeof(struct request) & ~(size_t)4095u, MADV_DONTNEED);
 	}
 }

@@ -241,6 +241,9 @@ void request_trim(void);
 /* [any thread] The live request of @handle, or NULL.  It may end at any moment. */
 struct request *request_lookup(request_handle handle);
 
+/* The record of an index that was in use at some time. */
+struct request *request_at(uint32_t index);
+
 /* Can a record have this handle, here or in another process? */
 bool request_is_possible(request_handle handle);
 
@@ -250,6 +253,15 @@ void request_set_place(struct request *req, enum request_place place);
 static inline bool request_is_barrier(const struct request *req)
 {
 	return req->op == OP_FSYNC || req->op == OP_FDATASYNC;
+}
+
+/* Reads, or writes, of a stream: one at a time is in flight.  0: @req waits for no other. */
+static inline uint32_t request_chain(const struct request *req)
+{
+	if (descriptor_is_file(&req->descriptor) || (req->op != OP_READ && req->op != OP_WRITE) ||
+	    req->descriptor.err || req->offset < 0)
+		return 0;
+	return ((uint32_t)req->fd + 1) << 1 | (req->op == OP_WRITE);
 }
 
 /* [submitter, engine] From here on a close of the descriptor must ask the engine. */

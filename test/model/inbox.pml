@@ -6,6 +6,7 @@
  *	caller			engine_hand_over() and inbox_push(), as called by
  *				submitters, by a signal handler, by engine_ask(), which
  *				may start no engine, and by workers (workers_report())
+ *	  quiet:		inbox_push_quietly()
  *	  look:			inbox_push(), push_and_wake()
  *	  pay_wake		inbox_wake()
  *	  closed:		engine_start(), start_claimed()
@@ -18,7 +19,9 @@
  * One word, `head`: the newest message of a list which ends in 0, or
  *
  *	EMPTY		the engine is awake and will look again
- *	ASLEEP		the engine sleeps: the thread that replaces this must wake it
+ *	ASLEEP		the engine sleeps: the thread that replaces this must wake it. It may
+ *			name a chain of which a request is in flight: then messages of
+ *			that chain may lie beside it
  *	CLOSED		no engine: a thread that needs one replaces this by STARTING
  *	STARTING	a thread makes the engine, or refuses the queued messages
  *
@@ -35,13 +38,15 @@
  * In the ring the wait for the wake is an operation of its own; it stays armed
  * while completions end the engine's sleeps, and a ring that was just closed may
  * leave it behind for a while. A ring that is lost leaves its requests to a
- * successor, which begins when the thread is gone. (RING)
+ * successor, which begins when the thread is gone. What can only wait for the
+ * request in flight is pushed quietly, and the end of that one must end the sleep;
+ * what is of another chain may be what that end depends on. (RING)
  * pool.pml models the functions for several receivers, inbox_push_if_asleep(),
  * inbox_open(), and wakes without a message.
  *
  * Proved: every message that was accepted is handled or refused, once; a list is
  * received whole and in order; a sleeping engine for which there is a message will be
- * woken; no thread waits for ever; the engine's state has one owner at a time;
+ * woken, or the message is behind a request in flight; no thread waits for ever; the engine's state has one owner at a time;
  * nothing is in flight when an engine ends; a verdict is not older than the start
  * that waits for it.
  * config: -DNAMED
@@ -50,6 +55,9 @@
  * BROKEN_VERDICT_LATE: -DNAMED
  * BROKEN_NO_JOIN: -DRING
  * BROKEN_WAKE_ONE: -DRING
+ * BROKEN_QUIET_ANY_CHAIN: -DRING
+ * BROKEN_QUIET_NOT_IN_FLIGHT: -DRING
+ * BROKEN_QUIET_COUNTS_AS_AWAKE: -DRING
  */
 
 #define NR_MESSAGES	5
@@ -63,7 +71,9 @@
 #define ASLEEP		8
 #define CLOSED		16
 #define STARTING	32
+#define CHAIN		64	/* beside ASLEEP: that of LONG */
 #define LIST_OF(x)	((x) & 7)
+#define IS_ASLEEP(x)	((x) & ASLEEP)
 
 mtype = { LISTS, RECORD, HANDLER, WORKER };		/* callers */
 mtype = { NONE, FRESH, SUCCESSOR };			/* threads that were made */
@@ -86,6 +96,7 @@ mtype verdict = SERVING;
 bool is_ring;			/* the backend */
 bool is_idle;			/* for so long that the engine may leave */
 bool is_in_flight, is_on_ring, is_on_worker;	/* LONG */
+bool is_short_behind;		/* SHORT is of the same chain */
 bool is_predecessor_gone;
 bool is_interrupting;		/* the handler runs, in another caller's thread */
 byte nr_owners;			/* of the engine's state */
@@ -97,10 +108,14 @@ byte nr_signals, nr_idle, nr_failures, nr_refusals, nr_losses;
 byte nr_starts, verdict_of;	/* not in the program: the last start, and whose verdict this is */
 #endif
 
+/* May the answer to SHORT be what LONG waits for? */
+#define LONG_MAY_END	(is_short_behind || !is_accepted[SHORT])
+
 active proctype monitor()
 {
 end:	atomic {
-		is_asleep && LIST_OF(head) && nr_owed == 0 -> assert(false)
+		is_asleep && LIST_OF(head) && nr_owed == 0 &&
+			!(IS_ASLEEP(head) && is_in_flight) -> assert(false)
 	}
 }
 
@@ -214,12 +229,13 @@ inline pay_wake()
 	nr_owed--
 }
 
-inline accept()
+/* @flags: ASLEEP and the chain, where they are kept */
+inline accept(flags)
 {
 	assert(!is_pushed[first] && !is_pushed[last]);
 	is_pushed[first] = true; is_pushed[last] = true;
 	is_accepted[first] = true; is_accepted[last] = true;
-	head = first
+	head = first | (flags)
 }
 
 /* Where signals are open: a handler, which submits and waits for it. */
@@ -240,26 +256,52 @@ proctype caller(mtype me; byte first, last)
 
 end:	if
 	:: me == HANDLER && is_interrupting
-	:: me == WORKER && is_on_worker
+	:: me == WORKER && is_on_worker && LONG_MAY_END
 	:: me == LISTS || me == RECORD
 	fi;
 
+
+#ifdef RING
+	/* inbox_push_quietly() */
+quiet:	old = head;
+	if
+	:: me != RECORD || !IS_ASLEEP(old) -> goto look
+#ifndef BROKEN_QUIET_ANY_CHAIN
+	:: !is_short_behind || !(old & CHAIN) -> goto look
+#endif
+	:: else
+	fi;
+	atomic {
+		if
+		:: head == old ->
+			next[last] = LIST_OF(old);
+			accept(old & ~7);
+			old = 0;
+			goto pushed
+		:: else -> goto quiet
+		fi
+	};
+#endif
 
 	/* inbox_push() */
 look:	old = head;
 	may_be_interrupted();
 try:	if
 	:: old == CLOSED -> goto closed
-	:: old == ASLEEP ->		/* push_and_wake(), signals blocked */
+#ifdef BROKEN_QUIET_COUNTS_AS_AWAKE
+	:: IS_ASLEEP(old) && !LIST_OF(old) ->
+#else
+	:: IS_ASLEEP(old) ->		/* push_and_wake(), signals blocked */
+#endif
 #ifdef BROKEN_WAKE_FIRST
 		nr_owed++;
 		pay_wake();
 #endif
 		atomic {
 			if
-			:: head == ASLEEP ->
+			:: head == old ->
 				next[last] = LIST_OF(head);
-				accept();
+				accept(0);
 				old = 0;
 #ifndef BROKEN_WAKE_FIRST
 				nr_owed++
@@ -282,7 +324,7 @@ try:	if
 #else
 				next[last] = LIST_OF(old);
 #endif
-				accept();
+				accept(0);
 				old = 0
 			:: else -> old = head; goto try
 			fi
@@ -425,7 +467,11 @@ serve:	if				/* late at worst: then it will not fall asleep */
 #endif
 	atomic {
 		if
-		:: head == EMPTY -> head = ASLEEP
+#ifdef BROKEN_QUIET_NOT_IN_FLIGHT
+		:: head == EMPTY -> head = ASLEEP | CHAIN
+#else
+		:: head == EMPTY -> head = (is_in_flight -> ASLEEP | CHAIN : ASLEEP)
+#endif
 		:: else -> goto serve
 		fi
 	};
@@ -446,7 +492,7 @@ serve:	if				/* late at worst: then it will not fall asleep */
 end_sleep:
 	if
 	:: !is_asleep
-	:: d_step { is_on_ring ->
+	:: d_step { is_on_ring && LONG_MAY_END ->
 		is_on_ring = false; is_in_flight = false; is_accepted[LONG] = false;
 		is_asleep = false }
 	:: d_step { !is_in_flight && nr_idle > 0 ->
@@ -454,7 +500,7 @@ end_sleep:
 	:: d_step { is_ring && nr_losses > 0 ->
 		nr_losses--; is_lost = true; is_asleep = false }
 	fi;
-	head = (head == ASLEEP -> EMPTY : head);
+	head = (IS_ASLEEP(head) && !LIST_OF(head) -> EMPTY : head);
 	is_wake_reported = false;	/* reap() */
 	if
 	:: is_lost -> goto lost
@@ -529,6 +575,7 @@ init
 		nr_refusals = 1;
 #elif defined(RING)
 		select(nr_losses : 0 .. 1);
+		select(is_short_behind : 0 .. 1);
 #else
 		nr_signals = 1;
 #endif
