@@ -203,11 +203,17 @@ static void enter_engine(struct request *req)
 	filter_enter(req);
 }
 
-/* No lane that bypasses the engine serves a stream.  The hint spares asking each of them. */
+/*
+ * No lane that bypasses the engine serves a stream.  The hint spares asking each of them.  Where the
+ * request can only wait it is enough: the engine asks once for all that wait.
+ */
 static bool is_stream(struct request *probe)
 {
-	return fd_hints_was_stream(probe->fd) &&
-	       descriptor_get_stream(probe->fd, &probe->descriptor);
+	if (!fd_hints_was_stream(probe->fd))
+		return false;
+	probe->descriptor.is_assumed = inbox_may_wait(&engine_inbox, probe);
+	probe->descriptor.has_type = probe->descriptor.is_assumed;
+	return probe->descriptor.is_assumed || descriptor_get_stream(probe->fd, &probe->descriptor);
 }
 
 /* The lane did not take @req: make it one of the engine's. */

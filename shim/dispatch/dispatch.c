@@ -131,6 +131,7 @@ static void accept_request(struct request *req)
 
 	engine_state.nr_outstanding++;
 	engine_state.chain = request_chain(req);
+	engine_state.asked_fd = -1;
 	stats_max(STATS_engine_depth, engine_state.nr_outstanding);
 	if (!err && fdqueue_add(req) < 0)
 		err = EAGAIN;

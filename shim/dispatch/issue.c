@@ -28,6 +28,7 @@
 #include "engine/engine.h"
 #include "engine/workers.h"
 #include "order/fdqueue.h"
+#include "order/filter.h"
 #include "request/fd_hints.h"
 #include "request/fd_kind.h"
 #include "request/perform.h"
@@ -240,8 +241,30 @@ static void issue_file(struct request *req)
 		issue_to_backend(req);
 }
 
+/*
+ * What was assumed to be a stream is asked now, once for all requests that were submitted before.
+ * If the program has closed it without our hooks, it may be a file.
+ */
+static void confirm_type(struct request *req)
+{
+	struct descriptor *asked = &engine_state.asked;
+
+	if (engine_state.asked_fd != req->fd && !descriptor_get_stream(req->fd, asked))
+		descriptor_get_type(req->fd, asked);
+	engine_state.asked_fd = req->fd;
+	if (!descriptor_is_file(asked)) {
+		req->descriptor = *asked;
+		return;
+	}
+	filter_leave(req);
+	req->descriptor = *asked;
+	filter_enter(req);
+}
+
 void issue(struct request *req)
 {
+	if (req->descriptor.is_assumed && !req->pin)
+		confirm_type(req);
 	/* The ring would hand a sync to a kernel thread, which is one hop more. */
 	if (req->pin || request_is_barrier(req))
 		issue_to_worker(req);

@@ -99,15 +99,26 @@ bool inbox_push(struct inbox *inbox, struct message *first, struct message *last
 	}
 }
 
-bool inbox_push_quietly(struct inbox *inbox, struct request *req)
+static bool names_chain_of(uintptr_t head, const struct request *req)
 {
 	uint32_t chain = request_chain(req);
+
+	return chain && is_asleep(head) && (uint32_t)head == chain;
+}
+
+bool inbox_may_wait(struct inbox *inbox, const struct request *req)
+{
+	return names_chain_of(atomic_load(&inbox->head), req);
+}
+
+bool inbox_push_quietly(struct inbox *inbox, struct request *req)
+{
 	uintptr_t old = atomic_load(&inbox->head);
 
-	while (chain && is_asleep(old) && (uint32_t)old == chain) {
+	while (names_chain_of(old, req)) {
 		req->message.next = list_of(old);
 		if (atomic_compare_exchange_weak(&inbox->head, &old,
-						 quiet_word(req->index + 1, chain)))
+						 quiet_word(req->index + 1, (uint32_t)old)))
 			return true;
 	}
 	return false;

@@ -48,6 +48,9 @@ bool inbox_push(struct inbox *inbox, struct message *first, struct message *last
 /* [as above] The same without a wake.  False: @req may not wait beside the sleep. */
 bool inbox_push_quietly(struct inbox *inbox, struct request *req);
 
+/* [any thread] May it? */
+bool inbox_may_wait(struct inbox *inbox, const struct request *req);
+
 /* [any thread] Does the receiver sleep, without a message? */
 bool inbox_is_asleep(struct inbox *inbox);
 

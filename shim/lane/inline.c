@@ -247,7 +247,7 @@ static bool accepts_stream(const struct request *req)
 {
 	struct filter_range range = filter_range_of(req);
 
-	if (filter_depth(FILTER_STREAMS, &range) > 0 ||
+	if (req->descriptor.is_assumed || filter_depth(FILTER_STREAMS, &range) > 0 ||
 	    (req->op == OP_WRITE && req->nbytes > PIPE_BUF))
 		return false;
 	return perform_nowait_is_plain(req);

@@ -257,6 +257,26 @@ static int late_taker_keeps_nothing(void)
 
 TEST_OR_SKIP(test_file_that_is_taken_over_too_late_is_let_go, late_taker_keeps_nothing, 30000)
 
+/* ---- a line that is closed unseen, with a file in its place ---- */
+
+static int next_file_is_read_at_its_offset(void *open_line)
+{
+	int line[2], file = temp_file_filled(8192);
+	struct aiocb first, second;
+	char byte, bytes[100];
+
+	((open_fn *)open_line)(line);
+	submit_read(&first, line[0], &byte, 1, 0);
+	eventually(others_are_asleep());
+	check_equal(syscall(SYS_dup3, file, line[0], O_CLOEXEC), line[0]);
+	submit_read(&second, line[0], bytes, sizeof(bytes), 5000);
+	check_equal(write(line[1], "x", 1), 1);
+	check_equal(outcome(&first), 1);
+	check_equal(outcome(&second), sizeof(bytes));
+	check_pattern(bytes, 5000, sizeof(bytes));
+	return 0;
+}
+
 #define TEST_LINE(name, line)                                                                 \
 	static void test_##name##_on_a_##line(void **state)                                   \
 	{                                                                                     \
@@ -280,6 +300,8 @@ TEST_LINE(close_returns_with_small_limit, full_pipe)
 TEST_LINE(close_returns_with_none_left, full_pipe)
 TEST_LINE(blocked_requests_take_no_fd, full_pipe)
 TEST_LINES(child_inherits_no_blocked_read)
+TEST_LINE(next_file_is_read_at_its_offset, fifo)
+TEST_LINE(next_file_is_read_at_its_offset, socket)
 
 #define UNIT_TESTS(name)                                                                          \
 	cmocka_unit_test(test_##name##_on_a_terminal), cmocka_unit_test(test_##name##_on_a_fifo), \
@@ -299,6 +321,8 @@ int main(void)
 		cmocka_unit_test(test_close_returns_with_none_left_on_a_full_pipe),
 		cmocka_unit_test(test_blocked_requests_take_no_fd_on_a_full_pipe),
 		UNIT_TESTS(child_inherits_no_blocked_read),
+		cmocka_unit_test(test_next_file_is_read_at_its_offset_on_a_fifo),
+		cmocka_unit_test(test_next_file_is_read_at_its_offset_on_a_socket),
 	};
 
 	return cmocka_run_group_tests_name("close_streams", tests, NULL, NULL);
