@@ -93,6 +93,31 @@ static void test_idle_time_of_zero_changes_nothing(void **state)
 	check_in_child(stay_for_an_hour, 60000);
 }
 
+/* The parent's request is not the child's to wait for. */
+static int leave_in_child(void)
+{
+	struct aiocb cb;
+	char byte;
+	int fds[2];
+	pid_t pid;
+
+	open_pipe(fds);
+	submit_read(&cb, fds[0], &byte, 1, 0);
+	use_aio_briefly(); /* by then the request is where requests wait */
+	pid = fork();
+	if (!pid) {
+		use_aio_briefly();
+		eventually(nr_threads() == 1);
+		_exit(0);
+	}
+	check_child(pid);
+	write_fully(fds[1], "x", 1);
+	check_equal(outcome(&cb), 1);
+	return 0;
+}
+
+TEST_IN_CHILD(test_threads_of_a_child_leave_while_its_parent_waits, leave_in_child, 30000)
+
 static int end_main_thread(void)
 {
 	use_aio();
@@ -128,6 +153,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_threads_leave_after_the_idle_time),
+		cmocka_unit_test(test_threads_of_a_child_leave_while_its_parent_waits),
 		cmocka_unit_test(test_threads_leave_after_a_sync_behind_direct_reads),
 		cmocka_unit_test(test_idle_time_of_zero_changes_nothing),
 		cmocka_unit_test(test_process_ends_soon_after_its_main_thread),
