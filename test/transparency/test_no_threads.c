@@ -25,6 +25,53 @@ static bool try_read(struct aiocb *cb, int fd, void *buf, size_t size)
 	return false;
 }
 
+/* ---- several threads at once ---- */
+
+#define NR_THREADS 4
+#define NR_ROUNDS  300
+
+static pthread_barrier_t barrier;
+
+/* One of them may try to make a thread for all.  What it cannot serve has to end as well. */
+static void *read_together(void *arg)
+{
+	struct aiocb cb;
+	char byte;
+	int fds[2];
+
+	(void)arg;
+	open_pipe(fds);
+	pthread_barrier_wait(&barrier);
+	for (int i = 0; i < NR_ROUNDS; i++) {
+		pthread_barrier_wait(&barrier);
+		if (!try_read(&cb, fds[0], &byte, 1))
+			continue;
+		write_fully(fds[1], "x", 1);
+		if (outcome(&cb) != 1) {
+			check_equal(aio_error(&cb), EAGAIN);
+			read_fully(fds[0], NULL, 1);
+		}
+	}
+	return NULL;
+}
+
+static int read_in_several_threads(void)
+{
+	pthread_t threads[NR_THREADS];
+
+	pthread_barrier_init(&barrier, NULL, NR_THREADS + 1);
+	for (int i = 0; i < NR_THREADS; i++)
+		threads[i] = start_thread(read_together, NULL);
+	begin_shortage(NO_USE);
+	for (int i = 0; i <= NR_ROUNDS; i++)
+		pthread_barrier_wait(&barrier);
+	for (int i = 0; i < NR_THREADS; i++)
+		join_thread(threads[i]);
+	return 0;
+}
+
+TEST_IN_CHILD(test_requests_of_several_threads_end_without_threads, read_in_several_threads, 60000)
+
 /* ---- close and cancel ---- */
 
 static struct aiocb reads[NR_READS];
@@ -399,6 +446,7 @@ TEST_IN_CHILD(test_waited_list_of_a_pipe_gives_eagain_without_threads, list_in_s
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_requests_of_several_threads_end_without_threads),
 		cmocka_unit_test(test_close_returns_without_threads_first),
 		cmocka_unit_test(test_close_returns_without_threads_after_one_read),
 		cmocka_unit_test(test_close_returns_without_threads_later),
