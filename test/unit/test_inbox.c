@@ -81,6 +81,37 @@ static void test_first_message_wakes_a_sleeper(void **state)
 	check_order(inbox_take(&inbox), 0, 1);
 }
 
+#define NR_PUSHED 100000
+
+static void *push_all(void *arg)
+{
+	struct message *own = arg;
+
+	for (int i = 0; i < NR_PUSHED; i++)
+		check(inbox_push(&inbox, &own[i], &own[i]));
+	return NULL;
+}
+
+static void test_messages_of_two_threads_all_arrive(void **state)
+{
+	static struct message all[2][NR_PUSHED];
+	pthread_t threads[2];
+	int nr = 0;
+
+	(void)state;
+	open_inbox();
+	for (int i = 0; i < 2; i++)
+		threads[i] = start_thread(push_all, all[i]);
+	for (uint64_t until = now_ns() + UINT64_C(10000000000);
+	     nr < 2 * NR_PUSHED && now_ns() < until;)
+		for (struct message *next = inbox_take(&inbox); next && nr < 2 * NR_PUSHED; nr++)
+			next = next->next;
+	for (int i = 0; i < 2; i++)
+		join_thread(threads[i]);
+	check_equal(nr, 2 * NR_PUSHED);
+	check(inbox_take(&inbox) == NULL);
+}
+
 static _Atomic(pid_t) sleeper;
 
 static void *sleep_until_woken(void *arg)
@@ -209,6 +240,7 @@ int main(void)
 		cmocka_unit_test(test_messages_come_oldest_first),
 		cmocka_unit_test(test_nobody_sleeps_or_leaves_over_a_message),
 		cmocka_unit_test(test_first_message_wakes_a_sleeper),
+		cmocka_unit_test(test_messages_of_two_threads_all_arrive),
 		cmocka_unit_test(test_sleeper_gets_the_message),
 		cmocka_unit_test(test_message_for_who_rests_finds_nobody_awake),
 		cmocka_unit_test(test_only_requests_of_the_named_chain_lie_beside_the_sleep),
