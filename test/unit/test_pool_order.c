@@ -77,6 +77,16 @@ static void test_nothing_is_ready_in_the_beginning(void **state)
 	check(!pool_order_first(false));
 }
 
+static void test_every_descriptor_is_served(void **state)
+{
+	start(state);
+	for (int fd = 0; fd < BUCKET; fd++) {
+		add(0, OP_READ, fd);
+		check_equal(begin(), 0);
+		end(0);
+	}
+}
+
 static void test_requests_begin_in_the_order_in_which_they_came(void **state)
 {
 	start(state);
@@ -296,6 +306,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_nothing_is_ready_in_the_beginning),
+		cmocka_unit_test(test_every_descriptor_is_served),
 		cmocka_unit_test(test_requests_begin_in_the_order_in_which_they_came),
 		cmocka_unit_test(test_four_of_a_descriptor_run_at_once),
 		cmocka_unit_test(test_buffered_writes_run_one_by_one),
