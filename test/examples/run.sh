@@ -33,13 +33,22 @@ build_examples() {
 		rm librt.so.1
 }
 
+# build_linked PROGRAM SOURCE
 build_linked() {
 	local flags
 	export PKG_CONFIG_PATH=$inst/lib/pkgconfig
 	flags=$(pkg-config --cflags --libs rtaio) || return 1
 	# shellcheck disable=SC2086 # a list of words
-	$cc "${cflags[@]}" -o linked "$examples/linked.c" $flags \
-		-Wl,-rpath,"$(pkg-config --variable=libdir rtaio)"
+	$cc "${cflags[@]}" -o "$1" "$2" $flags -Wl,-rpath,"$(pkg-config --variable=libdir rtaio)"
+}
+
+# The lines of C in rtaio(7), as the body of a program.
+print_example_of_the_manual() {
+	local lines
+	lines=$(sed -n '/^#include <rtaio.h>/,/^\.EE/p' "$inst/share/man/man7/rtaio.7" |
+		sed '/^\.EE/d; s/\\e/\\/g; s/\\-/-/g')
+	printf '#include <stdio.h>\n%s\nint main(void)\n{\n%s\n}\n' "$(grep '^#' <<<"$lines")" \
+		"$(grep -v '^#' <<<"$lines")"
 }
 
 # A make of its own, which is no part of the make that may have started this script.
@@ -129,9 +138,12 @@ all_ways tree "$tree/scripts/rtaio" "$tree/build/librtaio.so" "$tree/build/librt
 check "make install" install_to install
 check "the installation is complete" installed_files
 all_ways installed "$inst/bin/rtaio" "$inst/lib/librtaio.so.0" "$inst/lib/rtaio"
-check "a program links with what pkg-config says" build_linked
+check "a program links with what pkg-config says" build_linked linked "$examples/linked.c"
 served "linked" "wrote 32 bytes" env RTAIO_VERBOSE=1 ./linked out
 equal "the linked program's data" "$(cat out 2>&1)" "$(printf '0..............\n1..............')"
+print_example_of_the_manual >manual.c
+check "the example of rtaio(7) builds" build_linked manual manual.c
+equal "the example of rtaio(7) runs" "$(./manual 2>&1)" "none: 0 reads"
 equal "pkg-config knows what to preload" \
 	"$(PKG_CONFIG_PATH=$inst/lib/pkgconfig pkg-config --variable=preload rtaio)" \
 	"$inst/lib/librtaio.so.0"
