@@ -10,7 +10,7 @@
 jobs=${JOBS:-2}
 CC=${CC:-gcc}
 pristine=${dir:?}/pristine
-# A test that waits in vain need not wait long.
+# A fault may keep an event from coming; then a test need not wait for it for long.
 export RTAIO_TEST_DEADLINE_MS=5000 RTAIO_TEST_SECONDS=1
 # A fault may kill others or leave processes behind.
 confined=(unshare --pid --fork --mount-proc --kill-child)

@@ -204,14 +204,14 @@ static void enter_engine(struct request *req)
 }
 
 /*
- * No lane that bypasses the engine serves a stream.  The hint spares asking each of them.  Where the
- * request can only wait it is enough: the engine asks once for all that wait.
+ * No lane that bypasses the engine serves a stream.  The hint spares asking each of them.  The hint
+ * is enough for a request that can only wait: the engine asks the kernel, once for all that wait.
  */
 static bool is_stream(struct request *probe)
 {
 	if (!fd_hints_was_stream(probe->fd))
 		return false;
-	probe->descriptor.is_assumed = inbox_may_wait(&engine_inbox, probe);
+	probe->descriptor.is_assumed = inbox_needs_no_wake(&engine_inbox, probe);
 	probe->descriptor.has_type = probe->descriptor.is_assumed;
 	return probe->descriptor.is_assumed || descriptor_get_stream(probe->fd, &probe->descriptor);
 }
@@ -337,7 +337,7 @@ static int submit_to_engine(struct request_list *list)
 		if (!oldest)
 			oldest = newest;
 	}
-	if (newest == oldest && inbox_push_quietly(&engine_inbox, TAILQ_FIRST(list)))
+	if (newest == oldest && inbox_push_no_wake(&engine_inbox, TAILQ_FIRST(list)))
 		return 0;
 	ret = engine_hand_over(newest, oldest);
 	if (ret < 0) {

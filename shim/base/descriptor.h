@@ -23,7 +23,7 @@ struct descriptor {
 	int err;       /* 0, or the errno of a bad descriptor, which is final */
 	bool has_flags;
 	bool has_type;
-	bool is_assumed; /* a stream, as it was some time ago: issue.c asks which one */
+	bool is_assumed; /* the type is not asked yet, but it was a stream: see issue.c */
 };
 
 /* @out is { 0 } at first.  Members that are known are not asked again. */

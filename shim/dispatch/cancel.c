@@ -78,7 +78,7 @@ static void cancel_request(struct request *question, struct request *req)
 }
 
 /*
- * Has @req not ended?  If its result is being published (partner: on_offloaded()), wait for that: a
+ * Does @req go on?  If its result is being published (partner: on_offloaded()), wait for that: a
  * program that sees the result must not be told that the request goes on.  The record may belong to
  * another request by now, and a published request is in the bypass table for a moment.
  */

@@ -163,8 +163,8 @@ static void issue_without_waiting(struct request *req)
 }
 
 /*
- * Character devices and corner cases need the plain call.  The flags are asked only where they
- * matter: that is a system call, and most requests end without.
+ * Character devices and corner cases need the plain call.  F_GETFL is a system call, so it is made
+ * only where O_NONBLOCK decides.
  */
 static void issue_stream(struct request *req)
 {
@@ -242,8 +242,8 @@ static void issue_file(struct request *req)
 }
 
 /*
- * What was assumed to be a stream is asked now, once for all requests that were submitted before.
- * If the program has closed it without our hooks, it may be a file.
+ * The submitter assumed a stream.  Ask the kernel now, once for all requests that were submitted
+ * before: if the program closed the descriptor without our hooks, it may be a file.
  */
 static void confirm_type(struct request *req)
 {

@@ -17,15 +17,16 @@
 #include "base/stats.h"
 
 #define INBOX_EMPTY    ((uintptr_t)0)
-#define INBOX_ASLEEP   ((uintptr_t)1 << 63) /* a flag: see quiet_word() */
+#define INBOX_ASLEEP   ((uintptr_t)1 << 63) /* a flag: see asleep_word() */
 #define INBOX_STARTING ((uintptr_t)3)
 #define INBOX_MESSAGE  ((uintptr_t)4) /* this and above: a pointer */
 
 /*
- * The word of a receiver that sleeps says all that a quiet push depends on, so that it does not
- * matter if the same word comes back in a later sleep.  @nr: index of the newest request, plus one.
+ * The head while the receiver sleeps.  @nr is the index of the newest request that was pushed without
+ * a wake, plus one; 0: none.  The word holds all that such a push depends on, so the push is right
+ * even if the same word belongs to a later sleep.
  */
-static uintptr_t quiet_word(uint32_t nr, uint32_t chain)
+static uintptr_t asleep_word(uint32_t nr, uint32_t chain)
 {
 	return INBOX_ASLEEP | (uintptr_t)nr << 32 | chain;
 }
@@ -106,19 +107,19 @@ static bool names_chain_of(uintptr_t head, const struct request *req)
 	return chain && is_asleep(head) && (uint32_t)head == chain;
 }
 
-bool inbox_may_wait(struct inbox *inbox, const struct request *req)
+bool inbox_needs_no_wake(struct inbox *inbox, const struct request *req)
 {
 	return names_chain_of(atomic_load(&inbox->head), req);
 }
 
-bool inbox_push_quietly(struct inbox *inbox, struct request *req)
+bool inbox_push_no_wake(struct inbox *inbox, struct request *req)
 {
 	uintptr_t old = atomic_load(&inbox->head);
 
 	while (names_chain_of(old, req)) {
 		req->message.next = list_of(old);
 		if (atomic_compare_exchange_weak(&inbox->head, &old,
-						 quiet_word(req->index + 1, (uint32_t)old)))
+						 asleep_word(req->index + 1, (uint32_t)old)))
 			return true;
 	}
 	return false;
@@ -201,7 +202,8 @@ bool inbox_fall_asleep(struct inbox *inbox, uint32_t *wake_value)
 	uintptr_t expected = INBOX_EMPTY;
 
 	*wake_value = atomic_load(&inbox->wake_word);
-	return atomic_compare_exchange_strong(&inbox->head, &expected, quiet_word(0, inbox->chain));
+	return atomic_compare_exchange_strong(&inbox->head, &expected,
+					      asleep_word(0, inbox->chain));
 }
 
 void inbox_sleep(struct inbox *inbox, uint32_t wake_value, uint64_t timeout_ns)
@@ -212,10 +214,10 @@ void inbox_sleep(struct inbox *inbox, uint32_t wake_value, uint64_t timeout_ns)
 	futex_wait(&inbox->wake_word, wake_value, is_forever ? NULL : &deadline);
 }
 
-/* If a message has replaced ASLEEP, or lies beside it, it stays. */
+/* Messages stay, whether they came with a wake or without. */
 void inbox_wake_up(struct inbox *inbox)
 {
-	uintptr_t expected = quiet_word(0, inbox->chain);
+	uintptr_t expected = asleep_word(0, inbox->chain);
 
 	atomic_compare_exchange_strong(&inbox->head, &expected, INBOX_EMPTY);
 }

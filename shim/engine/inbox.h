@@ -6,9 +6,9 @@
  * receiver.  Since both lie in one word, no wake is lost between a check of the list and the sleep.
  *
  *   INBOX_EMPTY     the receiver is awake and will look again
- *   INBOX_ASLEEP    the receiver sleeps; the thread that replaces this value wakes it.  It may name
- *                   a chain (request_chain) of which a request is in flight.  Requests of that
- *                   chain can only wait: they lie beside it until something wakes the receiver.
+ *   INBOX_ASLEEP    the receiver sleeps; the thread that replaces this value wakes it.  The value
+ *                   may name a chain (request_chain) of which a request is in flight.  Other
+ *                   requests of that chain can only wait, so they are added without a wake.
  *   INBOX_CLOSED    no receiver; a thread that needs one replaces this by STARTING
  *   INBOX_STARTING  a thread makes the receiver; others push on top meanwhile
  */
@@ -29,7 +29,7 @@ struct inbox {
 	 */
 	_Atomic int wake_timer;
 	bool wakes_one; /* each wake wakes one of several receivers */
-	uint32_t chain; /* the receiver's: what its next sleep names, or 0 */
+	uint32_t chain; /* [receiver] that its next sleep names, or 0 */
 };
 
 #define INBOX_CLOSED ((uintptr_t)2)
@@ -45,13 +45,13 @@ struct inbox {
  */
 bool inbox_push(struct inbox *inbox, struct message *first, struct message *last);
 
-/* [as above] The same without a wake.  False: @req may not wait beside the sleep. */
-bool inbox_push_quietly(struct inbox *inbox, struct request *req);
+/* [as above] Hand over @req without a wake.  False: the receiver is awake, or @req must wake it. */
+bool inbox_push_no_wake(struct inbox *inbox, struct request *req);
 
-/* [any thread] May it? */
-bool inbox_may_wait(struct inbox *inbox, const struct request *req);
+/* [any thread] Would inbox_push_no_wake() take @req now? */
+bool inbox_needs_no_wake(struct inbox *inbox, const struct request *req);
 
-/* [any thread] Does the receiver sleep, without a message? */
+/* [any thread] Does the receiver sleep, naming no chain? */
 bool inbox_is_asleep(struct inbox *inbox);
 
 /* [any thread, also in handlers] If the receiver sleeps, hand over @message and wake it. */

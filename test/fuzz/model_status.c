@@ -263,7 +263,7 @@ static void judge_record(struct record *record)
 	judge_notices(record);
 	judge_call(record);
 	if (!memory_guards_are_intact(record))
-		violation("guard", "r%d: memory beside block or buffer has changed",
+		violation("guard", "r%d: memory next to block or buffer has changed",
 			  record_id(record));
 	if (record->verb == VERB_NOP || record->err == EBADF) {
 		if (!record->is_reused &&

@@ -6,7 +6,7 @@
  *	caller			engine_hand_over() and inbox_push(), as called by
  *				submitters, by a signal handler, by engine_ask(), which
  *				may start no engine, and by workers (workers_report())
- *	  quiet:		inbox_push_quietly()
+ *	  no_wake:		inbox_push_no_wake()
  *	  look:			inbox_push(), push_and_wake()
  *	  pay_wake		inbox_wake()
  *	  closed:		engine_start(), start_claimed()
@@ -21,7 +21,7 @@
  *	EMPTY		the engine is awake and will look again
  *	ASLEEP		the engine sleeps: the thread that replaces this must wake it. It may
  *			name a chain of which a request is in flight: then messages of
- *			that chain may lie beside it
+ *			that chain are added without a wake
  *	CLOSED		no engine: a thread that needs one replaces this by STARTING
  *	STARTING	a thread makes the engine, or refuses the queued messages
  *
@@ -38,15 +38,16 @@
  * In the ring the wait for the wake is an operation of its own; it stays armed
  * while completions end the engine's sleeps, and a ring that was just closed may
  * leave it behind for a while. A ring that is lost leaves its requests to a
- * successor, which begins when the thread is gone. What can only wait for the
- * request in flight is pushed quietly, and the end of that one must end the sleep;
- * what is of another chain may be what that end depends on. (RING)
+ * successor, which begins when the thread is gone. A message that can only wait for
+ * the request in flight is pushed without a wake, and the end of that request must
+ * end the sleep. A message of another chain wakes: that end may depend on it. (RING)
  * pool.pml models the functions for several receivers, inbox_push_if_asleep(),
  * inbox_open(), and wakes without a message.
  *
  * Proved: every message that was accepted is handled or refused, once; a list is
  * received whole and in order; a sleeping engine for which there is a message will be
- * woken, or the message is behind a request in flight; no thread waits for ever; the engine's state has one owner at a time;
+ * woken, or the message is behind a request in flight; no thread waits for ever; the
+ * engine's state has one owner at a time;
  * nothing is in flight when an engine ends; a verdict is not older than the start
  * that waits for it.
  * config: -DNAMED
@@ -55,9 +56,9 @@
  * BROKEN_VERDICT_LATE: -DNAMED
  * BROKEN_NO_JOIN: -DRING
  * BROKEN_WAKE_ONE: -DRING
- * BROKEN_QUIET_ANY_CHAIN: -DRING
- * BROKEN_QUIET_NOT_IN_FLIGHT: -DRING
- * BROKEN_QUIET_COUNTS_AS_AWAKE: -DRING
+ * BROKEN_NO_WAKE_ANY_CHAIN: -DRING
+ * BROKEN_NO_WAKE_NOT_IN_FLIGHT: -DRING
+ * BROKEN_NO_WAKE_COUNTS_AS_AWAKE: -DRING
  */
 
 #define NR_MESSAGES	5
@@ -71,7 +72,7 @@
 #define ASLEEP		8
 #define CLOSED		16
 #define STARTING	32
-#define CHAIN		64	/* beside ASLEEP: that of LONG */
+#define CHAIN		64	/* added to ASLEEP: that of LONG */
 #define LIST_OF(x)	((x) & 7)
 #define IS_ASLEEP(x)	((x) & ASLEEP)
 
@@ -262,11 +263,11 @@ end:	if
 
 
 #ifdef RING
-	/* inbox_push_quietly() */
-quiet:	old = head;
+	/* inbox_push_no_wake() */
+no_wake: old = head;
 	if
 	:: me != RECORD || !IS_ASLEEP(old) -> goto look
-#ifndef BROKEN_QUIET_ANY_CHAIN
+#ifndef BROKEN_NO_WAKE_ANY_CHAIN
 	:: !is_short_behind || !(old & CHAIN) -> goto look
 #endif
 	:: else
@@ -278,7 +279,7 @@ quiet:	old = head;
 			accept(old & ~7);
 			old = 0;
 			goto pushed
-		:: else -> goto quiet
+		:: else -> goto no_wake
 		fi
 	};
 #endif
@@ -288,7 +289,7 @@ look:	old = head;
 	may_be_interrupted();
 try:	if
 	:: old == CLOSED -> goto closed
-#ifdef BROKEN_QUIET_COUNTS_AS_AWAKE
+#ifdef BROKEN_NO_WAKE_COUNTS_AS_AWAKE
 	:: IS_ASLEEP(old) && !LIST_OF(old) ->
 #else
 	:: IS_ASLEEP(old) ->		/* push_and_wake(), signals blocked */
@@ -467,7 +468,7 @@ serve:	if				/* late at worst: then it will not fall asleep */
 #endif
 	atomic {
 		if
-#ifdef BROKEN_QUIET_NOT_IN_FLIGHT
+#ifdef BROKEN_NO_WAKE_NOT_IN_FLIGHT
 		:: head == EMPTY -> head = ASLEEP | CHAIN
 #else
 		:: head == EMPTY -> head = (is_in_flight -> ASLEEP | CHAIN : ASLEEP)

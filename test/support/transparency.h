@@ -78,7 +78,7 @@ void use_aio(void);
 /* A pipe read and write and one cached read, where speed matters. */
 void use_aio_briefly(void);
 
-/* For what is executed next: the library @name beside the program, before all others or behind them. */
+/* For what is executed next: the library @name of the folder of the program, before all others or after them. */
 void preload(const char *name, bool is_first);
 
 /* Wait for a child with a deadline and return its wait status. */

@@ -257,7 +257,7 @@ static int late_taker_keeps_nothing(void)
 
 TEST_OR_SKIP(test_file_that_is_taken_over_too_late_is_let_go, late_taker_keeps_nothing, 30000)
 
-/* ---- a line that is closed unseen, with a file in its place ---- */
+/* ---- a stream that is closed without close(), and a file in its place ---- */
 
 static int next_file_is_read_at_its_offset(void *open_line)
 {

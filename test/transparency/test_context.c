@@ -75,7 +75,7 @@ static void read_and_stay(int fd, int ready, int stay)
 	_exit(0);
 }
 
-/* As a database that is started beside them would. */
+/* As a database would that is started while they run. */
 static int ask_beside_many(void)
 {
 	int file = direct_file(BLOCK, 0), ready[2], stay[2];

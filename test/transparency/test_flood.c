@@ -7,8 +7,8 @@
  *
  * How long that takes is the machine's business.  What counts is how many of the
  * reads end in between: signals of one number arrive in the order of completion.
- * Sometimes the machine does something else in between, so that several attempts are
- * made; of what a flood holds up none succeeds.
+ * Sometimes the machine does something else in between, so several attempts are made.
+ * None would succeed if the flood held the request up.
  */
 #include "transparency.h"
 

@@ -102,7 +102,7 @@ static void cancel_thread(void)
 	check(result == PTHREAD_CANCELED);
 }
 
-/* A request of its own, beside the other: its end is seen. */
+/* A request of its own, waited for with the other one: its end is seen. */
 static void wait_for_own_too(void)
 {
 	struct aiocb own;

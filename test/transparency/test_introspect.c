@@ -288,7 +288,7 @@ static int read_cached(void)
 	for (int i = 0; i < NR_READS; i++)
 		check_equal(read_now(file, buf, BLOCK, 0), BLOCK);
 	check_equal(get_stats().lane_inline, NR_READS);
-	/* A backend that is asked for by name has to show that it serves. */
+	/* A backend that is named starts at the first use, to show that it serves. */
 	if (!is_set_to("RTAIO_BACKEND", "io_uring") && !is_set_to("RTAIO_BACKEND", "libaio"))
 		check_equal(nr_threads(), 1);
 	return 0;

@@ -93,7 +93,7 @@ static void test_idle_time_of_zero_changes_nothing(void **state)
 	check_in_child(stay_for_an_hour, 60000);
 }
 
-/* The parent's request is not the child's to wait for. */
+/* The child does not wait for the request of its parent. */
 static int leave_in_child(void)
 {
 	struct aiocb cb;

@@ -32,7 +32,7 @@ static bool try_read(struct aiocb *cb, int fd, void *buf, size_t size)
 
 static pthread_barrier_t barrier;
 
-/* One of them may try to make a thread for all.  What it cannot serve has to end as well. */
+/* One thread may try to make the engine for all of them.  The others' requests must end as well. */
 static void *read_together(void *arg)
 {
 	struct aiocb cb;

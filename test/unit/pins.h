@@ -98,7 +98,7 @@ static inline int tear_down(void **state)
 	return 0;
 }
 
-/* Asked of the kernel, not of the library, whose faults are not to look like a kernel's. */
+/* Ask the kernel, not the library: a fault of the library must not look like a limit of the kernel. */
 static inline bool can_take_over(void)
 {
 	int pidfd = (int)syscall(SYS_pidfd_open, getpid(), 0);

@@ -164,7 +164,7 @@ static struct request *make_read(int fd)
 	return req;
 }
 
-static void test_only_requests_of_the_named_chain_lie_beside_the_sleep(void **state)
+static void test_only_requests_of_the_named_chain_need_no_wake(void **state)
 {
 	struct request *reads[] = { make_read(3), make_read(3), make_read(4) };
 	const struct message *message;
@@ -172,24 +172,24 @@ static void test_only_requests_of_the_named_chain_lie_beside_the_sleep(void **st
 
 	(void)state;
 	open_inbox();
-	check(!inbox_push_quietly(&inbox, reads[0])); /* the receiver is awake */
+	check(!inbox_push_no_wake(&inbox, reads[0])); /* the receiver is awake */
 	inbox.chain = request_chain(reads[0]);
 	check(inbox_fall_asleep(&inbox, &value));
-	check(inbox_push_quietly(&inbox, reads[0]));
-	check(!inbox_push_quietly(&inbox, reads[2]));
-	check(inbox_push_quietly(&inbox, reads[1]));
+	check(inbox_push_no_wake(&inbox, reads[0]));
+	check(!inbox_push_no_wake(&inbox, reads[2]));
+	check(inbox_push_no_wake(&inbox, reads[1]));
 	check(!inbox_is_awake(&inbox));
 	check_equal(inbox.wake_word, value);
 	push(0, 0);
 	check(inbox.wake_word != value);
-	check(!inbox_push_quietly(&inbox, reads[2]));
+	check(!inbox_push_no_wake(&inbox, reads[2]));
 	message = inbox_take(&inbox);
 	check(message == &reads[0]->message);
 	check(message->next == &reads[1]->message);
 	check_order(message->next->next, 0, 0);
 }
 
-static void test_what_lies_beside_a_sleep_outlives_it(void **state)
+static void test_message_without_a_wake_outlives_the_sleep(void **state)
 {
 	struct request *req = make_read(3);
 	uint32_t value;
@@ -201,7 +201,7 @@ static void test_what_lies_beside_a_sleep_outlives_it(void **state)
 	inbox_wake_up(&inbox);
 	check(inbox_is_empty(&inbox));
 	check(inbox_fall_asleep(&inbox, &value));
-	check(inbox_push_quietly(&inbox, req));
+	check(inbox_push_no_wake(&inbox, req));
 	inbox_wake_up(&inbox);
 	check(!inbox_fall_asleep(&inbox, &value));
 	check(inbox_take(&inbox) == &req->message);
@@ -243,8 +243,8 @@ int main(void)
 		cmocka_unit_test(test_messages_of_two_threads_all_arrive),
 		cmocka_unit_test(test_sleeper_gets_the_message),
 		cmocka_unit_test(test_message_for_who_rests_finds_nobody_awake),
-		cmocka_unit_test(test_only_requests_of_the_named_chain_lie_beside_the_sleep),
-		cmocka_unit_test(test_what_lies_beside_a_sleep_outlives_it),
+		cmocka_unit_test(test_only_requests_of_the_named_chain_need_no_wake),
+		cmocka_unit_test(test_message_without_a_wake_outlives_the_sleep),
 		cmocka_unit_test(test_closed_inbox_takes_nothing_until_somebody_starts),
 		cmocka_unit_test(test_start_that_fails_gives_back_what_came),
 	};
