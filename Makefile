@@ -151,7 +151,7 @@ $(B)/test/%: test/%.c $(SUPPORT_OBJS) Makefile
 	$(say) TEST $<
 	$(Q)$(CC) $(TEST_FLAGS) $(CFLAGS) $< $(SUPPORT_OBJS) -o $@ -lcmocka -lpthread -ldl
 
-$(B)/test/unit/test_pin $(B)/test/unit/test_pin_table: $(patsubst %,$(B)/shim/%.o,dispatch/pin_table dispatch/pin engine/helper base/busy_poll engine/inbox request/request request/perform base/descriptor)
+$(B)/test/unit/test_pin $(B)/test/unit/test_keeper: $(patsubst %,$(B)/shim/%.o,dispatch/keeper dispatch/pin engine/helper base/busy_poll engine/inbox request/request request/perform base/descriptor)
 $(B)/test/unit/test_fdqueue: $(patsubst %,$(B)/shim/%.o,order/fdqueue order/bypass order/filter order/in_flight request/request base/descriptor)
 $(B)/test/unit/test_filter: $(patsubst %,$(B)/shim/%.o,order/filter base/descriptor)
 $(B)/test/unit/test_fd_hints: $(B)/shim/request/fd_hints.o

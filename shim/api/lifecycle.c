@@ -22,8 +22,8 @@
 #include "base/symver.h"
 #include "dispatch/cancel.h"
 #include "dispatch/dispatch.h"
+#include "dispatch/keeper.h"
 #include "dispatch/pin.h"
-#include "dispatch/pin_table.h"
 #include "dispatch/quiesce.h"
 #include "engine/aio_context.h"
 #include "engine/engine.h"
@@ -54,7 +54,7 @@ static void reset_in_child(void)
 	fdqueue_after_fork();
 	cancel_after_fork();
 	quiesce_after_fork();
-	pin_table_after_fork();
+	keeper_after_fork();
 	pin_after_fork();
 	notify_after_fork();
 	engine_after_fork();

@@ -138,7 +138,7 @@ struct pin *pin_make(int fd, bool is_visible)
 	if (!pin)
 		return NULL;
 	helper_after_fork(&pin->helper);
-	pin->helper.thread_name = "rtaio-pinned";
+	pin->helper.thread_name = "rtaio-pin";
 	pin->helper.is_resident = true;
 	pin->helper.begin = begin;
 	pin->helper.serve = serve;

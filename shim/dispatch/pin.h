@@ -2,7 +2,7 @@
 /*
  * pin.h - an open file of the program's, held for the requests that still need it.
  *
- * The file is in the descriptor table of the keeper (pin_table.h).  Without a keeper it is a
+ * The file is in the descriptor table of the keeper (keeper.h).  Without a keeper it is a
  * duplicate in the program's table.  Each pin has a thread of its own, since a request may block
  * for ever, and so may the close.
  */

@@ -17,7 +17,7 @@
 #include "dispatch/bypass_events.h"
 #include "dispatch/engine_state.h"
 #include "dispatch/issue.h"
-#include "dispatch/pin_table.h"
+#include "dispatch/keeper.h"
 #include "dispatch/question.h"
 #include "engine/engine.h"
 #include "engine/workers.h"
@@ -138,7 +138,7 @@ static void keep_file(const struct request *question, struct closed *closed)
 	if (closed->was_asked)
 		return;
 	closed->was_asked = true;
-	closed->pin = pin_table_pin(closed->fd);
+	closed->pin = keeper_pin(closed->fd);
 	if (!closed->pin)
 		closed->pin = pin_duplicate(question, closed->fd);
 }
@@ -166,12 +166,12 @@ static bool has_begun(struct request *question, pid_t tid, int fd)
 {
 	if (tid == 0) /* no thread has taken it */
 		return false;
-	switch (pin_table_look(tid, fd)) {
-	case PIN_TABLE_INSIDE:
+	switch (keeper_call_state(tid, fd)) {
+	case CALL_INSIDE:
 		return true;
-	case PIN_TABLE_RUNNING:
+	case CALL_OUTSIDE:
 		return false;
-	case PIN_TABLE_UNKNOWN:
+	case CALL_UNKNOWN:
 		break;
 	}
 	question->is_blind = true;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * pins.h - what test_pin and test_pin_table do in the place of the engine thread
+ * pins.h - what test_pin and test_keeper do in the place of the engine thread
  */
 #ifndef RTAIO_TEST_PINS_H
 #define RTAIO_TEST_PINS_H
@@ -15,7 +15,7 @@
 
 #include "base/config.h"
 #include "base/valgrind.h"
-#include "dispatch/pin_table.h"
+#include "dispatch/keeper.h"
 #include "engine/workers.h"
 
 #define SHORT_NS 20000000u    /* idle time of helpers that are to leave */
@@ -41,7 +41,7 @@ static inline void become_engine(uint64_t idle_ns)
 	pthread_sigmask(SIG_SETMASK, &all, NULL);
 	sem_init(&executed, 0, 0);
 	atomic_store(&config.idle_ns, idle_ns);
-	pin_table_after_fork(); /* it may be the child of a fork */
+	keeper_after_fork(); /* it may be the child of a fork */
 	pin_after_fork();
 }
 
@@ -93,7 +93,7 @@ static inline int tear_down(void **state)
 	(void)state;
 	atomic_store(&config.idle_ns, SHORT_NS);
 	/* It may have gone to sleep for longer. */
-	pin_table_look(own_tid(), 0);
+	keeper_call_state(own_tid(), 0);
 	eventually(nr_threads_named("rtaio-", NULL) == 0);
 	return 0;
 }
@@ -116,17 +116,17 @@ static inline struct pin *pin_or_skip(int fd)
 
 	if (!support_is_child && !can_take_over())
 		skip_because("this kernel or sandbox lets no thread take files over");
-	check(becomes_true((pin = pin_table_pin(fd)) != NULL, PATIENCE_MS));
+	check(becomes_true((pin = keeper_pin(fd)) != NULL, PATIENCE_MS));
 	return pin;
 }
 
-static inline enum pin_table_sight sight_of(pid_t tid, int fd)
+static inline enum call_state call_state_of(pid_t tid, int fd)
 {
-	enum pin_table_sight sight;
+	enum call_state state;
 
-	return becomes_true((sight = pin_table_look(tid, fd)) != PIN_TABLE_UNKNOWN, PATIENCE_MS)
-		       ? sight
-		       : PIN_TABLE_UNKNOWN;
+	return becomes_true((state = keeper_call_state(tid, fd)) != CALL_UNKNOWN, PATIENCE_MS)
+		       ? state
+		       : CALL_UNKNOWN;
 }
 
 static inline void make_request(struct request *req, enum request_op op, void *buf, size_t nbytes)

@@ -2,7 +2,7 @@
 /*
  * test_pin.c - files that are held in a descriptor table of the library's own
  *
- * White box: linked to the objects of the library, of which it calls pin_table.h
+ * White box: linked to the objects of the library, of which it calls keeper.h
  * and pin.h, in the place of the engine thread.
  */
 #include "pins.h"
@@ -199,8 +199,8 @@ static void test_closed_descriptor_cannot_be_pinned(void **state)
 
 	(void)state;
 	close(fd);
-	check(!pin_table_pin(fd));
-	check(!pin_table_pin(-1));
+	check(!keeper_pin(fd));
+	check(!keeper_pin(-1));
 }
 
 static void test_pins_in_a_row_leave_nothing_behind(void **state)
@@ -215,7 +215,7 @@ static void test_pins_in_a_row_leave_nothing_behind(void **state)
 		pin_put(pin_or_skip(fd));
 	eventually(nr_threads_named("rtaio-", NULL) == 1);
 	close(fd);
-	eventually(nr_threads_named("rtaio-pins", &keeper) == 1);
+	eventually(nr_threads_named("rtaio-keeper", &keeper) == 1);
 	eventually(nr_descriptors_of(keeper) == 1);
 	check_equal(nr_descriptors_of(own_tid()), nr_before);
 }
@@ -247,7 +247,7 @@ static void test_idle_keeper_leaves_and_comes_back(void **state)
 	(void)state;
 	pin = pin_new_pipe(fds);
 	/* The pin keeps its file without the keeper. */
-	eventually(nr_threads_named("rtaio-pins", NULL) == 0);
+	eventually(nr_threads_named("rtaio-keeper", NULL) == 0);
 	pass_byte(pin, fds[0]);
 	/* Another one, with another table. */
 	pin_put(pin_or_skip(fds[0]));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * pin_table.c - the keeper: a thread with a descriptor table of its own.
+ * keeper.c - the keeper: a thread with a descriptor table of its own.
  *
  * close_range() with CLOSE_RANGE_UNSHARE gives the caller an empty table only while its table is
  * shared; otherwise it would close the program's files.  It is shared with the program's threads.
@@ -9,7 +9,7 @@
  * once for all pins.  The keeper creates their threads, which share its table.  The table lives
  * as long as any of these threads.
  */
-#include "dispatch/pin_table.h"
+#include "dispatch/keeper.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -32,7 +32,7 @@
 #define SYS_pidfd_getfd 438
 #endif
 
-enum ask_kind { ASK_PIN, ASK_LOOK };
+enum ask_kind { ASK_PIN, ASK_CALL };
 enum ask_state { ASK_DONE, ASK_OPEN, ASK_LATE /* the engine no longer waits */ };
 
 /*
@@ -43,9 +43,9 @@ struct ask {
 	struct message message; /* first: serve() casts it to the ask */
 	enum ask_kind kind;
 	int fd;
-	pid_t tid;       /* ASK_PIN: the asking thread; ASK_LOOK: the thread in question */
-	struct pin *pin; /* answer to ASK_PIN */
-	enum pin_table_sight sight; /* answer to ASK_LOOK */
+	pid_t tid;            /* ASK_PIN: the asking thread; ASK_CALL: the thread in question */
+	struct pin *pin;      /* answer to ASK_PIN */
+	enum call_state call; /* answer to ASK_CALL */
 	_Atomic uint32_t state;
 };
 
@@ -134,16 +134,16 @@ static bool is_transfer(long call)
  * "NR 0xARG1 ..." means asleep in a call, "running", or "-1 ..." asleep elsewhere.  The upper
  * half of the register of an int is undefined.
  */
-static enum pin_table_sight sight_of(const char *text, int fd)
+static enum call_state parse_call_state(const char *text, int fd)
 {
 	char *end;
 	long call = strtol(text, &end, 10);
 
 	if (end == text)
-		return strncmp(text, "running", 7) == 0 ? PIN_TABLE_RUNNING : PIN_TABLE_UNKNOWN;
+		return strncmp(text, "running", 7) == 0 ? CALL_OUTSIDE : CALL_UNKNOWN;
 	if (is_transfer(call) && (int)strtoull(end, NULL, 16) == fd)
-		return PIN_TABLE_INSIDE;
-	return PIN_TABLE_RUNNING;
+		return CALL_INSIDE;
+	return CALL_OUTSIDE;
 }
 
 /* A thread that a debugger stops on its way into a call looks the same as one inside it. */
@@ -155,14 +155,14 @@ static bool is_traced(pid_t tid)
 	return !strstr(text, "\nTracerPid:\t0\n");
 }
 
-static enum pin_table_sight look(pid_t tid, int fd)
+static enum call_state find_call_state(pid_t tid, int fd)
 {
-	enum pin_table_sight sight;
+	enum call_state state;
 	char text[256];
 
 	read_task_file(tid, "syscall", text, sizeof(text));
-	sight = sight_of(text, fd);
-	return sight == PIN_TABLE_INSIDE && is_traced(tid) ? PIN_TABLE_UNKNOWN : sight;
+	state = parse_call_state(text, fd);
+	return state == CALL_INSIDE && is_traced(tid) ? CALL_UNKNOWN : state;
 }
 
 /* --- the thread ------------------------------------------------------------------ */
@@ -195,7 +195,7 @@ static bool serve(struct helper *helper, struct message *messages)
 		if (ask->kind == ASK_PIN)
 			ask->pin = make_pin(ask);
 		else
-			ask->sight = look(ask->tid, ask->fd);
+			ask->call = find_call_state(ask->tid, ask->fd);
 		answer(ask);
 	}
 	return true;
@@ -214,7 +214,7 @@ static void refuse(struct helper *helper, struct message *messages)
 
 static struct helper keeper = {
 	.inbox = INBOX_INIT,
-	.thread_name = "rtaio-pins",
+	.thread_name = "rtaio-keeper",
 	.begin = begin,
 	.serve = serve,
 	.refuse = refuse,
@@ -227,7 +227,7 @@ static struct ask asked; /* one at a time */
 /*
  * The keeper begins by emptying a copy of the program's table, at which a file system with a dead
  * server may block it.  So the engine waits for ANSWER_NS only.  A refused ask keeps its initial
- * answers: NULL and PIN_TABLE_UNKNOWN.
+ * answers: NULL and CALL_UNKNOWN.
  */
 static bool ask_keeper(enum ask_kind kind, int fd, pid_t tid)
 {
@@ -244,17 +244,17 @@ static bool ask_keeper(enum ask_kind kind, int fd, pid_t tid)
 	return true;
 }
 
-struct pin *pin_table_pin(int fd)
+struct pin *keeper_pin(int fd)
 {
 	return ask_keeper(ASK_PIN, fd, (pid_t)RAW_SYSCALL(SYS_gettid)) ? asked.pin : NULL;
 }
 
-enum pin_table_sight pin_table_look(pid_t tid, int fd)
+enum call_state keeper_call_state(pid_t tid, int fd)
 {
-	return ask_keeper(ASK_LOOK, fd, tid) ? asked.sight : PIN_TABLE_UNKNOWN;
+	return ask_keeper(ASK_CALL, fd, tid) ? asked.call : CALL_UNKNOWN;
 }
 
-void pin_table_after_fork(void)
+void keeper_after_fork(void)
 {
 	helper_after_fork(&keeper);
 	atomic_store(&asked.state, ASK_DONE);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * test_pin_table.c - a descriptor table of the library's own, and its keeper
+ * test_keeper.c - the keeper: a thread with a descriptor table of its own
  *
- * White box: linked to the objects of the library, of which it calls pin_table.h
+ * White box: linked to the objects of the library, of which it calls keeper.h
  * and pin.h, in the place of the engine thread.  Here is what sandboxes, forks and
  * missing threads do to the table, and which threads are seen in a call; test_pin
  * is about the files in it.  Tests that fork come first, since the child of a
@@ -41,8 +41,8 @@ static int pins_nothing_without(int call, int err)
 	become_engine(SHORT_NS);
 	open_pipe(fds);
 	refuse_call(call, err);
-	check(!pin_table_pin(fds[1]));
-	check(!pin_table_pin(fds[1]));
+	check(!keeper_pin(fds[1]));
+	check(!keeper_pin(fds[1]));
 	write_fully(fds[1], "x", 1);
 	close(fds[1]);
 	read_fully(fds[0], NULL, 1);
@@ -65,8 +65,8 @@ static int without_close_range(void)
 {
 	become_engine(SHORT_NS);
 	refuse_call(SYS_close_range, ENOSYS);
-	check_equal(pin_table_look(own_tid(), 0), PIN_TABLE_UNKNOWN);
-	pin_table_after_fork();
+	check_equal(keeper_call_state(own_tid(), 0), CALL_UNKNOWN);
+	keeper_after_fork();
 	pin_after_fork();
 	return pins_nothing_without(SYS_close_range, ENOSYS);
 }
@@ -107,9 +107,9 @@ static int without_threads(void)
 	become_engine(SHORT_NS);
 	become_nobody();
 	forbid_threads();
-	check(!pin_table_pin(STDIN_FILENO));
-	check(!pin_table_pin(STDIN_FILENO));
-	check_equal(pin_table_look(own_tid(), 0), PIN_TABLE_UNKNOWN);
+	check(!keeper_pin(STDIN_FILENO));
+	check(!keeper_pin(STDIN_FILENO));
+	check_equal(keeper_call_state(own_tid(), 0), CALL_UNKNOWN);
 	return 0;
 }
 
@@ -127,10 +127,10 @@ static int without_more_threads(void)
 	become_engine(LONG_NS);
 	become_nobody();
 	open_pipe(fds);
-	pin_table_look(own_tid(), 0);
-	eventually(nr_threads_named("rtaio-pins", NULL) == 1);
+	keeper_call_state(own_tid(), 0);
+	eventually(nr_threads_named("rtaio-keeper", NULL) == 1);
 	forbid_threads();
-	check(!pin_table_pin(fds[1]));
+	check(!keeper_pin(fds[1]));
 	close(fds[1]);
 	check(is_at_end(fds[0]));
 	return 0;
@@ -157,7 +157,7 @@ static int with_all_descriptors_in_use(void)
 	while (fd >= 0);
 	check_equal(errno, EMFILE);
 	pin_put(pin_or_skip(fds[1]));
-	check_equal(sight_of(getpid(), fds[0]), PIN_TABLE_RUNNING);
+	check_equal(call_state_of(getpid(), fds[0]), CALL_OUTSIDE);
 	return 0;
 }
 
@@ -174,7 +174,7 @@ static int pins_and_lets_go(void)
 	struct pin *pin;
 	int fds[2];
 
-	pin_table_after_fork();
+	keeper_after_fork();
 	pin_after_fork();
 	become_engine(SHORT_NS);
 	pin = pin_new_pipe(fds);
@@ -318,8 +318,8 @@ static void test_thread_blocked_in_a_read_is_inside(void **state)
 	open_pipe(fds);
 	worker.fd = fds[0];
 	start(&worker, read_byte);
-	eventually(pin_table_look(worker.tid, fds[0]) == PIN_TABLE_INSIDE);
-	check_equal(sight_of(worker.tid, fds[1]), PIN_TABLE_RUNNING);
+	eventually(keeper_call_state(worker.tid, fds[0]) == CALL_INSIDE);
+	check_equal(call_state_of(worker.tid, fds[1]), CALL_OUTSIDE);
 	write_fully(fds[1], "x", 1);
 	check_equal(pthread_join(worker.thread, NULL), 0);
 	close_pair(fds);
@@ -332,7 +332,7 @@ static void test_thread_that_runs_is_not_inside(void **state)
 	(void)state;
 	skip_without_syscall_file();
 	start(&worker, spin);
-	check_equal(sight_of(worker.tid, 0), PIN_TABLE_RUNNING);
+	check_equal(call_state_of(worker.tid, 0), CALL_OUTSIDE);
 	atomic_store(&worker.is_done, true);
 	check_equal(pthread_join(worker.thread, NULL), 0);
 }
@@ -342,14 +342,14 @@ static void test_thread_asleep_in_another_call_is_not_inside(void **state)
 {
 	(void)state;
 	skip_without_syscall_file();
-	check_equal(sight_of(own_tid(), 0), PIN_TABLE_RUNNING);
+	check_equal(call_state_of(own_tid(), 0), CALL_OUTSIDE);
 }
 
 static void test_thread_that_does_not_exist_is_unknown(void **state)
 {
 	(void)state;
-	check_equal(pin_table_look(0, 0), PIN_TABLE_UNKNOWN);
-	check_equal(pin_table_look(getppid(), 0), PIN_TABLE_UNKNOWN);
+	check_equal(keeper_call_state(0, 0), CALL_UNKNOWN);
+	check_equal(keeper_call_state(getppid(), 0), CALL_UNKNOWN);
 }
 
 int main(void)
@@ -370,5 +370,5 @@ int main(void)
 	};
 
 	become_engine(SHORT_NS);
-	return cmocka_run_group_tests_name("pin_table", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("keeper", tests, NULL, NULL);
 }
