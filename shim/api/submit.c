@@ -217,7 +217,7 @@ static bool is_stream(struct request *probe)
 }
 
 /* The lane did not take @req: make it one of the engine's. */
-static void come_back(struct request *req)
+static void move_to_engine(struct request *req)
 {
 	stats_inc(fallbacks);
 	request_set_place(req, PLACE_SUBMITTER);
@@ -235,7 +235,7 @@ static bool submit_offloaded(struct request *req)
 	aiocb_begin(req->cb, req);
 	if (req->copy_kind ? copier_submit(req) : offload_submit(req))
 		return true;
-	come_back(req);
+	move_to_engine(req);
 	return false;
 }
 
@@ -289,7 +289,7 @@ static void leave_direct(struct submission *submission)
 	TAILQ_FOREACH(req, &submission->direct, list_link) {
 		if (req->group)
 			atomic_fetch_sub(&req->group->nr_direct, 1);
-		come_back(req);
+		move_to_engine(req);
 	}
 	TAILQ_CONCAT(&submission->direct, &submission->others, list_link);
 	TAILQ_CONCAT(&submission->others, &submission->direct, list_link);

@@ -141,13 +141,11 @@ static bool is_short(void)
 }
 
 /*
- * True: the engine must be asked.  Only its tick retries to make a thread, or raises the bound.  It
- * does not tick yet if it saw nothing wait.
+ * Only the engine's tick retries to make a thread, or raises the bound.  The engine does not tick yet
+ * if it saw nothing wait.
  */
-static bool look_after_rest(void)
+static bool must_ask_engine(bool has_failed)
 {
-	bool has_failed = provide_thread() < 0;
-
 	return (has_failed || is_short()) && !pool.is_watched;
 }
 
@@ -188,7 +186,7 @@ static void stop_writing(int fd)
 }
 
 /* @member runs @req next, or nothing if NULL.  Writes that were left to it are for all threads now. */
-static void tell_what_is_written(struct member *member, const struct request *req)
+static void announce_written_fd(struct member *member, const struct request *req)
 {
 	int fd = req && member->is_bounded && pool_order_locks_inode(req) ? req->fd : -1;
 
@@ -227,7 +225,7 @@ static bool become_idle(struct member *member)
 static struct request *exchange(struct member *member, struct request *done)
 {
 	struct request *req;
-	bool asks;
+	bool must_ask;
 
 	pthread_mutex_lock(&pool.lock);
 	pool.nr_new -= member->is_new;
@@ -239,10 +237,10 @@ static struct request *exchange(struct member *member, struct request *done)
 		drain();
 		req = take(member);
 	} while (!req && !become_idle(member));
-	tell_what_is_written(member, req);
-	asks = look_after_rest();
+	announce_written_fd(member, req);
+	must_ask = must_ask_engine(provide_thread() < 0);
 	pthread_mutex_unlock(&pool.lock);
-	if (asks)
+	if (must_ask)
 		engine_ask(ENGINE_ASK_WORKERS);
 	return req;
 }
@@ -335,7 +333,7 @@ static bool leave_to_writer(struct request *req)
 		return false;
 	old = signals_block(ALL_SIGNALS);
 	inbox_push(&pool.writes, &req->message, &req->message);
-	/* Partner: tell_what_is_written(), which changes the word before it drains the inbox. */
+	/* Partner: announce_written_fd(), which changes the word before it drains the inbox. */
 	if (atomic_load(written_word(fd)) != fd + 1)
 		engine_ask(ENGINE_ASK_WORKERS);
 	signals_set(old);

@@ -53,7 +53,7 @@ bool direct_accepts(struct request *req)
 		return false;
 	req->refuses_nowait = kind == FILE_DIRECT_WAITING;
 	range = filter_range_of(req);
-	if (filter_may_conflict_anywhere(&range) || fd_hints_withholds(fd_hints_sort(req)))
+	if (filter_may_conflict_anywhere(&range) || fd_hints_withholds(fd_hints_class(req)))
 		return false;
 	return req->op != OP_WRITE || !((req->descriptor.flags & O_APPEND) || fsize_limit_is_set());
 }
@@ -105,7 +105,7 @@ static void learn_refusal(struct request **reqs, int nr)
 
 /* A call of io_submit.  Its first request stands for the others. */
 struct attempt {
-	unsigned sort;
+	unsigned class;
 	unsigned patience_ns;
 	bool is_watched;
 	uint64_t began_ns;
@@ -126,10 +126,10 @@ static unsigned patience_for(const struct request *first, unsigned nr)
 
 static struct attempt begin_attempt(const struct request *first, unsigned nr)
 {
-	unsigned sort = fd_hints_sort(first);
+	unsigned class = fd_hints_class(first);
 	struct attempt attempt = {
-		.sort = sort,
-		.is_watched = fd_hints_is_watched(sort),
+		.class = class,
+		.is_watched = fd_hints_is_watched(class),
 		.patience_ns = patience_for(first, nr),
 		.began_ns = clock_now_ns(),
 	};
@@ -154,9 +154,9 @@ static void end_attempt(const struct attempt *attempt)
 	uint64_t took_ns = clock_now_ns() - attempt->began_ns;
 
 	if (attempt->is_watched && has_waited(attempt, took_ns))
-		fd_hints_note_refused(attempt->sort);
+		fd_hints_note_refused(attempt->class);
 	else
-		fd_hints_note_taken(attempt->sort, took_ns > SLOW_NS);
+		fd_hints_note_taken(attempt->class, took_ns > SLOW_NS);
 }
 
 /* False: the kernel refused the first request. */
@@ -214,7 +214,7 @@ static uint64_t on_event(void *data, ssize_t res)
 	if (res == -EOPNOTSUPP)
 		note_refusal(req);
 	if (res == -EAGAIN)
-		fd_hints_note_refused(fd_hints_sort(req));
+		fd_hints_note_refused(fd_hints_class(req));
 	if (res == -EAGAIN || res == -EINTR || res == -EOPNOTSUPP) {
 		stats_inc(fallbacks);
 		return events->bounce(req);

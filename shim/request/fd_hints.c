@@ -31,27 +31,27 @@ static _Atomic uint64_t remembered[FD_BUCKETS];
 #define SKIPS_MAX  15u /* reads that are not tried between two that are */
 
 /* How reads of a descriptor went.  Threads that race lose count, which costs a try more or less. */
-struct habits {
+struct read_history {
 	uint16_t nr_misses; /* in a row, up to MISSES_MIN */
 	uint8_t skips;      /* reads left until the next try */
 };
 
-static _Atomic(struct habits) habits[FD_BUCKETS];
+static _Atomic(struct read_history) read_histories[FD_BUCKETS];
 
 #define LONG_MIN_BYTES 131072u /* no device splits a request of at most this length */
-#define SORTS          4u      /* for each descriptor: by direction and length */
+#define CLASSES        4u      /* for each descriptor: by direction and length */
 #define WITHHELD_FIRST 64u     /* requests after the first refusal, doubled by each further one */
 #define REFUSALS_MAX   10u
 #define WATCHED_MAX    32u /* submissions; if none of them is refused, `refusals` goes down by 1 */
 
-/* How Linux AIO took requests of one sort.  Threads may race as above. */
-struct reception {
+/* How Linux AIO took requests of one class.  Threads may race as above. */
+struct direct_history {
 	uint8_t refusals;  /* up to REFUSALS_MAX */
 	uint8_t watched;   /* submissions left to watch */
 	uint16_t withheld; /* requests left to withhold */
 };
 
-static _Atomic(struct reception) receptions[FD_BUCKETS * SORTS];
+static _Atomic(struct direct_history) direct_histories[FD_BUCKETS * CLASSES];
 
 static _Atomic uint64_t *place_of(int fd)
 {
@@ -111,14 +111,14 @@ void fd_hints_note(int fd, int flags, enum file_kind kind)
 			      memory_order_relaxed);
 }
 
-static _Atomic(struct habits) *habits_of(int fd)
+static _Atomic(struct read_history) *read_history_of(int fd)
 {
-	return &habits[(unsigned)fd % FD_BUCKETS];
+	return &read_histories[(unsigned)fd % FD_BUCKETS];
 }
 
 bool fd_hints_expects_miss(int fd)
 {
-	struct habits seen = atomic_load_explicit(habits_of(fd), memory_order_relaxed);
+	struct read_history seen = atomic_load_explicit(read_history_of(fd), memory_order_relaxed);
 	bool is_expected;
 
 	if (seen.nr_misses < MISSES_MIN)
@@ -128,13 +128,13 @@ bool fd_hints_expects_miss(int fd)
 		seen.skips--;
 	else
 		seen.skips = SKIPS_MAX;
-	atomic_store_explicit(habits_of(fd), seen, memory_order_relaxed);
+	atomic_store_explicit(read_history_of(fd), seen, memory_order_relaxed);
 	return is_expected;
 }
 
 void fd_hints_note_read(int fd, bool is_hit)
 {
-	struct habits seen = atomic_load_explicit(habits_of(fd), memory_order_relaxed);
+	struct read_history seen = atomic_load_explicit(read_history_of(fd), memory_order_relaxed);
 
 	if (is_hit && seen.nr_misses == 0)
 		return;
@@ -142,34 +142,36 @@ void fd_hints_note_read(int fd, bool is_hit)
 		seen.nr_misses = seen.skips = 0;
 	else if (seen.nr_misses < MISSES_MIN)
 		seen.nr_misses++;
-	atomic_store_explicit(habits_of(fd), seen, memory_order_relaxed);
+	atomic_store_explicit(read_history_of(fd), seen, memory_order_relaxed);
 }
 
-unsigned fd_hints_sort(const struct request *req)
+unsigned fd_hints_class(const struct request *req)
 {
-	return (unsigned)req->fd % FD_BUCKETS * SORTS + (req->op == OP_WRITE ? 2 : 0) +
+	return (unsigned)req->fd % FD_BUCKETS * CLASSES + (req->op == OP_WRITE ? 2 : 0) +
 	       (req->nbytes > LONG_MIN_BYTES);
 }
 
-bool fd_hints_withholds(unsigned sort)
+bool fd_hints_withholds(unsigned class)
 {
-	struct reception seen = atomic_load_explicit(&receptions[sort], memory_order_relaxed);
+	struct direct_history seen =
+		atomic_load_explicit(&direct_histories[class], memory_order_relaxed);
 
 	if (seen.withheld == 0)
 		return false;
 	seen.withheld--;
-	atomic_store_explicit(&receptions[sort], seen, memory_order_relaxed);
+	atomic_store_explicit(&direct_histories[class], seen, memory_order_relaxed);
 	return true;
 }
 
-bool fd_hints_is_watched(unsigned sort)
+bool fd_hints_is_watched(unsigned class)
 {
-	return atomic_load_explicit(&receptions[sort], memory_order_relaxed).watched > 0;
+	return atomic_load_explicit(&direct_histories[class], memory_order_relaxed).watched > 0;
 }
 
-void fd_hints_note_refused(unsigned sort)
+void fd_hints_note_refused(unsigned class)
 {
-	struct reception seen = atomic_load_explicit(&receptions[sort], memory_order_relaxed);
+	struct direct_history seen =
+		atomic_load_explicit(&direct_histories[class], memory_order_relaxed);
 
 	if (seen.withheld > 0)
 		return; /* it was submitted before the refusal that is already counted */
@@ -177,12 +179,13 @@ void fd_hints_note_refused(unsigned sort)
 	seen.watched = WATCHED_MAX;
 	if (seen.refusals < REFUSALS_MAX)
 		seen.refusals++;
-	atomic_store_explicit(&receptions[sort], seen, memory_order_relaxed);
+	atomic_store_explicit(&direct_histories[class], seen, memory_order_relaxed);
 }
 
-void fd_hints_note_taken(unsigned sort, bool is_slow)
+void fd_hints_note_taken(unsigned class, bool is_slow)
 {
-	struct reception seen = atomic_load_explicit(&receptions[sort], memory_order_relaxed);
+	struct direct_history seen =
+		atomic_load_explicit(&direct_histories[class], memory_order_relaxed);
 
 	if (seen.watched == 0 && !is_slow)
 		return;
@@ -192,7 +195,7 @@ void fd_hints_note_taken(unsigned sort, bool is_slow)
 		seen.refusals--;
 		seen.watched = WATCHED_MAX;
 	}
-	atomic_store_explicit(&receptions[sort], seen, memory_order_relaxed);
+	atomic_store_explicit(&direct_histories[class], seen, memory_order_relaxed);
 }
 
 void fd_hints_drop(unsigned first, unsigned last)
@@ -201,10 +204,10 @@ void fd_hints_drop(unsigned first, unsigned last)
 		last = first + FD_BUCKETS - 1;
 	for (unsigned fd = first; fd - first <= last - first; fd++) {
 		atomic_store_explicit(place_of((int)fd), 0, memory_order_relaxed);
-		atomic_store_explicit(habits_of((int)fd), (struct habits){ 0 },
+		atomic_store_explicit(read_history_of((int)fd), (struct read_history){ 0 },
 				      memory_order_relaxed);
-		for (unsigned i = 0; i < SORTS; i++)
-			atomic_store_explicit(&receptions[fd % FD_BUCKETS * SORTS + i],
-					      (struct reception){ 0 }, memory_order_relaxed);
+		for (unsigned i = 0; i < CLASSES; i++)
+			atomic_store_explicit(&direct_histories[fd % FD_BUCKETS * CLASSES + i],
+					      (struct direct_history){ 0 }, memory_order_relaxed);
 	}
 }

@@ -65,17 +65,17 @@ void fd_hints_note_read(int fd, bool is_hit);
 /*
  * io_submit may sleep, or a request may bounce: a write must allocate or waits for the
  * journal, the device's queue is full, the file system reads through the page cache.  Then
- * requests of the same sort do not go to Linux AIO for a while, longer each time.  A sort is
+ * requests of the same class do not go to Linux AIO for a while, longer each time.  A class is
  * a descriptor, a direction, and whether the request is long, since devices split long ones.
  *
  * Two system calls tell whether a thread slept.  They are made only while submissions are
  * watched: after a slow one, and after requests were withheld.
  */
-unsigned fd_hints_sort(const struct request *req);
-bool fd_hints_withholds(unsigned sort); /* true: counts the request as withheld */
-bool fd_hints_is_watched(unsigned sort);
-void fd_hints_note_refused(unsigned sort);
-void fd_hints_note_taken(unsigned sort, bool is_slow);
+unsigned fd_hints_class(const struct request *req);
+bool fd_hints_withholds(unsigned class); /* true: counts the request as withheld */
+bool fd_hints_is_watched(unsigned class);
+void fd_hints_note_refused(unsigned class);
+void fd_hints_note_taken(unsigned class, bool is_slow);
 
 /* The descriptors @first .. @last are about to be closed or replaced. */
 void fd_hints_drop(unsigned first, unsigned last);

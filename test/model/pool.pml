@@ -11,9 +11,9 @@
  *	engine			workers_submit(), workers_withdraw();
  *				pool_order_take_back(); workers_provide(): workers_tick()
  *	drain, take		drain(), take()
- *	tell_what_is_written	tell_what_is_written()
+ *	announce_written_fd	announce_written_fd()
  *	provide_thread		provide_thread(), first_takeable(), add_thread();
- *				look_after_rest(), workers_are_awaited()
+ *				must_ask_engine(), workers_are_awaited()
  *
  * The inbox is a word, as in inbox.pml: its messages, or EMPTY, ASLEEP, CLOSED.
  * Everything else but the wake word is guarded by a lock. Submitters take no lock.
@@ -173,7 +173,7 @@ inline provide_thread()
 }
 
 /* Of what is queued there after it a thread may take part, or be woken for it. */
-inline tell_what_is_written()
+inline announce_written_fd()
 {
 	if
 	:: is_writing != ((mine & WRITES) != 0) ->
@@ -231,7 +231,7 @@ out:	skip
 
 proctype thread(byte t, mine)
 {
-	bool is_over, has_failed, asks, is_new = mine == 0, is_writing = mine != 0;
+	bool is_over, has_failed, must_ask, is_new = mine == 0, is_writing = mine != 0;
 
 end:	atomic { is_made[t] -> is_made[t] = false };
 
@@ -251,10 +251,10 @@ exchange:
 			assert(!(taken & mine) && !(withdrawn & mine));
 			taken = taken | mine
 		};
-		tell_what_is_written();
+		announce_written_fd();
 		provide_thread();
 		atomic {
-			asks = has_failed && !is_watched;
+			must_ask = has_failed && !is_watched;
 			has_failed = false;
 			unlock();
 			break
@@ -270,10 +270,10 @@ exchange:
 			:: else -> goto again
 			fi
 		};
-		tell_what_is_written();
+		announce_written_fd();
 		provide_thread();
 		atomic {
-			asks = has_failed && !is_watched;
+			must_ask = has_failed && !is_watched;
 			has_failed = false;
 			unlock();
 			break
@@ -281,7 +281,7 @@ exchange:
 again:		drain()
 	od;
 #ifndef BROKEN_FAILURE_UNTOLD
-	atomic { is_asked = is_asked || asks; asks = false };
+	atomic { is_asked = is_asked || must_ask; must_ask = false };
 #endif
 	if
 	:: mine == LONG ->

@@ -143,55 +143,55 @@ static void test_hit_ends_the_expectation(void **state)
 
 /* ---- requests that are withheld ---- */
 
-static unsigned sort_of(int fd, enum request_op op, size_t nbytes)
+static unsigned class_of(int fd, enum request_op op, size_t nbytes)
 {
 	struct request req = { .fd = fd, .op = op, .nbytes = nbytes };
 
-	return fd_hints_sort(&req);
+	return fd_hints_class(&req);
 }
 
-static unsigned nr_withheld(unsigned sort)
+static unsigned nr_withheld(unsigned class)
 {
 	unsigned nr = 0;
 
-	while (nr < 1000000 && fd_hints_withholds(sort))
+	while (nr < 1000000 && fd_hints_withholds(class))
 		nr++;
 	return nr;
 }
 
-static void take(unsigned sort, int nr)
+static void take(unsigned class, int nr)
 {
 	for (int i = 0; i < nr; i++)
-		fd_hints_note_taken(sort, false);
+		fd_hints_note_taken(class, false);
 }
 
-static void test_sorts_are_apart(void **state)
+static void test_classes_are_apart(void **state)
 {
-	const unsigned sorts[] = {
-		sort_of(FD, OP_READ, 4096),  sort_of(FD, OP_READ, KIB128 + 1),
-		sort_of(FD, OP_WRITE, 4096), sort_of(FD, OP_WRITE, KIB128 + 1),
-		sort_of(FD + 1, OP_READ, 1), sort_of(FD - 1, OP_WRITE, KIB128 + 1),
+	const unsigned classes[] = {
+		class_of(FD, OP_READ, 4096),  class_of(FD, OP_READ, KIB128 + 1),
+		class_of(FD, OP_WRITE, 4096), class_of(FD, OP_WRITE, KIB128 + 1),
+		class_of(FD + 1, OP_READ, 1), class_of(FD - 1, OP_WRITE, KIB128 + 1),
 	};
 
 	(void)state;
 	for (int i = 0; i < 6; i++)
 		for (int j = 0; j < i; j++)
-			check(sorts[i] != sorts[j]);
-	check_equal(sort_of(FD, OP_READ, KIB128), sorts[0]);
+			check(classes[i] != classes[j]);
+	check_equal(class_of(FD, OP_READ, KIB128), classes[0]);
 }
 
 static void test_refusals_withhold_twice_as_many_each_time(void **state)
 {
-	const unsigned sort = sort_of(FD, OP_READ, 4096), other = sort_of(FD, OP_WRITE, 4096);
+	const unsigned class = class_of(FD, OP_READ, 4096), other = class_of(FD, OP_WRITE, 4096);
 	unsigned nr = 64;
 
 	(void)state;
 	forget_all();
-	check(!fd_hints_withholds(sort));
+	check(!fd_hints_withholds(class));
 	for (int i = 0; i < 40; i++) {
-		fd_hints_note_refused(sort);
-		fd_hints_note_refused(sort); /* what was submitted before tells nothing new */
-		check_equal(nr_withheld(sort), nr - 1);
+		fd_hints_note_refused(class);
+		fd_hints_note_refused(class); /* what was submitted before tells nothing new */
+		check_equal(nr_withheld(class), nr - 1);
 		check(!fd_hints_withholds(other));
 		if (nr < 65536)
 			nr *= 2;
@@ -200,43 +200,43 @@ static void test_refusals_withhold_twice_as_many_each_time(void **state)
 
 static void test_refusals_are_forgotten_one_by_one(void **state)
 {
-	const unsigned sort = sort_of(FD, OP_READ, 4096);
+	const unsigned class = class_of(FD, OP_READ, 4096);
 
 	(void)state;
 	forget_all();
 	for (int i = 0; i < 3; i++) {
-		fd_hints_note_refused(sort);
-		nr_withheld(sort);
+		fd_hints_note_refused(class);
+		nr_withheld(class);
 	}
-	take(sort, 31);
-	fd_hints_note_refused(sort);
-	check_equal(nr_withheld(sort), 511);
-	take(sort, 32);
-	fd_hints_note_refused(sort);
-	check_equal(nr_withheld(sort), 511);
-	take(sort, 4 * 32);
-	check(fd_hints_is_watched(sort));
-	take(sort, 32);
-	check(!fd_hints_is_watched(sort));
-	fd_hints_note_refused(sort);
-	check_equal(nr_withheld(sort), 63);
+	take(class, 31);
+	fd_hints_note_refused(class);
+	check_equal(nr_withheld(class), 511);
+	take(class, 32);
+	fd_hints_note_refused(class);
+	check_equal(nr_withheld(class), 511);
+	take(class, 4 * 32);
+	check(fd_hints_is_watched(class));
+	take(class, 32);
+	check(!fd_hints_is_watched(class));
+	fd_hints_note_refused(class);
+	check_equal(nr_withheld(class), 63);
 }
 
 static void test_slow_submission_is_followed_by_watched_ones(void **state)
 {
-	const unsigned sort = sort_of(FD, OP_READ, 4096);
+	const unsigned class = class_of(FD, OP_READ, 4096);
 
 	(void)state;
 	forget_all();
-	take(sort, 1);
-	check(!fd_hints_is_watched(sort));
-	fd_hints_note_taken(sort, true);
-	take(sort, 31);
-	check(fd_hints_is_watched(sort));
-	take(sort, 1);
-	check(!fd_hints_is_watched(sort));
-	fd_hints_note_refused(sort);
-	check(fd_hints_is_watched(sort));
+	take(class, 1);
+	check(!fd_hints_is_watched(class));
+	fd_hints_note_taken(class, true);
+	take(class, 31);
+	check(fd_hints_is_watched(class));
+	take(class, 1);
+	check(!fd_hints_is_watched(class));
+	fd_hints_note_refused(class);
+	check(fd_hints_is_watched(class));
 }
 
 /* ---- what is forgotten ---- */
@@ -244,13 +244,13 @@ static void test_slow_submission_is_followed_by_watched_ones(void **state)
 /* Is all of that descriptor as if it had never been used? */
 static bool is_forgotten(int fd)
 {
-	const unsigned sort = sort_of(fd, OP_WRITE, KIB128 + 1);
+	const unsigned class = class_of(fd, OP_WRITE, KIB128 + 1);
 	bool is_unknown = fd_hints_recall(fd, O_RDWR) == FILE_UNKNOWN;
 
 	fd_hints_expects_miss(fd); /* this one is tried */
 	check_equal(fd_hints_expects_miss(fd), !is_unknown);
-	check_equal(fd_hints_is_watched(sort), !is_unknown);
-	check_equal(fd_hints_withholds(sort), !is_unknown);
+	check_equal(fd_hints_is_watched(class), !is_unknown);
+	check_equal(fd_hints_withholds(class), !is_unknown);
 	return is_unknown;
 }
 
@@ -259,7 +259,7 @@ static void use(int fd)
 	fd_hints_note(fd, O_RDWR, FILE_CACHED);
 	for (int i = 0; i < 4; i++)
 		fd_hints_note_read(fd, false);
-	fd_hints_note_refused(sort_of(fd, OP_WRITE, KIB128 + 1));
+	fd_hints_note_refused(class_of(fd, OP_WRITE, KIB128 + 1));
 }
 
 static void test_range_is_forgotten_and_no_more(void **state)
@@ -302,7 +302,7 @@ int main(void)
 		cmocka_unit_test(test_misses_in_a_row_are_expected),
 		cmocka_unit_test(test_reads_that_miss_are_tried_now_and_then),
 		cmocka_unit_test(test_hit_ends_the_expectation),
-		cmocka_unit_test(test_sorts_are_apart),
+		cmocka_unit_test(test_classes_are_apart),
 		cmocka_unit_test(test_refusals_withhold_twice_as_many_each_time),
 		cmocka_unit_test(test_refusals_are_forgotten_one_by_one),
 		cmocka_unit_test(test_slow_submission_is_followed_by_watched_ones),
