@@ -177,13 +177,15 @@ static void show_lanes(bool has_ring, bool has_direct)
 	printf("\nRTAIO_BACKEND=%s: the first of these lanes that accepts a request serves it\n",
 	       backend_names[config.backend]);
 	if (config.inline_lane)
-		printf("  inline   data in memory or in a pipe, up to 64 KiB: in the call that submits\n");
+		printf("  inline   data in memory or in a pipe, up to 64 KiB: in the call that "
+		       "submits\n");
 	if (has_direct)
 		printf("  direct   O_DIRECT without notification: Linux AIO\n");
-	if (config.offload)
+	if (config.inline_lane)
 		printf("  copier   reads from memory, many before a result is asked for: a thread "
-		       "that copies\n"
-		       "  offload  a long transfer, a sync, a write that may wait: a worker, without "
+		       "that copies\n");
+	if (config.offload_lane)
+		printf("  offload  a long transfer, a sync, a write that may wait: a worker, without "
 		       "the engine\n");
 	printf("  engine   everything else: %s\n",
 	       has_ring ? "io_uring, and workers" : "worker threads");

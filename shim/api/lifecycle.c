@@ -76,8 +76,8 @@ static void announce(void)
 {
 	log_line("version " RTAIO_VERSION ", process %d: serving POSIX AIO, RTAIO_BACKEND=%s%s%s",
 		 atomic_load(&process_pid), backend_names[config.backend],
-		 config.inline_lane ? "" : ", no inline lane",
-		 config.offload ? "" : ", nothing offloaded");
+		 config.inline_lane ? "" : ", lanes inline and copier off",
+		 config.offload_lane ? "" : ", lane offload off");
 }
 
 /* Without this check the inline lane could hide that the backend the user named cannot serve. */

@@ -53,7 +53,7 @@ struct config config = {
 	.callbacks_max = CALLBACKS_DEFAULT,
 	.busy_poll_us = BUSY_POLL_DEFAULT_US,
 	.inline_lane = true,
-	.offload = true,
+	.offload_lane = true,
 	.uring_features = UINT_MAX,
 	.idle_ns = IDLE_DEFAULT_NS,
 };
@@ -154,10 +154,10 @@ static const struct variable {
 	{ "RTAIO_CALLBACKS", set_limit, &config.callbacks_max },
 	{ "RTAIO_BUSY_POLL", set_busy_poll, &config.busy_poll_us },
 	{ "RTAIO_INLINE", set_switch, &config.inline_lane },
-	{ "RTAIO_OFFLOAD", set_switch, &config.offload },
+	{ "RTAIO_OFFLOAD", set_switch, &config.offload_lane },
 	{ "RTAIO_VERBOSE", set_switch, &config.verbose },
 	{ "RTAIO_STATS", set_stats, &config },
-	{ "RTAIO_TEST_OFFLOAD", set_switch, &config.is_always_ahead },
+	{ "RTAIO_TEST_COPIER", set_switch, &config.is_always_ahead },
 	{ "RTAIO_TEST_URING", set_features, &config.uring_features },
 };
 

@@ -31,8 +31,8 @@ struct config {
 	unsigned threads_max;   /* most file requests on workers at once */
 	unsigned callbacks_max; /* most threads for SIGEV_THREAD callbacks */
 	unsigned busy_poll_us;  /* longest busy-poll before a thread sleeps */
-	bool inline_lane;
-	bool offload;
+	bool inline_lane;       /* and the copier, which makes some of its reads */
+	bool offload_lane;
 	bool verbose;
 	bool stats;
 	char stats_path[256];     /* empty: standard error */

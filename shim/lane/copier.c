@@ -105,7 +105,7 @@ bool copier_wants(const struct request *req)
 	unsigned ahead = config.is_always_ahead ? UINT_MAX : submit_ahead_average();
 	int nr = atomic_load_explicit(&nr_pieces, memory_order_relaxed);
 
-	if (!config.offload || req->op != OP_READ || ahead < AHEAD_MIN)
+	if (req->op != OP_READ || ahead < AHEAD_MIN)
 		return false;
 	if (inbox_is_awake(&copier.inbox))
 		return nr < PIECES_MAX && (nr <= 0 || (unsigned)nr < ahead);

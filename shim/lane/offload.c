@@ -81,7 +81,7 @@ static bool is_transfer_to_offload(const struct request *req)
 
 bool offload_accepts(struct request *req)
 {
-	if (!config.offload)
+	if (!config.offload_lane)
 		return false;
 	descriptor_get_type(req->fd, &req->descriptor);
 	if (req->descriptor.err || !descriptor_is_file(&req->descriptor))

@@ -42,12 +42,22 @@ is_silent() {
 	[ -z "$message" ] || { echo "$message" && return 1; }
 }
 
+# counter_of program... -- name VARIABLE=value...
+counter_of() {
+	local program=()
+	while [ "$1" != -- ]; do
+		program+=("$1")
+		shift
+	done
+	local name=$2
+	shift 2
+	env "$@" RTAIO_STATS=1 LD_PRELOAD="$library" timeout 20 "${program[@]}" 2>&1 >/dev/null |
+		awk -v name="$name" '$2 == name { print $3 }'
+}
+
 # counter name VARIABLE=value...
 counter() {
-	local name=$1
-	shift
-	env "$@" RTAIO_STATS=1 LD_PRELOAD="$library" timeout 20 ./reads file 2>&1 >/dev/null |
-		awk -v name="$name" '$2 == name { print $3 }'
+	counter_of ./reads file -- "$@"
 }
 
 check "good values are taken without a word" is_silent RTAIO_BACKEND=auto RTAIO_DEPTH=1 \
@@ -159,7 +169,8 @@ check "nor is a file made by it" [ ! -e victim ]
 says "a FIFO without a reader holds up nobody" "^rtaio: RTAIO_STATS: cannot open $work/fifo: " \
 	RTAIO_STATS="$work/fifo"
 
-says "what is switched off is told" "^rtaio: version .*, nothing offloaded$" RTAIO_VERBOSE=1 RTAIO_OFFLOAD=0
+says "what is switched off is told" "^rtaio: version .*, lanes inline and copier off, lane offload off$" RTAIO_VERBOSE=1 \
+	RTAIO_INLINE=0 RTAIO_OFFLOAD=0
 says "switched off is told" "^rtaio: version .*: switched off, glibc serves$" RTAIO_VERBOSE=1 RTAIO_BACKEND=glibc
 says "features that are no number" "^rtaio: RTAIO_TEST_URING=0x0g is not a number" RTAIO_TEST_URING=0x0g
 long=$(printf '%04096d' 0)
@@ -181,4 +192,14 @@ check "threads serve without the engine" \
 	[ "$(counter offload_reads RTAIO_BACKEND=threads)" -gt 0 ]
 equal "RTAIO_OFFLOAD=0 makes the engine serve all" \
 	"$(counter offload_reads RTAIO_BACKEND=threads RTAIO_OFFLOAD=0)" 0
+# The copier makes reads of the inline lane, so one switch is for both.
+copier_reads() {
+	counter_of ./reads file buffered -- copier_reads RTAIO_TEST_COPIER=1 "$@"
+}
+if [ "$(counter_of ./reads file buffered -- inline_reads)" = 0 ]; then
+	skip "the copier follows RTAIO_INLINE alone" "no inline lane here"
+else
+	check "RTAIO_OFFLOAD=0 leaves the copier" [ "$(copier_reads RTAIO_OFFLOAD=0)" -gt 0 ]
+	equal "RTAIO_INLINE=0 leaves nothing to the copier" "$(copier_reads RTAIO_INLINE=0)" 0
+fi
 finish

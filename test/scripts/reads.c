@@ -4,7 +4,7 @@
  *
  * Each waits in aio_suspend, without a look at aio_error that would take its end.
  * With a second argument it throws its environment away first, executes itself anew with one that
- * has names without values, or lets a child of vfork leave now and then.
+ * has names without values, lets a child of vfork leave now and then, or reads through the page cache.
  */
 #include <aio.h>
 #include <errno.h>
@@ -51,7 +51,9 @@ int main(int argc, char **argv)
 	if (argc > 2 && strcmp(argv[2], "names") == 0)
 		execute_with_names(argv[1]);
 	cb.aio_buf = buf;
-	cb.aio_fildes = open(argv[1], O_RDONLY | O_DIRECT);
+	cb.aio_fildes = -1;
+	if (argc == 2 || strcmp(argv[2], "buffered") != 0)
+		cb.aio_fildes = open(argv[1], O_RDONLY | O_DIRECT);
 	if (cb.aio_fildes < 0)
 		cb.aio_fildes = open(argv[1], O_RDONLY);
 	for (;;) {

@@ -46,6 +46,8 @@ ends "a backend that nobody knows" 1 ' Not well: what RTAIO_BACKEND asks for can
 
 ends "what is switched off is not among the lanes" 0 'serves it +(direct|engine)' \
 	env RTAIO_INLINE=0 RTAIO_OFFLOAD=0
+ends "RTAIO_INLINE is for inline and copier" 0 'serves it +(direct [^:]*: Linux AIO +)?offload' env RTAIO_INLINE=0
+ends "RTAIO_OFFLOAD is for offload" 0 'a thread that copies +engine' env RTAIO_OFFLOAD=0
 # Who starts it may have chosen not to hear of children.
 ends "where children are ignored none counts as killed" 0 'RTAIO_BACKEND=auto: ' \
 	env --ignore-signal=CHLD

@@ -13,7 +13,7 @@ static int run_forced(void *arg)
 	int (**function)(void) = arg;
 
 	/* Read at the first use of AIO, which is still to come in this process. */
-	setenv("RTAIO_TEST_OFFLOAD", "1", 1);
+	setenv("RTAIO_TEST_COPIER", "1", 1);
 	return (*function)();
 }
 
@@ -45,7 +45,7 @@ static int run_role(void *arg)
 	setenv("RTAIO_STATS", play->counters, 1);
 	setenv("RTAIO_INLINE", "1", 1);
 	setenv("RTAIO_OFFLOAD", "1", 1);
-	setenv("RTAIO_TEST_OFFLOAD", play->is_forced ? "1" : "0", 1);
+	setenv("RTAIO_TEST_COPIER", play->is_forced ? "1" : "0", 1);
 	execl("/proc/self/exe", program_invocation_name, "--role", play->role, NULL);
 	return 1;
 }

@@ -12,7 +12,7 @@
 
 /*
  * A test which is one function run in two children: once with the choice left
- * to the library, and once with RTAIO_TEST_OFFLOAD, by which rtaio takes every
+ * to the library, and once with RTAIO_TEST_COPIER, by which rtaio takes every
  * program for a deep one.  It returns 0, or CHILD_SKIPPED.
  */
 #define TEST_OFFLOAD(test, function, deadline_ms)                                              \

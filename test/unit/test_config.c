@@ -42,7 +42,7 @@ static int everything_is_set(void)
 	check_equal(config.callbacks_max, 7);
 	check_equal(config.busy_poll_us, 0);
 	check_equal(config.in_flight_kib, 4);
-	check(!config.inline_lane && !config.offload && config.verbose && config.stats);
+	check(!config.inline_lane && !config.offload_lane && config.verbose && config.stats);
 	check(strcmp(config.stats_path, "/some/file") == 0);
 	return 0;
 }

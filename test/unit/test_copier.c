@@ -56,7 +56,7 @@ static void begin(void)
 {
 	copier_start(note_end);
 	copier_after_fork();
-	config.is_always_ahead = config.offload = true;
+	config.is_always_ahead = true;
 	nr_copied = nr_ended = nr_returned = 0;
 }
 
