@@ -29,7 +29,7 @@
 #define NS_PER_S 1000000000
 #define TICK_NS  10000000u
 
-struct census {
+struct counts {
 	int nr_pending;              /* in progress in this process */
 	int nr_direct;               /* of these, on the direct lane */
 	bool has_foreign;            /* any is in progress in another process */
@@ -42,34 +42,34 @@ struct entries {
 	int nent;
 };
 
-static struct census take_census(const struct entries *entries)
+static struct counts count_entries(const struct entries *entries)
 {
-	struct census census = { 0 };
+	struct counts counts = { 0 };
 
-	for (int i = 0; i < entries->nent && !census.has_ended; i++) {
+	for (int i = 0; i < entries->nent && !counts.has_ended; i++) {
 		const struct aiocb *cb = entries->list[i];
 		struct request *req = cb ? aiocb_request(cb) : NULL;
 
-		if (!cb || cb == census.pending)
+		if (!cb || cb == counts.pending)
 			continue;
 		if (!req) {
-			census.has_ended = !aiocb_is_foreign(cb);
-			census.has_foreign |= !census.has_ended;
+			counts.has_ended = !aiocb_is_foreign(cb);
+			counts.has_foreign |= !counts.has_ended;
 		} else {
-			census.nr_pending++;
-			census.nr_direct += (request_place(req) == PLACE_DIRECT);
-			census.pending = cb;
+			counts.nr_pending++;
+			counts.nr_direct += (request_place(req) == PLACE_DIRECT);
+			counts.pending = cb;
 		}
 	}
-	return census;
+	return counts;
 }
 
 /* Has a request ended or left the direct lane?  Then do not sleep at the event ring. */
 static bool has_ended_or_left(const void *arg)
 {
-	struct census census = take_census(arg);
+	struct counts counts = count_entries(arg);
 
-	return census.has_ended || census.nr_direct < census.nr_pending;
+	return counts.has_ended || counts.nr_direct < counts.nr_pending;
 }
 
 /*
@@ -119,36 +119,36 @@ static int wait_for_foreign(const struct entries *entries, const struct timespec
 	/* Before signals are blocked, so that cancellation acts under the program's mask. */
 	pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, &old_type);
 	mask = signals_block(ALL_SIGNALS);
-	while (ret == 0 && !take_census(entries).has_ended)
+	while (ret == 0 && !count_entries(entries).has_ended)
 		ret = sleep_for_a_tick(deadline, &mask);
 	signals_set(mask);
 	pthread_setcanceltype(old_type, NULL);
 	return deadline ? ret : entry_restart(ret);
 }
 
-static int sleep_on_records(const struct census *census, const struct entries *entries,
+static int sleep_on_records(const struct counts *counts, const struct entries *entries,
 			    const struct timespec *deadline)
 {
-	if (census->nr_pending == 1)
-		return waiter_wait_one(aiocb_handle(census->pending), deadline, true);
+	if (counts->nr_pending == 1)
+		return waiter_wait_one(aiocb_handle(counts->pending), deadline, true);
 	return waiter_wait_any(entries->list, entries->nent, deadline, true);
 }
 
-static int wait_for(const struct census *census, const struct entries *entries,
+static int wait_for(const struct counts *counts, const struct entries *entries,
 		    const struct timespec *deadline)
 {
 	int ret = -EBUSY;
 
-	if (census->has_foreign)
+	if (counts->has_foreign)
 		return wait_for_foreign(entries, deadline);
-	if (census->nr_direct == 0)
-		return sleep_on_records(census, entries, deadline);
-	if (census->nr_direct == census->nr_pending)
+	if (counts->nr_direct == 0)
+		return sleep_on_records(counts, entries, deadline);
+	if (counts->nr_direct == counts->nr_pending)
 		ret = event_ring_wait(has_ended_or_left, entries, deadline, true);
 	if (ret != -EBUSY)
 		return deadline ? ret : entry_restart(ret);
 	event_ring_begin_wait();
-	ret = sleep_on_records(census, entries, deadline);
+	ret = sleep_on_records(counts, entries, deadline);
 	event_ring_end_wait();
 	return ret;
 }
@@ -156,20 +156,20 @@ static int wait_for(const struct census *census, const struct entries *entries,
 static int suspend(const struct entries *entries, const struct timespec *timeout)
 {
 	struct timespec deadline;
-	struct census census;
+	struct counts counts;
 	int ret = 0;
 
 	event_ring_poll();
-	census = take_census(entries);
-	if (census.has_ended || (census.nr_pending == 0 && !census.has_foreign))
+	counts = count_entries(entries);
+	if (counts.has_ended || (counts.nr_pending == 0 && !counts.has_foreign))
 		return 0;
 	if (timeout)
 		set_deadline(&deadline, timeout);
-	while (!census.has_ended && ret == 0) {
-		ret = wait_for(&census, entries, timeout ? &deadline : NULL);
-		census = take_census(entries);
+	while (!counts.has_ended && ret == 0) {
+		ret = wait_for(&counts, entries, timeout ? &deadline : NULL);
+		counts = count_entries(entries);
 	}
-	if (census.has_ended)
+	if (counts.has_ended)
 		return 0;
 	return ret == -ETIMEDOUT ? -EAGAIN : ret;
 }

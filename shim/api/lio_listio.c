@@ -193,8 +193,8 @@ static int submit_entries(int mode, struct aiocb *const entries[], int nent, str
 			continue;
 		nr_left--;
 		if (mode == LIO_WAIT)
-			submit_ahead_note_left(entries[i]->aio_lio_opcode == LIO_READ ? nr_left
-										      : 0);
+			submit_ahead_note_remaining(entries[i]->aio_lio_opcode == LIO_READ ? nr_left
+											   : 0);
 		add_entry(&list, entries[i]);
 	}
 	stats_inc(lists);

@@ -30,8 +30,8 @@
 #include "request/publish.h"
 #include "request/waiter.h"
 
-/* Fill the probe of submit_begin(): a request on the stack, not zeroed. */
-static void describe(struct request *req, struct aiocb *cb, enum request_op op)
+/* The draft of a request, on the stack of submit_begin() and not zeroed. */
+static void fill_draft(struct request *req, struct aiocb *cb, enum request_op op)
 {
 	req->cb = cb;
 	req->op = (uint8_t)op;
@@ -101,56 +101,57 @@ static bool is_silent(const struct sigevent *event)
 }
 
 /* The inline lane.  A request that completes here needs no record. */
-static bool complete_inline(struct request *probe, const struct sigevent *event, uint32_t position,
+static bool complete_inline(struct request *draft, const struct sigevent *event, uint32_t position,
 			    bool may_bypass, struct request *group)
 {
-	bool is_write = probe->op == OP_WRITE;
+	bool is_write = draft->op == OP_WRITE;
 	enum file_kind kind;
 	ssize_t res;
 
-	if (is_write && submit_ahead_is_far(submit_ahead_pieces(probe->nbytes) > 1))
+	if (is_write && submit_ahead_wants_short_calls(submit_ahead_pieces(draft->nbytes) > 1))
 		return false; /* first, since it needs no system call */
-	if (!config.inline_lane || (probe->op != OP_READ && probe->op != OP_WRITE) ||
-	    !may_notify_at_once(event) || !inline_accepts(probe, &kind))
+	if (!config.inline_lane || (draft->op != OP_READ && draft->op != OP_WRITE) ||
+	    !may_notify_at_once(event) || !inline_accepts(draft, &kind))
 		return false;
-	if (may_bypass && is_silent(event) && copier_wants(probe)) {
-		probe->copy_kind = (uint8_t)kind;
-		probe->position = position;
-		probe->descriptor.mode = S_IFREG;
-		probe->descriptor.has_type = true;
+	if (may_bypass && is_silent(event) && copier_wants(draft)) {
+		draft->copy_kind = (uint8_t)kind;
+		draft->position = position;
+		draft->descriptor.mode = S_IFREG;
+		draft->descriptor.has_type = true;
 		return false;
 	}
-	if ((!is_write && submit_ahead_is_far(false)) || !inline_perform(probe, kind, &res))
+	if ((!is_write && submit_ahead_wants_short_calls(false)) ||
+	    !inline_perform(draft, kind, &res))
 		return false;
-	publish_count((enum request_op)probe->op, res, STATS_inline_reads);
-	PROBE_ISSUE(probe->cb, PROBE_INLINE);
-	PROBE_COMPLETE(probe->cb, res);
-	notify_prepare(&probe->notification, event);
-	aiocb_complete_at_once(probe->cb, (enum request_op)probe->op, res, position);
+	publish_count((enum request_op)draft->op, res, STATS_inline_reads);
+	PROBE_ISSUE(draft->cb, PROBE_INLINE);
+	PROBE_COMPLETE(draft->cb, res);
+	notify_prepare(&draft->notification, event);
+	aiocb_complete_at_once(draft->cb, (enum request_op)draft->op, res, position);
 	if (group && res < 0)
 		lio_group_note_failure(group);
-	if (notify_is_wanted(&probe->notification) && notify_signal(&probe->notification) < 0)
-		notify_by_engine(&probe->notification);
+	if (notify_is_wanted(&draft->notification) && notify_signal(&draft->notification) < 0)
+		notify_by_engine(&draft->notification);
 	return true;
 }
 
 /* A record for a request that the inline lane did not complete. */
-static struct request *make_record(const struct request *probe, const struct sigevent *event)
+static struct request *make_record(const struct request *draft, const struct sigevent *event)
 {
 	struct request *req = request_alloc();
 
 	if (!req)
 		return NULL;
-	req->cb = probe->cb;
-	req->op = probe->op;
-	req->fd = probe->fd;
-	req->buf = probe->buf;
-	req->nbytes = probe->nbytes;
-	req->offset = probe->offset;
-	req->done = probe->done;
-	req->position = probe->position;
-	req->copy_kind = probe->copy_kind;
-	req->descriptor = probe->descriptor;
+	req->cb = draft->cb;
+	req->op = draft->op;
+	req->fd = draft->fd;
+	req->buf = draft->buf;
+	req->nbytes = draft->nbytes;
+	req->offset = draft->offset;
+	req->done = draft->done;
+	req->position = draft->position;
+	req->copy_kind = draft->copy_kind;
+	req->descriptor = draft->descriptor;
 	if (notify_prepare(&req->notification, event) < 0) {
 		request_free(req);
 		return NULL;
@@ -207,13 +208,13 @@ static void enter_engine(struct request *req)
  * No lane that bypasses the engine serves a stream.  The hint spares asking each of them.  The hint
  * is enough for a request that can only wait: the engine asks the kernel, once for all that wait.
  */
-static bool is_stream(struct request *probe)
+static bool is_stream(struct request *draft)
 {
-	if (!fd_hints_was_stream(probe->fd))
+	if (!fd_hints_was_stream(draft->fd))
 		return false;
-	probe->descriptor.is_assumed = inbox_needs_no_wake(&engine_inbox, probe);
-	probe->descriptor.has_type = probe->descriptor.is_assumed;
-	return probe->descriptor.is_assumed || descriptor_get_stream(probe->fd, &probe->descriptor);
+	draft->descriptor.is_assumed = inbox_needs_no_wake(&engine_inbox, draft);
+	draft->descriptor.has_type = draft->descriptor.is_assumed;
+	return draft->descriptor.is_assumed || descriptor_get_stream(draft->fd, &draft->descriptor);
 }
 
 /* The lane did not take @req: make it one of the engine's. */
@@ -242,18 +243,18 @@ static bool submit_offloaded(struct request *req)
 int submit_begin(struct aiocb *cb, enum request_op op, const struct sigevent *event,
 		 bool may_bypass, struct request *group, struct request **out)
 {
-	struct request probe, *req;
+	struct request draft, *req;
 	uint32_t position;
 
 	*out = NULL;
-	describe(&probe, cb, op);
-	position = submit_ahead_note_submitted(probe.nbytes);
-	PROBE_SUBMIT(cb, probe.fd, op, probe.nbytes, probe.offset);
-	if (is_stream(&probe))
+	fill_draft(&draft, cb, op);
+	position = submit_ahead_note_submitted(draft.nbytes);
+	PROBE_SUBMIT(cb, draft.fd, op, draft.nbytes, draft.offset);
+	if (is_stream(&draft))
 		may_bypass = false;
-	if (complete_inline(&probe, event, position, may_bypass, group))
+	if (complete_inline(&draft, event, position, may_bypass, group))
 		return 0;
-	req = make_record(&probe, event);
+	req = make_record(&draft, event);
 	if (!req) {
 		aiocb_reject(cb, EAGAIN, 0);
 		return -EAGAIN;

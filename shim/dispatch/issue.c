@@ -197,12 +197,12 @@ static bool could_be_split(const struct request *req, enum file_kind kind)
 {
 	if (req->descriptor.flags & O_DIRECT)
 		return false;
-	if (req->op == OP_WRITE && kind == FILE_CACHED)
+	if (req->op == OP_WRITE && kind == FILE_NOWAIT)
 		return true; /* until a worker has found out more: fd_kind_learn() */
 	if (request_is_in_one_page(req))
 		return false;
 	if (req->op == OP_WRITE)
-		return kind == FILE_ASKED;
+		return kind == FILE_NOWAIT_LOCAL;
 	return S_ISREG(req->descriptor.mode) && fd_kind_locks_reads(req->fd);
 }
 

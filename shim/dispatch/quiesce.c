@@ -28,7 +28,7 @@
 
 #define NAP_FIRST_NS 20000u /* between two questions, doubled up to NAP_LAST_NS */
 #define NAP_LAST_NS  1000000u
-#define BLIND_MAX    16u        /* questions until a call that cannot be seen counts as begun */
+#define UNKNOWN_MAX  16u        /* questions until a call that cannot be seen counts as begun */
 #define CLOSED_MAX   BYPASS_MAX /* each entry serves at least one request of bypass.c */
 
 /* A descriptor that was closed, or is about to be, and the file that it meant. */
@@ -50,7 +50,7 @@ static uint64_t nr_closes;
 /* --- any thread --------------------------------------------------------------- */
 
 /* Returns how many requests still depend on the descriptors. */
-static unsigned ask(int first, int last, unsigned *nr_blind, uint64_t *close)
+static unsigned ask(int first, int last, unsigned *nr_unknown, uint64_t *close)
 {
 	uint32_t process;
 	struct request *question = question_make(MESSAGE_CLOSE, first, &process);
@@ -59,12 +59,12 @@ static unsigned ask(int first, int last, unsigned *nr_blind, uint64_t *close)
 	if (!question)
 		return 0;
 	question->last_fd = last;
-	question->nr_blind = *nr_blind;
+	question->nr_unknown = *nr_unknown;
 	question->close = *close;
 	if (!question_ask(question, process))
 		return 0;
 	nr_kept = question->nr_kept;
-	*nr_blind += question->is_blind;
+	*nr_unknown += question->is_unknown;
 	*close = question->close;
 	lio_group_put(question);
 	return nr_kept;
@@ -74,11 +74,11 @@ void quiesce(int first, int last)
 {
 	struct timespec nap = { .tv_nsec = NAP_FIRST_NS };
 	uint32_t process = atomic_load(&process_generation);
-	unsigned nr_blind = 0;
+	unsigned nr_unknown = 0;
 	uint64_t close = 0;
 
 	event_ring_poll();
-	while (process_is_still(process) && ask(first, last, &nr_blind, &close) > 0) {
+	while (process_is_still(process) && ask(first, last, &nr_unknown, &close) > 0) {
 		RAW_SYSCALL(SYS_nanosleep, &nap, NULL);
 		if (nap.tv_nsec < (long)NAP_LAST_NS)
 			nap.tv_nsec *= 2;
@@ -174,8 +174,8 @@ static bool has_begun(struct request *question, pid_t tid, int fd)
 	case CALL_UNKNOWN:
 		break;
 	}
-	question->is_blind = true;
-	return question->nr_blind >= BLIND_MAX;
+	question->is_unknown = true;
+	return question->nr_unknown >= UNKNOWN_MAX;
 }
 
 static void quiesce_running(struct request *question, struct request *req)

@@ -60,7 +60,7 @@ void schedule_throttled(void)
 }
 
 /* The reaper reports direct completions in time.  Workers report theirs anyway. */
-static void keep_reaper(void)
+static void ensure_reaper(void)
 {
 	if (!aio_context())
 		return;
@@ -73,7 +73,7 @@ static void await_bypass(struct fdqueue *queue)
 {
 	if (TAILQ_EMPTY(&engine_state.awaiting)) {
 		bypass_watch(true);
-		keep_reaper();
+		ensure_reaper();
 	}
 	if (!queue->is_awaiting) {
 		queue->is_awaiting = true;
@@ -82,7 +82,7 @@ static void await_bypass(struct fdqueue *queue)
 	issue_all(queue);
 }
 
-static void await_no_more(struct fdqueue *queue)
+static void stop_awaiting(struct fdqueue *queue)
 {
 	if (!queue->is_awaiting)
 		return;
@@ -90,14 +90,14 @@ static void await_no_more(struct fdqueue *queue)
 	TAILQ_REMOVE(&engine_state.awaiting, queue, awaiting_link);
 	if (TAILQ_EMPTY(&engine_state.awaiting)) {
 		bypass_watch(false);
-		in_flight_await_no_more();
+		in_flight_stop_awaiting();
 	}
 }
 
 void schedule_drop(struct fdqueue *queue)
 {
 	release(queue);
-	await_no_more(queue);
+	stop_awaiting(queue);
 }
 
 void schedule(struct fdqueue *queue)
@@ -106,14 +106,14 @@ void schedule(struct fdqueue *queue)
 	if (queue->awaits_bypass)
 		await_bypass(queue);
 	if (!queue->awaits_bypass)
-		await_no_more(queue);
+		stop_awaiting(queue);
 }
 
 void schedule_awaiting(void)
 {
 	struct fdqueue *queue, *next;
 
-	in_flight_await_no_more(); /* until a queue finds that it waits */
+	in_flight_stop_awaiting(); /* until a queue finds that it waits */
 	TAILQ_FOREACH_SAFE(queue, &engine_state.awaiting, awaiting_link, next)
 		schedule(queue);
 	/* Each queue is the first to get the room at times. */
@@ -127,7 +127,7 @@ void schedule_watch_awaiting(void)
 {
 	if (TAILQ_EMPTY(&engine_state.awaiting))
 		return;
-	keep_reaper();
+	ensure_reaper();
 	event_ring_poll(); /* in case no reaper could be made */
 	schedule_awaiting();
 }

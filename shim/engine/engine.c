@@ -34,7 +34,7 @@ enum verdict {
 	VERDICT_NO_THREAD,
 };
 
-#define CALM_NS 1000000000u
+#define TRIM_AFTER_NS 1000000000u
 
 struct inbox engine_inbox = INBOX_INIT;
 
@@ -199,10 +199,10 @@ static uint64_t idle_time(uint64_t timeout_ns)
  */
 static void sleep_and_trim(uint32_t wake_value, uint64_t timeout_ns)
 {
-	bool may_trim = timeout_ns > CALM_NS && !has_trimmed && request_may_trim();
-	uint64_t until = may_trim ? clock_now_ns() + CALM_NS : 0;
+	bool may_trim = timeout_ns > TRIM_AFTER_NS && !has_trimmed && request_may_trim();
+	uint64_t until = may_trim ? clock_now_ns() + TRIM_AFTER_NS : 0;
 
-	backend->wait(wake_value, may_trim ? CALM_NS : timeout_ns);
+	backend->wait(wake_value, may_trim ? TRIM_AFTER_NS : timeout_ns);
 	if (may_trim && clock_now_ns() >= until) {
 		request_trim();
 		has_trimmed = true;

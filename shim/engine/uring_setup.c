@@ -187,7 +187,7 @@ static int try_setup(struct uring *uring, const struct attempt *attempt, unsigne
 }
 
 /* The kernel frees the memory of a closed ring late: retry for a while. */
-static int try_with_patience(struct uring *uring, const struct attempt *attempt, unsigned entries)
+static int try_for_a_while(struct uring *uring, const struct attempt *attempt, unsigned entries)
 {
 	struct timespec pause = { .tv_nsec = 1000000 };
 	int ret = -ENOMEM;
@@ -205,7 +205,7 @@ static int try_sizes(struct uring *uring, const struct attempt *attempt)
 	int ret = try_setup(uring, attempt, ENTRIES_MAX);
 
 	if (ret < 0 && ret != -EPERM && ret != -ENOSYS)
-		ret = try_with_patience(uring, attempt, ENTRIES_MIN);
+		ret = try_for_a_while(uring, attempt, ENTRIES_MIN);
 	return ret;
 }
 

@@ -106,7 +106,7 @@ static void learn_refusal(struct request **reqs, int nr)
 /* A call of io_submit.  Its first request stands for the others. */
 struct attempt {
 	unsigned class;
-	unsigned patience_ns;
+	unsigned limit_ns;
 	bool is_watched;
 	uint64_t began_ns;
 	struct thread_switches switches;
@@ -117,7 +117,7 @@ struct attempt {
  * itself.  Where many requests are in flight and each takes SLOW_NS to submit, the engine's one call
  * for several of them is faster.
  */
-static unsigned patience_for(const struct request *first, unsigned nr)
+static unsigned time_limit_for(const struct request *first, unsigned nr)
 {
 	unsigned ns = nr * SLOW_NS;
 
@@ -130,7 +130,7 @@ static struct attempt begin_attempt(const struct request *first, unsigned nr)
 	struct attempt attempt = {
 		.class = class,
 		.is_watched = fd_hints_is_watched(class),
-		.patience_ns = patience_for(first, nr),
+		.limit_ns = time_limit_for(first, nr),
 		.began_ns = clock_now_ns(),
 	};
 
@@ -144,7 +144,7 @@ static bool has_waited(const struct attempt *attempt, uint64_t took_ns)
 	struct thread_switches now = thread_switches();
 
 	return now.nr_sleeps != attempt->switches.nr_sleeps ||
-	       (took_ns > attempt->patience_ns &&
+	       (took_ns > attempt->limit_ns &&
 		now.nr_preemptions == attempt->switches.nr_preemptions);
 }
 

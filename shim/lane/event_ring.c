@@ -49,7 +49,7 @@
 #include "request/waiter.h"
 
 #define SLEEP_NS  10000000u /* bounds the sleep of a waiter whose events the reaper took */
-#define LOOKS_MAX 3u        /* ticks: a waiter may be slow to get a processor */
+#define TICKS_MAX 3u        /* ticks: a waiter may be slow to get a processor */
 /* io_pgetevents finds an event and fails to copy it to this address, without a page fault. */
 #define KERNEL_ADDRESS ((void *)-4096L)
 
@@ -277,18 +277,18 @@ int event_ring_attend(void)
 
 void event_ring_take_left(void)
 {
-	static unsigned head, nr_looks; /* ticks that found the same event */
+	static unsigned head, nr_ticks; /* ticks that found the same event */
 	struct aio_ring *ring = aio_context();
 	uintptr_t seen = atomic_load(&claim);
 
 	if (!ring)
 		return;
 	if (aio_context_is_empty(ring) || head != aio_context_head(ring))
-		nr_looks = 0;
+		nr_ticks = 0;
 	else
-		nr_looks++;
+		nr_ticks++;
 	head = aio_context_head(ring);
-	if (nr_looks < LOOKS_MAX || (seen & CLAIM_REAPING) || !try_claim(seen))
+	if (nr_ticks < TICKS_MAX || (seen & CLAIM_REAPING) || !try_claim(seen))
 		return;
 	reap_all(ring);
 	release_claim();

@@ -117,8 +117,8 @@ static bool write_cached(struct request *req, enum file_kind kind, ssize_t *res)
 	ssize_t rest;
 
 	*res = write_nowait(req);
-	if (*res == -EOPNOTSUPP && kind == FILE_ASKED)
-		note_kind(req, FILE_READABLE);
+	if (*res == -EOPNOTSUPP && kind == FILE_NOWAIT_LOCAL)
+		note_kind(req, FILE_NOWAIT_READS);
 	if (*res > 0 && (size_t)*res < req->nbytes) {
 		rest = RAW_SYSCALL(SYS_pwrite64, req->fd, (char *)req->buf + *res,
 				   req->nbytes - (size_t)*res, req->offset + *res);
@@ -206,7 +206,7 @@ static bool write_at_once(struct request *req, enum file_kind kind, ssize_t *res
 		return write_plain(req, res);
 	if (file_takes_nowait_writes(kind))
 		return write_cached(req, kind, res);
-	return kind == FILE_COPIED && write_copied(req, res);
+	return kind == FILE_COPIED_WRITES && write_copied(req, res);
 }
 
 static bool is_paused(void)
@@ -224,7 +224,7 @@ static bool is_worth_a_try(const struct request *req, enum file_kind kind)
 		return kind == FILE_MEMORY || !fd_hints_expects_miss(req->fd);
 	if (file_takes_nowait_writes(kind) && !request_is_in_one_page(req))
 		return false;
-	return kind != FILE_READABLE && !(kind == FILE_COPIED && is_paused()) &&
+	return kind != FILE_NOWAIT_READS && !(kind == FILE_COPIED_WRITES && is_paused()) &&
 	       !(req->descriptor.flags & (O_SYNC | O_DSYNC)) && !fsize_limit_is_set();
 }
 
@@ -270,7 +270,7 @@ static bool trusts_hint(struct request *req, enum file_kind *kind)
 
 	if (!fd_hints_trust(req->fd, kind, &req->descriptor.flags))
 		return false;
-	return req->op == OP_READ || ((*kind == FILE_MEMORY || *kind == FILE_COPIED) &&
+	return req->op == OP_READ || ((*kind == FILE_MEMORY || *kind == FILE_COPIED_WRITES) &&
 				      !filter_may_conflict_anywhere(&any));
 }
 

@@ -15,7 +15,7 @@ static _Thread_local struct {
 	uint32_t submitted; /* pieces, ever; wraps */
 	uint32_t waited;    /* work.submitted, when a result was last asked for */
 	uint32_t elsewhere; /* nr_waits_elsewhere, when last read */
-	bool goes_far;      /* the last burst was longer than BURST_MAX */
+	bool was_long;      /* the last burst was longer than BURST_MAX */
 	uint32_t ahead;     /* average of the pieces between a request and its collection */
 } work __attribute__((tls_model("initial-exec")));
 
@@ -42,7 +42,7 @@ void submit_ahead_note_collected(uint32_t position)
 	work.ahead += (distance << FRACTION >> WEIGHT) - (work.ahead >> WEIGHT);
 }
 
-void submit_ahead_note_left(int nr)
+void submit_ahead_note_remaining(int nr)
 {
 	if (nr > AHEAD_MAX)
 		nr = AHEAD_MAX;
@@ -54,7 +54,7 @@ void submit_ahead_note_left(int nr)
 static void end_burst(void)
 {
 	if (work.submitted != work.waited)
-		work.goes_far = work.submitted - work.waited > BURST_MAX;
+		work.was_long = work.submitted - work.waited > BURST_MAX;
 	work.waited = work.submitted;
 }
 
@@ -65,14 +65,14 @@ void submit_ahead_note_wait(void)
 	end_burst();
 }
 
-bool submit_ahead_is_far(bool is_long)
+bool submit_ahead_wants_short_calls(bool is_long)
 {
 	uint32_t elsewhere = atomic_load_explicit(&nr_waits_elsewhere, memory_order_relaxed);
 
 	if (elsewhere != work.elsewhere)
 		end_burst();
 	work.elsewhere = elsewhere;
-	return (is_long && work.goes_far) || work.submitted - work.waited > BURST_MAX;
+	return (is_long && work.was_long) || work.submitted - work.waited > BURST_MAX;
 }
 
 unsigned submit_ahead_average(void)

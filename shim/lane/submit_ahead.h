@@ -38,7 +38,7 @@ void submit_ahead_note_collected(uint32_t position);
  * [submitter] The thread will wait for all that it submits (LIO_WAIT).  @nr requests are still to
  * be submitted, and another thread may take a part of them.
  */
-void submit_ahead_note_left(int nr);
+void submit_ahead_note_remaining(int nr);
 
 /* [any thread] This thread waits for results. */
 void submit_ahead_note_wait(void);
@@ -48,7 +48,7 @@ void submit_ahead_note_wait(void);
  * short?  For an @is_long request, whose copy takes longer than a hand-over, also if its last burst
  * was that large.
  */
-bool submit_ahead_is_far(bool is_long);
+bool submit_ahead_wants_short_calls(bool is_long);
 
 /* [submitter] Average number of pieces from a request to the call that asks for its result. */
 unsigned submit_ahead_average(void);

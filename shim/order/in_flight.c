@@ -78,7 +78,7 @@ bool in_flight_is_awaited(void)
 	return atomic_load(&is_awaited);
 }
 
-void in_flight_await_no_more(void)
+void in_flight_stop_awaiting(void)
 {
 	atomic_store(&is_awaited, false);
 }

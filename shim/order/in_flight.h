@@ -30,9 +30,9 @@ void in_flight_leave(struct request *req);
 /* [engine] Count @req if there is room; @nr of its descriptor are in flight.  False: it waits. */
 bool in_flight_try(struct request *req, unsigned nr);
 
-/* [engine] Has in_flight_try() failed since in_flight_await_no_more()? */
+/* [engine] Has in_flight_try() failed since in_flight_stop_awaiting()? */
 bool in_flight_is_awaited(void);
-void in_flight_await_no_more(void);
+void in_flight_stop_awaiting(void);
 
 /* Child of a fork: nothing is in flight. */
 void in_flight_after_fork(void);

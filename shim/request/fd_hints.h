@@ -17,27 +17,27 @@ struct request;
 
 enum file_kind {
 	FILE_UNKNOWN = 0,
-	FILE_OTHER,          /* calls may wait for anything: for the workers */
-	FILE_STREAM,         /* a pipe or socket: for the engine */
-	FILE_MEMORY,         /* tmpfs, hugetlbfs: waits for swap at the most */
-	FILE_CACHED,         /* takes RWF_NOWAIT; a worker that writes to it will ask more */
-	FILE_ASKED,          /* the same, after a worker has asked */
-	FILE_READABLE,       /* refuses RWF_NOWAIT for writes */
-	FILE_COPIED,         /* the same, but its buffered writes are copies */
-	FILE_RING,           /* O_DIRECT on btrfs, which shows no device of its own */
-	FILE_DIRECT,         /* O_DIRECT on a device: Linux AIO */
+	FILE_OTHER,         /* calls may wait for anything: for the workers */
+	FILE_STREAM,        /* a pipe or socket: for the engine */
+	FILE_MEMORY,        /* tmpfs, hugetlbfs: waits for swap at the most */
+	FILE_NOWAIT,        /* takes RWF_NOWAIT; perhaps not local: a worker that writes will ask */
+	FILE_NOWAIT_LOCAL,  /* the same, and a worker has found it local */
+	FILE_NOWAIT_READS,  /* refuses RWF_NOWAIT for writes */
+	FILE_COPIED_WRITES, /* the same, but its buffered writes are copies */
+	FILE_DIRECT_RING,   /* O_DIRECT on btrfs, which shows no device of its own */
+	FILE_DIRECT,        /* O_DIRECT on a device: Linux AIO */
 	FILE_DIRECT_WAITING, /* the same, and refuses RWF_NOWAIT */
 };
 
 static inline bool file_takes_nowait_writes(enum file_kind kind)
 {
-	return kind == FILE_CACHED || kind == FILE_ASKED;
+	return kind == FILE_NOWAIT || kind == FILE_NOWAIT_LOCAL;
 }
 
 /* The ring gets only files whose file system promises not to wait in io_uring_enter(). */
 static inline bool file_is_for_ring(enum file_kind kind)
 {
-	return kind >= FILE_CACHED && kind <= FILE_DIRECT_WAITING;
+	return kind >= FILE_NOWAIT && kind <= FILE_DIRECT_WAITING;
 }
 
 /* The kind noted for @fd with these flags.  FILE_UNKNOWN: the caller finds out and notes it. */

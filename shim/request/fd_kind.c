@@ -42,7 +42,7 @@ enum file_kind fd_kind_find(int fd)
 		return FILE_STREAM;
 	if ((!S_ISREG(found.mode) && !S_ISBLK(found.mode)) || refuses_nowait_reads(fd))
 		return FILE_OTHER;
-	return FILE_CACHED;
+	return FILE_NOWAIT;
 }
 
 /* XFS keeps them out.  No other file system knows XFS_IOC_DIOINFO. */
@@ -76,7 +76,7 @@ static enum file_kind ask_for_direct(int fd)
 
 	if (has_device(fd, &stx))
 		return is_on(fd, FUSE_SUPER_MAGIC) ? FILE_OTHER : FILE_DIRECT;
-	return is_on(fd, BTRFS_SUPER_MAGIC) ? FILE_RING : FILE_OTHER;
+	return is_on(fd, BTRFS_SUPER_MAGIC) ? FILE_DIRECT_RING : FILE_OTHER;
 }
 
 /* On a local disk with ext4 a buffered write is a copy.  Of others this is not known. */
@@ -85,10 +85,11 @@ static enum file_kind ask_for_copies(int fd)
 	struct statx stx;
 
 	if (!has_device(fd, &stx))
-		return is_on(fd, BTRFS_SUPER_MAGIC) ? FILE_ASKED : FILE_OTHER;
+		return is_on(fd, BTRFS_SUPER_MAGIC) ? FILE_NOWAIT_LOCAL : FILE_OTHER;
 	if (is_on(fd, FUSE_SUPER_MAGIC))
 		return FILE_OTHER;
-	return S_ISREG(stx.stx_mode) && is_on(fd, EXT4_SUPER_MAGIC) ? FILE_COPIED : FILE_ASKED;
+	return S_ISREG(stx.stx_mode) && is_on(fd, EXT4_SUPER_MAGIC) ? FILE_COPIED_WRITES
+								    : FILE_NOWAIT_LOCAL;
 }
 
 static bool is_transfer_on_file(const struct request *req)
@@ -106,7 +107,7 @@ static bool is_to_be_learned(const struct request *req)
 	kind = fd_hints_recall(req->fd, req->descriptor.flags);
 	if (req->descriptor.flags & O_DIRECT)
 		return kind == FILE_UNKNOWN;
-	return kind == FILE_CACHED && req->op == OP_WRITE;
+	return kind == FILE_NOWAIT && req->op == OP_WRITE;
 }
 
 void fd_kind_learn(const struct request *req)

@@ -12,7 +12,7 @@
 #include "request/waiter.h"
 
 /* Is res the error of a connection, which the kernel reports to one call only? */
-static bool is_told_once(const struct request *req)
+static bool is_reported_once(const struct request *req)
 {
 	return S_ISSOCK(req->descriptor.mode) && req->res < 0 && req->res != -EFAULT &&
 	       req->res != -EAGAIN && req->res != -ECANCELED;
@@ -21,7 +21,7 @@ static bool is_told_once(const struct request *req)
 /* A partial transfer hides the error that ended it, unless no later call would report that. */
 ssize_t publish_final_result(const struct request *req)
 {
-	if (req->done == 0 || is_told_once(req))
+	if (req->done == 0 || is_reported_once(req))
 		return req->res;
 	return (ssize_t)req->done + (req->res > 0 ? req->res : 0);
 }

@@ -24,14 +24,14 @@ static void test_kind_is_that_of_the_descriptor_and_its_flags(void **state)
 	(void)state;
 	forget_all();
 	check_equal(fd_hints_recall(FD, O_RDWR), FILE_UNKNOWN);
-	fd_hints_note(FD, O_RDWR, FILE_CACHED);
-	check_equal(fd_hints_recall(FD, O_RDWR), FILE_CACHED);
+	fd_hints_note(FD, O_RDWR, FILE_NOWAIT);
+	check_equal(fd_hints_recall(FD, O_RDWR), FILE_NOWAIT);
 	check_equal(fd_hints_recall(FD, O_RDWR | O_DIRECT), FILE_UNKNOWN);
 	check_equal(fd_hints_recall(FD, O_RDONLY), FILE_UNKNOWN);
 	check_equal(fd_hints_recall(FD + 1, O_RDWR), FILE_UNKNOWN);
 	check_equal(fd_hints_recall(FD + TABLE, O_RDWR), FILE_UNKNOWN);
-	fd_hints_note(FD, O_RDWR, FILE_COPIED);
-	check_equal(fd_hints_recall(FD, O_RDWR), FILE_COPIED);
+	fd_hints_note(FD, O_RDWR, FILE_COPIED_WRITES);
+	check_equal(fd_hints_recall(FD, O_RDWR), FILE_COPIED_WRITES);
 }
 
 static void test_only_streams_were_streams(void **state)
@@ -39,7 +39,7 @@ static void test_only_streams_were_streams(void **state)
 	(void)state;
 	forget_all();
 	check(!fd_hints_was_stream(FD));
-	fd_hints_note(FD, O_RDWR, FILE_CACHED);
+	fd_hints_note(FD, O_RDWR, FILE_NOWAIT);
 	check(!fd_hints_was_stream(FD));
 	fd_hints_note(FD, O_RDWR, FILE_STREAM);
 	check(fd_hints_was_stream(FD));
@@ -60,8 +60,9 @@ static void test_kind_is_taken_on_trust_a_few_times(void **state)
 {
 	static const enum file_kind never[] = { FILE_OTHER, FILE_STREAM, FILE_DIRECT,
 						FILE_DIRECT_WAITING };
-	static const enum file_kind trusted[] = { FILE_MEMORY,   FILE_CACHED, FILE_ASKED,
-						  FILE_READABLE, FILE_COPIED, FILE_RING };
+	static const enum file_kind trusted[] = { FILE_MEMORY,        FILE_NOWAIT,
+						  FILE_NOWAIT_LOCAL,  FILE_NOWAIT_READS,
+						  FILE_COPIED_WRITES, FILE_DIRECT_RING };
 	enum file_kind kind;
 	int flags;
 
@@ -256,7 +257,7 @@ static bool is_forgotten(int fd)
 
 static void use(int fd)
 {
-	fd_hints_note(fd, O_RDWR, FILE_CACHED);
+	fd_hints_note(fd, O_RDWR, FILE_NOWAIT);
 	for (int i = 0; i < 4; i++)
 		fd_hints_note_read(fd, false);
 	fd_hints_note_refused(class_of(fd, OP_WRITE, KIB128 + 1));

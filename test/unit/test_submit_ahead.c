@@ -60,21 +60,21 @@ static void wrap_around(void)
 static void go_on_and_on(void)
 {
 	submit_short(BURST);
-	check(!submit_ahead_is_far(false));
+	check(!submit_ahead_wants_short_calls(false));
 	submit_short(1);
-	check(submit_ahead_is_far(false));
+	check(submit_ahead_wants_short_calls(false));
 	submit_ahead_note_wait();
-	check(!submit_ahead_is_far(false));
+	check(!submit_ahead_wants_short_calls(false));
 	submit_short(BURST + 1);
-	check(submit_ahead_is_far(false));
+	check(submit_ahead_wants_short_calls(false));
 	submit_ahead_note_collected(1);
-	check(!submit_ahead_is_far(false));
+	check(!submit_ahead_wants_short_calls(false));
 	submit_short(BURST + 1);
 	submit_ahead_note_collected(0); /* the result of a request without a position */
-	check(!submit_ahead_is_far(false));
+	check(!submit_ahead_wants_short_calls(false));
 	submit_short(BURST + 1);
-	submit_ahead_note_left(1);
-	check(!submit_ahead_is_far(false));
+	submit_ahead_note_remaining(1);
+	check(!submit_ahead_wants_short_calls(false));
 }
 
 static void submit_and_wait(void)
@@ -91,15 +91,15 @@ static void wait_only(void)
 /* A thread that collects for others counts, one that submits itself does not. */
 static void wait_elsewhere(void)
 {
-	submit_ahead_is_far(false);
+	submit_ahead_wants_short_calls(false);
 	submit_short(BURST + 1);
-	check(submit_ahead_is_far(false));
+	check(submit_ahead_wants_short_calls(false));
 	in_a_thread(submit_and_wait);
-	check(submit_ahead_is_far(false));
+	check(submit_ahead_wants_short_calls(false));
 	in_a_thread(wait_only);
-	check(!submit_ahead_is_far(false));
+	check(!submit_ahead_wants_short_calls(false));
 	submit_short(BURST + 1);
-	check(submit_ahead_is_far(false));
+	check(submit_ahead_wants_short_calls(false));
 }
 
 /* @distance pieces ahead, until the average stands still. */
@@ -127,13 +127,13 @@ static void collect(void)
 
 static void share_a_list(void)
 {
-	submit_ahead_note_left(20);
+	submit_ahead_note_remaining(20);
 	check_equal(submit_ahead_average(), 10);
-	submit_ahead_note_left(64);
+	submit_ahead_note_remaining(64);
 	check_equal(submit_ahead_average(), 32);
-	submit_ahead_note_left(1000);
+	submit_ahead_note_remaining(1000);
 	check_equal(submit_ahead_average(), 32);
-	submit_ahead_note_left(1);
+	submit_ahead_note_remaining(1);
 	check_equal(submit_ahead_average(), 0);
 }
 
