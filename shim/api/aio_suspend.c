@@ -17,13 +17,13 @@
 
 #include "api/entry.h"
 #include "api/next_aio.h"
-#include "base/futex.h"
+#include "base/clock.h"
+#include "base/raw_syscall.h"
+#include "base/signal_mask.h"
 #include "base/symver.h"
 #include "lane/event_ring.h"
-#include "request/aiocb.h"
-
-#include "base/signal_mask.h"
 #include "lane/submit_ahead.h"
+#include "request/aiocb.h"
 #include "request/waiter.h"
 
 #define NS_PER_S 1000000000

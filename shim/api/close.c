@@ -21,8 +21,8 @@
 
 #include "api/entry.h"
 #include "base/descriptor.h"
-#include "base/futex.h"
 #include "base/process.h"
+#include "base/raw_syscall.h"
 #include "base/symver.h"
 #include "dispatch/quiesce.h"
 #include "engine/engine.h"

@@ -7,8 +7,8 @@
 #include <signal.h>
 #include <stdint.h>
 
-#include "base/futex.h"
 #include "base/process.h"
+#include "base/raw_syscall.h"
 #include "request/aiocb.h"
 
 #define PRIO_DELTA_MAX 20 /* sysconf(_SC_AIO_PRIO_DELTA_MAX) */

@@ -16,13 +16,12 @@
 #include "api/next_aio.h"
 #include "api/submit.h"
 #include "base/process.h"
+#include "base/stats.h"
 #include "base/symver.h"
 #include "lane/event_ring.h"
+#include "lane/submit_ahead.h"
 #include "request/lio_group.h"
 #include "request/notify.h"
-
-#include "base/stats.h"
-#include "lane/submit_ahead.h"
 #include "request/waiter.h"
 
 /* glibc's private opcodes, and a mask for the flag (128) of its 64-bit entry points. */

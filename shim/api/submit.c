@@ -12,8 +12,8 @@
 #include <stddef.h>
 
 #include "base/config.h"
-#include "base/futex.h"
 #include "base/probes.h"
+#include "base/raw_syscall.h"
 #include "base/stats.h"
 #include "engine/engine.h"
 #include "lane/copier.h"

@@ -4,8 +4,8 @@
  */
 #include "base/busy_poll.h"
 
+#include "base/clock.h"
 #include "base/config.h"
-#include "base/futex.h"
 #include "base/time_budget.h"
 
 #define GAP_NS      20000u /* a longer gap between two polls: the thread was preempted */

@@ -2,9 +2,11 @@
 /*
  * clock.c - the clock of the deadlines that the kernel gets.
  */
+#include "base/clock.h"
+
 #include <dlfcn.h>
 
-#include "base/futex.h"
+#include "base/raw_syscall.h"
 
 /* Ten times as slow as libc's function, which makes no system call. */
 static int ask_kernel(clockid_t id, struct timespec *now)

@@ -13,7 +13,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
-#include "base/futex.h"
+#include "base/raw_syscall.h"
 
 _Atomic uint32_t descriptor_held[DESCRIPTOR_BUCKETS];
 

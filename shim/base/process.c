@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/futex.h"
+#include "base/raw_syscall.h"
 #include "base/signal_mask.h"
 
 _Atomic uint32_t process_never_used;

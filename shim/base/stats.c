@@ -15,6 +15,7 @@
 #include "base/config.h"
 #include "base/futex.h"
 #include "base/log.h"
+#include "base/raw_syscall.h"
 #include "base/signal_mask.h"
 
 _Atomic uint64_t stats_counters[STATS_NR];

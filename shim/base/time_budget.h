@@ -14,7 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/futex.h"
+#include "base/clock.h"
 
 struct time_budget {
 	_Atomic uint64_t spent_ns;

@@ -45,7 +45,7 @@
 
 #include <errno.h>
 
-#include "base/futex.h"
+#include "base/clock.h"
 #include "base/stats.h"
 #include "dispatch/bypass_events.h"
 #include "dispatch/cancel.h"

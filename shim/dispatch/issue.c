@@ -20,8 +20,8 @@
 #include <sys/socket.h>
 
 #include "base/config.h"
-#include "base/futex.h"
 #include "base/probes.h"
+#include "base/raw_syscall.h"
 #include "base/stats.h"
 #include "dispatch/engine_state.h"
 #include "dispatch/pin.h"

@@ -17,7 +17,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/futex.h"
+#include "base/raw_syscall.h"
 #include "base/valgrind.h"
 #include "engine/helper.h"
 

@@ -14,7 +14,9 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+#include "base/clock.h"
 #include "base/futex.h"
+#include "base/raw_syscall.h"
 #include "engine/helper.h"
 #include "engine/workers.h"
 #include "request/perform.h"

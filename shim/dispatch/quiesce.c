@@ -12,8 +12,8 @@
 #include <fcntl.h>
 #include <string.h>
 
-#include "base/futex.h"
 #include "base/process.h"
+#include "base/raw_syscall.h"
 #include "dispatch/bypass_events.h"
 #include "dispatch/engine_state.h"
 #include "dispatch/issue.h"

@@ -11,7 +11,7 @@
 #include <stdatomic.h>
 #include <sys/mman.h>
 
-#include "base/futex.h"
+#include "base/raw_syscall.h"
 #include "base/valgrind.h"
 
 /*

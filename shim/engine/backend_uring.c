@@ -9,19 +9,18 @@
  * user_data of an SQE is the address of the record, which is never unmapped; cancellations have the
  * low bit set too.  Small values are our own operations.
  */
+#include "base/log.h"
+#include "base/raw_syscall.h"
+#include "base/stats.h"
 #include "engine/backend.h"
+#include "engine/uring_compat.h"
+#include "engine/uring_setup.h"
+#include "request/perform.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/timerfd.h>
-
-#include "base/futex.h"
-#include "base/log.h"
-#include "base/stats.h"
-#include "engine/uring_compat.h"
-#include "engine/uring_setup.h"
-#include "request/perform.h"
 
 #define DATA_WAKE      UINT64_C(2) /* the futex wait, or the poll of the timer */
 #define DATA_CANCEL    UINT64_C(1) /* flag in the address of a record */

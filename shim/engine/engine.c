@@ -16,10 +16,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/config.h"
 #include "base/futex.h"
 #include "base/log.h"
 #include "base/process.h"
+#include "base/raw_syscall.h"
 #include "base/signal_mask.h"
 #include "base/stats.h"
 #include "base/thread.h"

@@ -7,6 +7,7 @@
 #include "engine/helper.h"
 
 #include "base/busy_poll.h"
+#include "base/clock.h"
 #include "base/config.h"
 #include "base/futex.h"
 #include "base/thread.h"

@@ -11,8 +11,10 @@
 
 #include <sys/timerfd.h>
 
+#include "base/clock.h"
 #include "base/descriptor.h"
 #include "base/futex.h"
+#include "base/raw_syscall.h"
 #include "base/signal_mask.h"
 #include "base/stats.h"
 

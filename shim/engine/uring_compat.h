@@ -9,7 +9,7 @@
 
 #include <liburing.h>
 
-#include "base/futex.h"
+#include "base/raw_syscall.h"
 
 /* Linux 6.3: io_uring_register() by a registered index */
 #define URING_REGISTER_USE_REGISTERED (1U << 31)

@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <sys/prctl.h>
 
-#include "base/futex.h"
+#include "base/raw_syscall.h"
 #include "base/valgrind.h"
 
 #define ALLOW_CALLS "allow io_uring_setup, io_uring_enter and io_uring_register"

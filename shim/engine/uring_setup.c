@@ -25,7 +25,7 @@
 
 #include "base/config.h"
 #include "base/descriptor.h"
-#include "base/futex.h"
+#include "base/raw_syscall.h"
 #include "base/valgrind.h"
 #include "engine/uring_compat.h"
 

@@ -26,8 +26,10 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/config.h"
 #include "base/futex.h"
+#include "base/raw_syscall.h"
 #include "base/signal_mask.h"
 #include "base/thread.h"
 #include "engine/engine.h"

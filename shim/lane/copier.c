@@ -13,8 +13,9 @@
 #include <limits.h>
 #include <sys/syscall.h>
 
+#include "base/clock.h"
 #include "base/config.h"
-#include "base/futex.h"
+#include "base/raw_syscall.h"
 #include "base/signal_mask.h"
 #include "base/time_budget.h"
 #include "engine/helper.h"

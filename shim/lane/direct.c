@@ -12,8 +12,8 @@
 #include <libaio.h>
 #include <sys/uio.h>
 
+#include "base/clock.h"
 #include "base/config.h"
-#include "base/futex.h"
 #include "base/stats.h"
 #include "base/thread.h"
 #include "engine/aio_context.h"

@@ -40,8 +40,9 @@
 #include <sys/syscall.h>
 
 #include "base/busy_poll.h"
-#include "base/futex.h"
+#include "base/clock.h"
 #include "base/process.h"
+#include "base/raw_syscall.h"
 #include "base/signal_mask.h"
 #include "base/stats.h"
 #include "engine/aio_context.h"

@@ -8,7 +8,8 @@
 #include <stddef.h>
 #include <sys/resource.h>
 
-#include "base/futex.h"
+#include "base/clock.h"
+#include "base/raw_syscall.h"
 
 #define KNOWN_FOR_NS 20000u
 

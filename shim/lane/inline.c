@@ -17,11 +17,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdatomic.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 
-#include "base/futex.h"
+#include "base/clock.h"
+#include "base/raw_syscall.h"
 #include "base/stats.h"
 #include "base/thread.h"
 #include "base/time_budget.h"

@@ -6,8 +6,8 @@
 
 #include <fcntl.h>
 
+#include "base/clock.h"
 #include "base/config.h"
-#include "base/futex.h"
 #include "engine/engine.h"
 #include "engine/workers.h"
 #include "lane/inline.h"

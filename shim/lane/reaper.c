@@ -22,6 +22,7 @@
 #include <stdatomic.h>
 #include <stddef.h>
 
+#include "base/clock.h"
 #include "base/config.h"
 #include "base/futex.h"
 #include "base/signal_mask.h"

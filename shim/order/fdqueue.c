@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "base/futex.h"
+#include "base/raw_syscall.h"
 #include "base/stats.h"
 #include "order/bypass.h"
 #include "order/filter.h"

@@ -12,7 +12,7 @@
 #include <sys/uio.h>
 #include <sys/vfs.h>
 
-#include "base/futex.h"
+#include "base/raw_syscall.h"
 #include "request/fd_hints.h"
 #include "request/request.h"
 

@@ -20,8 +20,8 @@
 #include <unistd.h>
 
 #include "base/config.h"
-#include "base/futex.h"
 #include "base/process.h"
+#include "base/raw_syscall.h"
 #include "base/signal_mask.h"
 #include "base/stats.h"
 #include "base/thread.h"

@@ -13,7 +13,7 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 
-#include "base/futex.h"
+#include "base/raw_syscall.h"
 
 /* pread and pwrite surely fail with ESPIPE. */
 static bool is_stream(const struct request *req)

@@ -19,7 +19,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "base/futex.h"
+#include "base/raw_syscall.h"
 
 #define CHUNK_FIRST_BITS 8u  /* 256 records */
 #define CHUNK_NR         18u /* 256 * (2^18 - 1): 67 million records */
