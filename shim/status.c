@@ -101,7 +101,7 @@ static void show_io_uring(void)
 	if (found->uring.err) {
 		struct uring_refusal refusal = uring_refusal(found->uring.err);
 
-		printf("io_uring   no    %s: %s\n                 what helps: %s\n",
+		printf("io_uring   no    %s: %s\n                 remedy: %s\n",
 		       strerror(found->uring.err), refusal.reason, refusal.remedy);
 		show_sysctl();
 	} else {
@@ -118,7 +118,7 @@ static void show_io_uring(void)
 static void show_libaio(void)
 {
 	if (found->libaio.err)
-		printf("libaio     no    %s\n                 what helps: %s\n",
+		printf("libaio     no    %s\n                 remedy: %s\n",
 		       strerror(found->libaio.err), libaio_remedy(found->libaio.err));
 	else
 		printf("libaio     yes   the kernel grants contexts of Linux AIO\n");
@@ -130,7 +130,7 @@ static void show(const char *name, const struct answer *answer, void (*show_answ
 		show_answer();
 	else
 		printf("%-10s no    a seccomp filter kills the process that asks for it\n"
-		       "                 what helps: RTAIO_BACKEND=threads, which does not ask\n",
+		       "                 remedy: RTAIO_BACKEND=threads, which does not ask\n",
 		       name);
 }
 
@@ -167,7 +167,7 @@ static bool show_verdict(bool wants_ring, bool wants_direct)
 	     : would_fail ? "Not well: what RTAIO_BACKEND asks for cannot serve here; "
 			    "asynchronous I/O would fail with ENOSYS."
 	     : config.backend == BACKEND_GLIBC ? "As asked: rtaio is switched off, glibc serves."
-	     : lacks ? "It works, but more slowly than it could: see what helps below."
+	     : lacks ? "It works, but more slowly than it could: see the remedy below."
 		     : "All is well.");
 	return !would_die && !would_fail;
 }
@@ -213,7 +213,7 @@ int main(void)
 	       kernel.machine);
 	show("io_uring", &found->uring, show_io_uring);
 	show("libaio", &found->libaio, show_libaio);
-	printf("threads    yes   %u for files at most, one for each blocked stream\n",
+	printf("threads    yes   at most %u for files, and one for each stream that blocks\n",
 	       config.threads_max);
 	show_limits();
 	if (is_well && config.backend != BACKEND_GLIBC)

@@ -100,7 +100,7 @@ static void explain_refusal(int err)
 	struct uring_refusal refusal = uring_refusal(err);
 
 	if (config.verbose && !atomic_exchange(&is_explained, true))
-		log_line("io_uring does not serve: %s: %s. What helps: %s", strerrordesc_np(err),
+		log_line("io_uring does not serve: %s: %s. Remedy: %s", strerrordesc_np(err),
 			 refusal.reason, refusal.remedy);
 }
 

@@ -145,10 +145,10 @@ check_reason_by() {
 	output=$(verbose_by "$@")
 	status=$("$@" build/rtaio-status)
 	grep -q "^read [1-9][0-9]* bytes" <<<"$output" || wrong+=" the program could not read;"
-	[ "$(grep -c "^rtaio: io_uring does not serve: $says.* What helps: [^ ]" <<<"$output")" = 1 ] ||
+	[ "$(grep -c "^rtaio: io_uring does not serve: $says.* Remedy: [^ ]" <<<"$output")" = 1 ] ||
 		wrong+=" RTAIO_VERBOSE does not say why;"
 	grep -q "^io_uring   no    $says" <<<"$status" || wrong+=" --status does not say why;"
-	grep -q "^ *what helps: [^ ]" <<<"$status" || wrong+=" --status does not say what helps;"
+	grep -q "^ *remedy: [^ ]" <<<"$status" || wrong+=" --status names no remedy;"
 	result "$test" "${wrong:+$wrong $output $status}"
 }
 

@@ -32,7 +32,7 @@ ends() {
 # Whether this machine has all that auto asks for.
 verdict_of_auto() {
 	if "$tree/scripts/rtaio" --status | grep -q -E '^(io_uring|libaio) +no '; then
-		echo '^It works, but more slowly than it could: see what helps below\. '
+		echo '^It works, but more slowly than it could: see the remedy below\. '
 	else
 		echo '^All is well\. '
 	fi
@@ -112,23 +112,23 @@ ends "threads need neither" 0 '^All is well.*io_uring +no .*libaio +no .*RTAIO_B
 ends "auto needs neither" 0 '^It works, but .*io_uring +no .*libaio +no .*RTAIO_BACKEND=auto: ' \
 	"$refuse" io_uring libaio --
 
-# remedy interface error pattern: what helps, by name.
+# remedy interface error pattern: the remedy for that error, by its name.
 remedy() {
-	ends "what helps against $2 of $1" 0 "$1 +no [^:]*$3" "$refuse" "$1=$2" --
+	ends "the remedy for $2 of $1" 0 "$1 +no [^:]*$3" "$refuse" "$1=$2" --
 }
 
-remedy io_uring EPERM '.*what helps: allow io_uring_setup, .* in the profile, and sysctl'
-remedy io_uring EACCES '.*what helps: allow io_uring_setup, .* in the policy'
-remedy io_uring ENOSYS '.*what helps: use a newer kernel, or allow io_uring_setup'
-remedy io_uring EOPNOTSUPP '.*what helps: use Linux 5.7 or newer'
-remedy io_uring EINVAL '.*what helps: use Linux 5.7 or newer'
-remedy io_uring EFAULT '.*what helps: use Linux 5.7 or newer'
-remedy io_uring ENOMEM '.*what helps: raise ulimit -l'
-remedy io_uring EMFILE '.*what helps: raise ulimit -n'
-remedy io_uring ENFILE '.*what helps: raise sysctl fs.file-max'
-remedy io_uring EAGAIN '.*what helps: nothing: rtaio tries again'
-remedy io_uring EBUSY '.*what helps: nothing: rtaio tries again'
-remedy io_uring EXDEV '.*what helps: please report it'
+remedy io_uring EPERM '.*remedy: allow io_uring_setup, .* in the profile, and sysctl'
+remedy io_uring EACCES '.*remedy: allow io_uring_setup, .* in the policy'
+remedy io_uring ENOSYS '.*remedy: use a newer kernel, or allow io_uring_setup'
+remedy io_uring EOPNOTSUPP '.*remedy: use Linux 5.7 or newer'
+remedy io_uring EINVAL '.*remedy: use Linux 5.7 or newer'
+remedy io_uring EFAULT '.*remedy: use Linux 5.7 or newer'
+remedy io_uring ENOMEM '.*remedy: raise ulimit -l'
+remedy io_uring EMFILE '.*remedy: raise ulimit -n'
+remedy io_uring ENFILE '.*remedy: raise sysctl fs.file-max'
+remedy io_uring EAGAIN '.*remedy: nothing: rtaio tries again'
+remedy io_uring EBUSY '.*remedy: nothing: rtaio tries again'
+remedy io_uring EXDEV '.*remedy: please report it'
 remedy libaio EAGAIN '.*fs.aio-max-nr is spent .*sysctl'
 remedy libaio ENOSYS '.*CONFIG_AIO'
 remedy libaio EXDEV '.*please report it'
