@@ -5,8 +5,8 @@
  * Arguments are checked as glibc checks them.  errno is set in this folder only.  Each function
  * has its page in POSIX.1-2024, System Interfaces.
  *
- * aio_error and aio_return poll the event ring of the direct lane if the request is in progress;
- * otherwise they only load.  Both are async-signal-safe.  The other functions may be called in
+ * aio_error and aio_return poll the event ring of the direct lane if the request is in progress.
+ * Otherwise they make no system call.  Both are async-signal-safe.  The other functions may be called in
  * handlers as well, even in a handler that interrupted one of them: they take no lock, and they
  * block signals while they create a thread.
  */

@@ -4,7 +4,7 @@
  *
  * A request that has not begun knows its file by its descriptor only.  Before the descriptor can
  * mean another file, quiesce() keeps the file for requests that wait.  Nearly always no request
- * depends on the descriptor.  Then these functions cost a few loads and a store, or one load
+ * depends on the descriptor.  Then these functions cost a few loads and stores, or one load
  * before the first use of AIO.
  *
  * close must stay async-signal-safe and a cancellation point, so the next provider closes.

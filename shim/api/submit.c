@@ -205,8 +205,8 @@ static void enter_engine(struct request *req)
 }
 
 /*
- * No lane that bypasses the engine serves a stream.  The hint spares asking each of them.  The hint
- * is enough for a request that can only wait: the engine asks the kernel, once for all that wait.
+ * No lane but inline and the engine serves a stream.  The hint spares asking the others.  For a
+ * request that can only wait the hint is enough: the engine asks the kernel, once for all that wait.
  */
 static bool is_stream(struct request *draft)
 {
@@ -282,7 +282,7 @@ static void reject(struct request *req, int err)
 	request_free(req);
 }
 
-/* Refused requests go to the engine first: requests that overlap them were added later. */
+/* They go to the engine before the others, which may overlap them and were added later. */
 static void leave_direct(struct submission *submission)
 {
 	struct request *req;

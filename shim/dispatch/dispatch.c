@@ -149,7 +149,10 @@ static void accept_request(struct request *req)
 
 /* --- complete ---------------------------------------------------------- */
 
-/* A sync answers all that joined it.  If it was cancelled before it began, the next one will. */
+/*
+ * The syncs that joined @sync have the same result.  If @sync was cancelled before it began, the next
+ * sync is performed instead.
+ */
 static void answer_joined(struct request *sync, ssize_t res)
 {
 	struct request *req = sync;

@@ -4,7 +4,7 @@
  *
  * The last holder pushes pin->last, behind all requests.  The pin's thread may receive it and
  * free the pin before that holder has bumped the wake word of the inbox.  So pins are never
- * unmapped, and a wake word is never reset.  At worst the next user is woken once too often.
+ * unmapped, and a wake word is never reset.  At worst the next user gets one spurious wake.
  */
 #include "dispatch/pin.h"
 

@@ -3,8 +3,8 @@
  * quiesce.c - free descriptors of their requests before they are closed.
  *
  * The closing thread asks the engine (question.h).  While a request depends on the descriptor,
- * because a thread is about to begin it or copies it, the thread naps and asks again.  It never
- * waits for a device.
+ * because it is about to begin or is a copy under way, the closing thread sleeps for a moment and
+ * asks again.  It never waits for a device.
  */
 #include "dispatch/quiesce.h"
 
@@ -28,17 +28,17 @@
 
 #define NAP_FIRST_NS 20000u /* between two questions, doubled up to NAP_LAST_NS */
 #define NAP_LAST_NS  1000000u
-#define UNKNOWN_MAX  16u        /* questions until a call that cannot be seen counts as begun */
+#define UNKNOWN_MAX  16u        /* questions until a call of unknown state counts as begun */
 #define CLOSED_MAX   BYPASS_MAX /* each entry serves at least one request of bypass.c */
 
 /* A descriptor that was closed, or is about to be, and the file that it meant. */
 struct closed {
 	int fd;
-	uint64_t close;    /* the closing call, in all its questions */
+	uint64_t close;    /* which closing call; the same in all its questions */
 	uint64_t stamp;    /* older requests are for this file; 0: free entry */
 	unsigned detached; /* their queue, as fdqueue->detached */
 	bool is_final;     /* no request depends on the descriptor: it is being closed */
-	bool was_asked;    /* the keeper, for a pin; if that is NULL, none can be made */
+	bool was_asked;    /* the keeper was asked for a pin; if pin is NULL, none can be made */
 	struct pin *pin;
 };
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * backend.h - the contract between the engine and the two that execute its requests: io_uring and
- * the worker threads.
+ * backend.h - the contract between the engine and its two backends, io_uring and worker threads.
  *
  * Everything here runs on the engine's thread.  A backend only executes; order, retries and results
  * are decided elsewhere.

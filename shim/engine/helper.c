@@ -12,7 +12,7 @@
 #include "base/futex.h"
 #include "base/thread.h"
 
-/* Refuses also what is pushed meanwhile.  Afterwards the inbox is closed. */
+/* Also refuses messages that are pushed meanwhile.  Afterwards the inbox is closed. */
 static void refuse_all(struct helper *helper)
 {
 	struct message *messages;

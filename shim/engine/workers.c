@@ -16,8 +16,8 @@
  * thread is idle submitters push nothing.
  *
  * A buffered write must wait while a thread writes to the same descriptor.  So it is left to that
- * thread in a second inbox, and nobody is woken.  A thread says in pool.written what it writes to,
- * and drains that inbox after it has changed the word.  A submitter reads the word again after its
+ * thread in a second inbox, and nobody is woken.  A thread notes in pool.written which descriptor it
+ * writes to, and drains that inbox after it has changed the word.  A submitter reads the word again after its
  * push, and asks the engine if it has changed.  Model: test/model/pool.pml.
  */
 #include "engine/workers.h"

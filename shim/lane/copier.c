@@ -5,8 +5,8 @@
  * No two requests here overlap: inline_accepts() takes none that overlaps another one in flight.
  * So the requests behind one that goes to the engine need not wait for it.
  *
- * Submitters raise nr_pieces, the copier lowers it.  It is a hint: a submitter that jumps out
- * leaves it too high until the copier has slept.
+ * Submitters raise nr_pieces, the copier lowers it.  It is a hint: if a handler jumps out of
+ * the submitting call, it is too high until the copier has slept.
  */
 #include "lane/copier.h"
 
@@ -29,7 +29,7 @@
 
 static void (*ended)(struct request *req, bool is_done);
 static _Atomic int nr_pieces;       /* handed over and not yet copied */
-static struct time_budget failures; /* to make the thread */
+static struct time_budget failures; /* of attempts to make the thread */
 static pid_t tid;                   /* of the copier's thread, which alone uses it */
 
 /* --- the copier's thread -------------------------------------------------------- */

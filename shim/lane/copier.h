@@ -2,8 +2,9 @@
 /*
  * copier.h - a thread that copies for the submitting threads.
  *
- * The submitting call could make short reads from the page cache itself.  But if the program is so
- * far ahead that it does not wait for them yet, some go to this thread: then two processors copy.
+ * The submitting call could make short reads from the page cache itself.  But if the
+ * program submits many requests before it asks for their results, some of the reads go to this
+ * thread.  Then two processors copy.
  *
  * The copier never waits for a device: it reads with RWF_NOWAIT, and gives misses to the engine.
  * It never writes: a write may sleep, and the requests behind it would wait.

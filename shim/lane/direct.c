@@ -148,7 +148,7 @@ static bool has_waited(const struct attempt *attempt, uint64_t took_ns)
 		now.nr_preemptions == attempt->switches.nr_preemptions);
 }
 
-/* A thread that was preempted is slow, too.  So slowness alone only has the next calls watched. */
+/* A slow call may only have been preempted.  So the first one only has the next calls watched. */
 static void end_attempt(const struct attempt *attempt)
 {
 	uint64_t took_ns = clock_now_ns() - attempt->began_ns;

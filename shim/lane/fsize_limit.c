@@ -14,8 +14,9 @@
 #define KNOWN_FOR_NS 20000u
 
 /*
- * Until when there is no limit; after a change the count of changes, which as a time is long past.
- * So it never has the same value twice.  Any thread writes.
+ * The time until which the answer "no limit" may be used again.  A change stores the count of changes
+ * instead: a time long past, and another value each time, so that fsize_limit_is_set() notices the
+ * change.  Any thread writes.
  */
 static _Atomic uint64_t unlimited_until_ns;
 static _Atomic uint64_t nr_changes;

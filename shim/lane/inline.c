@@ -39,7 +39,7 @@
 
 #define WAIT_SEEN_NS   300000u     /* a longer copy may have slept */
 #define WATCH_NS       1000000000u /* after a slow copy, watch for so long */
-#define WAIT_MAX_NS    5000000u    /* most waiting, less 1 % of the time since */
+#define WAIT_MAX_NS    5000000u    /* most waiting; 1 % of the time is paid back */
 #define WAIT_DECAY     100u
 #define PAUSE_FIRST_NS 50000000u   /* first pause of inline copies, */
 #define PAUSE_LAST_NS  3200000000u /* doubled up to this */
@@ -155,7 +155,8 @@ static void add_wait(uint64_t waited, uint64_t now)
 
 /*
  * Did another thread copy to the same file meanwhile?  Then this one waited for the file's lock, not
- * for the disk.  Any thread writes the pair; one of two threads gives a wrong answer once.
+ * for the disk.  Any thread writes the pair.  Two threads may mix it up: then one answer is
+ * wrong.
  */
 static bool was_locked_out(int fd, uint64_t since)
 {

@@ -17,15 +17,15 @@ struct request;
 
 enum file_kind {
 	FILE_UNKNOWN = 0,
-	FILE_OTHER,         /* calls may wait for anything: for the workers */
-	FILE_STREAM,        /* a pipe or socket: for the engine */
-	FILE_MEMORY,        /* tmpfs, hugetlbfs: waits for swap at the most */
-	FILE_NOWAIT,        /* takes RWF_NOWAIT; perhaps not local: a worker that writes will ask */
-	FILE_NOWAIT_LOCAL,  /* the same, and a worker has found it local */
-	FILE_NOWAIT_READS,  /* refuses RWF_NOWAIT for writes */
-	FILE_COPIED_WRITES, /* the same, but its buffered writes are copies */
-	FILE_DIRECT_RING,   /* O_DIRECT on btrfs, which shows no device of its own */
-	FILE_DIRECT,        /* O_DIRECT on a device: Linux AIO */
+	FILE_OTHER,  /* calls may wait for anything: for the workers */
+	FILE_STREAM, /* a pipe or socket: for the engine */
+	FILE_MEMORY, /* tmpfs, hugetlbfs: waits for swap at the most */
+	FILE_NOWAIT, /* takes RWF_NOWAIT; a worker that writes to it will ask whether it is local */
+	FILE_NOWAIT_LOCAL,   /* the same, and is on a local file system */
+	FILE_NOWAIT_READS,   /* refuses RWF_NOWAIT for writes */
+	FILE_COPIED_WRITES,  /* the same, but its buffered writes are copies */
+	FILE_DIRECT_RING,    /* O_DIRECT on btrfs, which shows no device of its own */
+	FILE_DIRECT,         /* O_DIRECT on a device: Linux AIO */
 	FILE_DIRECT_WAITING, /* the same, and refuses RWF_NOWAIT */
 };
 

@@ -177,8 +177,8 @@ struct request {
 	uint64_t nr_publishings; /* aio_cancel: count before the requests it ended were published */
 	int last_fd;             /* close: last descriptor of the range that begins with fd */
 	uint64_t close;          /* close: which call; 0 in its first question */
-	unsigned nr_unknown;     /* close: earlier questions that left it unknown */
-	bool is_unknown;         /* close: unknown of some worker whether its call has begun */
+	unsigned nr_unknown;     /* close: earlier questions that left that unknown */
+	bool is_unknown; /* close: it is unknown whether the call of some worker has begun */
 };
 
 TAILQ_HEAD(request_list, request);
