@@ -57,6 +57,7 @@
 #include "dispatch/schedule.h"
 #include "engine/engine.h"
 #include "engine/workers.h"
+#include "lane/copier.h"
 #include "lane/reaper.h"
 #include "order/bypass.h"
 #include "order/fdqueue.h"
@@ -265,6 +266,8 @@ static void serve_asked(unsigned asked)
 		workers_provide();
 	if (asked & ENGINE_ASK_REAPER)
 		reaper_provide();
+	if (asked & ENGINE_ASK_COPIER)
+		copier_provide();
 	if (asked & ENGINE_ASK_DRAINED)
 		schedule_awaiting();
 }

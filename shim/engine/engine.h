@@ -60,6 +60,7 @@ enum engine_ask {
 	ENGINE_ASK_DRAINED = 1u << 0, /* one left the bypass table; queued ones may wait for it */
 	ENGINE_ASK_WORKERS = 1u << 1, /* call workers_provide() */
 	ENGINE_ASK_REAPER = 1u << 2,  /* make the reaper */
+	ENGINE_ASK_COPIER = 1u << 3,  /* make the copier */
 };
 
 /*

@@ -18,6 +18,7 @@
 #include "base/raw_syscall.h"
 #include "base/signal_mask.h"
 #include "base/time_budget.h"
+#include "engine/engine.h"
 #include "engine/helper.h"
 #include "lane/inline.h"
 #include "lane/submit_ahead.h"
@@ -92,13 +93,20 @@ static struct helper copier = {
 
 /* --- submitters ----------------------------------------------------------------- */
 
-static void start(void)
+void copier_provide(void)
 {
 	uint64_t old = signals_block(ALL_BUT_LIBC);
 
 	if (!helper_start(&copier) && !inbox_is_open(&copier.inbox)) /* do not try again at once */
 		time_budget_lose(&failures, TIME_BUDGET_MAX_NS, clock_now_ns());
 	signals_set(old);
+}
+
+/* The engine makes the thread, if there is one: this may be a handler that interrupted malloc. */
+static void ask_for_thread(void)
+{
+	if (!engine_ask(ENGINE_ASK_COPIER))
+		copier_provide();
 }
 
 bool copier_wants(const struct request *req)
@@ -113,7 +121,7 @@ bool copier_wants(const struct request *req)
 	if (inbox_is_asleep(&copier.inbox))
 		return true;
 	if (!time_budget_is_spent(&failures))
-		start();
+		ask_for_thread();
 	return false;
 }
 

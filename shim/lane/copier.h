@@ -30,6 +30,9 @@ bool copier_wants(const struct request *req);
  */
 bool copier_submit(struct request *req);
 
+/* [engine, or where there is none, a submitter] Make the thread, if there is none. */
+void copier_provide(void);
+
 /*
  * First use.  @ended is called for each request, on the copier's thread, or where a request is
  * refused.  @is_done is false if the engine has to perform it.

@@ -73,6 +73,28 @@ static void use_aio_at_once(void)
 	}
 }
 
+/* The thread that copies reads from memory is made by the first of them, here in the handler. */
+static int submit_first_reads_over_malloc(void)
+{
+	pthread_t thread;
+	int gate[2];
+
+	setenv("RTAIO_TEST_COPIER", "1", 1);
+	open_pipe(gate);
+	fds[nr_fds++] = temp_file_filled(BLOCK_SIZE);
+	buffers = direct_buffer((size_t)NR_REQUESTS * BLOCK_SIZE);
+	use_aio_at_once();
+	change_mask(SIG_BLOCK, SIGALRM);
+	thread = start_thread(do_nothing, &gate[0]);
+	change_mask(SIG_UNBLOCK, SIGALRM);
+	allocate_until_all_are_submitted();
+	for (int i = 0; i < NR_REQUESTS; i++)
+		check_equal(outcome(&cbs[i]), BLOCK_SIZE);
+	write_fully(gate[1], "x", 1);
+	join_thread(thread);
+	return 0;
+}
+
 static int submit_over_malloc(void)
 {
 	struct aiocb cb;
@@ -113,10 +135,18 @@ static void test_handler_submits_over_malloc(void **state)
 		check_in_child(submit_over_malloc, 15000);
 }
 
+static void test_handler_submits_its_first_reads_over_malloc(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 3 * NR_CHILDREN; i++)
+		check_in_child(submit_first_reads_over_malloc, 15000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_handler_submits_over_malloc),
+		cmocka_unit_test(test_handler_submits_its_first_reads_over_malloc),
 	};
 
 	return cmocka_run_group_tests_name("over malloc", tests, NULL, NULL);

@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 
 #include "base/config.h"
+#include "engine/engine.h"
 #include "lane/copier.h"
 #include "lane/inline.h"
 #include "lane/submit_ahead.h"
@@ -36,6 +37,12 @@ void bypass_return(struct request *req, uint32_t generation)
 	(void)req;
 	(void)generation;
 	atomic_fetch_add(&nr_returned, 1);
+}
+
+bool engine_ask(enum engine_ask what)
+{
+	check_equal(what, ENGINE_ASK_COPIER);
+	return false;
 }
 
 unsigned submit_ahead_average(void)
