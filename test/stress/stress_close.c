@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * stress_close.c - descriptors are closed and their numbers used again at once
+ * stress_close.c - descriptors are closed and reused at once
  *
  * A request belongs to the file that its descriptor meant when it was
  * submitted.  Threads close it under the request and open a file that gets the
- * number: no byte of the request may reach that file, none of the file's may
+ * descriptor: no byte of the request may reach that file, none of the file's may
  * reach the request.
  */
 #include "support.h"
@@ -87,7 +87,7 @@ static int writes_and_closes(void)
 	return 0;
 }
 
-static void test_write_never_reaches_the_next_file_of_its_number(void **state)
+static void test_write_never_reaches_the_next_file_of_its_descriptor(void **state)
 {
 	(void)state;
 	temp_dir(); /* made here, so that it is removed */
@@ -127,7 +127,7 @@ static int reads_and_closes(void)
 	return 0;
 }
 
-static void test_read_never_gets_the_next_file_of_its_number(void **state)
+static void test_read_never_gets_the_next_file_of_its_descriptor(void **state)
 {
 	(void)state;
 	temp_dir(); /* made here, so that it is removed */
@@ -206,8 +206,8 @@ static void test_handler_may_jump_out_of_close(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_write_never_reaches_the_next_file_of_its_number),
-		cmocka_unit_test(test_read_never_gets_the_next_file_of_its_number),
+		cmocka_unit_test(test_write_never_reaches_the_next_file_of_its_descriptor),
+		cmocka_unit_test(test_read_never_gets_the_next_file_of_its_descriptor),
 		cmocka_unit_test(test_handler_may_jump_out_of_close),
 	};
 

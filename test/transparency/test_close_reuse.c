@@ -201,7 +201,7 @@ static void check_stream_writes(take_fn *take, bool is_socket)
 
 /* ---- requests on a file ---- */
 
-static int number_of_file(bool is_direct)
+static int descriptor_of_file(bool is_direct)
 {
 	int fd = is_direct ? direct_file(OTHER_SIZE, 0) : temp_file_filled(OTHER_SIZE);
 
@@ -216,7 +216,7 @@ static void check_file_writes(take_fn *take, bool is_direct, off_t distance)
 	char *buf = direct_buffer(NR_REQUESTS * BLOCK_SIZE);
 	struct aiocb cbs[4 * NR_REQUESTS];
 	int other = other_file();
-	int fd = number_of_file(is_direct);
+	int fd = descriptor_of_file(is_direct);
 	ssize_t res;
 
 	if (fd < 0)
@@ -239,7 +239,7 @@ static void check_file_writes(take_fn *take, bool is_direct, off_t distance)
 static void check_file_reads(take_fn *take, bool is_direct)
 {
 	char *buf = direct_buffer(NR_REQUESTS * BLOCK_SIZE);
-	int fd = number_of_file(is_direct);
+	int fd = descriptor_of_file(is_direct);
 	struct aiocb cbs[NR_REQUESTS];
 	int other = temp_file(0);
 	ssize_t res;
@@ -314,7 +314,7 @@ static int take_in_rounds(void)
 	return ret;
 }
 
-TEST_OR_SKIP(test_files_on_one_number_keep_their_writes, take_in_rounds, 30000)
+TEST_OR_SKIP(test_files_on_one_descriptor_keep_their_writes, take_in_rounds, 30000)
 
 static int run_streams(void *arg)
 {
@@ -374,7 +374,7 @@ TEST_TAKE(close_without_a_descriptor)
 /* ---- the descriptor is good for new requests at once ---- */
 
 /* A read of the pipe that had the descriptor is blocked all the while. */
-static int use_reused_number(void)
+static int use_reused_descriptor(void)
 {
 	char byte = 0, *buf = direct_buffer(8192);
 	int other = other_file();
@@ -405,7 +405,7 @@ static int use_reused_number(void)
 }
 
 /* The same with a second pipe, whose order must not be tied to the first. */
-static int use_number_reused_by_a_pipe(void)
+static int use_descriptor_reused_by_a_pipe(void)
 {
 	struct aiocb old, new;
 	char byte = 0, other = 0;
@@ -431,8 +431,9 @@ static int use_number_reused_by_a_pipe(void)
 	return 0;
 }
 
-TEST_IN_CHILD(test_file_on_a_reused_number_is_usable_at_once, use_reused_number, 30000)
-TEST_IN_CHILD(test_pipe_on_a_reused_number_is_usable_at_once, use_number_reused_by_a_pipe, 30000)
+TEST_IN_CHILD(test_file_on_a_reused_descriptor_is_usable_at_once, use_reused_descriptor, 30000)
+TEST_IN_CHILD(test_pipe_on_a_reused_descriptor_is_usable_at_once, use_descriptor_reused_by_a_pipe,
+	      30000)
 
 int main(void)
 {
@@ -453,9 +454,9 @@ int main(void)
 		cmocka_unit_test(test_file_requests_survive_fclose_and_dup),
 		cmocka_unit_test(test_stream_requests_survive_close_without_a_descriptor),
 		cmocka_unit_test(test_file_requests_survive_close_without_a_descriptor),
-		cmocka_unit_test(test_files_on_one_number_keep_their_writes),
-		cmocka_unit_test(test_file_on_a_reused_number_is_usable_at_once),
-		cmocka_unit_test(test_pipe_on_a_reused_number_is_usable_at_once),
+		cmocka_unit_test(test_files_on_one_descriptor_keep_their_writes),
+		cmocka_unit_test(test_file_on_a_reused_descriptor_is_usable_at_once),
+		cmocka_unit_test(test_pipe_on_a_reused_descriptor_is_usable_at_once),
 	};
 
 	return cmocka_run_group_tests_name("close_reuse", tests, NULL, NULL);

@@ -15,11 +15,11 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
-#define NR_NUMBERS 65536
-#define FILE_SIZE  (512 * 1024)
-#define NR_BLOCKS  8
+#define NR_DESCRIPTORS 65536
+#define FILE_SIZE      (512 * 1024)
+#define NR_BLOCKS      8
 
-static int lowest_free_number(void)
+static int lowest_free_descriptor(void)
 {
 	int fd = open("/dev/null", O_RDONLY);
 
@@ -28,18 +28,18 @@ static int lowest_free_number(void)
 	return fd;
 }
 
-/* Mark the open descriptors below NR_NUMBERS. */
-static void list_open_numbers(bool is_open[NR_NUMBERS])
+/* Mark the open descriptors below NR_DESCRIPTORS. */
+static void list_open_descriptors(bool is_open[NR_DESCRIPTORS])
 {
 	DIR *dir = opendir("/proc/self/fd");
 	struct dirent *entry;
 	int fd;
 
 	check(dir != NULL);
-	memset(is_open, 0, NR_NUMBERS * sizeof(*is_open));
+	memset(is_open, 0, NR_DESCRIPTORS * sizeof(*is_open));
 	while ((entry = readdir(dir))) {
 		fd = atoi(entry->d_name);
-		if (entry->d_name[0] != '.' && fd != dirfd(dir) && fd < NR_NUMBERS)
+		if (entry->d_name[0] != '.' && fd != dirfd(dir) && fd < NR_DESCRIPTORS)
 			is_open[fd] = true;
 	}
 	closedir(dir);
@@ -113,9 +113,9 @@ static void do_nothing(union sigval value)
 	atomic_fetch_add((atomic_int *)value.sival_ptr, 1);
 }
 
-static int open_gives_the_same_number(void)
+static int open_gives_the_same_descriptor(void)
 {
-	int lowest = lowest_free_number();
+	int lowest = lowest_free_descriptor();
 	static atomic_int nr_calls;
 	struct aiocb cb;
 	int fds[2], high;
@@ -129,9 +129,9 @@ static int open_gives_the_same_number(void)
 	close(fds[1]);
 	submit_read(&cb, high, &byte, 1, 0);
 	check_equal(outcome(&cb), 1);
-	check_equal(lowest_free_number(), lowest);
+	check_equal(lowest_free_descriptor(), lowest);
 	use_aio();
-	check_equal(lowest_free_number(), lowest);
+	check_equal(lowest_free_descriptor(), lowest);
 	open_pipe(fds);
 	check_equal(fds[0], lowest);
 	check_equal(fds[1], lowest + 1);
@@ -140,31 +140,31 @@ static int open_gives_the_same_number(void)
 	check_equal(aio_read(&cb), 0);
 	/* The same while a request is blocked, and while others come and go. */
 	for (int i = 0; i < 20; i++) {
-		check_equal(lowest_free_number(), lowest + 2);
+		check_equal(lowest_free_descriptor(), lowest + 2);
 		use_aio_briefly();
 	}
 	write_fully(fds[1], "x", 1);
 	check_equal(outcome(&cb), 1);
 	eventually(nr_calls == 1);
 	close_pair(fds);
-	check_equal(lowest_free_number(), lowest);
+	check_equal(lowest_free_descriptor(), lowest);
 	return 0;
 }
 
-static int no_number_is_taken(void)
+static int no_descriptor_is_taken(void)
 {
-	static bool before[NR_NUMBERS], after[NR_NUMBERS];
+	static bool before[NR_DESCRIPTORS], after[NR_DESCRIPTORS];
 	struct aiocb cb;
 	char byte;
 	int fds[2];
 
 	open_pipe(fds);
-	list_open_numbers(before);
+	list_open_descriptors(before);
 	use_aio();
 	submit_read(&cb, fds[0], &byte, 1, 0);
 	eventually(others_are_asleep()); /* it is blocked now, wherever that is */
-	list_open_numbers(after);
-	for (int fd = 0; fd < nr_private_fds(NR_NUMBERS); fd++)
+	list_open_descriptors(after);
+	for (int fd = 0; fd < nr_private_fds(NR_DESCRIPTORS); fd++)
 		if (before[fd] != after[fd])
 			check_failed("descriptor %d appeared or went", fd);
 	write_fully(fds[1], "x", 1);
@@ -172,8 +172,9 @@ static int no_number_is_taken(void)
 	return 0;
 }
 
-TEST_IN_CHILD(test_open_after_aio_gives_the_lowest_number, open_gives_the_same_number, 30000)
-TEST_IN_CHILD(test_aio_shows_no_descriptor, no_number_is_taken, 30000)
+TEST_IN_CHILD(test_open_after_aio_gives_the_lowest_descriptor, open_gives_the_same_descriptor,
+	      30000)
+TEST_IN_CHILD(test_aio_shows_no_descriptor, no_descriptor_is_taken, 30000)
 
 /* ---- closing everything ---- */
 
@@ -236,8 +237,8 @@ TEST_CLOSE(test_aio_survives_unseen_closes, close_by_system_call)
 /* Put a file over every low descriptor and over every one that is open. */
 static int dup2_over_everything(void)
 {
-	static bool is_open[NR_NUMBERS];
-	int lowest = lowest_free_number();
+	static bool is_open[NR_DESCRIPTORS];
+	int lowest = lowest_free_descriptor();
 	int victim, fds[2], kept[2];
 	struct aiocb cb;
 	struct stat st;
@@ -249,8 +250,8 @@ static int dup2_over_everything(void)
 	kept[1] = fcntl(fds[1], F_DUPFD, 200);
 	victim = fcntl(temp_file_filled(4096), F_DUPFD, 210);
 	submit_read(&cb, kept[0], &byte, 1, 0);
-	list_open_numbers(is_open);
-	for (int fd = lowest; fd < NR_NUMBERS; fd++)
+	list_open_descriptors(is_open);
+	for (int fd = lowest; fd < NR_DESCRIPTORS; fd++)
 		if (fd != kept[0] && fd != kept[1] && fd != victim && (fd <= 64 || is_open[fd]))
 			check_equal(dup2(victim, fd), fd);
 	for (int i = 0; i < 5; i++)
@@ -267,11 +268,11 @@ static int dup2_over_everything(void)
 	return 0;
 }
 
-TEST_IN_CHILD(test_aio_survives_dup2_over_every_number, dup2_over_everything, 30000)
+TEST_IN_CHILD(test_aio_survives_dup2_over_every_descriptor, dup2_over_everything, 30000)
 
 /* ---- using everything up ---- */
 
-static void take_all_numbers(void)
+static void take_all_descriptors(void)
 {
 	struct rlimit limit;
 
@@ -312,7 +313,7 @@ static void use_open_descriptors(int fds[2], int file, int direct)
 	free(buf);
 }
 
-static int use_without_free_numbers(void *arg)
+static int use_without_free_descriptors(void *arg)
 {
 	bool is_warm = arg != NULL;
 	int file = temp_file_filled(65536);
@@ -322,23 +323,23 @@ static int use_without_free_numbers(void *arg)
 	open_pipe(fds);
 	if (is_warm)
 		use_open_descriptors(fds, file, direct);
-	take_all_numbers();
+	take_all_descriptors();
 	for (int i = 0; i < 5; i++)
 		use_open_descriptors(fds, file, direct);
 	return 0;
 }
 
-static void test_first_use_works_without_free_numbers(void **state)
+static void test_first_use_works_without_free_descriptors(void **state)
 {
 	(void)state;
-	support_check_child(in_child_with(use_without_free_numbers, NULL, 30000), "the child",
+	support_check_child(in_child_with(use_without_free_descriptors, NULL, 30000), "the child",
 			    __FILE__, __LINE__);
 }
 
-static void test_use_goes_on_without_free_numbers(void **state)
+static void test_use_goes_on_without_free_descriptors(void **state)
 {
 	(void)state;
-	support_check_child(in_child_with(use_without_free_numbers, state, 30000), "the child",
+	support_check_child(in_child_with(use_without_free_descriptors, state, 30000), "the child",
 			    __FILE__, __LINE__);
 }
 
@@ -347,13 +348,13 @@ static void test_use_goes_on_without_free_numbers(void **state)
 /* A separate program: prints what it finds of itself. */
 static int be_idle_program(void)
 {
-	static bool is_open[NR_NUMBERS];
+	static bool is_open[NR_DESCRIPTORS];
 	char line[4096], last[4096] = "", *name;
 	FILE *maps;
 
 	printf("tasks %u\n", nr_threads());
-	list_open_numbers(is_open);
-	for (int fd = 0; fd < NR_NUMBERS; fd++)
+	list_open_descriptors(is_open);
+	for (int fd = 0; fd < NR_DESCRIPTORS; fd++)
 		if (is_open[fd])
 			printf("descriptor %d\n", fd);
 	maps = fopen("/proc/self/maps", "r");
@@ -427,15 +428,15 @@ static void test_idle_program_maps_only_the_library(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_open_after_aio_gives_the_lowest_number),
+		cmocka_unit_test(test_open_after_aio_gives_the_lowest_descriptor),
 		cmocka_unit_test(test_aio_shows_no_descriptor),
 		cmocka_unit_test(test_aio_survives_a_loop_of_close),
 		cmocka_unit_test(test_aio_survives_close_range),
 		cmocka_unit_test(test_aio_survives_closefrom),
 		cmocka_unit_test(test_aio_survives_unseen_closes),
-		cmocka_unit_test(test_aio_survives_dup2_over_every_number),
-		cmocka_unit_test(test_first_use_works_without_free_numbers),
-		cmocka_unit_test(test_use_goes_on_without_free_numbers),
+		cmocka_unit_test(test_aio_survives_dup2_over_every_descriptor),
+		cmocka_unit_test(test_first_use_works_without_free_descriptors),
+		cmocka_unit_test(test_use_goes_on_without_free_descriptors),
 		cmocka_unit_test(test_idle_program_has_one_thread_and_no_descriptor),
 		cmocka_unit_test(test_idle_program_maps_only_the_library),
 	};

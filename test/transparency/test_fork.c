@@ -284,7 +284,7 @@ TEST_FORK(test_child_of_fork_may_touch_inherited_blocks, child_touches_inherited
 TEST_FORK(test_child_of_fork_without_handlers_may_touch_inherited_blocks,
 	  child_touches_inherited_blocks, 1)
 TEST_FORK(test_child_of_clone_may_touch_inherited_blocks, child_touches_inherited_blocks, 2)
-TEST_IN_CHILD(test_child_uses_a_number_blocked_in_the_parent, child_uses_same_number, 30000)
+TEST_IN_CHILD(test_child_uses_a_descriptor_blocked_in_the_parent, child_uses_same_number, 30000)
 TEST_IN_CHILD(test_grandchild_uses_aio, grandchild_uses_aio, 30000)
 
 /* ---- how a child ends, and how programs are started ---- */
@@ -459,7 +459,7 @@ int main(void)
 		cmocka_unit_test(test_child_of_fork_may_touch_inherited_blocks),
 		cmocka_unit_test(test_child_of_fork_without_handlers_may_touch_inherited_blocks),
 		cmocka_unit_test(test_child_of_clone_may_touch_inherited_blocks),
-		cmocka_unit_test(test_child_uses_a_number_blocked_in_the_parent),
+		cmocka_unit_test(test_child_uses_a_descriptor_blocked_in_the_parent),
 		cmocka_unit_test(test_grandchild_uses_aio),
 		cmocka_unit_test(test_children_end_beside_parents_requests),
 		cmocka_unit_test(test_programs_start_beside_requests),

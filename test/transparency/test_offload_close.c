@@ -125,7 +125,7 @@ static int read_what_became_a_pipe(void)
 TEST_OFFLOAD(test_deep_reads_of_what_became_a_pipe_wait_for_it, read_what_became_a_pipe, 20000)
 
 /* Short copies, of which more may be waiting, and long ones, whose turn comes later. */
-static void take_numbers(take_fn *take)
+static void take_descriptors(take_fn *take)
 {
 	char *buf = direct_buffer(DEPTH * TAKE_SIZE);
 	int other = temp_file(0);
@@ -140,13 +140,13 @@ static void take_numbers(take_fn *take)
 
 static int take_by_close(void)
 {
-	take_numbers(by_close);
+	take_descriptors(by_close);
 	return 0;
 }
 
 static int take_by_dup2(void)
 {
-	take_numbers(by_dup2);
+	take_descriptors(by_dup2);
 	return 0;
 }
 
@@ -191,7 +191,7 @@ static int take_from_lone(void)
 	return 0;
 }
 
-TEST_OFFLOAD(test_lone_requests_survive_the_close_of_their_number, take_from_lone, 30000)
+TEST_OFFLOAD(test_lone_requests_survive_the_close_of_their_descriptor, take_from_lone, 30000)
 
 int main(void)
 {
@@ -199,7 +199,7 @@ int main(void)
 		cmocka_unit_test(test_deep_reads_of_what_became_a_pipe_wait_for_it),
 		cmocka_unit_test(test_deep_requests_survive_close),
 		cmocka_unit_test(test_deep_requests_survive_dup2),
-		cmocka_unit_test(test_lone_requests_survive_the_close_of_their_number),
+		cmocka_unit_test(test_lone_requests_survive_the_close_of_their_descriptor),
 	};
 
 	return cmocka_run_group_tests_name("offload_close", tests, NULL, NULL);
