@@ -43,7 +43,7 @@ static void fill_draft(struct request *req, struct aiocb *cb, enum request_op op
 	req->copy_kind = FILE_UNKNOWN;
 	req->position = 0;
 	req->descriptor = (struct descriptor){ 0 };
-	if (op == OP_READ || op == OP_WRITE) {
+	if (request_is_transfer(req)) {
 		req->buf = (void *)(uintptr_t)cb->aio_buf;
 		req->nbytes = cb->aio_nbytes;
 		req->offset = cb->aio_offset;
@@ -110,8 +110,8 @@ static bool complete_inline(struct request *draft, const struct sigevent *event,
 
 	if (is_write && submit_ahead_wants_short_calls(submit_ahead_pieces(draft->nbytes) > 1))
 		return false; /* first, since it needs no system call */
-	if (!config.inline_lane || (draft->op != OP_READ && draft->op != OP_WRITE) ||
-	    !may_notify_at_once(event) || !inline_accepts(draft, &kind))
+	if (!config.inline_lane || !request_is_transfer(draft) || !may_notify_at_once(event) ||
+	    !inline_accepts(draft, &kind))
 		return false;
 	if (may_bypass && is_silent(event) && copier_wants(draft)) {
 		draft->copy_kind = (uint8_t)kind;
@@ -159,11 +159,6 @@ static struct request *make_record(const struct request *draft, const struct sig
 	return req;
 }
 
-static bool is_transfer(const struct request *req)
-{
-	return req->op == OP_READ || req->op == OP_WRITE;
-}
-
 /* True: @req bypasses the engine.  From here on other requests find it in the bypass table. */
 static bool enter_bypass(struct request *req)
 {
@@ -171,9 +166,9 @@ static bool enter_bypass(struct request *req)
 		return false;
 	if (req->copy_kind)
 		return bypass_enter(req, PLACE_OFFLOADED);
-	if (is_transfer(req) && direct_accepts(req))
+	if (request_is_transfer(req) && direct_accepts(req))
 		return bypass_enter(req, PLACE_DIRECT);
-	if ((is_transfer(req) || request_is_barrier(req)) && offload_accepts(req))
+	if ((request_is_transfer(req) || request_is_barrier(req)) && offload_accepts(req))
 		return bypass_enter(req, PLACE_OFFLOADED);
 	return false;
 }
@@ -196,7 +191,7 @@ static void enter_engine(struct request *req)
 {
 	descriptor_get_type(req->fd, &req->descriptor);
 	req->stamp = bypass_stamp();
-	if (!is_transfer(req) && !request_is_barrier(req))
+	if (!request_is_transfer(req) && !request_is_barrier(req))
 		return;
 	if (!descriptor_is_file(&req->descriptor))
 		req->priority = priority_of(req);

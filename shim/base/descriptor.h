@@ -44,6 +44,11 @@ static inline bool descriptor_is_file(const struct descriptor *d)
 	return S_ISREG(d->mode) || S_ISBLK(d->mode) || S_ISDIR(d->mode);
 }
 
+static inline bool descriptor_is_pipe_or_socket(const struct descriptor *d)
+{
+	return S_ISFIFO(d->mode) || S_ISSOCK(d->mode);
+}
+
 #define DESCRIPTOR_BUCKETS 1024u
 
 /*

@@ -103,11 +103,6 @@ static bool has_timeout(const struct request *req)
 	return timeout.tv_sec || timeout.tv_usec;
 }
 
-static bool is_pipe_or_socket(const struct request *req)
-{
-	return S_ISFIFO(req->descriptor.mode) || S_ISSOCK(req->descriptor.mode);
-}
-
 /* Is @res, from a call that does not wait, the final result? */
 static bool is_final(const struct request *req, ssize_t res, bool is_nonblocking)
 {
@@ -131,7 +126,8 @@ static bool is_for_worker(struct request *req, ssize_t res)
 {
 	if (req->op == OP_WRITE || has_timeout(req))
 		return true;
-	return res == -EOPNOTSUPP && (is_nonblocking(req) || !is_pipe_or_socket(req));
+	return res == -EOPNOTSUPP &&
+	       (is_nonblocking(req) || !descriptor_is_pipe_or_socket(&req->descriptor));
 }
 
 /*

@@ -38,7 +38,7 @@ enum file_kind fd_kind_find(int fd)
 	if (RAW_SYSCALL(SYS_fcntl, fd, F_GET_SEALS) >= 0)
 		return FILE_MEMORY;
 	descriptor_get_type(fd, &found);
-	if (S_ISFIFO(found.mode) || S_ISSOCK(found.mode))
+	if (descriptor_is_pipe_or_socket(&found))
 		return FILE_STREAM;
 	if ((!S_ISREG(found.mode) && !S_ISBLK(found.mode)) || refuses_nowait_reads(fd))
 		return FILE_OTHER;

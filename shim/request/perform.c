@@ -15,18 +15,12 @@
 
 #include "base/raw_syscall.h"
 
-/* pread and pwrite surely fail with ESPIPE. */
-static bool is_stream(const struct request *req)
-{
-	return S_ISFIFO(req->descriptor.mode) || S_ISSOCK(req->descriptor.mode);
-}
-
 /* By the call @at, which takes an offset; where the file has no position, by @plain. */
 static ssize_t transfer(const struct request *req, int fd, long at, long plain)
 {
 	ssize_t res = -ESPIPE;
 
-	if (!is_stream(req))
+	if (!descriptor_is_pipe_or_socket(&req->descriptor)) /* else it fails with ESPIPE */
 		res = RAW_SYSCALL(at, fd, req->buf, req->nbytes, req->offset);
 	if (res == -ESPIPE)
 		res = RAW_SYSCALL(plain, fd, req->buf, req->nbytes);

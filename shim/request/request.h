@@ -255,10 +255,15 @@ static inline bool request_is_barrier(const struct request *req)
 	return req->op == OP_FSYNC || req->op == OP_FDATASYNC;
 }
 
+static inline bool request_is_transfer(const struct request *req)
+{
+	return req->op == OP_READ || req->op == OP_WRITE;
+}
+
 /* Reads, or writes, of a stream: one at a time is in flight.  0: @req waits for no other. */
 static inline uint32_t request_chain(const struct request *req)
 {
-	if (descriptor_is_file(&req->descriptor) || (req->op != OP_READ && req->op != OP_WRITE) ||
+	if (descriptor_is_file(&req->descriptor) || !request_is_transfer(req) ||
 	    req->descriptor.err || req->offset < 0)
 		return 0;
 	return ((uint32_t)req->fd + 1) << 1 | (req->op == OP_WRITE);
