@@ -165,11 +165,11 @@ static bool enter_bypass(struct request *req)
 	if (notify_is_wanted(&req->notification))
 		return false;
 	if (req->copy_kind)
-		return bypass_enter(req, PLACE_OFFLOADED);
+		return bypass_enter(req, PLACE_HANDED_OVER);
 	if (request_is_transfer(req) && direct_accepts(req))
 		return bypass_enter(req, PLACE_DIRECT);
 	if ((request_is_transfer(req) || request_is_barrier(req)) && offload_accepts(req))
-		return bypass_enter(req, PLACE_OFFLOADED);
+		return bypass_enter(req, PLACE_HANDED_OVER);
 	return false;
 }
 
@@ -225,7 +225,7 @@ static void move_to_engine(struct request *req)
 }
 
 /* Hand over at once, ahead of the rest of a list.  False: @req goes to the engine. */
-static bool submit_offloaded(struct request *req)
+static bool hand_over(struct request *req)
 {
 	PROBE_ISSUE(req->cb, req->copy_kind ? PROBE_COPIER : PROBE_OFFLOAD);
 	aiocb_begin(req->cb, req);
@@ -258,7 +258,7 @@ int submit_begin(struct aiocb *cb, enum request_op op, const struct sigevent *ev
 		enter_engine(req);
 	if (group)
 		lio_group_join(group, req);
-	if (request_place(req) == PLACE_OFFLOADED && submit_offloaded(req))
+	if (request_place(req) == PLACE_HANDED_OVER && hand_over(req))
 		return 1;
 	*out = req;
 	return 0;

@@ -14,7 +14,7 @@
 
 /*
  * Begin the request of @cb.  0 and *out NULL: complete (inline lane).  0 and *out set: a prepared
- * record, for submit_add().  1: in flight (offloaded).  -EAGAIN: no memory.  A request that is
+ * record, for submit_add().  1: in flight (handed over).  -EAGAIN: no memory.  A request that is
  * not complete joins @group unless that is NULL.  @may_bypass: its list sends no notification.
  */
 int submit_begin(struct aiocb *cb, enum request_op op, const struct sigevent *event,

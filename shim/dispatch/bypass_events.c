@@ -40,7 +40,7 @@ static uint64_t complete(struct request *req, ssize_t res, enum stats_counter re
 	return slots;
 }
 
-static void on_offloaded(struct request *req)
+static void on_performed(struct request *req)
 {
 	/* Partner: goes_on() in cancel.c.  All signals are blocked here. */
 	request_mark(req, REQUEST_PUBLISHING);
@@ -51,7 +51,7 @@ static void on_offloaded(struct request *req)
 void bypass_events_end(struct request *req, ssize_t res)
 {
 	req->res = res;
-	on_offloaded(req);
+	on_performed(req);
 }
 
 /* Through the inbox, because the caller may be walking through the queues. */
@@ -76,7 +76,7 @@ static uint64_t bounce(struct request *req)
 static void on_copied(struct request *req, bool is_done)
 {
 	if (is_done) {
-		on_offloaded(req);
+		on_performed(req);
 	} else {
 		stats_inc(fallbacks);
 		waiter_wake_slots(bounce(req));
@@ -115,7 +115,7 @@ static const struct direct_events direct_client = {
 void bypass_events_start(void)
 {
 	bypass_init(on_drained);
-	workers_start(on_offloaded);
+	workers_start(on_performed);
 	copier_start(on_copied);
 	direct_init(&direct_client);
 }

@@ -14,7 +14,7 @@
 void bypass_events_start(void);
 
 /*
- * [engine] @req was offloaded and has been withdrawn from the workers: end it, or make it one of
+ * [engine] @req was handed over and has been withdrawn from the workers: end it, or make it one of
  * the engine's, ordered by its submission.
  */
 void bypass_events_end(struct request *req, ssize_t res);

@@ -78,7 +78,7 @@ static void cancel_request(struct request *question, struct request *req)
 }
 
 /*
- * Does @req go on?  If its result is being published (partner: on_offloaded()), wait for that: a
+ * Does @req go on?  If its result is being published (partner: on_performed()), wait for that: a
  * program that sees the result must not be told that the request goes on.  The record may belong to
  * another request by now, and a published request is in the bypass table for a moment.
  */
@@ -107,7 +107,7 @@ static void cancel_one(struct request *question, struct request *req)
 {
 	enum request_place place = request_place(req);
 
-	if (place == PLACE_OFFLOADED || place == PLACE_DIRECT)
+	if (place == PLACE_HANDED_OVER || place == PLACE_DIRECT)
 		cancel_bypassing(question, req, question->target);
 	else if (req->queue)
 		cancel_request(question, req);

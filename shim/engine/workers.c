@@ -268,7 +268,7 @@ static bool wait_for_work(struct member *member)
 
 static void finish(struct request *req)
 {
-	if (request_place(req) == PLACE_OFFLOADED)
+	if (request_place(req) == PLACE_HANDED_OVER)
 		on_offloaded(req);
 	else
 		workers_report(req);

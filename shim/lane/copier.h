@@ -25,7 +25,7 @@
 bool copier_wants(const struct request *req);
 
 /*
- * [submitter, also in handlers] Hand over @req, which has entered PLACE_OFFLOADED
+ * [submitter, also in handlers] Hand over @req, which has entered PLACE_HANDED_OVER
  * (bypass.h).  False: there is no copier.
  */
 bool copier_submit(struct request *req);

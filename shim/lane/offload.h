@@ -15,7 +15,7 @@
 /* May @req be offloaded now?  Reads the type of its descriptor. */
 bool offload_accepts(struct request *req);
 
-/* Hand over @req, which has entered PLACE_OFFLOADED (bypass.h).  False: no worker took it. */
+/* Hand over @req, which has entered PLACE_HANDED_OVER (bypass.h).  False: no worker took it. */
 bool offload_submit(struct request *req);
 
 /* Child of a fork: reset. */

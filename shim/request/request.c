@@ -256,7 +256,7 @@ void request_set_place(struct request *req, enum request_place place)
 	enum {
 		SUBMITTER = 1u << PLACE_SUBMITTER,
 		ISSUED = 1u << PLACE_RING | 1u << PLACE_WORKERS | 1u << PLACE_STRANDED,
-		ELSEWHERE = 1u << PLACE_OFFLOADED | 1u << PLACE_DIRECT,
+		ELSEWHERE = 1u << PLACE_HANDED_OVER | 1u << PLACE_DIRECT,
 		LIVE = SUBMITTER | 1u << PLACE_QUEUE | ISSUED | ELSEWHERE,
 	};
 	static const uint16_t allowed_from[] = {
@@ -266,7 +266,7 @@ void request_set_place(struct request *req, enum request_place place)
 		[PLACE_RING] = 1u << PLACE_QUEUE | ISSUED,
 		[PLACE_WORKERS] = 1u << PLACE_QUEUE | ISSUED,
 		[PLACE_STRANDED] = 1u << PLACE_QUEUE | ISSUED,
-		[PLACE_OFFLOADED] = SUBMITTER,
+		[PLACE_HANDED_OVER] = SUBMITTER,
 		[PLACE_DIRECT] = SUBMITTER,
 		[PLACE_ENDED] = LIVE & ~(ELSEWHERE),
 		[PLACE_DONE] = SUBMITTER | ELSEWHERE | 1u << PLACE_ENDED,

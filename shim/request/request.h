@@ -14,14 +14,14 @@
  *   PLACE_RING         SQE prepared, or the kernel  outstanding of its fdqueue
  *   PLACE_WORKERS      the workers                  outstanding, and the workers'
  *   PLACE_STRANDED     the engine: no thread        outstanding, and stranded
- *   PLACE_OFFLOADED    the workers, or the copier   theirs, and bypass.c
+ *   PLACE_HANDED_OVER  the workers, or the copier   theirs, and bypass.c
  *   PLACE_DIRECT       the kernel: Linux AIO        bypass.c
  *   PLACE_ENDED        the engine: res is known     outstanding, and ended
  *   PLACE_DONE         the thread that published    notification lists
  *   PLACE_SPARE        request_trim()               none
  *
  * The engine moves a record from QUEUE to RING, WORKERS or STRANDED, and among these three.
- * Submitters move it from SUBMITTER to DIRECT or OFFLOADED.  A request that bounces goes from
+ * Submitters move it from SUBMITTER to DIRECT or HANDED_OVER.  A request that bounces goes from
  * there back to SUBMITTER, on its way to the engine.  Any place leads to DONE when the result
  * is published, and DONE to FREE when nothing refers to the record any more.  aio_error()
  * says EINPROGRESS from SUBMITTER until DONE.  request_set_place() makes every change.
@@ -62,7 +62,7 @@ enum request_place {
 	PLACE_RING,
 	PLACE_WORKERS,
 	PLACE_STRANDED,
-	PLACE_OFFLOADED,
+	PLACE_HANDED_OVER,
 	PLACE_DIRECT,
 	PLACE_ENDED,
 	PLACE_DONE,
@@ -130,7 +130,7 @@ struct request {
 	bool refuses_nowait;   /* direct lane: the file refuses RWF_NOWAIT */
 	uint8_t copy_kind;     /* for the copier: enum file_kind; else FILE_UNKNOWN */
 	bool is_bounced;       /* came back from another lane: its queue orders it by stamp */
-	uint16_t slot;         /* direct, offloaded: in bypass.c */
+	uint16_t slot;         /* direct or handed over: in bypass.c */
 	uint64_t stamp;        /* order of submission, where it matters: bypass.h */
 	size_t nr_in_flight;   /* bytes that in_flight.c counts for it */
 

@@ -37,7 +37,7 @@
  *
  *	user			request_alloc(), make_record(), bypass_enter(),
  *				workers_offer(); then cancel_and_wait()
- *	worker			take(), pool_order_remove(); on_offloaded()
+ *	worker			take(), pool_order_remove(); on_performed()
  *	canceller		bypass_next(): find(), read_handle();
  *				cancel_bypassing(): workers_withdraw(), goes_on()
  *
@@ -45,7 +45,7 @@
  * the old descriptor. So the descriptor counts only if the record is seen in its slot
  * after the generation was read. Proved: a request that is found is on the descriptor
  * that was asked for, and so is one that is withdrawn; a program that has seen the
- * results of all its offloaded requests is told that all are done.
+ * results of all its requests that bypass the engine is told that all are done.
  * config: -DHANDLER
  * config: -DREUSE
  * BROKEN_WAITS_FOR_CALLS: -DHANDLER
@@ -324,7 +324,7 @@ init
 #define NR_ROUNDS	2	/* of each user */
 
 mtype = { NONE, WAITING, RUNNING };		/* in the pool of threads */
-mtype = { FREE, SUBMITTER, OFFLOADED, DONE };	/* places */
+mtype = { FREE, SUBMITTER, HANDED_OVER, DONE };	/* places */
 
 /* The one record; the descriptor is its user's. */
 byte generation;
@@ -364,7 +364,7 @@ proctype user(bool me)
 		place = SUBMITTER;
 		fd = me;
 		in_slot = true;
-		place = OFFLOADED;
+		place = HANDED_OVER;
 		in_progress[me] = true;
 		pool_state = WAITING;
 		if

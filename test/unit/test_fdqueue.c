@@ -263,7 +263,7 @@ static void test_barrier_does_not_join_before_what_bypasses_the_engine(void **st
 	check(write != NULL);
 	write->fd = FD;
 	write->op = OP_WRITE;
-	check(bypass_enter(write, PLACE_OFFLOADED));
+	check(bypass_enter(write, PLACE_HANDED_OVER));
 	bypass_return(write, request_generation(write));
 	third->stamp = bypass_stamp();
 	check_next(barrier);
