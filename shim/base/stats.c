@@ -18,7 +18,7 @@
 #include "base/raw_syscall.h"
 #include "base/signal_mask.h"
 
-_Atomic uint64_t stats_counters[STATS_NR];
+struct stats_row stats_rows[THREAD_ROWS];
 
 /* Several threads may call _exit: the first prints, the others wait until it is done. */
 enum { NOT_PRINTED = 0, PRINTING, PRINTED };
@@ -56,11 +56,23 @@ static int open_destination(void)
 
 uint64_t stats_sum(enum stats_counter first, enum stats_counter last)
 {
+	unsigned nr_rows = thread_nr_rows();
 	uint64_t sum = 0;
 
-	for (int i = first; i <= (int)last; i++)
-		sum += atomic_load_explicit(&stats_counters[i], memory_order_relaxed);
+	for (unsigned row = 0; row < nr_rows; row++)
+		for (int i = first; i <= (int)last; i++)
+			sum += atomic_load_explicit(&stats_rows[row].counters[i],
+						    memory_order_relaxed);
 	return sum;
+}
+
+/* A later engine may have another row, so all use the first one. */
+void stats_max(enum stats_counter counter, uint64_t value)
+{
+	_Atomic uint64_t *word = &stats_rows[0].counters[counter];
+
+	if (value > atomic_load_explicit(word, memory_order_relaxed))
+		atomic_store_explicit(word, value, memory_order_relaxed);
 }
 
 /* Write the line with the total and the share of each lane.  Returns its length. */
@@ -109,8 +121,7 @@ static void print(void)
 	for (int i = 0; i < STATS_NR; i++)
 		used += (size_t)snprintf(text + used, sizeof(text) - used,
 					 "rtaio: %-16s %12" PRIu64 "  %s\n", names[i],
-					 atomic_load_explicit(&stats_counters[i],
-							      memory_order_relaxed),
+					 stats_sum((enum stats_counter)i, (enum stats_counter)i),
 					 descriptions[i]);
 	log_write(fd, text, used);
 	if (fd != STDERR_FILENO)
@@ -136,6 +147,8 @@ void stats_print(void)
 void stats_after_fork(void)
 {
 	atomic_store(&printing, NOT_PRINTED);
-	for (int i = 0; i < STATS_NR; i++)
-		atomic_store_explicit(&stats_counters[i], 0, memory_order_relaxed);
+	for (unsigned row = 0; row < thread_nr_rows(); row++)
+		for (int i = 0; i < STATS_NR; i++)
+			atomic_store_explicit(&stats_rows[row].counters[i], 0,
+					      memory_order_relaxed);
 }

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * stats.h - counters, one word each, relaxed.
+ * stats.h - counters, relaxed.
  *
- * Any thread adds.  A snapshot is not consistent across counters.
+ * Any thread adds, in its row (thread.h).  A counter is the sum of all rows.  A snapshot is not
+ * consistent across counters.
  */
 #ifndef RTAIO_STATS_H
 #define RTAIO_STATS_H
 
 #include <stdatomic.h>
 #include <stdint.h>
+
+#include "base/thread.h"
 
 /*
  * X(name, description).  The first eleven count each request once, in the lane that completed
@@ -52,23 +55,25 @@ enum stats_counter {
 		STATS_NR,
 };
 
-extern _Atomic uint64_t stats_counters[STATS_NR];
+struct stats_row {
+	_Alignas(CACHE_LINE) _Atomic uint64_t counters[STATS_NR];
+};
+
+extern struct stats_row stats_rows[THREAD_ROWS];
 
 #define stats_inc(name) stats_inc_counter(STATS_##name)
 
 static inline void stats_inc_counter(enum stats_counter counter)
 {
-	atomic_fetch_add_explicit(&stats_counters[counter], 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&stats_rows[thread_row()].counters[counter], 1,
+				  memory_order_relaxed);
 }
 
+/* The counters from @first to @last, added up. */
 uint64_t stats_sum(enum stats_counter first, enum stats_counter last);
 
-/* [engine] No other thread may write @counter. */
-static inline void stats_max(enum stats_counter counter, uint64_t value)
-{
-	if (value > atomic_load_explicit(&stats_counters[counter], memory_order_relaxed))
-		atomic_store_explicit(&stats_counters[counter], value, memory_order_relaxed);
-}
+/* [engine] No other thread may write @counter, and no other function. */
+void stats_max(enum stats_counter counter, uint64_t value);
 
 /* Print all counters to where RTAIO_STATS says.  Called at exit. */
 void stats_print(void);

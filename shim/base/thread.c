@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -37,6 +38,25 @@ __attribute__((constructor)) static void find_minstack(void)
 {
 	minstack = (size_t(*)(const pthread_attr_t *))(uintptr_t)dlsym(RTLD_DEFAULT,
 								       "__pthread_get_minstack");
+}
+
+static _Atomic unsigned nr_with_row; /* threads */
+
+/* The row of this thread, plus one; 0: not chosen yet. */
+static _Thread_local unsigned my_row __attribute__((tls_model("initial-exec")));
+
+unsigned thread_row(void)
+{
+	if (my_row == 0)
+		my_row = atomic_fetch_add(&nr_with_row, 1) % THREAD_ROWS + 1;
+	return my_row - 1;
+}
+
+unsigned thread_nr_rows(void)
+{
+	unsigned nr = atomic_load(&nr_with_row);
+
+	return nr < THREAD_ROWS ? nr : THREAD_ROWS;
 }
 
 static char program_name[16]; /* the engine writes it before it makes any thread */

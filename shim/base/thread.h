@@ -1,11 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * thread.h - how rtaio makes its threads.
+ * thread.h - how rtaio makes its threads, and a row of counters for each thread.
  */
 #ifndef RTAIO_THREAD_H
 #define RTAIO_THREAD_H
 
 #include <stdbool.h>
+
+/*
+ * Two threads that write to one cache line wait for each other, the more the more processors there
+ * are.  So what every request counts lies in rows, each in lines of its own.  The first THREAD_ROWS
+ * threads have a row each; later ones share, so all writes are atomic.
+ */
+#define CACHE_LINE  64u
+#define THREAD_ROWS 64u
+
+/* [any thread, also in handlers] The row of the calling thread. */
+unsigned thread_row(void);
+
+/* [any thread] Rows from here on were never used. */
+unsigned thread_nr_rows(void);
 
 /*
  * The caller has all signals blocked, and the thread inherits that.  By pthread_create, since
