@@ -2,30 +2,33 @@
 /*
  * fd_hints.c - the kernel's last answers about a file descriptor.
  *
- * One word for each descriptor (hashed), read and written by any thread:
+ * One word for each descriptor (hashed), read by all threads and seldom written:
  *
  *   63..32  the descriptor, plus one
  *   31..8   its flags, as fcntl(F_GETFL) gives them
- *    7..4   how many uses are left before the flags must be asked again
  *    3..0   enum file_kind
  *
- * A use is counted by compare-and-swap, so that an entry that a close has just cleared is not
- * written back.
+ * Each thread counts in its row (thread.h) how often it still may use an entry before it must ask for
+ * the flags again.
  */
 #include "request/fd_hints.h"
 
 #include <stdatomic.h>
 #include <stdint.h>
 
+#include "base/thread.h"
 #include "request/request.h"
 
 #define FD_BUCKETS 1024u
 #define TRUST_MAX  15u
-#define TRUST_ONE  (UINT64_C(1) << 4)
-#define TRUST_MASK (UINT64_C(15) << 4)
 #define KIND_MASK  UINT64_C(15)
 
 static _Atomic uint64_t remembered[FD_BUCKETS];
+
+/* How many uses are left.  A handler, or a thread that shares the row, may make it slightly wrong. */
+static struct {
+	_Alignas(CACHE_LINE) _Atomic uint8_t left[FD_BUCKETS];
+} trust[THREAD_ROWS];
 
 #define MISSES_MIN 4u  /* after so many misses in a row the next read will probably miss */
 #define SKIPS_MAX  15u /* reads that are not tried between two that are */
@@ -63,11 +66,19 @@ static bool is_of(uint64_t entry, int fd)
 	return entry >> 32 == (uint64_t)(unsigned)fd + 1;
 }
 
-/* False: no use is left, or another thread has changed the entry meanwhile. */
-static bool use_trust(int fd, uint64_t entry)
+static _Atomic uint8_t *trust_of(int fd)
 {
-	return (entry & TRUST_MASK) &&
-	       atomic_compare_exchange_strong(place_of(fd), &entry, entry - TRUST_ONE);
+	return &trust[thread_row()].left[(unsigned)fd % FD_BUCKETS];
+}
+
+/* False: no use is left. */
+static bool use_trust(int fd)
+{
+	uint8_t left = atomic_load_explicit(trust_of(fd), memory_order_relaxed);
+
+	if (left > 0)
+		atomic_store_explicit(trust_of(fd), left - 1, memory_order_relaxed);
+	return left > 0;
 }
 
 static bool is_direct(enum file_kind kind)
@@ -91,8 +102,7 @@ bool fd_hints_trust(int fd, enum file_kind *kind, int *flags)
 
 	*kind = (enum file_kind)(entry & KIND_MASK);
 	*flags = (int)(entry >> 8 & 0xffffffu);
-	return is_of(entry, fd) && *kind >= FILE_MEMORY && !is_direct(*kind) &&
-	       use_trust(fd, entry);
+	return is_of(entry, fd) && *kind >= FILE_MEMORY && !is_direct(*kind) && use_trust(fd);
 }
 
 bool fd_hints_was_stream(int fd)
@@ -104,11 +114,12 @@ bool fd_hints_was_stream(int fd)
 
 void fd_hints_note(int fd, int flags, enum file_kind kind)
 {
-	atomic_store_explicit(place_of(fd),
-			      ((uint64_t)(unsigned)fd + 1) << 32 |
-				      ((uint64_t)flags & 0xffffffu) << 8 | TRUST_MAX * TRUST_ONE |
-				      kind,
-			      memory_order_relaxed);
+	uint64_t entry =
+		((uint64_t)(unsigned)fd + 1) << 32 | ((uint64_t)flags & 0xffffffu) << 8 | kind;
+
+	atomic_store_explicit(trust_of(fd), TRUST_MAX, memory_order_relaxed);
+	if (atomic_load_explicit(place_of(fd), memory_order_relaxed) != entry)
+		atomic_store_explicit(place_of(fd), entry, memory_order_relaxed);
 }
 
 static _Atomic(struct read_history) *read_history_of(int fd)

@@ -44,7 +44,7 @@ static inline bool file_is_for_ring(enum file_kind kind)
 enum file_kind fd_hints_recall(int fd, int flags);
 
 /*
- * May the hint be used without F_GETFL?  True a few times between two calls of F_GETFL, never
+ * May the hint be used without F_GETFL?  True a few times between two notes by this thread, never
  * for O_DIRECT.  If @fd means another file by now, the inline transfer fails and goes to the
  * engine, or it is made on that file, as by glibc.
  */

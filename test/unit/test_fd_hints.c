@@ -4,6 +4,8 @@
  */
 #include "support.h"
 
+#include <pthread.h>
+
 #include "request/fd_hints.h"
 #include "request/request.h"
 
@@ -82,6 +84,33 @@ static void test_kind_is_taken_on_trust_a_few_times(void **state)
 		check_equal(times_trusted(FD), 14);
 		check_equal(fd_hints_recall(FD, O_RDWR), trusted[i]);
 	}
+}
+
+static void *use_trust_of_a_thread(void *unused)
+{
+	(void)unused;
+	check_equal(times_trusted(FD), 0);
+	check_equal(fd_hints_recall(FD, O_RDWR), FILE_NOWAIT);
+	fd_hints_note(FD, O_RDWR, FILE_NOWAIT);
+	check_equal(times_trusted(FD), 15);
+	fd_hints_note(FD, O_RDWR, FILE_NOWAIT);
+	return NULL;
+}
+
+/* Then no thread writes what all read. */
+static void test_each_thread_counts_its_own_uses(void **state)
+{
+	pthread_t thread;
+
+	(void)state;
+	forget_all();
+	fd_hints_note(FD, O_RDWR, FILE_NOWAIT);
+	check_equal(pthread_create(&thread, NULL, use_trust_of_a_thread, NULL), 0);
+	pthread_join(thread, NULL);
+	check_equal(times_trusted(FD), 15);
+	fd_hints_note(FD, O_RDWR, FILE_NOWAIT);
+	forget_all();
+	check_equal(times_trusted(FD), 0);
 }
 
 /* ---- misses ---- */
@@ -300,6 +329,7 @@ int main(void)
 		cmocka_unit_test(test_kind_is_that_of_the_descriptor_and_its_flags),
 		cmocka_unit_test(test_only_streams_were_streams),
 		cmocka_unit_test(test_kind_is_taken_on_trust_a_few_times),
+		cmocka_unit_test(test_each_thread_counts_its_own_uses),
 		cmocka_unit_test(test_misses_in_a_row_are_expected),
 		cmocka_unit_test(test_reads_that_miss_are_tried_now_and_then),
 		cmocka_unit_test(test_hit_ends_the_expectation),
