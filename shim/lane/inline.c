@@ -47,9 +47,13 @@
 static _Atomic uint64_t paused_until_ns; /* no inline copies (ext4) before */
 static _Atomic uint64_t pause_ns;        /* the last pause */
 static _Atomic uint64_t watch_until_ns;
-static _Atomic uint64_t copied_at_ns; /* end of the last fast copy, while they are watched */
-static _Atomic int copied_fd;
 static struct time_budget waiting; /* spent by inline copies that slept */
+
+/* The last fast copy of each thread, while they are watched. */
+static struct {
+	_Alignas(CACHE_LINE) _Atomic uint64_t ended_ns;
+	_Atomic int fd;
+} copies[THREAD_ROWS];
 
 /* The flags of @req are known.  Noting the kind again makes the hint trusted again. */
 static enum file_kind kind_of(const struct request *req)
@@ -153,15 +157,25 @@ static void add_wait(uint64_t waited, uint64_t now)
 	time_budget_clear(&waiting);
 }
 
+static void note_copy(int fd, uint64_t ended_ns)
+{
+	unsigned row = thread_row();
+
+	atomic_store(&copies[row].fd, fd);
+	atomic_store(&copies[row].ended_ns, ended_ns);
+}
+
 /*
  * Did another thread copy to the same file meanwhile?  Then this one waited for the file's lock, not
- * for the disk.  Any thread writes the pair.  Two threads may mix it up: then one answer is
- * wrong.
+ * for the disk.  A thread that writes its pair just now gives a wrong answer once.
  */
 static bool was_locked_out(int fd, uint64_t since)
 {
-	return atomic_load(&copied_at_ns) > since &&
-	       descriptor_is_same_file(fd, atomic_load(&copied_fd));
+	for (unsigned row = 0; row < thread_nr_rows(); row++)
+		if (atomic_load(&copies[row].ended_ns) > since &&
+		    descriptor_is_same_file(fd, atomic_load(&copies[row].fd)))
+			return true;
+	return false;
 }
 
 /*
@@ -180,10 +194,8 @@ static bool write_copied(struct request *req, ssize_t *res)
 	is_done = write_plain(req, res);
 	ended = clock_now_ns();
 	if (ended - began < WAIT_SEEN_NS) {
-		if (is_watched) {
-			atomic_store(&copied_fd, req->fd);
-			atomic_store(&copied_at_ns, ended);
-		}
+		if (is_watched)
+			note_copy(req->fd, ended);
 		return is_done;
 	}
 	if (is_watched && thread_switches().nr_sleeps != sleeps && !was_locked_out(req->fd, began))
