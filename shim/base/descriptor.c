@@ -15,7 +15,7 @@
 
 #include "base/raw_syscall.h"
 
-_Atomic uint32_t descriptor_held[DESCRIPTOR_BUCKETS];
+_Alignas(CACHE_LINE) _Atomic uint32_t descriptor_held[DESCRIPTOR_BUCKETS];
 
 /* Only statx or fstat tells devices, directories and anonymous inodes apart. */
 static uint32_t ask_type(int fd)

@@ -17,6 +17,8 @@
 #include <stdint.h>
 #include <sys/stat.h>
 
+#include "base/thread.h"
+
 struct descriptor {
 	uint32_t mode; /* the type bits of st_mode; 0: an anonymous inode such as an eventfd */
 	int flags;     /* as fcntl(F_GETFL) */
@@ -51,6 +53,15 @@ static inline bool descriptor_is_pipe_or_socket(const struct descriptor *d)
 
 #define DESCRIPTOR_BUCKETS 1024u
 
+/* Neighbours lie in different cache lines, since different threads may use them. */
+static inline unsigned descriptor_bucket(int fd)
+{
+	const unsigned lines = DESCRIPTOR_BUCKETS * sizeof(uint32_t) / CACHE_LINE;
+	unsigned bucket = (unsigned)fd % DESCRIPTOR_BUCKETS;
+
+	return bucket % lines * (DESCRIPTOR_BUCKETS / lines) + bucket / lines;
+}
+
 /*
  * Submitters raise it.  The completing thread lowers it, or the engine when the kernel or a pin
  * holds the file.  The close hooks read it.
@@ -59,17 +70,17 @@ extern _Atomic uint32_t descriptor_held[DESCRIPTOR_BUCKETS];
 
 static inline void descriptor_hold(int fd)
 {
-	atomic_fetch_add(&descriptor_held[(unsigned)fd % DESCRIPTOR_BUCKETS], 1);
+	atomic_fetch_add(&descriptor_held[descriptor_bucket(fd)], 1);
 }
 
 static inline void descriptor_release(int fd)
 {
-	atomic_fetch_sub(&descriptor_held[(unsigned)fd % DESCRIPTOR_BUCKETS], 1);
+	atomic_fetch_sub(&descriptor_held[descriptor_bucket(fd)], 1);
 }
 
 static inline bool descriptor_is_held(int fd)
 {
-	return atomic_load(&descriptor_held[(unsigned)fd % DESCRIPTOR_BUCKETS]) != 0;
+	return atomic_load(&descriptor_held[descriptor_bucket(fd)]) != 0;
 }
 
 #define VISIBLE_FD_MIN 1000 /* our descriptors are above those that programs expect to get */

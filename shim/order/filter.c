@@ -12,6 +12,8 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "base/thread.h"
+
 #define FD_BUCKETS 64u
 #define CELLS      16384u /* so many that a few hundred blocks rarely share one */
 
@@ -26,17 +28,21 @@ static const struct {
 	[LONG] = { 16, 32 },
 };
 
-/* Submitters raise and read, completing threads lower.  Reads and writes have one each. */
-struct counters {
-	_Atomic uint32_t requests[FD_BUCKETS][SIZE_NR];
-	_Atomic uint32_t cells[CELLS]; /* by descriptor, size and block */
+/*
+ * Submitters raise and read, completing threads lower.  Lanes and directions are counted apart.  All
+ * numbers of a descriptor that a submitter reads lie in one cache line, and those of its neighbours,
+ * which other threads may use, in others.
+ */
+struct requests {
+	_Alignas(2 * CACHE_LINE) _Atomic uint32_t nr[FILTER_NR][2][SIZE_NR];
 };
 
-static struct counters table[FILTER_NR][2];
+static struct requests requests[FD_BUCKETS];
+static _Atomic uint32_t cells[FILTER_NR][2][CELLS]; /* by descriptor, size and block */
 
-static _Atomic uint32_t *requests_of(struct counters *counters, const struct filter_range *range)
+static _Atomic uint32_t *numbers_of(enum filter_lane lane, bool is_write, int fd)
 {
-	return counters->requests[(unsigned)range->fd % FD_BUCKETS];
+	return requests[(unsigned)fd % FD_BUCKETS].nr[lane][is_write];
 }
 
 static uint64_t first_block(const struct filter_range *range, enum size size)
@@ -59,24 +65,24 @@ static enum size size_of(const struct filter_range *range)
 	return nr_blocks(range, LONG) <= blocks[LONG].blocks_max ? LONG : EVERYTHING;
 }
 
-static _Atomic uint32_t *cell_of(struct counters *counters, const struct filter_range *range,
+static _Atomic uint32_t *cell_of(_Atomic uint32_t *of_lane, const struct filter_range *range,
 				 enum size size, uint64_t i)
 {
 	uint64_t block = (first_block(range, size) + i) << 1 | (size == LONG);
 	uint64_t key = ((uint64_t)(unsigned)range->fd << 32 ^ block) * UINT64_C(0x9e3779b97f4a7c15);
 
-	return &counters->cells[(key >> 48) % CELLS];
+	return &of_lane[(key >> 48) % CELLS];
 }
 
 static void add(enum filter_lane lane, const struct filter_range *range, uint32_t n)
 {
-	struct counters *counters = &table[lane][range->is_write];
+	_Atomic uint32_t *of_lane = cells[lane][range->is_write];
 	enum size size = size_of(range);
 
 	if (size == SHORT || size == LONG)
 		for (uint64_t i = 0; i < nr_blocks(range, size); i++)
-			atomic_fetch_add(cell_of(counters, range, size, i), n);
-	atomic_fetch_add(&requests_of(counters, range)[size], n);
+			atomic_fetch_add(cell_of(of_lane, range, size, i), n);
+	atomic_fetch_add(&numbers_of(lane, range->is_write, range->fd)[size], n);
 }
 
 void filter_raise(enum filter_lane lane, const struct filter_range *range)
@@ -91,26 +97,26 @@ void filter_lower(enum filter_lane lane, const struct filter_range *range)
 
 unsigned filter_depth(enum filter_lane lane, const struct filter_range *range)
 {
-	_Atomic uint32_t *requests = requests_of(&table[lane][range->is_write], range);
+	_Atomic uint32_t *nr = numbers_of(lane, range->is_write, range->fd);
 
-	return atomic_load(&requests[SHORT]) + atomic_load(&requests[LONG]) +
-	       atomic_load(&requests[EVERYTHING]) + atomic_load(&requests[NOTHING]);
+	return atomic_load(&nr[SHORT]) + atomic_load(&nr[LONG]) + atomic_load(&nr[EVERYTHING]) +
+	       atomic_load(&nr[NOTHING]);
 }
 
-static bool has_counted(struct counters *counters, const struct filter_range *range, enum size size)
+static bool has_counted(_Atomic uint32_t *of_lane, const struct filter_range *range, enum size size)
 {
 	for (uint64_t i = 0; i < nr_blocks(range, size); i++)
-		if (atomic_load(cell_of(counters, range, size, i)))
+		if (atomic_load(cell_of(of_lane, range, size, i)))
 			return true;
 	return false;
 }
 
 static bool may_touch(enum filter_lane lane, const struct filter_range *range, bool of_writes)
 {
-	struct counters *counters = &table[lane][of_writes];
-	_Atomic uint32_t *requests = requests_of(counters, range);
-	bool has_short = atomic_load(&requests[SHORT]), has_long = atomic_load(&requests[LONG]);
-	bool has_everything = atomic_load(&requests[EVERYTHING]);
+	_Atomic uint32_t *of_lane = cells[lane][of_writes];
+	_Atomic uint32_t *nr = numbers_of(lane, of_writes, range->fd);
+	bool has_short = atomic_load(&nr[SHORT]), has_long = atomic_load(&nr[LONG]);
+	bool has_everything = atomic_load(&nr[EVERYTHING]);
 	enum size size;
 
 	if (!has_short && !has_long && !has_everything)
@@ -121,9 +127,9 @@ static bool may_touch(enum filter_lane lane, const struct filter_range *range, b
 	if (has_everything || size == EVERYTHING)
 		return true;
 	/* Short ranges are not counted in long blocks, so a long one may touch any of them. */
-	if (has_short && (size == LONG || has_counted(counters, range, SHORT)))
+	if (has_short && (size == LONG || has_counted(of_lane, range, SHORT)))
 		return true;
-	return has_long && has_counted(counters, range, LONG);
+	return has_long && has_counted(of_lane, range, LONG);
 }
 
 bool filter_may_conflict(enum filter_lane lane, const struct filter_range *range)
@@ -159,15 +165,14 @@ struct filter_range filter_range_of(const struct request *req)
 	return range;
 }
 
-static void reset(struct counters *counters)
+static bool was_used(enum filter_lane lane, bool is_write)
 {
-	bool was_used = false;
+	bool has_any = false;
 
 	for (unsigned i = 0; i < FD_BUCKETS; i++)
 		for (int size = 0; size < SIZE_NR; size++)
-			was_used |= atomic_load(&counters->requests[i][size]) != 0;
-	if (was_used) /* else all is zero, and memset would only cost memory */
-		memset(counters, 0, sizeof(*counters));
+			has_any |= atomic_load(&requests[i].nr[lane][is_write][size]) != 0;
+	return has_any;
 }
 
 static enum filter_lane lane_of(const struct request *req)
@@ -192,10 +197,17 @@ void filter_leave(struct request *req)
 	req->is_filtered = false;
 }
 
+/* Where all is zero, memset would only cost memory. */
 void filter_after_fork(void)
 {
-	for (int lane = 0; lane < FILTER_NR; lane++) {
-		reset(&table[lane][0]);
-		reset(&table[lane][1]);
-	}
+	bool has_any = false;
+
+	for (int lane = 0; lane < FILTER_NR; lane++)
+		for (int is_write = 0; is_write < 2; is_write++)
+			if (was_used((enum filter_lane)lane, is_write)) {
+				memset(cells[lane][is_write], 0, sizeof(cells[lane][is_write]));
+				has_any = true;
+			}
+	if (has_any)
+		memset(requests, 0, sizeof(requests));
 }

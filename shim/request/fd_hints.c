@@ -19,7 +19,7 @@
 #include "base/thread.h"
 #include "request/request.h"
 
-#define FD_BUCKETS 1024u
+#define FD_BUCKETS DESCRIPTOR_BUCKETS
 #define TRUST_MAX  15u
 #define KIND_MASK  UINT64_C(15)
 
@@ -39,7 +39,7 @@ struct read_history {
 	uint8_t skips;      /* reads left until the next try */
 };
 
-static _Atomic(struct read_history) read_histories[FD_BUCKETS];
+static _Alignas(CACHE_LINE) _Atomic(struct read_history) read_histories[FD_BUCKETS];
 
 #define LONG_MIN_BYTES 131072u /* no device splits a request of at most this length */
 #define CLASSES        4u      /* for each descriptor: by direction and length */
@@ -54,7 +54,7 @@ struct direct_history {
 	uint16_t withheld; /* requests left to withhold */
 };
 
-static _Atomic(struct direct_history) direct_histories[FD_BUCKETS * CLASSES];
+static _Alignas(CACHE_LINE) _Atomic(struct direct_history) direct_histories[FD_BUCKETS * CLASSES];
 
 static _Atomic uint64_t *place_of(int fd)
 {
@@ -124,7 +124,7 @@ void fd_hints_note(int fd, int flags, enum file_kind kind)
 
 static _Atomic(struct read_history) *read_history_of(int fd)
 {
-	return &read_histories[(unsigned)fd % FD_BUCKETS];
+	return &read_histories[descriptor_bucket(fd)];
 }
 
 bool fd_hints_expects_miss(int fd)
@@ -158,7 +158,7 @@ void fd_hints_note_read(int fd, bool is_hit)
 
 unsigned fd_hints_class(const struct request *req)
 {
-	return (unsigned)req->fd % FD_BUCKETS * CLASSES + (req->op == OP_WRITE ? 2 : 0) +
+	return descriptor_bucket(req->fd) * CLASSES + (req->op == OP_WRITE ? 2 : 0) +
 	       (req->nbytes > LONG_MIN_BYTES);
 }
 
@@ -218,7 +218,9 @@ void fd_hints_drop(unsigned first, unsigned last)
 		atomic_store_explicit(read_history_of((int)fd), (struct read_history){ 0 },
 				      memory_order_relaxed);
 		for (unsigned i = 0; i < CLASSES; i++)
-			atomic_store_explicit(&direct_histories[fd % FD_BUCKETS * CLASSES + i],
+			atomic_store_explicit(&direct_histories[descriptor_bucket((int)fd) *
+									CLASSES +
+								i],
 					      (struct direct_history){ 0 }, memory_order_relaxed);
 	}
 }
