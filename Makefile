@@ -157,6 +157,7 @@ $(B)/test/unit/test_filter: $(patsubst %,$(B)/shim/%.o,order/filter base/descrip
 $(B)/test/unit/test_fd_hints: $(B)/shim/request/fd_hints.o
 $(B)/test/unit/test_submit_ahead: $(B)/shim/lane/submit_ahead.o
 $(B)/test/unit/test_copier: $(patsubst %,$(B)/shim/%.o,lane/copier engine/helper base/busy_poll engine/inbox request/request base/descriptor)
+$(B)/test/unit/test_lines: $(B)/shim/base/descriptor.o
 $(B)/test/unit/test_inbox: $(patsubst %,$(B)/shim/%.o,engine/inbox request/request base/descriptor)
 $(B)/test/unit/test_pool_order: $(B)/shim/engine/pool_order.o
 $(B)/test/unit/test_request: $(patsubst %,$(B)/shim/%.o,request/request base/descriptor)

@@ -21,8 +21,8 @@
 #include "request/request.h"
 
 struct inbox {
-	_Atomic uintptr_t head;
-	_Atomic uint32_t wake_word; /* bumped before each futex wake */
+	_Alignas(CACHE_LINE) _Atomic uintptr_t head; /* in a line that every submitter writes */
+	_Atomic uint32_t wake_word;                  /* bumped before each futex wake */
 	/*
 	 * A timerfd that each wake arms, for a receiver that sleeps in a ring on a kernel whose
 	 * io_uring has no futex operation (before 6.7).  Negative: none.

@@ -11,6 +11,8 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
+#include "base/thread.h"
+
 enum reaper_state {
 	REAPER_NONE = 0,
 	REAPER_AWAKE,
@@ -19,7 +21,8 @@ enum reaper_state {
 };
 
 struct reaper_call {
-	_Atomic uint32_t state;      /* a starter replaces REAPER_NONE; else the reaper writes */
+	_Alignas(CACHE_LINE) _Atomic uint32_t
+		state;               /* a starter replaces REAPER_NONE; else the reaper writes */
 	_Atomic uint32_t word;       /* bumped to wake it */
 	_Atomic uint32_t nr_waiting; /* waiters for direct requests, not at the ring */
 };

@@ -45,6 +45,7 @@
 #include "base/raw_syscall.h"
 #include "base/signal_mask.h"
 #include "base/stats.h"
+#include "base/thread.h"
 #include "engine/aio_context.h"
 #include "engine/reaper_call.h"
 #include "request/waiter.h"
@@ -59,14 +60,17 @@
 #define CLAIM_ASLEEP   ((uintptr_t)2)
 #define CLAIM_ATTENDED ((uintptr_t)4)
 
-static event_complete_fn *complete;
-static _Atomic uintptr_t claim;
+/* Every thread that waits writes the claim, and only its holder needs the rest of that line. */
+static struct {
+	_Alignas(CACHE_LINE) _Atomic uintptr_t claim;
+	event_complete_fn *complete;
+} at_ring;
 
 static _Thread_local char thread_anchor __attribute__((tls_model("initial-exec"), aligned(8)));
 
 void event_ring_init(event_complete_fn *complete_)
 {
-	complete = complete_;
+	at_ring.complete = complete_;
 }
 
 /* Unique among living threads; async-signal-safe. */
@@ -87,7 +91,7 @@ static bool reap_all(struct aio_ring *ring)
 	do {
 		struct io_event event = aio_context_take(ring);
 
-		interest |= complete(event.data, (ssize_t)event.res);
+		interest |= at_ring.complete(event.data, (ssize_t)event.res);
 	} while (!aio_context_is_empty(ring));
 	return waiter_wake_slots(interest);
 }
@@ -95,7 +99,7 @@ static bool reap_all(struct aio_ring *ring)
 /* Signals must be blocked. */
 static bool try_claim(uintptr_t seen)
 {
-	return atomic_compare_exchange_strong(&claim, &seen, me() | CLAIM_REAPING);
+	return atomic_compare_exchange_strong(&at_ring.claim, &seen, me() | CLAIM_REAPING);
 }
 
 /* Free, or held by this very thread, which a handler has interrupted in its sleep. */
@@ -111,7 +115,7 @@ static bool may_take(uintptr_t seen)
 
 static void release_claim(void)
 {
-	atomic_store(&claim, CLAIM_FREE);
+	atomic_store(&at_ring.claim, CLAIM_FREE);
 	/* Partner: event_ring_begin_wait(), which counts the waiter before it looks at the claim. */
 	reaper_call_if_wanted();
 }
@@ -120,7 +124,7 @@ void event_ring_begin_wait(void)
 {
 	reaper_call_begin_wait();
 	/* Partner: release_claim(), which frees the claim before it reads the count. */
-	if (atomic_load(&claim) == CLAIM_FREE)
+	if (atomic_load(&at_ring.claim) == CLAIM_FREE)
 		reaper_call_wake();
 }
 
@@ -133,7 +137,7 @@ void event_ring_end_wait(void)
 static bool may_reap(const struct aio_ring *ring)
 {
 	return process_is_ready() && ring && !aio_context_is_empty(ring) &&
-	       may_take(atomic_load(&claim));
+	       may_take(atomic_load(&at_ring.claim));
 }
 
 void event_ring_poll(void)
@@ -145,7 +149,7 @@ void event_ring_poll(void)
 	if (!may_reap(ring))
 		return;
 	mask = signals_block(ALL_SIGNALS);
-	seen = atomic_load(&claim);
+	seen = atomic_load(&at_ring.claim);
 	/* Before signals were blocked a handler may have forked: the child has another ring. */
 	if (process_is_ready() && ring == aio_context() && may_take(seen) && try_claim(seen)) {
 		reap_all(ring);
@@ -209,12 +213,12 @@ static int wait_at_ring(const struct wait *wait)
 			stats_inc(direct_busy_polls);
 			continue;
 		}
-		atomic_store(&claim, asleep);
+		atomic_store(&at_ring.claim, asleep);
 		ret = sleep_for_event(wait, ns);
 		if (!process_is_still(wait->generation))
 			return -EINTR; /* a handler has forked: the child has another ring */
 		/* A handler or the reaper may have taken over meanwhile. */
-		if (!atomic_compare_exchange_strong(&claim, &asleep, me() | CLAIM_REAPING))
+		if (!atomic_compare_exchange_strong(&at_ring.claim, &asleep, me() | CLAIM_REAPING))
 			return ret;
 	}
 	release_claim();
@@ -234,7 +238,7 @@ int event_ring_wait(bool (*is_done)(const void *arg), const void *arg,
 		.ring = aio_context(),
 		.generation = generation,
 	};
-	uintptr_t seen = atomic_load(&claim);
+	uintptr_t seen = atomic_load(&at_ring.claim);
 	int old_type, ret = -EBUSY;
 
 	if (!wait.ring)
@@ -266,13 +270,14 @@ int event_ring_attend(void)
 	if (!wait.ring || !try_claim(CLAIM_FREE))
 		return -EBUSY;
 	if (aio_context_is_empty(wait.ring)) {
-		atomic_store(&claim, attended);
+		atomic_store(&at_ring.claim, attended);
 		ret = sleep_for_event(&wait, SLEEP_NS);
-		if (!atomic_compare_exchange_strong(&claim, &attended, me() | CLAIM_REAPING))
+		if (!atomic_compare_exchange_strong(&at_ring.claim, &attended,
+						    me() | CLAIM_REAPING))
 			return ret; /* another thread took the claim */
 	}
 	was_waited_for = reap_all(wait.ring);
-	atomic_store(&claim, CLAIM_FREE);
+	atomic_store(&at_ring.claim, CLAIM_FREE);
 	return ret < 0 ? ret : was_waited_for;
 }
 
@@ -280,7 +285,7 @@ void event_ring_take_left(void)
 {
 	static unsigned head, nr_ticks; /* ticks that found the same event */
 	struct aio_ring *ring = aio_context();
-	uintptr_t seen = atomic_load(&claim);
+	uintptr_t seen = atomic_load(&at_ring.claim);
 
 	if (!ring)
 		return;
@@ -297,5 +302,5 @@ void event_ring_take_left(void)
 
 void event_ring_after_fork(void)
 {
-	atomic_store(&claim, CLAIM_FREE);
+	atomic_store(&at_ring.claim, CLAIM_FREE);
 }

@@ -16,7 +16,7 @@
 #include "order/filter.h"
 #include "order/in_flight.h"
 
-static _Atomic(struct request *) slots[BYPASS_MAX];
+static _Alignas(CACHE_LINE) _Atomic(struct request *) slots[BYPASS_MAX];
 static _Atomic unsigned nr_used; /* slots from here on were never taken */
 static _Atomic uint64_t last_stamp;
 static _Atomic bool is_watched; /* the engine sets it before it searches the slots */

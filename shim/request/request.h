@@ -40,6 +40,7 @@
 #include <bsd/sys/tree.h>
 
 #include "base/descriptor.h"
+#include "base/thread.h"
 
 struct pin;
 
@@ -103,8 +104,12 @@ struct notification {
 	pthread_attr_t *attributes; /* owned, from malloc; NULL: the defaults */
 };
 
+/*
+ * One thread submits a request, and often another one completes it.  What a lane that bypasses the
+ * engine needs for that lies in the first two cache lines, and no record shares a line with another.
+ */
 struct request {
-	struct message message; /* first: the inbox returns pointers to messages */
+	_Alignas(CACHE_LINE) struct message message; /* first: the inbox returns pointers to it */
 
 	/* --- read by any thread --- */
 	/* Generation (upper half) and marks.  Publication raises it; waiters sleep on it. */
@@ -113,26 +118,28 @@ struct request {
 	_Atomic uint32_t free_next; /* pool: index + 1 of the next free record */
 	_Atomic uint64_t interest;  /* which waiters to wake: waiter.h */
 
-	/* --- immutable between submit and free --- */
+	/* --- immutable between submit and free, except as noted --- */
 	struct aiocb *cb; /* OP_GROUP: NULL */
-	void *buf;
 	size_t nbytes;
 	off_t offset;
-	int fd;
-	uint32_t position; /* position in the work of its thread: submit_ahead.h */
-	int priority;      /* scheduling priority minus aio_reqprio, as glibc orders */
-	uint8_t op;
-	_Atomic uint8_t place;        /* enum request_place; read by any thread */
+	void *buf;
 	struct descriptor descriptor; /* flags and type of the file */
-	struct notification notification;
-	struct request *group; /* list it belongs to, or NULL */
+	struct request *group;        /* list it belongs to, or NULL */
+	size_t done;                  /* [its holder] bytes moved by earlier submissions */
+	size_t nr_in_flight;          /* [its holder] bytes that in_flight.c counts for it */
+	int fd;
+	uint16_t slot; /* direct or handed over: in bypass.c */
+	uint8_t op;
+	_Atomic uint8_t place; /* enum request_place; read by any thread */
+	_Atomic bool is_held;  /* counted in descriptor_held; any thread clears it */
 	bool is_filtered;      /* filter_enter() has counted it */
 	bool refuses_nowait;   /* direct lane: the file refuses RWF_NOWAIT */
-	uint8_t copy_kind;     /* for the copier: enum file_kind; else FILE_UNKNOWN */
 	bool is_bounced;       /* came back from another lane: its queue orders it by stamp */
-	uint16_t slot;         /* direct or handed over: in bypass.c */
+	uint8_t copy_kind;     /* for the copier: enum file_kind; else FILE_UNKNOWN */
+	uint32_t position;     /* position in the work of its thread: submit_ahead.h */
+	int priority;          /* scheduling priority minus aio_reqprio, as glibc orders */
 	uint64_t stamp;        /* order of submission, where it matters: bypass.h */
-	size_t nr_in_flight;   /* bytes that in_flight.c counts for it */
+	struct notification notification;
 
 	/* --- pool of workers: guarded by its lock --- */
 	TAILQ_ENTRY(request) pool_link;
@@ -155,10 +162,8 @@ struct request {
 	TAILQ_ENTRY(request) list_link;        /* list of its place, or of notify.c */
 	RB_ENTRY(request) tree_link;           /* stream chain, or ranges in flight */
 	ssize_t res;            /* a worker writes, then hands over through the inbox */
-	size_t done;            /* bytes moved by earlier submissions */
 	uint8_t attempts;       /* resubmissions that made no progress */
 	uint8_t cqes_due;       /* CQEs still to come: the transfer's, its cancellation's */
-	_Atomic bool is_held;   /* counted in descriptor_held; any thread clears it */
 	bool has_cqe;           /* the transfer's CQE was reaped */
 	bool is_withdrawn;      /* taken out of its queue's order to be cancelled */
 	bool has_joined;        /* a sync: takes the result of an earlier one */
