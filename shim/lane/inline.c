@@ -38,7 +38,8 @@
 #endif
 
 #define WAIT_SEEN_NS   300000u     /* a longer copy may have slept */
-#define WATCH_NS       1000000000u /* after a slow copy, watch for so long */
+#define SLICE_MAX_NS   10000000u   /* a preempted thread seldom waits longer for its processor */
+#define WATCH_NS       1000000000u /* after a copy that may have slept, watch for so long */
 #define WAIT_MAX_NS    5000000u    /* most waiting; 1 % of the time is paid back */
 #define WAIT_DECAY     100u
 #define PAUSE_FIRST_NS 50000000u   /* first pause of inline copies, */
@@ -178,13 +179,25 @@ static bool was_locked_out(int fd, uint64_t since)
 	return false;
 }
 
+/* In the slow copy that just ended, or since the one before it. */
+static bool was_preempted(const struct thread_switches *now)
+{
+	static _Thread_local long nr_seen __attribute__((tls_model("initial-exec")));
+	bool is_new = now->nr_preemptions != nr_seen;
+
+	nr_seen = now->nr_preemptions;
+	return is_new;
+}
+
 /*
  * A slow copy has slept, or its thread was preempted.  Two system calls, before and after a copy,
- * tell which.  So they are made only for a while after a slow copy.
+ * tell which.  The first costs half as much as a short copy.  So it is made only for a while after
+ * a slow copy that preemption does not explain: each copy on a busy machine would pay for it.
  */
 static bool write_copied(struct request *req, ssize_t *res)
 {
 	uint64_t began = clock_now_ns(), ended;
+	struct thread_switches switches;
 	bool is_watched, is_done;
 	long sleeps = 0;
 
@@ -198,9 +211,11 @@ static bool write_copied(struct request *req, ssize_t *res)
 			note_copy(req->fd, ended);
 		return is_done;
 	}
-	if (is_watched && thread_switches().nr_sleeps != sleeps && !was_locked_out(req->fd, began))
+	switches = thread_switches();
+	if (is_watched && switches.nr_sleeps != sleeps && !was_locked_out(req->fd, began))
 		add_wait(ended - began, ended);
-	atomic_store(&watch_until_ns, ended + WATCH_NS);
+	if (!was_preempted(&switches) || ended - began > SLICE_MAX_NS)
+		atomic_store(&watch_until_ns, ended + WATCH_NS);
 	return is_done;
 }
 
