@@ -6,7 +6,6 @@
  */
 #include "engine/helper.h"
 
-#include "base/busy_poll.h"
 #include "base/clock.h"
 #include "base/config.h"
 #include "base/futex.h"
@@ -24,11 +23,6 @@ static void refuse_all(struct helper *helper)
 	} while (!inbox_abandon(&helper->inbox));
 }
 
-static bool has_message(const void *inbox)
-{
-	return !inbox_is_empty(inbox);
-}
-
 /* False: no message came for config.idle_ns. */
 static bool sleep_until_woken(struct helper *helper)
 {
@@ -36,8 +30,6 @@ static bool sleep_until_woken(struct helper *helper)
 	uint32_t wake_value;
 	int ret;
 
-	if (helper->poll_ns && busy_poll(has_message, &helper->inbox, helper->poll_ns))
-		return true;
 	if (!inbox_fall_asleep(&helper->inbox, &wake_value))
 		return true;
 	deadline = clock_in_ns(atomic_load(&config.idle_ns));

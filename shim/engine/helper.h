@@ -15,7 +15,6 @@
 struct helper {
 	struct inbox inbox;
 	const char *thread_name;
-	uint64_t poll_ns; /* how long to busy-poll before a sleep */
 	bool is_resident; /* the thread does not end when idle */
 	/* [its thread] Optional: initialise.  False: refuse everything, and end. */
 	bool (*begin)(struct helper *helper);

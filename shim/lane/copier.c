@@ -24,9 +24,8 @@
 #include "lane/submit_ahead.h"
 #include "order/bypass.h"
 
-#define AHEAD_MIN  4u     /* pieces that the program must be ahead of its results */
-#define PIECES_MAX 16     /* pieces that may wait for the copier */
-#define POLL_NS    20000u /* busy-poll: a wake costs more than a copy */
+#define AHEAD_MIN  4u /* pieces that the program must be ahead of its results */
+#define PIECES_MAX 16 /* pieces that may wait for the copier */
 
 static void (*ended)(struct request *req, bool is_done);
 static _Atomic int nr_pieces;       /* handed over and not yet copied */
@@ -85,7 +84,6 @@ static void refuse(struct helper *helper, struct message *messages)
 static struct helper copier = {
 	.inbox = INBOX_INIT,
 	.thread_name = "rtaio-copier",
-	.poll_ns = POLL_NS,
 	.begin = begin,
 	.serve = serve,
 	.refuse = refuse,
