@@ -294,19 +294,25 @@ bool inline_perform(struct request *req, enum file_kind kind, ssize_t *res)
  * The hint may be older than a change of O_APPEND.  Then the range of a write is not known, which
  * matters only while other requests of the descriptor are in flight.
  */
-static bool trusts_hint(struct request *req, enum file_kind *kind)
+static bool trusts_hint(struct request *req, bool is_clear, enum file_kind *kind)
 {
-	struct filter_range any = { .fd = req->fd, .end = INT64_MAX, .is_write = true };
-
 	if (!fd_hints_trust(req->fd, kind, &req->descriptor.flags))
 		return false;
-	return req->op == OP_READ || ((*kind == FILE_MEMORY || *kind == FILE_COPIED_WRITES) &&
-				      !filter_may_conflict_anywhere(&any));
+	return req->op == OP_READ ||
+	       ((*kind == FILE_MEMORY || *kind == FILE_COPIED_WRITES) && is_clear);
+}
+
+/* Its flags are known, if its range depends on them. */
+static bool may_conflict(const struct request *req)
+{
+	struct filter_range range = filter_range_of(req);
+
+	return filter_may_conflict_anywhere(&range);
 }
 
 bool inline_accepts(struct request *req, enum file_kind *kind)
 {
-	struct filter_range range;
+	bool is_clear;
 
 	if (req->nbytes == 0 || req->nbytes > INLINE_BYTES_MAX || req->offset < 0)
 		return false;
@@ -314,7 +320,8 @@ bool inline_accepts(struct request *req, enum file_kind *kind)
 		*kind = FILE_STREAM;
 		return accepts_stream(req);
 	}
-	if (!trusts_hint(req, kind)) {
+	is_clear = filter_is_clear(req->fd, req->op == OP_WRITE);
+	if (!trusts_hint(req, is_clear, kind)) {
 		descriptor_get_flags(req->fd, &req->descriptor);
 		if (req->descriptor.err || req->descriptor.flags & (O_PATH | O_DIRECT))
 			return false;
@@ -322,6 +329,5 @@ bool inline_accepts(struct request *req, enum file_kind *kind)
 	}
 	if (*kind == FILE_OTHER || *kind == FILE_STREAM)
 		return false;
-	range = filter_range_of(req);
-	return !filter_may_conflict_anywhere(&range) && is_worth_a_try(req, *kind);
+	return (is_clear || !may_conflict(req)) && is_worth_a_try(req, *kind);
 }

@@ -147,6 +147,23 @@ bool filter_may_conflict_anywhere(const struct filter_range *range)
 	       filter_may_conflict(FILTER_ENGINE, range);
 }
 
+static bool has_no_range(enum filter_lane lane, int fd, bool of_writes)
+{
+	_Atomic uint32_t *nr = numbers_of(lane, of_writes, fd);
+
+	return (atomic_load(&nr[SHORT]) | atomic_load(&nr[LONG]) | atomic_load(&nr[EVERYTHING])) ==
+	       0;
+}
+
+/* In the order of filter_may_conflict_anywhere(). */
+bool filter_is_clear(int fd, bool is_write)
+{
+	return has_no_range(FILTER_BYPASS, fd, true) &&
+	       (!is_write || has_no_range(FILTER_BYPASS, fd, false)) &&
+	       has_no_range(FILTER_ENGINE, fd, true) &&
+	       (!is_write || has_no_range(FILTER_ENGINE, fd, false));
+}
+
 /* The original range, also after a partial transfer: raise and lower must match. */
 struct filter_range filter_range_of(const struct request *req)
 {

@@ -57,11 +57,31 @@ static void test_write_in_two_parts_leaves_nothing_behind(void **state)
 	assert_false(may_conflict(0, 16 * REQUEST_BYTES));
 }
 
+/* A write must not overtake a read, nor a read a write; syncs hold up neither. */
+static void test_descriptor_is_clear_of_what_would_conflict(void **state)
+{
+	struct request req = write_of(0, 1);
+
+	(void)state;
+	for (int op = OP_READ; op <= OP_FSYNC; op++) {
+		req.op = (uint8_t)op;
+		if (op == OP_FSYNC)
+			req.nbytes = 0;
+		filter_enter(&req);
+		assert_int_equal(filter_is_clear(FD, true), op == OP_FSYNC);
+		assert_int_equal(filter_is_clear(FD, false), op != OP_WRITE);
+		assert_true(filter_is_clear(FD + 1, true));
+		filter_leave(&req);
+		assert_true(filter_is_clear(FD, true));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_only_what_overlaps_is_held_up),
 		cmocka_unit_test(test_write_in_two_parts_leaves_nothing_behind),
+		cmocka_unit_test(test_descriptor_is_clear_of_what_would_conflict),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
