@@ -55,7 +55,8 @@ bool direct_accepts(struct request *req)
 	range = filter_range_of(req);
 	if (filter_may_conflict_anywhere(&range) || fd_hints_withholds(fd_hints_class(req)))
 		return false;
-	return req->op != OP_WRITE || !((req->descriptor.flags & O_APPEND) || fsize_limit_is_set());
+	return req->op != OP_WRITE ||
+	       !((req->descriptor.flags & O_APPEND) || fsize_limit_is_set(clock_now_ns()));
 }
 
 /* --- submitting ------------------------------------------------------------ */

@@ -21,18 +21,18 @@
 static _Atomic uint64_t unlimited_until_ns;
 static _Atomic uint64_t nr_changes;
 
-bool fsize_limit_is_set(void)
+bool fsize_limit_is_set(uint64_t now_ns)
 {
-	uint64_t until = atomic_load(&unlimited_until_ns), now = clock_now_ns();
+	uint64_t until = atomic_load(&unlimited_until_ns);
 	struct rlimit limit;
 
-	if (now < until)
+	if (now_ns < until)
 		return false;
 	if (RAW_SYSCALL(SYS_prlimit64, 0, RLIMIT_FSIZE, NULL, &limit) < 0 ||
 	    limit.rlim_cur != RLIM_INFINITY)
 		return true;
 	/* Fails if the limit was changed meanwhile: the answer may be older than the change. */
-	atomic_compare_exchange_strong(&unlimited_until_ns, &until, now + KNOWN_FOR_NS);
+	atomic_compare_exchange_strong(&unlimited_until_ns, &until, now_ns + KNOWN_FOR_NS);
 	return false;
 }
 

@@ -10,12 +10,14 @@
 #define RTAIO_FSIZE_LIMIT_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 /*
  * [any thread] Asking the kernel costs as much as a small write, so "no limit" is remembered for
- * some microseconds.  Only a limit that another process has just set can be missed.
+ * some microseconds.  Only a limit that another process has just set can be missed.  @now_ns is the
+ * time.
  */
-bool fsize_limit_is_set(void);
+bool fsize_limit_is_set(uint64_t now_ns);
 
 /* [any thread] The limit may have changed: ask anew. */
 void fsize_limit_changed(void);

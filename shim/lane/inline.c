@@ -194,14 +194,14 @@ static bool was_preempted(const struct thread_switches *now)
  * tell which.  The first costs half as much as a short copy.  So it is made only for a while after
  * a slow copy that preemption does not explain: each copy on a busy machine would pay for it.
  */
-static bool write_copied(struct request *req, ssize_t *res)
+static bool write_copied(struct request *req, uint64_t began, ssize_t *res)
 {
-	uint64_t began = clock_now_ns(), ended;
+	bool is_watched = began < atomic_load_explicit(&watch_until_ns, memory_order_relaxed);
 	struct thread_switches switches;
-	bool is_watched, is_done;
+	bool is_done;
 	long sleeps = 0;
+	uint64_t ended;
 
-	is_watched = began < atomic_load_explicit(&watch_until_ns, memory_order_relaxed);
 	if (is_watched)
 		sleeps = thread_switches().nr_sleeps;
 	is_done = write_plain(req, res);
@@ -230,20 +230,20 @@ static bool read_at_once(struct request *req, enum file_kind kind, ssize_t *res)
 	return is_hit;
 }
 
+/* The clock is read once, since that takes a good part of the time of a short write. */
 static bool write_at_once(struct request *req, enum file_kind kind, ssize_t *res)
 {
+	uint64_t now = clock_now_ns();
+
+	if (fsize_limit_is_set(now))
+		return false;
 	if (kind == FILE_MEMORY)
 		return write_plain(req, res);
 	if (file_takes_nowait_writes(kind))
 		return write_cached(req, kind, res);
-	return kind == FILE_COPIED_WRITES && write_copied(req, res);
-}
-
-static bool is_paused(void)
-{
-	uint64_t until = atomic_load_explicit(&paused_until_ns, memory_order_relaxed);
-
-	return until && clock_now_ns() < until;
+	return kind == FILE_COPIED_WRITES &&
+	       now >= atomic_load_explicit(&paused_until_ns, memory_order_relaxed) &&
+	       write_copied(req, now, res);
 }
 
 /* Is the call likely to succeed without waiting? */
@@ -254,8 +254,7 @@ static bool is_worth_a_try(const struct request *req, enum file_kind kind)
 		return kind == FILE_MEMORY || !fd_hints_expects_miss(req->fd);
 	if (file_takes_nowait_writes(kind) && !request_is_in_one_page(req))
 		return false;
-	return kind != FILE_NOWAIT_READS && !(kind == FILE_COPIED_WRITES && is_paused()) &&
-	       !(req->descriptor.flags & (O_SYNC | O_DSYNC)) && !fsize_limit_is_set();
+	return kind != FILE_NOWAIT_READS && !(req->descriptor.flags & (O_SYNC | O_DSYNC));
 }
 
 /*
