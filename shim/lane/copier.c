@@ -109,11 +109,15 @@ static void ask_for_thread(void)
 
 bool copier_wants(const struct request *req)
 {
-	unsigned ahead = config.is_always_ahead ? UINT_MAX : submit_ahead_average();
-	int nr = atomic_load_explicit(&nr_pieces, memory_order_relaxed);
+	unsigned ahead;
+	int nr;
 
-	if (req->op != OP_READ || ahead < AHEAD_MIN)
+	if (req->op != OP_READ)
 		return false;
+	ahead = config.is_always_ahead ? UINT_MAX : submit_ahead_average();
+	if (ahead < AHEAD_MIN)
+		return false;
+	nr = atomic_load_explicit(&nr_pieces, memory_order_relaxed);
 	if (inbox_is_awake(&copier.inbox))
 		return nr < PIECES_MAX && (nr <= 0 || (unsigned)nr < ahead);
 	if (inbox_is_asleep(&copier.inbox))
