@@ -79,6 +79,13 @@ static bool is_blocked(int signo)
 	return blocked >> (signo - 1) & 1;
 }
 
+/* Only a request without notification may bypass the engine and complete later. */
+static bool is_silent(const struct sigevent *event)
+{
+	return event->sigev_notify == SIGEV_NONE ||
+	       (event->sigev_notify == SIGEV_SIGNAL && event->sigev_signo == 0);
+}
+
 /*
  * May the notification come before the submitting call returns?  A program that submits and then
  * sleeps until its handler has run would miss it, so the signal must come later, from another
@@ -87,33 +94,24 @@ static bool is_blocked(int signo)
  */
 static bool may_notify_at_once(const struct sigevent *event)
 {
-	if (event->sigev_notify == SIGEV_THREAD)
-		return false;
-	return event->sigev_notify != SIGEV_SIGNAL || event->sigev_signo == 0 ||
-	       is_blocked(event->sigev_signo);
-}
-
-/* Only a request without notification may bypass the engine and complete later. */
-static bool is_silent(const struct sigevent *event)
-{
-	return event->sigev_notify == SIGEV_NONE ||
-	       (event->sigev_notify == SIGEV_SIGNAL && event->sigev_signo == 0);
+	return event->sigev_notify == SIGEV_SIGNAL ? is_blocked(event->sigev_signo)
+						   : event->sigev_notify != SIGEV_THREAD;
 }
 
 /* The inline lane.  A request that completes here needs no record. */
 static bool complete_inline(struct request *draft, const struct sigevent *event, uint32_t position,
 			    bool may_bypass, struct request *group)
 {
-	bool is_write = draft->op == OP_WRITE;
+	bool is_write = draft->op == OP_WRITE, is_quiet = is_silent(event);
 	enum file_kind kind;
 	ssize_t res;
 
 	if (is_write && submit_ahead_wants_short_calls(submit_ahead_pieces(draft->nbytes) > 1))
 		return false; /* first, since it needs no system call */
-	if (!config.inline_lane || !request_is_transfer(draft) || !may_notify_at_once(event) ||
-	    !inline_accepts(draft, &kind))
+	if (!config.inline_lane || !request_is_transfer(draft) ||
+	    !(is_quiet || may_notify_at_once(event)) || !inline_accepts(draft, &kind))
 		return false;
-	if (may_bypass && is_silent(event) && copier_wants(draft)) {
+	if (may_bypass && is_quiet && copier_wants(draft)) {
 		draft->copy_kind = (uint8_t)kind;
 		draft->position = position;
 		draft->descriptor.mode = S_IFREG;
@@ -126,11 +124,13 @@ static bool complete_inline(struct request *draft, const struct sigevent *event,
 	publish_count((enum request_op)draft->op, res, STATS_inline_reads);
 	PROBE_ISSUE(draft->cb, PROBE_INLINE);
 	PROBE_COMPLETE(draft->cb, res);
-	notify_prepare(&draft->notification, event);
+	if (!is_quiet)
+		notify_prepare(&draft->notification, event);
 	aiocb_complete_at_once(draft->cb, (enum request_op)draft->op, res, position);
 	if (group && res < 0)
 		lio_group_note_failure(group);
-	if (notify_is_wanted(&draft->notification) && notify_signal(&draft->notification) < 0)
+	if (!is_quiet && notify_is_wanted(&draft->notification) &&
+	    notify_signal(&draft->notification) < 0)
 		notify_by_engine(&draft->notification);
 	return true;
 }
