@@ -83,7 +83,7 @@ static bool use_trust(int fd)
 
 static bool is_direct(enum file_kind kind)
 {
-	return kind == FILE_DIRECT || kind == FILE_DIRECT_WAITING;
+	return kind == FILE_DIRECT_RING || kind == FILE_DIRECT || kind == FILE_DIRECT_WAITING;
 }
 
 enum file_kind fd_hints_recall(int fd, int flags)

@@ -60,11 +60,10 @@ static int times_trusted(int fd)
 
 static void test_kind_is_taken_on_trust_a_few_times(void **state)
 {
-	static const enum file_kind never[] = { FILE_OTHER, FILE_STREAM, FILE_DIRECT,
-						FILE_DIRECT_WAITING };
-	static const enum file_kind trusted[] = { FILE_MEMORY,        FILE_NOWAIT,
-						  FILE_NOWAIT_LOCAL,  FILE_NOWAIT_READS,
-						  FILE_COPIED_WRITES, FILE_DIRECT_RING };
+	static const enum file_kind never[] = { FILE_OTHER, FILE_STREAM, FILE_DIRECT_RING,
+						FILE_DIRECT, FILE_DIRECT_WAITING };
+	static const enum file_kind trusted[] = { FILE_MEMORY, FILE_NOWAIT, FILE_NOWAIT_LOCAL,
+						  FILE_NOWAIT_READS, FILE_COPIED_WRITES };
 	enum file_kind kind;
 	int flags;
 
