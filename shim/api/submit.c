@@ -102,16 +102,16 @@ static bool may_notify_at_once(const struct sigevent *event)
 static bool complete_inline(struct request *draft, const struct sigevent *event, uint32_t position,
 			    bool may_bypass, struct request *group)
 {
-	bool is_write = draft->op == OP_WRITE, is_quiet = is_silent(event);
+	bool is_write = draft->op == OP_WRITE, notifies = !is_silent(event);
 	enum file_kind kind;
 	ssize_t res;
 
 	if (is_write && submit_ahead_wants_short_calls(submit_ahead_pieces(draft->nbytes) > 1))
 		return false; /* first, since it needs no system call */
 	if (!config.inline_lane || !request_is_transfer(draft) ||
-	    !(is_quiet || may_notify_at_once(event)) || !inline_accepts(draft, &kind))
+	    (notifies && !may_notify_at_once(event)) || !inline_accepts(draft, &kind))
 		return false;
-	if (may_bypass && is_quiet && copier_wants(draft)) {
+	if (may_bypass && !notifies && copier_wants(draft)) {
 		draft->copy_kind = (uint8_t)kind;
 		draft->position = position;
 		draft->descriptor.mode = S_IFREG;
@@ -124,12 +124,12 @@ static bool complete_inline(struct request *draft, const struct sigevent *event,
 	publish_count((enum request_op)draft->op, res, STATS_inline_reads);
 	PROBE_ISSUE(draft->cb, PROBE_INLINE);
 	PROBE_COMPLETE(draft->cb, res);
-	if (!is_quiet)
+	if (notifies)
 		notify_prepare(&draft->notification, event);
 	aiocb_complete_at_once(draft->cb, (enum request_op)draft->op, res, position);
 	if (group && res < 0)
 		lio_group_note_failure(group);
-	if (!is_quiet && notify_is_wanted(&draft->notification) &&
+	if (notifies && notify_is_wanted(&draft->notification) &&
 	    notify_signal(&draft->notification) < 0)
 		notify_by_engine(&draft->notification);
 	return true;
