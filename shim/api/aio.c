@@ -33,14 +33,12 @@
 static int submit_one(struct aiocb *cb, enum request_op op)
 {
 	struct submission submission;
-	struct request *req;
-	int ret = submit_begin(cb, op, &cb->aio_sigevent, true, NULL, &req);
+	int ret;
 
-	if (ret == 0 && req) {
-		submit_open(&submission);
-		submit_add(&submission, req);
+	submit_open(&submission, NULL, true);
+	ret = submit_begin(&submission, cb, op);
+	if (ret == 0)
 		ret = submit_close(&submission);
-	}
 	return ret < 0 ? entry_fail(-ret) : 0;
 }
 

@@ -31,8 +31,6 @@ struct list {
 	struct submission submission;
 	struct request *group;
 	uint32_t process;  /* process_generation when the group was opened */
-	bool may_bypass;   /* the list sends no notification */
-	bool has_started;  /* any entry is in flight or complete */
 	int rejection;     /* errno of the last entry that was refused, or 0 */
 	bool keeps_silent; /* entries send no notification */
 };
@@ -53,8 +51,6 @@ static enum request_op op_of(int opcode)
 static void add_entry(struct list *list, struct aiocb *cb)
 {
 	enum request_op op = op_of(cb->aio_lio_opcode);
-	struct request *req;
-	int ret;
 
 	if (list->keeps_silent)
 		cb->aio_sigevent.sigev_notify = SIGEV_NONE;
@@ -64,13 +60,8 @@ static void add_entry(struct list *list, struct aiocb *cb)
 		list->rejection = EINVAL;
 		return;
 	}
-	ret = submit_begin(cb, op, &cb->aio_sigevent, list->may_bypass, list->group, &req);
-	if (ret < 0)
+	if (submit_begin(&list->submission, cb, op) < 0)
 		list->rejection = EAGAIN;
-	else if (req)
-		submit_add(&list->submission, req);
-	else
-		list->has_started = true;
 }
 
 static bool has_left_direct(const void *arg)
@@ -110,7 +101,6 @@ static void submit_prepared(struct list *list)
 {
 	int ret = submit_close(&list->submission);
 
-	list->has_started |= list->submission.has_started;
 	if (ret < 0)
 		list->rejection = -ret;
 }
@@ -128,7 +118,7 @@ static int submit_and_wait(struct list *list)
 	if (!process_is_still(list->process))
 		return -EINTR;
 	if (ret == 0 && list->rejection)
-		ret = list->has_started ? -EIO : -list->rejection;
+		ret = list->submission.has_started ? -EIO : -list->rejection;
 	else if (ret == 0 && lio_group_has_failed(list->group))
 		ret = -EIO;
 	lio_group_put(list->group);
@@ -141,7 +131,7 @@ static int submit_and_go(struct list *list)
 	int ret;
 
 	submit_prepared(list);
-	is_empty = !list->has_started && !list->rejection;
+	is_empty = !list->submission.has_started && !list->rejection;
 	ret = submit_release_group(list->group, is_empty);
 	return list->rejection ? -list->rejection : ret;
 }
@@ -149,7 +139,6 @@ static int submit_and_go(struct list *list)
 /* Make the group, for LIO_NOWAIT with its notification. */
 static int open_list(struct list *list, int mode, const struct sigevent *event)
 {
-	submit_open(&list->submission);
 	list->process = atomic_load(&process_generation);
 	list->group = lio_group_open(mode == LIO_WAIT);
 	if (!list->group)
@@ -158,7 +147,7 @@ static int open_list(struct list *list, int mode, const struct sigevent *event)
 		lio_group_put(list->group);
 		return -EAGAIN;
 	}
-	list->may_bypass = !notify_is_wanted(&list->group->notification);
+	submit_open(&list->submission, list->group, !notify_is_wanted(&list->group->notification));
 	return 0;
 }
 

@@ -99,9 +99,10 @@ static bool may_notify_at_once(const struct sigevent *event)
 }
 
 /* The inline lane.  A request that completes here needs no record. */
-static bool complete_inline(struct request *draft, const struct sigevent *event, uint32_t position,
-			    bool may_bypass, struct request *group)
+static bool complete_inline(struct request *draft, uint32_t position, bool may_bypass,
+			    const struct submission *submission)
 {
+	const struct sigevent *event = &draft->cb->aio_sigevent;
 	bool is_write = draft->op == OP_WRITE, notifies = !is_silent(event);
 	enum file_kind kind;
 	ssize_t res;
@@ -127,8 +128,8 @@ static bool complete_inline(struct request *draft, const struct sigevent *event,
 	if (notifies)
 		notify_prepare(&draft->notification, event);
 	aiocb_complete_at_once(draft->cb, (enum request_op)draft->op, res, position);
-	if (group && res < 0)
-		lio_group_note_failure(group);
+	if (submission->group && res < 0)
+		lio_group_note_failure(submission->group);
 	if (notifies && notify_is_wanted(&draft->notification) &&
 	    notify_signal(&draft->notification) < 0)
 		notify_by_engine(&draft->notification);
@@ -136,7 +137,7 @@ static bool complete_inline(struct request *draft, const struct sigevent *event,
 }
 
 /* A record for a request that the inline lane did not complete. */
-static struct request *make_record(const struct request *draft, const struct sigevent *event)
+static struct request *make_record(const struct request *draft)
 {
 	struct request *req = request_alloc();
 
@@ -152,7 +153,7 @@ static struct request *make_record(const struct request *draft, const struct sig
 	req->position = draft->position;
 	req->copy_kind = draft->copy_kind;
 	req->descriptor = draft->descriptor;
-	if (notify_prepare(&req->notification, event) < 0) {
+	if (notify_prepare(&req->notification, &req->cb->aio_sigevent) < 0) {
 		request_free(req);
 		return NULL;
 	}
@@ -235,35 +236,6 @@ static bool hand_over(struct request *req)
 	return false;
 }
 
-int submit_begin(struct aiocb *cb, enum request_op op, const struct sigevent *event,
-		 bool may_bypass, struct request *group, struct request **out)
-{
-	struct request draft, *req;
-	uint32_t position;
-
-	*out = NULL;
-	fill_draft(&draft, cb, op);
-	position = submit_ahead_note_submitted(draft.nbytes);
-	PROBE_SUBMIT(cb, draft.fd, op, draft.nbytes, draft.offset);
-	if (is_stream(&draft))
-		may_bypass = false;
-	if (complete_inline(&draft, event, position, may_bypass, group))
-		return 0;
-	req = make_record(&draft, event);
-	if (!req) {
-		aiocb_reject(cb, EAGAIN, 0);
-		return -EAGAIN;
-	}
-	if (!may_bypass || !enter_bypass(req))
-		enter_engine(req);
-	if (group)
-		lio_group_join(group, req);
-	if (request_place(req) == PLACE_HANDED_OVER && hand_over(req))
-		return 1;
-	*out = req;
-	return 0;
-}
-
 static void reject(struct request *req, int err)
 {
 	request_release_descriptor(req);
@@ -343,19 +315,73 @@ static int submit_to_engine(struct request_list *list)
 	return ret;
 }
 
-void submit_open(struct submission *submission)
-{
-	*submission = (struct submission){ 0 };
-	TAILQ_INIT(&submission->direct);
-	TAILQ_INIT(&submission->others);
-}
-
-void submit_add(struct submission *submission, struct request *req)
+static void add(struct submission *submission, struct request *req)
 {
 	if (request_place(req) == PLACE_DIRECT)
 		add_direct(submission, req);
 	else
 		TAILQ_INSERT_TAIL(&submission->others, req, list_link);
+}
+
+/*
+ * Requests of a list are mostly for one file: ask the kernel about it once.  A handler may close the
+ * descriptor amid the list, which drops the hint.
+ */
+static bool is_known(const struct submission *submission, int fd)
+{
+	return submission->descriptor.has_flags && submission->fd == fd &&
+	       fd_hints_recall(fd, submission->descriptor.flags) != FILE_UNKNOWN;
+}
+
+static void remember(struct submission *submission, const struct request *req)
+{
+	if (!descriptor_is_file(&req->descriptor))
+		return;
+	submission->fd = req->fd;
+	submission->descriptor = req->descriptor;
+}
+
+void submit_open(struct submission *submission, struct request *group, bool may_bypass)
+{
+	*submission = (struct submission){ .group = group, .may_bypass = may_bypass };
+	TAILQ_INIT(&submission->direct);
+	TAILQ_INIT(&submission->others);
+}
+
+int submit_begin(struct submission *submission, struct aiocb *cb, enum request_op op)
+{
+	bool may_bypass = submission->may_bypass;
+	struct request draft, *req;
+	uint32_t position;
+
+	fill_draft(&draft, cb, op);
+	position = submit_ahead_note_submitted(draft.nbytes);
+	PROBE_SUBMIT(cb, draft.fd, op, draft.nbytes, draft.offset);
+	if (is_stream(&draft))
+		may_bypass = false;
+	draft.descriptor.has_flags = is_known(submission, draft.fd);
+	draft.descriptor.flags = submission->descriptor.flags;
+	if (complete_inline(&draft, position, may_bypass, submission)) {
+		submission->has_started = true;
+		return 0;
+	}
+	req = make_record(&draft);
+	if (!req) {
+		aiocb_reject(cb, EAGAIN, 0);
+		return -EAGAIN;
+	}
+	if (is_known(submission, req->fd) && !req->copy_kind)
+		req->descriptor = submission->descriptor;
+	if (!may_bypass || !enter_bypass(req))
+		enter_engine(req);
+	remember(submission, req);
+	if (submission->group)
+		lio_group_join(submission->group, req);
+	if (request_place(req) == PLACE_HANDED_OVER && hand_over(req))
+		submission->has_started = true;
+	else
+		add(submission, req);
+	return 0;
 }
 
 int submit_close(struct submission *submission)

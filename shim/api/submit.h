@@ -12,27 +12,23 @@
 
 #include "request/request.h"
 
-/*
- * Begin the request of @cb.  0 and *out NULL: complete (inline lane).  0 and *out set: a prepared
- * record, for submit_add().  1: in flight (handed over).  -EAGAIN: no memory.  A request that is
- * not complete joins @group unless that is NULL.  @may_bypass: its list sends no notification.
- */
-int submit_begin(struct aiocb *cb, enum request_op op, const struct sigevent *event,
-		 bool may_bypass, struct request *group, struct request **out);
-
-/* The requests that one call of the program has prepared and not yet handed over, in order. */
+/* What one call of the program submits. */
 struct submission {
-	struct request_list direct; /* for the direct lane */
-	struct request_list others; /* for the engine */
+	struct request *group;        /* the list that its requests join, or NULL */
+	bool may_bypass;              /* the list sends no notification */
+	int fd;                       /* of the last request for a file, */
+	struct descriptor descriptor; /* and what is known of it */
+	struct request_list direct;   /* prepared for the direct lane, in order */
+	struct request_list others;   /* prepared for the engine */
 	unsigned nr_direct;
 	bool is_refused;  /* the direct lane took nothing of a batch */
-	bool has_started; /* any request is in flight */
+	bool has_started; /* any request is in flight or complete */
 };
 
-void submit_open(struct submission *submission);
+void submit_open(struct submission *submission, struct request *group, bool may_bypass);
 
-/* Add @req.  May submit a batch to the direct lane. */
-void submit_add(struct submission *submission, struct request *req);
+/* Begin the request of @cb.  0, or -EAGAIN: no memory. */
+int submit_begin(struct submission *submission, struct aiocb *cb, enum request_op op);
 
 /*
  * Hand over the rest.  0, or -errno: the engine took none of its requests, and they are freed.

@@ -295,7 +295,7 @@ bool inline_perform(struct request *req, enum file_kind kind, ssize_t *res)
  */
 static bool trusts_hint(struct request *req, bool is_clear, enum file_kind *kind)
 {
-	if (!fd_hints_trust(req->fd, kind, &req->descriptor.flags))
+	if (req->descriptor.has_flags || !fd_hints_trust(req->fd, kind, &req->descriptor.flags))
 		return false;
 	return req->op == OP_READ ||
 	       ((*kind == FILE_MEMORY || *kind == FILE_COPIED_WRITES) && is_clear);
