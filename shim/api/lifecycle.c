@@ -27,6 +27,7 @@
 #include "dispatch/quiesce.h"
 #include "engine/aio_context.h"
 #include "engine/engine.h"
+#include "lane/batch.h"
 #include "lane/copier.h"
 #include "lane/event_ring.h"
 #include "lane/offload.h"
@@ -50,6 +51,7 @@ static void reset_in_child(void)
 	in_flight_after_fork();
 	reaper_after_fork();
 	offload_after_fork();
+	batch_after_fork();
 	copier_after_fork();
 	fdqueue_after_fork();
 	cancel_after_fork();

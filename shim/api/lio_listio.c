@@ -18,6 +18,7 @@
 #include "base/process.h"
 #include "base/stats.h"
 #include "base/symver.h"
+#include "lane/batch.h"
 #include "lane/event_ring.h"
 #include "lane/submit_ahead.h"
 #include "request/lio_group.h"
@@ -170,19 +171,17 @@ static int submit_entries(int mode, struct aiocb *const entries[], int nent, str
 			  bool keeps_silent)
 {
 	struct list list = { .keeps_silent = keeps_silent };
-	int nr_left = 0;
+	struct batch batch; /* not zeroed: it is large */
 
 	if (open_list(&list, mode, event) < 0)
 		return refuse_entries(entries, nent, EAGAIN);
-	for (int i = 0; i < nent; i++)
-		nr_left += is_to_be_done(entries[i]);
+	if (batch_open(&batch, nent))
+		list.submission.batch = &batch;
 	for (int i = 0; i < nent; i++) {
 		if (!is_to_be_done(entries[i]))
 			continue;
-		nr_left--;
 		if (mode == LIO_WAIT)
-			submit_ahead_note_remaining(entries[i]->aio_lio_opcode == LIO_READ ? nr_left
-											   : 0);
+			submit_ahead_note_wait(); /* the call need not be short */
 		add_entry(&list, entries[i]);
 	}
 	stats_inc(lists);

@@ -16,6 +16,7 @@
 #include "base/raw_syscall.h"
 #include "base/stats.h"
 #include "engine/engine.h"
+#include "lane/batch.h"
 #include "lane/copier.h"
 #include "lane/direct.h"
 #include "lane/inline.h"
@@ -98,6 +99,14 @@ static bool may_notify_at_once(const struct sigevent *event)
 						   : event->sigev_notify != SIGEV_THREAD;
 }
 
+static void publish_at_once(struct aiocb *cb, enum request_op op, ssize_t res, uint32_t position)
+{
+	publish_count(op, res, STATS_inline_reads);
+	PROBE_ISSUE(cb, PROBE_INLINE);
+	PROBE_COMPLETE(cb, res);
+	aiocb_complete_at_once(cb, op, res, position);
+}
+
 /* The inline lane.  A request that completes here needs no record. */
 static bool complete_inline(struct request *draft, uint32_t position, bool may_bypass,
 			    const struct submission *submission)
@@ -112,7 +121,7 @@ static bool complete_inline(struct request *draft, uint32_t position, bool may_b
 	if (!config.inline_lane || !request_is_transfer(draft) ||
 	    (notifies && !may_notify_at_once(event)) || !inline_accepts(draft, &kind))
 		return false;
-	if (may_bypass && !notifies && copier_wants(draft)) {
+	if (may_bypass && !submission->batch && !notifies && copier_wants(draft)) {
 		draft->copy_kind = (uint8_t)kind;
 		draft->position = position;
 		draft->descriptor.mode = S_IFREG;
@@ -122,17 +131,16 @@ static bool complete_inline(struct request *draft, uint32_t position, bool may_b
 	if ((!is_write && submit_ahead_wants_short_calls(false)) ||
 	    !inline_perform(draft, kind, &res))
 		return false;
-	publish_count((enum request_op)draft->op, res, STATS_inline_reads);
-	PROBE_ISSUE(draft->cb, PROBE_INLINE);
-	PROBE_COMPLETE(draft->cb, res);
 	if (notifies)
 		notify_prepare(&draft->notification, event);
-	aiocb_complete_at_once(draft->cb, (enum request_op)draft->op, res, position);
+	publish_at_once(draft->cb, (enum request_op)draft->op, res, position);
 	if (submission->group && res < 0)
 		lio_group_note_failure(submission->group);
 	if (notifies && notify_is_wanted(&draft->notification) &&
 	    notify_signal(&draft->notification) < 0)
 		notify_by_engine(&draft->notification);
+	if (submission->batch && !is_write && kind >= FILE_MEMORY)
+		batch_begin(submission->batch, draft->fd, kind);
 	return true;
 }
 
@@ -341,14 +349,8 @@ static void remember(struct submission *submission, const struct request *req)
 	submission->descriptor = req->descriptor;
 }
 
-void submit_open(struct submission *submission, struct request *group, bool may_bypass)
-{
-	*submission = (struct submission){ .group = group, .may_bypass = may_bypass };
-	TAILQ_INIT(&submission->direct);
-	TAILQ_INIT(&submission->others);
-}
-
-int submit_begin(struct submission *submission, struct aiocb *cb, enum request_op op)
+/* 0, or -EAGAIN: no memory. */
+static int begin(struct submission *submission, struct aiocb *cb, enum request_op op)
 {
 	bool may_bypass = submission->may_bypass;
 	struct request draft, *req;
@@ -384,17 +386,70 @@ int submit_begin(struct submission *submission, struct aiocb *cb, enum request_o
 	return 0;
 }
 
+/* 0, or -EAGAIN as above. */
+static int end_entry(struct submission *submission, const struct batch_entry *entry, bool has_read)
+{
+	struct aiocb *cb = entry->cb;
+
+	if (!has_read || !batch_has_read(entry))
+		return begin(submission, cb, OP_READ);
+	PROBE_SUBMIT(cb, cb->aio_fildes, OP_READ, cb->aio_nbytes, cb->aio_offset);
+	publish_at_once(cb, OP_READ, entry->res, submit_ahead_note_submitted(cb->aio_nbytes));
+	submission->has_started = true;
+	return 0;
+}
+
+/* Read the batch; what it cannot read goes to another lane. */
+static int end_batch(struct submission *submission)
+{
+	struct batch *batch = submission->batch;
+	unsigned nr = batch ? batch->nr : 0;
+	bool has_read;
+	int ret = 0;
+
+	if (nr == 0)
+		return 0;
+	has_read = batch_read(batch);
+	batch->nr = 0;
+	batch->nbytes = 0;
+	for (unsigned i = 0; i < nr; i++)
+		if (end_entry(submission, &batch->entries[i], has_read) < 0)
+			ret = -EAGAIN;
+	return ret;
+}
+
+void submit_open(struct submission *submission, struct request *group, bool may_bypass)
+{
+	*submission = (struct submission){ .group = group, .may_bypass = may_bypass };
+	TAILQ_INIT(&submission->direct);
+	TAILQ_INIT(&submission->others);
+}
+
+int submit_begin(struct submission *submission, struct aiocb *cb, enum request_op op)
+{
+	struct batch *batch = submission->batch;
+	int ret, err;
+
+	if (batch && op == OP_READ && is_silent(&cb->aio_sigevent) &&
+	    !submit_ahead_wants_short_calls(false) && batch_add(batch, cb))
+		return 0;
+	err = end_batch(submission);
+	ret = begin(submission, cb, op);
+	return ret < 0 ? ret : err;
+}
+
 int submit_close(struct submission *submission)
 {
-	int ret;
+	int err = end_batch(submission), ret;
 
 	submit_direct(submission);
 	if (TAILQ_EMPTY(&submission->others))
-		return 0;
+		return err;
 	ret = submit_to_engine(&submission->others);
-	if (ret == 0)
-		submission->has_started = true;
-	return ret;
+	if (ret < 0)
+		return ret;
+	submission->has_started = true;
+	return err;
 }
 
 /*

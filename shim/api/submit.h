@@ -12,12 +12,15 @@
 
 #include "request/request.h"
 
+struct batch;
+
 /* What one call of the program submits. */
 struct submission {
 	struct request *group;        /* the list that its requests join, or NULL */
 	bool may_bypass;              /* the list sends no notification */
 	int fd;                       /* of the last request for a file, */
 	struct descriptor descriptor; /* and what is known of it */
+	struct batch *batch;          /* collects reads; NULL: too few */
 	struct request_list direct;   /* prepared for the direct lane, in order */
 	struct request_list others;   /* prepared for the engine */
 	unsigned nr_direct;
@@ -27,7 +30,7 @@ struct submission {
 
 void submit_open(struct submission *submission, struct request *group, bool may_bypass);
 
-/* Begin the request of @cb.  0, or -EAGAIN: no memory. */
+/* Begin the request of @cb.  0, or -EAGAIN: no memory for it, or for one before it. */
 int submit_begin(struct submission *submission, struct aiocb *cb, enum request_op op);
 
 /*

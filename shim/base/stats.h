@@ -42,6 +42,7 @@
 	X(engine_wakes, "wakes of a sleeping engine, or of an idle worker")            \
 	X(engine_enters, "sleeps and submissions of the engine")                       \
 	X(direct_busy_polls, "waits for Linux AIO that ended before the thread slept") \
+	X(inline_batches, "calls that each completed several reads of a list")         \
 	X(inline_pauses, "pauses of inline writes, because they had slept")            \
 	X(overlap_stalls, "requests that waited for an overlapping one")               \
 	X(notify_signals, "signals queued")                                            \

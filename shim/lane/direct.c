@@ -17,6 +17,7 @@
 #include "base/stats.h"
 #include "base/thread.h"
 #include "engine/aio_context.h"
+#include "lane/batch.h"
 #include "lane/event_ring.h"
 #include "lane/fsize_limit.h"
 #include "lane/reaper.h"
@@ -211,6 +212,8 @@ static uint64_t on_event(void *data, ssize_t res)
 {
 	struct request *req = data;
 
+	if (batch_note(data, res))
+		return 0;
 	/* Some files refuse RWF_NOWAIT only while they write (zram on Linux 6.1, f2fs). */
 	if (res == -EOPNOTSUPP)
 		note_refusal(req);

@@ -15,6 +15,8 @@
  * Wait     FREE -> REAPING, take all.  If the request is not among them, busy-poll, then
  *          ASLEEP, sleep in io_pgetevents, ASLEEP -> REAPING, and again.  If the claim is
  *          taken: -EBUSY, and the caller sleeps on its record or wait slot.
+ * Submit   FREE or ATTENDED -> REAPING, submit what completes at once, take all, FREE.  If another
+ *          thread has the claim, nothing is submitted.
  * Release  to FREE.  If a thread sleeps elsewhere, the reaper is called to the ring.
  *
  * So one thread sleeps at the ring.  A single waiter of the program sleeps there itself: an event
@@ -188,6 +190,33 @@ static int sleep_for_event(const struct wait *wait, uint64_t ns)
 		return -EBUSY;
 	}
 	return ret == -EINTR ? ret : 0;
+}
+
+/* If something did not complete at once, the thread sleeps with the claim and blocked signals. */
+bool event_ring_submit(void (*submit)(void *arg), bool (*is_over)(const void *arg), void *arg)
+{
+	struct wait wait = { .mask = ALL_SIGNALS, .ring = aio_context() };
+	uintptr_t seen = atomic_load(&at_ring.claim);
+	bool has_claim;
+	uint64_t mask;
+
+	if (!may_take(seen))
+		return false;
+	mask = signals_block(ALL_SIGNALS);
+	/* Before signals were blocked a handler may have forked: the child has another ring. */
+	has_claim =
+		process_is_ready() && wait.ring && wait.ring == aio_context() && try_claim(seen);
+	if (has_claim) {
+		submit(arg);
+		reap_all(wait.ring);
+		while (!is_over(arg)) {
+			sleep_for_event(&wait, SLEEP_NS);
+			reap_all(wait.ring);
+		}
+		release_claim();
+	}
+	signals_set(mask);
+	return has_claim;
 }
 
 static bool has_event(const void *ring)

@@ -25,6 +25,13 @@ void event_ring_init(event_complete_fn *complete);
 void event_ring_poll(void);
 
 /*
+ * [any thread] Call submit(@arg), which submits to the ring, and report completions until
+ * is_over(@arg).  No other thread takes events meanwhile.  False: another thread is at the ring,
+ * and nothing was submitted.  Async-signal-safe.
+ */
+bool event_ring_submit(void (*submit)(void *arg), bool (*is_over)(const void *arg), void *arg);
+
+/*
  * [any thread] This thread is about to wait for direct requests, and will not sleep at the ring.
  * Async-signal-safe.
  */

@@ -42,15 +42,6 @@ void submit_ahead_note_collected(uint32_t position)
 	work.ahead += (distance << FRACTION >> WEIGHT) - (work.ahead >> WEIGHT);
 }
 
-void submit_ahead_note_remaining(int nr)
-{
-	if (nr > AHEAD_MAX)
-		nr = AHEAD_MAX;
-	/* The call itself does the other half meanwhile. */
-	work.ahead = (uint32_t)nr / 2 << FRACTION;
-	submit_ahead_note_wait();
-}
-
 static void end_burst(void)
 {
 	if (work.submitted != work.waited)

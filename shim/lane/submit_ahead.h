@@ -34,12 +34,6 @@ uint32_t submit_ahead_note_submitted(size_t nbytes);
 /* [any thread] The result of the request at position @position was asked for; 0: it has none. */
 void submit_ahead_note_collected(uint32_t position);
 
-/*
- * [submitter] The thread will wait for all that it submits (LIO_WAIT).  @nr requests are still to
- * be submitted, and another thread may take a part of them.
- */
-void submit_ahead_note_remaining(int nr);
-
 /* [any thread] This thread waits for results. */
 void submit_ahead_note_wait(void);
 

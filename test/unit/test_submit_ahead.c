@@ -72,9 +72,6 @@ static void go_on_and_on(void)
 	submit_short(BURST + 1);
 	submit_ahead_note_collected(0); /* the result of a request without a position */
 	check(!submit_ahead_wants_short_calls(false));
-	submit_short(BURST + 1);
-	submit_ahead_note_remaining(1);
-	check(!submit_ahead_wants_short_calls(false));
 }
 
 static void submit_and_wait(void)
@@ -125,24 +122,11 @@ static void collect(void)
 	check_equal(submit_ahead_average(), 56);
 }
 
-static void share_a_list(void)
-{
-	submit_ahead_note_remaining(20);
-	check_equal(submit_ahead_average(), 10);
-	submit_ahead_note_remaining(64);
-	check_equal(submit_ahead_average(), 32);
-	submit_ahead_note_remaining(1000);
-	check_equal(submit_ahead_average(), 32);
-	submit_ahead_note_remaining(1);
-	check_equal(submit_ahead_average(), 0);
-}
-
 IN_A_THREAD(test_work_is_counted_in_pieces, count_pieces)
 IN_A_THREAD(test_positions_wrap_around, wrap_around)
 IN_A_THREAD(test_thread_that_asks_for_nothing_is_far_ahead, go_on_and_on)
 IN_A_THREAD(test_results_that_others_collect_count, wait_elsewhere)
 IN_A_THREAD(test_average_follows_the_distance, collect)
-IN_A_THREAD(test_half_of_a_list_is_ahead, share_a_list)
 
 int main(void)
 {
@@ -152,7 +136,6 @@ int main(void)
 		cmocka_unit_test(test_thread_that_asks_for_nothing_is_far_ahead),
 		cmocka_unit_test(test_results_that_others_collect_count),
 		cmocka_unit_test(test_average_follows_the_distance),
-		cmocka_unit_test(test_half_of_a_list_is_ahead),
 	};
 
 	return cmocka_run_group_tests_name("submit_ahead", tests, NULL, NULL);
