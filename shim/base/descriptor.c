@@ -75,7 +75,8 @@ static bool is_regular(int fd, int *nr_left)
  */
 static uint32_t find_type(int fd)
 {
-	bool is_stream = RAW_SYSCALL(SYS_preadv, fd, NULL, 0L, 0L, 0L) == -ESPIPE;
+	/* It fails in any case, since a program that watches the file would see a read. */
+	bool is_stream = RAW_SYSCALL(SYS_preadv, fd, NULL, -1L, 0L, 0L) == -ESPIPE;
 	uint32_t mode;
 	int nr_left;
 
