@@ -212,7 +212,7 @@ static bool is_for_ring(struct request *req)
 	flags = req->descriptor.flags;
 	kind = fd_hints_recall(req->fd, flags);
 	if (kind == FILE_UNKNOWN && !(flags & O_DIRECT)) {
-		kind = fd_kind_find(req->fd);
+		kind = fd_kind_find(req->fd, req->op == OP_READ);
 		fd_hints_note(req->fd, flags, kind);
 	}
 	return file_is_for_ring(kind) && !could_be_split(req, kind);

@@ -62,7 +62,7 @@ static enum file_kind kind_of(const struct request *req)
 	enum file_kind kind = fd_hints_recall(req->fd, req->descriptor.flags);
 
 	if (kind == FILE_UNKNOWN)
-		kind = fd_kind_find(req->fd);
+		kind = fd_kind_find(req->fd, req->op == OP_READ);
 	fd_hints_note(req->fd, req->descriptor.flags, kind);
 	return kind;
 }

@@ -30,7 +30,7 @@ static bool refuses_nowait_reads(int fd)
 	return RAW_SYSCALL(SYS_preadv2, fd, &iov, 1L, BEYOND, 0L, RWF_NOWAIT) == -EOPNOTSUPP;
 }
 
-enum file_kind fd_kind_find(int fd)
+enum file_kind fd_kind_find(int fd, bool is_read)
 {
 	struct descriptor found = { 0 };
 
@@ -40,7 +40,10 @@ enum file_kind fd_kind_find(int fd)
 	descriptor_get_type(fd, &found);
 	if (descriptor_is_pipe_or_socket(&found))
 		return FILE_STREAM;
-	if ((!S_ISREG(found.mode) && !S_ISBLK(found.mode)) || refuses_nowait_reads(fd))
+	if (!S_ISREG(found.mode) && !S_ISBLK(found.mode))
+		return FILE_OTHER;
+	/* That is a read, which others may see: not before the program reads. */
+	if (is_read && refuses_nowait_reads(fd))
 		return FILE_OTHER;
 	return FILE_NOWAIT;
 }

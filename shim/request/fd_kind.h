@@ -15,8 +15,8 @@
 
 struct request;
 
-/* [any thread] The kind of a file without O_DIRECT.  Waits for nothing. */
-enum file_kind fd_kind_find(int fd);
+/* [any thread] The kind of a file without O_DIRECT, which is to be read or written.  Waits for nothing. */
+enum file_kind fd_kind_find(int fd, bool is_read);
 
 /*
  * [any thread] Does the file system keep writers out during a buffered read, so that the read
