@@ -42,14 +42,11 @@ __attribute__((constructor)) static void find_minstack(void)
 
 static _Atomic unsigned nr_with_row; /* threads */
 
-/* The row of this thread, plus one; 0: not chosen yet. */
-static _Thread_local unsigned my_row __attribute__((tls_model("initial-exec")));
+_Thread_local unsigned thread_chosen_row;
 
-unsigned thread_row(void)
+void thread_choose_row(void)
 {
-	if (my_row == 0)
-		my_row = atomic_fetch_add(&nr_with_row, 1) % THREAD_ROWS + 1;
-	return my_row - 1;
+	thread_chosen_row = atomic_fetch_add(&nr_with_row, 1) % THREAD_ROWS + 1;
 }
 
 unsigned thread_nr_rows(void)

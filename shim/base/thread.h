@@ -15,8 +15,18 @@
 #define CACHE_LINE  64u
 #define THREAD_ROWS 64u
 
-/* [any thread, also in handlers] The row of the calling thread. */
-unsigned thread_row(void);
+/* The row of this thread, plus one; 0: not chosen yet. */
+extern _Thread_local unsigned thread_chosen_row __attribute__((tls_model("initial-exec")));
+
+void thread_choose_row(void);
+
+/* [any thread, also in handlers] The row of the calling thread.  Every request asks. */
+static inline unsigned thread_row(void)
+{
+	if (thread_chosen_row == 0)
+		thread_choose_row();
+	return thread_chosen_row - 1;
+}
 
 /* [any thread] Rows from here on were never used. */
 unsigned thread_nr_rows(void);

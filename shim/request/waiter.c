@@ -19,6 +19,7 @@
 #include <pthread.h>
 
 #include "base/futex.h"
+#include "base/thread.h"
 #include "request/aiocb.h"
 
 #define INTEREST_GENERATION (UINT64_C(1) << 63)
@@ -29,16 +30,9 @@ static struct slot {
 	_Alignas(64) _Atomic uint32_t word; /* waiters set bit 0; completers clear it and add 2 */
 } slots[WAITER_SLOTS];
 
-/* The slot of this thread, plus one; 0: not chosen yet. */
-static _Thread_local uint32_t my_slot __attribute__((tls_model("initial-exec")));
-
 static uint32_t slot_of_thread(void)
 {
-	static _Atomic uint32_t nr_threads;
-
-	if (my_slot == 0)
-		my_slot = atomic_fetch_add(&nr_threads, 1) % WAITER_SLOTS + 1;
-	return my_slot - 1;
+	return thread_row() % WAITER_SLOTS;
 }
 
 /*
