@@ -98,7 +98,7 @@ static void submit(void *arg)
 		batch->entries[i].res = -EAGAIN;
 }
 
-/* So it is at once, unless the file was switched to O_DIRECT meanwhile. */
+/* All reads are over at once, unless the file was switched to O_DIRECT meanwhile. */
 static bool is_over(const void *arg)
 {
 	const struct batch *batch = arg;

@@ -179,7 +179,7 @@ static bool was_locked_out(int fd, uint64_t since)
 	return false;
 }
 
-/* In the slow copy that just ended, or since the one before it. */
+/* Was the thread preempted in the slow copy that just ended, or since the slow copy before it? */
 static bool was_preempted(const struct thread_switches *now)
 {
 	static _Thread_local long nr_seen __attribute__((tls_model("initial-exec")));

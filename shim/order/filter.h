@@ -53,7 +53,10 @@ unsigned filter_depth(enum filter_lane lane, const struct filter_range *range);
 /* In either lane, also if a request bounces meanwhile. */
 bool filter_may_conflict_anywhere(const struct filter_range *range);
 
-/* Surely no conflict in either lane, whatever the range?  Nearly always, and it costs least. */
+/*
+ * Can no range of @fd conflict, in either lane?  This is the usual case, and this question is the
+ * cheapest.
+ */
 bool filter_is_clear(int fd, bool is_write);
 
 /* Child of a fork: nothing is in flight. */

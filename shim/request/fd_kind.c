@@ -42,7 +42,7 @@ enum file_kind fd_kind_find(int fd, bool is_read)
 		return FILE_STREAM;
 	if (!S_ISREG(found.mode) && !S_ISBLK(found.mode))
 		return FILE_OTHER;
-	/* That is a read, which others may see: not before the program reads. */
+	/* The question is a read, which others may see.  So it is asked only when the program reads. */
 	if (is_read && refuses_nowait_reads(fd))
 		return FILE_OTHER;
 	return FILE_NOWAIT;
