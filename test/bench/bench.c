@@ -20,6 +20,7 @@
 
 static uint64_t began_ns;
 static uint64_t began_cpu_ns;
+static uint64_t ended_ns; /* 0: the work ends with its report */
 
 void die(const char *format, ...)
 {
@@ -150,9 +151,14 @@ static void check_count(uint64_t nr)
 		die("no request was completed");
 }
 
+void bench_end_at(uint64_t elapsed_ns)
+{
+	ended_ns = elapsed_ns;
+}
+
 static void report_rate(uint64_t nr)
 {
-	uint64_t ns = bench_elapsed_ns();
+	uint64_t ns = ended_ns ? ended_ns : bench_elapsed_ns();
 
 	check_count(nr);
 	printf("- %.1f rate %.3f %llu", (double)nr * 1e9 / (double)ns, cpu_us_per_request(nr),

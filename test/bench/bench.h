@@ -61,6 +61,8 @@ void bench_wait(struct aiocb *cb, ssize_t bytes);
 /* Begin to count time and processor time; then print what @nr requests took. */
 void bench_begin(void);
 uint64_t bench_elapsed_ns(void);
+/* The work ended at that time, before its report; what came after it does not count. */
+void bench_end_at(uint64_t elapsed_ns);
 void bench_report_rate(uint64_t nr);
 void bench_report_cost(uint64_t nr);
 
