@@ -21,6 +21,7 @@
 #include "lane/event_ring.h"
 #include "lane/fsize_limit.h"
 #include "lane/reaper.h"
+#include "lane/trial.h"
 #include "order/bypass.h"
 #include "order/filter.h"
 #include "order/in_flight.h"
@@ -36,6 +37,7 @@ bool direct_accepts(struct request *req)
 {
 	struct filter_range range;
 	enum file_kind kind;
+	unsigned class;
 
 	if (config.backend != BACKEND_AUTO && config.backend != BACKEND_LIBAIO)
 		return false;
@@ -54,10 +56,13 @@ bool direct_accepts(struct request *req)
 		return false;
 	req->refuses_nowait = kind == FILE_DIRECT_WAITING;
 	range = filter_range_of(req);
-	if (filter_may_conflict_anywhere(&range) || fd_hints_withholds(fd_hints_class(req)))
+	class = fd_hints_class(req);
+	if (filter_may_conflict_anywhere(&range) || fd_hints_withholds(class))
 		return false;
-	return req->op != OP_WRITE ||
-	       !((req->descriptor.flags & O_APPEND) || fsize_limit_is_set(clock_now_ns()));
+	if (req->op == OP_WRITE &&
+	    ((req->descriptor.flags & O_APPEND) || fsize_limit_is_set(clock_now_ns())))
+		return false;
+	return !in_flight_is_deep(req->nbytes) || !trial_prefers_engine(class);
 }
 
 /* --- submitting ------------------------------------------------------------ */
@@ -108,31 +113,17 @@ static void learn_refusal(struct request **reqs, int nr)
 /* A call of io_submit.  Its first request stands for the others. */
 struct attempt {
 	unsigned class;
-	unsigned limit_ns;
 	bool is_watched;
 	uint64_t began_ns;
 	struct thread_switches switches;
 };
 
-/*
- * How long a submission of @nr may take, unless preempted.  One that takes LONG_NS made the transfers
- * itself.  Where many requests are in flight and each takes SLOW_NS to submit, the engine's one call
- * for several of them is faster.
- */
-static unsigned time_limit_for(const struct request *first, unsigned nr)
-{
-	unsigned ns = nr * SLOW_NS;
-
-	return ns < LONG_NS && in_flight_is_deep(first->nbytes) ? ns : LONG_NS;
-}
-
-static struct attempt begin_attempt(const struct request *first, unsigned nr)
+static struct attempt begin_attempt(const struct request *first)
 {
 	unsigned class = fd_hints_class(first);
 	struct attempt attempt = {
 		.class = class,
 		.is_watched = fd_hints_is_watched(class),
-		.limit_ns = time_limit_for(first, nr),
 		.began_ns = clock_now_ns(),
 	};
 
@@ -146,8 +137,7 @@ static bool has_waited(const struct attempt *attempt, uint64_t took_ns)
 	struct thread_switches now = thread_switches();
 
 	return now.nr_sleeps != attempt->switches.nr_sleeps ||
-	       (took_ns > attempt->limit_ns &&
-		now.nr_preemptions == attempt->switches.nr_preemptions);
+	       (took_ns > LONG_NS && now.nr_preemptions == attempt->switches.nr_preemptions);
 }
 
 /* A slow call may only have been preempted.  So the first one only has the next calls watched. */
@@ -176,7 +166,7 @@ static bool submit_some(struct request_list *list)
 	/* Once submitted, another thread may complete a request and recycle its record. */
 	for (int i = 0; i < nr; i++)
 		TAILQ_REMOVE(list, reqs[i], list_link);
-	attempt = begin_attempt(reqs[0], (unsigned)nr);
+	attempt = begin_attempt(reqs[0]);
 	ret = submit_batch(reqs, nr);
 	if (ret == -EOPNOTSUPP) {
 		learn_refusal(reqs, nr);

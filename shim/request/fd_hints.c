@@ -42,8 +42,8 @@ struct read_history {
 static _Alignas(CACHE_LINE) _Atomic(struct read_history) read_histories[FD_BUCKETS];
 
 #define LONG_MIN_BYTES 131072u /* no device splits a request of at most this length */
-#define CLASSES        4u      /* for each descriptor: by direction and length */
-#define WITHHELD_FIRST 64u     /* requests after the first refusal, doubled by each further one */
+#define CLASSES        (FD_HINTS_CLASSES / FD_BUCKETS) /* by direction and length */
+#define WITHHELD_FIRST 64u /* requests after the first refusal, doubled by each further one */
 #define REFUSALS_MAX   10u
 #define WATCHED_MAX    32u /* submissions; if none of them is refused, `refusals` goes down by 1 */
 
@@ -54,7 +54,7 @@ struct direct_history {
 	uint16_t withheld; /* requests left to withhold */
 };
 
-static _Alignas(CACHE_LINE) _Atomic(struct direct_history) direct_histories[FD_BUCKETS * CLASSES];
+static _Alignas(CACHE_LINE) _Atomic(struct direct_history) direct_histories[FD_HINTS_CLASSES];
 
 static _Atomic uint64_t *place_of(int fd)
 {

@@ -13,6 +13,8 @@
 
 #include <stdbool.h>
 
+#include "base/descriptor.h"
+
 struct request;
 
 enum file_kind {
@@ -71,6 +73,7 @@ void fd_hints_note_read(int fd, bool is_hit);
  * Two system calls tell whether a thread slept.  They are made only while submissions are
  * watched: after a slow one, and after requests were withheld.
  */
+#define FD_HINTS_CLASSES (DESCRIPTOR_BUCKETS * 4)
 unsigned fd_hints_class(const struct request *req);
 bool fd_hints_withholds(unsigned class); /* true: counts the request as withheld */
 bool fd_hints_is_watched(unsigned class);
