@@ -21,13 +21,13 @@
 struct reads {
 	struct aiocb cbs[NR], *list[NR];
 	size_t wanted[NR]; /* how much an entry should read */
-	char *buf;         /* SIZE bytes for each entry */
+	char *buf;         /* SIZE bytes for each entry, twice as many for the last one */
 	unsigned int seed;
 };
 
 static void reads_open(struct reads *reads, unsigned int seed)
 {
-	check_equal(posix_memalign((void **)&reads->buf, BLOCK, NR * SIZE), 0);
+	check_equal(posix_memalign((void **)&reads->buf, BLOCK, (NR + 1) * SIZE), 0);
 	reads->seed = seed;
 	for (int i = 0; i < NR; i++)
 		reads->list[i] = &reads->cbs[i];
@@ -110,18 +110,21 @@ static int read_much(void)
 
 static int fail_in_between(void)
 {
-	static const int errors[] = { EBADF, EINVAL, EFAULT, EISDIR };
+	enum { NR_BAD = 5 };
+	static const int errors[NR_BAD] = { EBADF, EINVAL, EFAULT, EISDIR, EINVAL };
 	int dir = open(".", O_RDONLY | O_DIRECTORY), fd = temp_file_filled(FILE_SIZE);
 	struct reads reads;
 
 	reads_open(&reads, 2);
 	for (int round = 0; round < ROUNDS; round++) {
 		read_anything(&reads, fd, NR);
-		for (int i = 0; i < 4; i++) {
+		read_block(&reads, 5, fd, 0, BLOCK);
+		read_block(&reads, NR - 1, fd, 2 * SIZE, BLOCK);
+		for (int i = 0; i < NR_BAD; i++) {
 			struct aiocb *cb = reads.list[8 + 13 * i + round % 3];
 
 			cb->aio_fildes = i == 0 ? -1 : i == 3 ? dir : fd;
-			cb->aio_offset = i == 1 ? -1 : 0;
+			cb->aio_offset = i == 1 ? -1 : i == 4 ? INT64_MAX - 1 : 0;
 			cb->aio_buf = i == 2 ? NULL : cb->aio_buf;
 			cb->aio_nbytes = BLOCK;
 		}
@@ -129,9 +132,9 @@ static int fail_in_between(void)
 		check_equal(lio_listio(LIO_WAIT, reads.list, NR, NULL), -1);
 		check_equal(errno, EIO);
 		for (int i = 0; i < NR; i++) {
-			int bad = (i - 8 - round % 3) % 13 ? 4 : (i - 8 - round % 3) / 13;
+			int bad = (i - 8 - round % 3) % 13 ? NR_BAD : (i - 8 - round % 3) / 13;
 
-			if (i >= 8 + round % 3 && bad < 4)
+			if (i >= 8 + round % 3 && bad < NR_BAD)
 				check_equal(outcome(reads.list[i]), -errors[bad]);
 			else
 				check_read(&reads, i);

@@ -9,6 +9,7 @@
 
 #include <sys/stat.h>
 
+#include "base/stats.h"
 #include "order/bypass.h"
 #include "order/fdqueue.h"
 
@@ -66,6 +67,7 @@ static int forget_all(void **state)
 	bypass_after_fork();
 	fdqueue_after_fork();
 	request_after_fork();
+	stats_after_fork();
 	return 0;
 }
 
@@ -92,9 +94,11 @@ static void test_overlap_waits_and_all_behind_it(void **state)
 	(void)state;
 	check_next(write);
 	check_none();
+	check_none();
 	end(write);
 	check_next(read);
 	check_next(apart);
+	check_equal(stats_sum(STATS_overlap_stalls, STATS_overlap_stalls), 1);
 }
 
 static void test_reads_may_overlap(void **state)
