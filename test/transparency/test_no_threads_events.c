@@ -7,6 +7,8 @@
  */
 #include "shortage.h"
 
+#include <stdatomic.h>
+
 static struct aiocb reads[2];
 static char bytes[2];
 
@@ -120,12 +122,12 @@ static int announce_without_room(enum use use)
 	return 0;
 }
 
-static volatile sig_atomic_t nr_callbacks;
+static atomic_int nr_callbacks; /* two of them may run at once */
 
 static void count_call(union sigval value)
 {
 	(void)value;
-	nr_callbacks++;
+	atomic_fetch_add(&nr_callbacks, 1);
 }
 
 /* A callback needs a thread: it comes when there is one, or the call fails. */
@@ -147,7 +149,7 @@ static int call_back_for_lists(enum use use)
 	}
 	end_shortage();
 	use_aio();
-	eventually(nr_callbacks == nr_expected);
+	eventually(atomic_load(&nr_callbacks) == nr_expected);
 	return 0;
 }
 
