@@ -154,7 +154,7 @@ static bool serves(const struct answer *answer)
 }
 
 /* Whether all is well, in one line.  False: asynchronous I/O would not work. */
-static bool show_verdict(bool wants_ring, bool wants_direct)
+static bool show_summary(bool wants_ring, bool wants_direct)
 {
 	bool lacks =
 		(wants_ring && !serves(&found->uring)) || (wants_direct && !serves(&found->libaio));
@@ -207,7 +207,7 @@ int main(void)
 	}
 	ask(&found->uring, ask_io_uring);
 	ask(&found->libaio, ask_libaio);
-	is_well = show_verdict(wants_ring, wants_direct);
+	is_well = show_summary(wants_ring, wants_direct);
 	uname(&kernel);
 	printf("\nrtaio %s on %s %s %s\n", RTAIO_VERSION, kernel.sysname, kernel.release,
 	       kernel.machine);

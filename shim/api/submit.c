@@ -199,7 +199,7 @@ static int priority_of(const struct request *req)
 static void enter_engine(struct request *req)
 {
 	descriptor_get_type(req->fd, &req->descriptor);
-	req->stamp = bypass_stamp();
+	req->submit_seq = bypass_seq();
 	if (!request_is_transfer(req) && !request_is_barrier(req))
 		return;
 	if (!descriptor_is_file(&req->descriptor))

@@ -27,13 +27,13 @@
 static uint64_t complete(struct request *req, ssize_t res, enum stats_counter reads)
 {
 	struct request *group = req->group;
-	uint64_t interest, slots;
+	uint64_t waiters, slots;
 
 	bypass_leave_range(req);
 	request_release_descriptor(req);
-	interest = publish_result(req, res, reads);
+	waiters = publish_result(req, res, reads);
 	bypass_leave(req);
-	slots = waiter_wake(req, interest);
+	slots = waiter_wake(req, waiters);
 	if (group && lio_group_leave(group, res < 0))
 		slots |= publish_silent_group(group);
 	request_free(req);

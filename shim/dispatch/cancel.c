@@ -117,7 +117,7 @@ static void cancel_one(struct request *question, struct request *req)
 
 static void cancel_all(struct request *question)
 {
-	uint64_t stamp = UINT64_MAX, since = quiesce_since(question->fd);
+	uint64_t submit_seq = UINT64_MAX, since = quiesce_since(question->fd);
 	struct request *req, *next;
 	request_handle handle;
 	struct fdqueue *queue;
@@ -130,7 +130,8 @@ static void cancel_all(struct request *question)
 			cancel_request(question, req);
 	}
 	/* Older requests are for a file that the descriptor meant before. */
-	while ((req = bypass_next(question->fd, question->fd, &stamp, &handle)) && stamp >= since)
+	while ((req = bypass_next(question->fd, question->fd, &submit_seq, &handle)) &&
+	       submit_seq >= since)
 		cancel_bypassing(question, req, handle);
 }
 

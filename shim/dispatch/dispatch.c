@@ -30,7 +30,7 @@
  *   submit.c, inline.c, offload.c, direct.c, event_ring.c, waiter.c, and question_ask() with its
  *   callers run in the program's threads, also in signal handlers.  They take no lock.  They
  *   share with the engine and the workers: the inboxes (inbox.c), the pool of records
- *   (request.c), interest and word of a record (waiter.c, request.h), the counters of a group
+ *   (request.c), waiters and word of a record (waiter.c, request.h), the counters of a group
  *   (lio_group.c), the overlap filter (filter.c), the bypass table (bypass.c) and descriptor_held
  *   (descriptor.h).  Each is lock-free, and each file names the other side.
  *
@@ -93,15 +93,15 @@ static uint64_t publish_group(struct request *group)
 static void publish(struct request *req, ssize_t res)
 {
 	struct request *group = req->group;
-	uint64_t interest;
+	uint64_t waiters;
 
 	engine_state.nr_outstanding--;
 	if (!request_is_barrier(req))
 		filter_leave(req);
-	interest = publish_result(req, res, STATS_engine_reads);
+	waiters = publish_result(req, res, STATS_engine_reads);
 	filter_leave(req); /* a sync: a later one must not seem to overtake it */
 	notify_deliver(req);
-	engine_state.slots_to_wake |= waiter_wake(req, interest);
+	engine_state.slots_to_wake |= waiter_wake(req, waiters);
 	if (group && lio_group_leave(group, res < 0))
 		engine_state.slots_to_wake |= publish_group(group);
 }
@@ -369,7 +369,7 @@ static bool is_watching_closely(void)
 {
 	return !TAILQ_EMPTY(&engine_state.awaiting) || notify_is_waiting_for_thread() ||
 	       workers_are_awaited() || quiesce_is_watching() ||
-	       !TAILQ_EMPTY(&engine_state.stranded);
+	       !TAILQ_EMPTY(&engine_state.without_thread);
 }
 
 /* A full signal queue is polled ever more rarely, since it may stay full for ever. */
@@ -392,7 +392,7 @@ static uint64_t tick(void)
 		else if (engine_state.tick_ns < TICK_MAX_NS)
 			engine_state.tick_ns *= 2;
 		workers_tick();
-		issue_stranded();
+		issue_without_thread();
 		schedule_watch_awaiting();
 		quiesce_tick();
 		engine_state.tick_at = now + engine_state.tick_ns;

@@ -21,5 +21,5 @@ void engine_state_reset(void)
 	TAILQ_INIT(&engine_state.awaiting);
 	TAILQ_INIT(&engine_state.throttled);
 	TAILQ_INIT(&engine_state.ended);
-	TAILQ_INIT(&engine_state.stranded);
+	TAILQ_INIT(&engine_state.without_thread);
 }

@@ -23,14 +23,15 @@ struct engine_state {
 	struct fdqueue_list throttled; /* queues that wait until the ring has been entered */
 	uint64_t nr_to_copy;       /* buffered bytes that the ring got since schedule_throttled() */
 	struct request_list ended; /* res is known, to be published */
-	struct request_list stranded; /* stream requests without a thread, tried at each tick */
-	int asked_fd;                 /* whose type was asked since the last request came, or -1 */
-	struct descriptor asked;      /* the answer */
-	uint32_t chain;               /* of the request that was accepted last, or 0 */
-	uint64_t slots_to_wake;       /* wait slots, gathered over a batch */
-	uint64_t nr_publishings;      /* calls of publish_ended() */
-	uint64_t tick_at;             /* time of the next tick */
-	uint64_t tick_ns;             /* interval between the last tick and the next */
+	struct request_list
+		without_thread;  /* stream requests without a thread, tried at each tick */
+	int asked_fd;            /* whose type was asked since the last request came, or -1 */
+	struct descriptor asked; /* the answer */
+	uint32_t chain;          /* of the request that was accepted last, or 0 */
+	uint64_t slots_to_wake;  /* wait slots, gathered over a batch */
+	uint64_t nr_publishings; /* calls of publish_ended() */
+	uint64_t tick_at;        /* time of the next tick */
+	uint64_t tick_ns;        /* interval between the last tick and the next */
 };
 
 extern struct engine_state engine_state;

@@ -60,8 +60,8 @@ static void issue_to_worker(struct request *req)
 		stats_inc(engine_calls);
 		engine_state_end(req, perform(req, req->fd));
 	} else {
-		request_set_place(req, PLACE_STRANDED);
-		TAILQ_INSERT_TAIL(&engine_state.stranded, req, list_link);
+		request_set_place(req, PLACE_NO_THREAD);
+		TAILQ_INSERT_TAIL(&engine_state.without_thread, req, list_link);
 	}
 }
 
@@ -311,13 +311,13 @@ static bool has_bytes(const struct request *req)
 }
 
 /* Use a worker if there is one by now; otherwise try without waiting. */
-static void retry_stranded(struct request *req)
+static void retry_without_thread(struct request *req)
 {
 	ssize_t res;
 
 	if (try_worker(req))
 		return;
-	request_set_place(req, PLACE_STRANDED);
+	request_set_place(req, PLACE_NO_THREAD);
 	res = perform_nowait(req, 0);
 	if (res == -EOPNOTSUPP && has_bytes(req))
 		res = perform(req, req->fd);
@@ -327,18 +327,18 @@ static void retry_stranded(struct request *req)
 		engine_state_end(req, res);
 		return;
 	}
-	TAILQ_INSERT_TAIL(&engine_state.stranded, req, list_link);
+	TAILQ_INSERT_TAIL(&engine_state.without_thread, req, list_link);
 }
 
-void issue_stranded(void)
+void issue_without_thread(void)
 {
 	struct request_list list = TAILQ_HEAD_INITIALIZER(list);
 	struct request *req;
 
-	TAILQ_CONCAT(&list, &engine_state.stranded, list_link);
+	TAILQ_CONCAT(&list, &engine_state.without_thread, list_link);
 	while ((req = TAILQ_FIRST(&list))) {
 		TAILQ_REMOVE(&list, req, list_link);
-		retry_stranded(req);
+		retry_without_thread(req);
 	}
 }
 
@@ -354,8 +354,8 @@ bool issue_withdraw(struct request *req)
 	case PLACE_QUEUE:
 		fdqueue_withdraw(req);
 		return true;
-	case PLACE_STRANDED:
-		TAILQ_REMOVE(&engine_state.stranded, req, list_link);
+	case PLACE_NO_THREAD:
+		TAILQ_REMOVE(&engine_state.without_thread, req, list_link);
 		return true;
 	case PLACE_WORKERS:
 		if (!workers_withdraw(req, request_generation(req)))

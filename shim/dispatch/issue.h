@@ -25,7 +25,7 @@ void issue_to_worker_instead(struct request *req);
 void issue_without_ring(struct request *req);
 
 /* At each tick: retry requests that found no worker. */
-void issue_stranded(void);
+void issue_without_thread(void);
 
 /* Take @req back from its queue, or from those that wait for a thread.  False: it has begun. */
 bool issue_withdraw(struct request *req);

@@ -34,11 +34,11 @@
 /* A descriptor that was closed, or is about to be, and the file that it meant. */
 struct closed {
 	int fd;
-	uint64_t close;    /* which closing call; the same in all its questions */
-	uint64_t stamp;    /* older requests are for this file; 0: free entry */
-	unsigned detached; /* their queue, as fdqueue->detached */
-	bool is_final;     /* no request depends on the descriptor: it is being closed */
-	bool was_asked;    /* the keeper was asked for a pin; if pin is NULL, none can be made */
+	uint64_t close;      /* which closing call; the same in all its questions */
+	uint64_t submit_seq; /* older requests are for this file; 0: free entry */
+	unsigned detached;   /* their queue, as fdqueue->detached */
+	bool is_final;       /* no request depends on the descriptor: it is being closed */
+	bool was_asked;      /* the keeper was asked for a pin; if pin is NULL, none can be made */
 	struct pin *pin;
 };
 
@@ -95,11 +95,11 @@ static struct closed *make_closed(const struct request *question, int fd)
 	for (unsigned i = 0; i < CLOSED_MAX; i++) {
 		struct closed *entry = &all_closed[i];
 
-		if (entry->stamp && entry->fd == fd && entry->close == question->close) {
-			entry->stamp = bypass_stamp();
+		if (entry->submit_seq && entry->fd == fd && entry->close == question->close) {
+			entry->submit_seq = bypass_seq();
 			return entry;
 		}
-		if (!entry->stamp)
+		if (!entry->submit_seq)
 			closed = entry;
 	}
 	if (!closed)
@@ -107,7 +107,7 @@ static struct closed *make_closed(const struct request *question, int fd)
 	*closed = (struct closed){
 		.fd = fd,
 		.close = question->close,
-		.stamp = bypass_stamp(),
+		.submit_seq = bypass_seq(),
 		.detached = fdqueue_new_detached(),
 	};
 	nr_closed++;
@@ -303,14 +303,14 @@ static void detach_queues(const struct request *question)
 			fdqueue_detach(queue, closed ? closed->detached : fdqueue_new_detached());
 	}
 	for (unsigned i = 0; nr_closed > 0 && i < CLOSED_MAX; i++)
-		if (all_closed[i].stamp && all_closed[i].close == question->close)
+		if (all_closed[i].submit_seq && all_closed[i].close == question->close)
 			all_closed[i].is_final = true;
 }
 
 void quiesce_accept(struct request *question)
 {
 	int first = question->fd, last = question->last_fd;
-	uint64_t stamp = UINT64_MAX;
+	uint64_t submit_seq = UINT64_MAX;
 	struct fdqueue *queue;
 	request_handle handle;
 	struct request *req;
@@ -322,7 +322,7 @@ void quiesce_accept(struct request *question)
 		if (!queue->detached)
 			quiesce_queue(question, queue);
 	/* Youngest first: withdrawing an older request could let a younger one begin before it. */
-	while ((req = bypass_next(first, last, &stamp, &handle)))
+	while ((req = bypass_next(first, last, &submit_seq, &handle)))
 		quiesce_bypassing(question, req, handle);
 	if (question->nr_kept == 0)
 		detach_queues(question);
@@ -340,8 +340,8 @@ static struct closed *find_closed(const struct request *req)
 	for (unsigned i = 0; nr_closed > 0 && i < CLOSED_MAX; i++) {
 		struct closed *entry = &all_closed[i];
 
-		if (entry->stamp > req->stamp && entry->fd == req->fd &&
-		    (!closed || entry->stamp < closed->stamp))
+		if (entry->submit_seq > req->submit_seq && entry->fd == req->fd &&
+		    (!closed || entry->submit_seq < closed->submit_seq))
 			closed = entry;
 	}
 	return closed;
@@ -364,8 +364,9 @@ uint64_t quiesce_since(int fd)
 	uint64_t since = 0;
 
 	for (unsigned i = 0; nr_closed > 0 && i < CLOSED_MAX; i++)
-		if (all_closed[i].fd == fd && all_closed[i].is_final && all_closed[i].stamp > since)
-			since = all_closed[i].stamp;
+		if (all_closed[i].fd == fd && all_closed[i].is_final &&
+		    all_closed[i].submit_seq > since)
+			since = all_closed[i].submit_seq;
 	return since;
 }
 
@@ -374,17 +375,17 @@ bool quiesce_is_watching(void)
 	return nr_closed > 0;
 }
 
-/* Drop an entry when no request that bypasses the engine is older than its stamp. */
+/* Drop an entry when no request that bypasses the engine is older than its sequence number. */
 void quiesce_tick(void)
 {
 	for (unsigned i = 0; nr_closed > 0 && i < CLOSED_MAX; i++) {
 		struct closed *closed = &all_closed[i];
 
-		if (!closed->stamp || bypass_has_any(closed->fd, closed->stamp))
+		if (!closed->submit_seq || bypass_has_any(closed->fd, closed->submit_seq))
 			continue;
 		if (closed->pin)
 			pin_put(closed->pin);
-		closed->stamp = 0;
+		closed->submit_seq = 0;
 		nr_closed--;
 	}
 }

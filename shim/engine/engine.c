@@ -7,7 +7,8 @@
  * few system calls.
  *
  * Submitters push to the inbox.  The starter is the thread that replaced CLOSED by STARTING.  It
- * waits for the verdict (enum verdict), and touches other data only if no thread could be made.
+ * waits for the result of the start (enum start_result), and touches other data only if no thread
+ * could be made.
  */
 #include "engine/engine.h"
 
@@ -29,11 +30,11 @@
 #include "engine/aio_context.h"
 #include "engine/uring_refusal.h"
 
-enum verdict {
-	VERDICT_PENDING = 0, /* the engine is opening a backend */
-	VERDICT_SERVING,
-	VERDICT_REFUSED,
-	VERDICT_NO_THREAD,
+enum start_result {
+	START_PENDING = 0, /* the engine is opening a backend */
+	START_SERVING,
+	START_REFUSED,
+	START_NO_THREAD,
 };
 
 #define TRIM_AFTER_NS 1000000000u
@@ -43,7 +44,7 @@ struct inbox engine_inbox = INBOX_INIT;
 static const struct engine_client *client;
 static const struct backend *backend; /* engine only */
 static _Atomic(const char *) serving; /* engine writes, any thread reads */
-static _Atomic uint32_t verdict;      /* engine or starter writes, starters wait */
+static _Atomic uint32_t start_result; /* engine or starter writes, starters wait */
 static _Atomic pid_t tid;             /* engine writes */
 static uint64_t idle_since;           /* engine only; 0: not idle */
 static bool has_trimmed;              /* engine only: since the last message */
@@ -146,10 +147,10 @@ static bool open_backend(void)
 	return false;
 }
 
-static void give_verdict(enum verdict value)
+static void set_start_result(enum start_result value)
 {
-	atomic_store(&verdict, value);
-	futex_wake(&verdict, INT_MAX);
+	atomic_store(&start_result, value);
+	futex_wake(&start_result, INT_MAX);
 }
 
 /* No backend can serve: refuse messages until the inbox can be closed. */
@@ -293,14 +294,14 @@ static void *engine_thread(void *arg)
 	if (arg) {
 		take_over((pthread_t)arg);
 	} else if (!open_backend()) {
-		/* Before the inbox is closed: then another starter may clear the verdict. */
-		give_verdict(VERDICT_REFUSED);
+		/* Before the inbox is closed: then another starter may clear the result. */
+		set_start_result(START_REFUSED);
 		refuse_all(ENOSYS);
 		pthread_detach(self);
 		return NULL;
 	} else {
 		stats_inc(engine_starts);
-		give_verdict(VERDICT_SERVING);
+		set_start_result(START_SERVING);
 	}
 	if (!serve()) {
 		struct timespec second = { .tv_sec = 1 };
@@ -318,22 +319,22 @@ static int start_claimed(void)
 {
 	int ret;
 
-	atomic_store(&verdict, VERDICT_PENDING);
+	atomic_store(&start_result, START_PENDING);
 	ret = thread_create(engine_thread, NULL, true);
 	if (ret < 0) {
-		/* An earlier starter may still wait for the verdict that was cleared above. */
-		give_verdict(VERDICT_NO_THREAD);
+		/* An earlier starter may still wait for the result that was cleared above. */
+		set_start_result(START_NO_THREAD);
 		refuse_all(EAGAIN);
 		return -EAGAIN;
 	}
 	if (config.backend == BACKEND_AUTO)
 		return 0; /* workers always serve: no need to wait */
-	while (atomic_load(&verdict) == VERDICT_PENDING)
-		futex_wait(&verdict, VERDICT_PENDING, NULL);
-	switch (atomic_load(&verdict)) {
-	case VERDICT_REFUSED:
+	while (atomic_load(&start_result) == START_PENDING)
+		futex_wait(&start_result, START_PENDING, NULL);
+	switch (atomic_load(&start_result)) {
+	case START_REFUSED:
 		return -ENOSYS;
-	case VERDICT_NO_THREAD:
+	case START_NO_THREAD:
 		return -EAGAIN;
 	default:
 		return 0;

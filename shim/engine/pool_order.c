@@ -25,7 +25,7 @@ bool pool_order_locks_inode(const struct request *req)
 /* The descriptor was closed after @earlier had begun and before @req: their files differ. */
 static bool is_of_closed(const struct request *earlier, const struct request *req)
 {
-	return earlier->detached_at && req->stamp > earlier->detached_at;
+	return earlier->detached_at && req->submit_seq > earlier->detached_at;
 }
 
 static struct request_list *order_of(const struct request *req)

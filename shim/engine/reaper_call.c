@@ -29,7 +29,7 @@ void reaper_call_if_wanted(void)
 
 void reaper_call_begin_wait(void)
 {
-	/* Partner: attend() in reaper.c, which reads the word before the count. */
+	/* Partner: serve() in reaper.c, which reads the word before the count. */
 	atomic_fetch_add(&reaper_call.nr_waiting, 1);
 	atomic_fetch_add(&reaper_call.word, 1);
 }

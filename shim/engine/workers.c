@@ -382,7 +382,7 @@ void workers_detach(struct request *req, uint32_t generation)
 	stop_writing(req->fd);
 	drain();
 	if (request_generation(req) == generation && !req->detached_at)
-		req->detached_at = bypass_stamp();
+		req->detached_at = bypass_seq();
 	pthread_mutex_unlock(&pool.lock);
 }
 

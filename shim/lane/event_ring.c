@@ -8,14 +8,14 @@
  *   FREE           nobody is at the ring
  *   REAPING | me   this thread takes events, with all signals blocked
  *   ASLEEP | me    this waiter sleeps in the kernel until there is an event
- *   ATTENDED       the reaper (reaper.c) sleeps there
+ *   SERVED         the reaper (reaper.c) sleeps there
  *
- * Poll     If there are events: FREE or ATTENDED -> REAPING, take all, FREE.  If another
+ * Poll     If there are events: FREE or SERVED -> REAPING, take all, FREE.  If another
  *          thread has the claim, that thread reports them soon.
  * Wait     FREE -> REAPING, take all.  If the request is not among them, busy-poll, then
  *          ASLEEP, sleep in io_pgetevents, ASLEEP -> REAPING, and again.  If the claim is
  *          taken: -EBUSY, and the caller sleeps on its record or wait slot.
- * Submit   FREE or ATTENDED -> REAPING, submit what completes at once, take all, FREE.  If another
+ * Submit   FREE or SERVED -> REAPING, submit what completes at once, take all, FREE.  If another
  *          thread has the claim, nothing is submitted.
  * Release  to FREE.  If a thread sleeps elsewhere, the reaper is called to the ring.
  *
@@ -57,10 +57,10 @@
 /* io_pgetevents finds an event and fails to copy it to this address, without a page fault. */
 #define KERNEL_ADDRESS ((void *)-4096L)
 
-#define CLAIM_FREE     ((uintptr_t)0)
-#define CLAIM_REAPING  ((uintptr_t)1)
-#define CLAIM_ASLEEP   ((uintptr_t)2)
-#define CLAIM_ATTENDED ((uintptr_t)4)
+#define CLAIM_FREE    ((uintptr_t)0)
+#define CLAIM_REAPING ((uintptr_t)1)
+#define CLAIM_ASLEEP  ((uintptr_t)2)
+#define CLAIM_SERVED  ((uintptr_t)4)
 
 /* Every thread that waits writes the claim, and only its holder needs the rest of that line. */
 static struct {
@@ -86,16 +86,16 @@ static uintptr_t me(void)
 /* With the claim and blocked signals: take all events.  True: a thread waited for one of them. */
 static bool reap_all(struct aio_ring *ring)
 {
-	uint64_t interest = 0;
+	uint64_t waiters = 0;
 
 	if (aio_context_is_empty(ring))
 		return false;
 	do {
 		struct io_event event = aio_context_take(ring);
 
-		interest |= at_ring.complete(event.data, (ssize_t)event.res);
+		waiters |= at_ring.complete(event.data, (ssize_t)event.res);
 	} while (!aio_context_is_empty(ring));
-	return waiter_wake_slots(interest);
+	return waiter_wake_slots(waiters);
 }
 
 /* Signals must be blocked. */
@@ -112,7 +112,7 @@ static bool may_wait(uintptr_t seen)
 
 static bool may_take(uintptr_t seen)
 {
-	return may_wait(seen) || seen == CLAIM_ATTENDED;
+	return may_wait(seen) || seen == CLAIM_SERVED;
 }
 
 static void release_claim(void)
@@ -289,20 +289,19 @@ int event_ring_wait(bool (*is_done)(const void *arg), const void *arg,
 
 /* --- the reaper ------------------------------------------------------------ */
 
-int event_ring_attend(void)
+int event_ring_serve(void)
 {
 	struct wait wait = { .mask = ALL_BUT_LIBC, .ring = aio_context() };
-	uintptr_t attended = CLAIM_ATTENDED;
+	uintptr_t served = CLAIM_SERVED;
 	bool was_waited_for;
 	int ret = 0;
 
 	if (!wait.ring || !try_claim(CLAIM_FREE))
 		return -EBUSY;
 	if (aio_context_is_empty(wait.ring)) {
-		atomic_store(&at_ring.claim, attended);
+		atomic_store(&at_ring.claim, served);
 		ret = sleep_for_event(&wait, SLEEP_NS);
-		if (!atomic_compare_exchange_strong(&at_ring.claim, &attended,
-						    me() | CLAIM_REAPING))
+		if (!atomic_compare_exchange_strong(&at_ring.claim, &served, me() | CLAIM_REAPING))
 			return ret; /* another thread took the claim */
 	}
 	was_waited_for = reap_all(wait.ring);

@@ -50,7 +50,7 @@ int event_ring_wait(bool (*is_done)(const void *arg), const void *arg,
  * thread waited for one of them; 0: none did; -EBUSY: another thread is at the ring, or seccomp
  * refuses the sleep.
  */
-int event_ring_attend(void);
+int event_ring_serve(void);
 
 /* [reaper] At each tick: take the events that have lain in the ring for some ticks. */
 void event_ring_take_left(void);

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * reaper.c - the thread that attends the event ring while the program does not.
+ * reaper.c - the thread that serves the event ring while the program does not.
  *
  * Open     The reaper makes the context, since io_setup may wait.  Until then, and for a
  *          second after a failure, other lanes serve the requests.
- * Attend   The reaper sleeps at the ring if a thread waits for a direct request elsewhere, or
+ * Serve   The reaper sleeps at the ring if a thread waits for a direct request elsewhere, or
  *          the engine depends on one, unless a waiter sleeps at the ring.
  * Tick     The program may not look at its requests at all: another process may, or another
  *          library.  So while anything is in flight on the direct lane, the reaper looks at
@@ -41,7 +41,7 @@
  * read before the batch, which wakes one of the threads counted; a thread that is counted later
  * bumps the word.
  */
-static bool attend(void)
+static bool serve(void)
 {
 	static unsigned nr_batches; /* in a row that nobody waited for */
 	uint32_t nr = atomic_load(&reaper_call.nr_waiting);
@@ -49,7 +49,7 @@ static bool attend(void)
 
 	if (nr == 0 && !bypass_is_watched())
 		return false;
-	ret = event_ring_attend();
+	ret = event_ring_serve();
 	nr_batches = ret == 0 ? nr_batches + 1 : 0;
 	if (nr_batches > BATCHES_MAX)
 		atomic_store(&reaper_call.nr_waiting, 0);
@@ -91,7 +91,7 @@ static void *reap(void *unused)
 	do {
 		do {
 			seen = atomic_load(&reaper_call.word);
-		} while (attend() || sleep_or_end(seen));
+		} while (serve() || sleep_or_end(seen));
 		atomic_store(&reaper_call.state, REAPER_NONE);
 		/* Partner: reaper_notice(), as above. */
 	} while (bypass_has_direct() && try_to_exist());

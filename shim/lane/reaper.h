@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * reaper.h - the thread that attends the event ring while the program does not.
+ * reaper.h - the thread that serves the event ring while the program does not.
  *
  * It exists while anything is in flight on the direct lane, and for a second longer.  The first
  * request makes it, not the first waiter: a waiter may be a handler, which must make no thread.

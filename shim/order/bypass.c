@@ -18,7 +18,7 @@
 
 static _Alignas(CACHE_LINE) _Atomic(struct request *) slots[BYPASS_MAX];
 static _Atomic unsigned nr_used; /* slots from here on were never taken */
-static _Atomic uint64_t last_stamp;
+static _Atomic uint64_t last_seq;
 static _Atomic bool is_watched; /* the engine sets it before it searches the slots */
 static void (*drained)(void);
 
@@ -27,9 +27,9 @@ void bypass_init(void (*drained_)(void))
 	drained = drained_;
 }
 
-uint64_t bypass_stamp(void)
+uint64_t bypass_seq(void)
 {
-	return atomic_fetch_add_explicit(&last_stamp, 1, memory_order_relaxed) + 1;
+	return atomic_fetch_add_explicit(&last_seq, 1, memory_order_relaxed) + 1;
 }
 
 static void note_use(unsigned slot)
@@ -61,7 +61,7 @@ bool bypass_enter(struct request *req, enum request_place place)
 	struct filter_range range = filter_range_of(req);
 
 	request_mark(req, REQUEST_SUBMITTING);
-	req->stamp = bypass_stamp();
+	req->submit_seq = bypass_seq();
 	if (!take_slot(req)) {
 		request_unmark(req, request_generation(req), REQUEST_SUBMITTING);
 		return false;
@@ -146,7 +146,7 @@ static bool is_within(const struct request *req, const void *arg)
 {
 	const struct range_of_fds *fds = arg;
 
-	return req->fd >= fds->first && req->fd <= fds->last && req->stamp < fds->before;
+	return req->fd >= fds->first && req->fd <= fds->last && req->submit_seq < fds->before;
 }
 
 bool bypass_has_any(int fd, uint64_t before)
@@ -156,20 +156,20 @@ bool bypass_has_any(int fd, uint64_t before)
 	return has_any(is_within, &fds);
 }
 
-struct request *bypass_next(int first, int last, uint64_t *stamp, request_handle *handle)
+struct request *bypass_next(int first, int last, uint64_t *submit_seq, request_handle *handle)
 {
-	struct range_of_fds fds = { first, last, *stamp };
+	struct range_of_fds fds = { first, last, *submit_seq };
 	struct request *req, *youngest = NULL;
 	request_handle found;
-	uint64_t found_stamp;
+	uint64_t found_submit_seq;
 
-	*stamp = 0;
+	*submit_seq = 0;
 	for (unsigned slot = 0; (req = find(is_within, &fds, &slot, &found)); slot++) {
-		found_stamp = req->stamp;
-		if (found_stamp < *stamp || found_stamp >= fds.before)
+		found_submit_seq = req->submit_seq;
+		if (found_submit_seq < *submit_seq || found_submit_seq >= fds.before)
 			continue;
 		youngest = req;
-		*stamp = found_stamp;
+		*submit_seq = found_submit_seq;
 		*handle = found;
 	}
 	return youngest;
@@ -184,8 +184,8 @@ static bool is_earlier(const struct request *req, const void *arg)
 {
 	const struct later *later = arg;
 
-	return req->fd == later->req->fd && req->stamp < later->req->stamp &&
-	       req->stamp >= later->since && !request_is_marked(req, REQUEST_SUBMITTING);
+	return req->fd == later->req->fd && req->submit_seq < later->req->submit_seq &&
+	       req->submit_seq >= later->since && !request_is_marked(req, REQUEST_SUBMITTING);
 }
 
 static bool overlaps_earlier(const struct request *req, const void *arg)

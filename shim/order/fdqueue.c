@@ -142,13 +142,13 @@ static int direction_of(const struct request *req)
 	return req->op == OP_WRITE ? WRITES : READS;
 }
 
-/* A bounced request goes before requests that were submitted after it: order by stamp. */
+/* A bounced request goes before requests that were submitted after it: order by sequence number. */
 static void insert_bounced(struct fdqueue *queue, struct request *req)
 {
 	struct request *other;
 
 	TAILQ_FOREACH(other, &queue->outstanding, outstanding_link)
-		if (other->stamp > req->stamp)
+		if (other->submit_seq > req->submit_seq)
 			break;
 	if (other)
 		TAILQ_INSERT_BEFORE(other, req, outstanding_link);
@@ -157,7 +157,7 @@ static void insert_bounced(struct fdqueue *queue, struct request *req)
 	if (request_is_barrier(req))
 		return;
 	TAILQ_FOREACH(other, &queue->waiting, list_link)
-		if (other->stamp > req->stamp)
+		if (other->submit_seq > req->submit_seq)
 			break;
 	if (other)
 		TAILQ_INSERT_BEFORE(other, req, list_link);

@@ -36,7 +36,7 @@ struct fdqueue {
 	int fd;
 	bool is_file;
 	unsigned detached;     /* 0, or tells queues of closed descriptors apart */
-	uint64_t since;        /* lower stamps belong to an earlier file: quiesce.h */
+	uint64_t since;        /* lower sequence numbers belong to an earlier file: quiesce.h */
 	bool awaits_bypass;    /* the next request waits for bypass.c, or in_flight.c */
 	bool is_awaiting;      /* in schedule.c's list of such queues */
 	bool is_throttled;     /* in engine_state.throttled: enough copies are prepared for now */

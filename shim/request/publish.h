@@ -21,7 +21,7 @@ void publish_count(enum request_op op, ssize_t res, enum stats_counter reads);
 
 /*
  * Count and publish.  Afterwards the aiocb belongs to the program, and the record still to the
- * caller.  Returns the interest, for waiter_wake().
+ * caller.  Returns the waiters, for waiter_wake().
  */
 uint64_t publish_result(struct request *req, ssize_t res, enum stats_counter reads);
 

@@ -126,10 +126,10 @@ struct request *request_alloc(void)
 		req = take_unused();
 	if (!req)
 		return NULL;
-	/* A stale waiter may still access interest and word: only the rest may be cleared plainly. */
+	/* A stale waiter may still access waiters and word: only the rest may be cleared plainly. */
 	generation = request_generation(req);
 	memset(&req->cb, 0, sizeof(*req) - offsetof(struct request, cb));
-	atomic_store_explicit(&req->interest, 0, memory_order_relaxed);
+	atomic_store_explicit(&req->waiters, 0, memory_order_relaxed);
 	atomic_store_explicit(&req->word, (uint64_t)(generation + 1u) << 32, memory_order_relaxed);
 	req->message.next = NULL;
 	req->message.kind = MESSAGE_SUBMIT;
@@ -255,7 +255,7 @@ void request_set_place(struct request *req, enum request_place place)
 {
 	enum {
 		SUBMITTER = 1u << PLACE_SUBMITTER,
-		ISSUED = 1u << PLACE_RING | 1u << PLACE_WORKERS | 1u << PLACE_STRANDED,
+		ISSUED = 1u << PLACE_RING | 1u << PLACE_WORKERS | 1u << PLACE_NO_THREAD,
 		ELSEWHERE = 1u << PLACE_HANDED_OVER | 1u << PLACE_DIRECT,
 		LIVE = SUBMITTER | 1u << PLACE_QUEUE | ISSUED | ELSEWHERE,
 	};
@@ -265,7 +265,7 @@ void request_set_place(struct request *req, enum request_place place)
 		[PLACE_QUEUE] = SUBMITTER,
 		[PLACE_RING] = 1u << PLACE_QUEUE | ISSUED,
 		[PLACE_WORKERS] = 1u << PLACE_QUEUE | ISSUED,
-		[PLACE_STRANDED] = 1u << PLACE_QUEUE | ISSUED,
+		[PLACE_NO_THREAD] = 1u << PLACE_QUEUE | ISSUED,
 		[PLACE_HANDED_OVER] = SUBMITTER,
 		[PLACE_DIRECT] = SUBMITTER,
 		[PLACE_ENDED] = LIVE & ~(ELSEWHERE),

@@ -13,14 +13,14 @@
  *   PLACE_QUEUE        the engine: not issued       its fdqueue
  *   PLACE_RING         SQE prepared, or the kernel  outstanding of its fdqueue
  *   PLACE_WORKERS      the workers                  outstanding, and the workers'
- *   PLACE_STRANDED     the engine: no thread        outstanding, and stranded
+ *   PLACE_NO_THREAD    the engine: no thread        outstanding, and without_thread
  *   PLACE_HANDED_OVER  the workers, or the copier   theirs, and bypass.c
  *   PLACE_DIRECT       the kernel: Linux AIO        bypass.c
  *   PLACE_ENDED        the engine: res is known     outstanding, and ended
  *   PLACE_DONE         the thread that published    notification lists
  *   PLACE_SPARE        request_trim()               none
  *
- * The engine moves a record from QUEUE to RING, WORKERS or STRANDED, and among these three.
+ * The engine moves a record from QUEUE to RING, WORKERS or NO_THREAD, and among these three.
  * Submitters move it from SUBMITTER to DIRECT or HANDED_OVER.  A request that bounces goes from
  * there back to SUBMITTER, on its way to the engine.  Any place leads to DONE when the result
  * is published, and DONE to FREE when nothing refers to the record any more.  aio_error()
@@ -62,7 +62,7 @@ enum request_place {
 	PLACE_QUEUE,
 	PLACE_RING,
 	PLACE_WORKERS,
-	PLACE_STRANDED,
+	PLACE_NO_THREAD,
 	PLACE_HANDED_OVER,
 	PLACE_DIRECT,
 	PLACE_ENDED,
@@ -116,7 +116,7 @@ struct request {
 	_Atomic uint64_t word;
 	uint32_t index;             /* constant: position in the pool */
 	_Atomic uint32_t free_next; /* pool: index + 1 of the next free record */
-	_Atomic uint64_t interest;  /* which waiters to wake: waiter.h */
+	_Atomic uint64_t waiters;   /* bits of those to wake: waiter.h */
 
 	/* --- immutable between submit and free, except as noted --- */
 	struct aiocb *cb; /* OP_GROUP: NULL */
@@ -134,17 +134,17 @@ struct request {
 	_Atomic bool is_held;  /* counted in descriptor_held; any thread clears it */
 	bool is_filtered;      /* filter_enter() has counted it */
 	bool refuses_nowait;   /* direct lane: the file refuses RWF_NOWAIT */
-	bool is_bounced;       /* came back from another lane: its queue orders it by stamp */
-	uint8_t copy_kind;     /* for the copier: enum file_kind; else FILE_UNKNOWN */
-	uint32_t position;     /* position in the work of its thread: submit_ahead.h */
-	int priority;          /* scheduling priority minus aio_reqprio, as glibc orders */
-	uint64_t stamp;        /* order of submission, where it matters: bypass.h */
+	bool is_bounced;   /* came back from another lane: its queue orders it by sequence number */
+	uint8_t copy_kind; /* for the copier: enum file_kind; else FILE_UNKNOWN */
+	uint32_t position; /* position in the work of its thread: submit_ahead.h */
+	int priority;      /* scheduling priority minus aio_reqprio, as glibc orders */
+	uint64_t submit_seq; /* order of submission, where it matters: bypass.h */
 	struct notification notification;
 
 	/* --- pool of workers: guarded by its lock --- */
 	TAILQ_ENTRY(request) pool_link;
 	uint8_t pool_state;
-	uint64_t detached_at; /* stamp of the close of its descriptor, or 0 */
+	uint64_t detached_at; /* sequence number of the close of its descriptor, or 0 */
 	_Atomic uint32_t tid; /* of the thread that runs it */
 
 	/* --- groups and questions --- */

@@ -4,8 +4,8 @@
  *
  * Two pairs of store, fence, load (Dekker) prevent lost wakes.  Model: test/model/waiter.pml.
  *
- *   waiter: set interest; fence; read the error code, sleep if in progress
- *   completer: store the error code; fence; read interest, wake if set
+ *   waiter: set waiters; fence; read the error code, sleep if in progress
+ *   completer: store the error code; fence; read waiters, wake if set
  *
  *   waiter: set "asleep" in the slot; fence; check all its requests; sleep
  *   completer: publish; raise the slot's word and clear "asleep"; wake if it was set
@@ -22,9 +22,9 @@
 #include "base/thread.h"
 #include "request/aiocb.h"
 
-#define INTEREST_GENERATION (UINT64_C(1) << 63)
-#define SLOT_ASLEEP         1u
-#define SLOT_STEP           2u
+#define WAITS_ON_RECORD (UINT64_C(1) << 63)
+#define SLOT_ASLEEP     1u
+#define SLOT_STEP       2u
 
 static struct slot {
 	_Alignas(64) _Atomic uint32_t word; /* waiters set bit 0; completers clear it and add 2 */
@@ -59,20 +59,20 @@ int waiter_wait_one(request_handle handle, const struct timespec *deadline, bool
 	if (!req)
 		return 0;
 	/* Partner: waiter_publish(). */
-	atomic_fetch_or(&req->interest, INTEREST_GENERATION);
+	atomic_fetch_or(&req->waiters, WAITS_ON_RECORD);
 	return sleep_on(request_wait_word(req), (uint32_t)(handle >> 32), deadline, can_cancel);
 }
 
 /* Set @bit in the record of every entry.  False: an entry is not in progress. */
-static bool raise_interest(const struct aiocb *const list[], int nent, uint64_t bit)
+static bool register_waiter(const struct aiocb *const list[], int nent, uint64_t bit)
 {
 	for (int i = 0; i < nent; i++) {
 		struct request *req = list[i] ? aiocb_request(list[i]) : NULL;
 
 		if (list[i] && !req)
 			return false;
-		if (req && !(atomic_load(&req->interest) & bit))
-			atomic_fetch_or(&req->interest, bit);
+		if (req && !(atomic_load(&req->waiters) & bit))
+			atomic_fetch_or(&req->waiters, bit);
 	}
 	return true;
 }
@@ -80,17 +80,17 @@ static bool raise_interest(const struct aiocb *const list[], int nent, uint64_t 
 /*
  * Is @cb in progress, with @bit set in its record?  Another thread may have submitted the
  * aiocb again, on another record.  A thread that shares the slot may have set the bit there
- * after the completer read interest: so read the bit first, then check that the record lives.
+ * after the completer read waiters: so read the bit first, then check that the record lives.
  */
 static bool is_known_to(const struct aiocb *cb, uint64_t bit)
 {
 	request_handle handle = aiocb_handle(cb);
 	struct request *req = aiocb_request(cb);
 
-	return req && (atomic_load(&req->interest) & bit) && request_lookup(handle) == req;
+	return req && (atomic_load(&req->waiters) & bit) && request_lookup(handle) == req;
 }
 
-static bool is_interest_raised(const struct aiocb *const list[], int nent, uint64_t bit)
+static bool is_registered(const struct aiocb *const list[], int nent, uint64_t bit)
 {
 	for (int i = 0; i < nent; i++)
 		if (list[i] && !is_known_to(list[i], bit))
@@ -104,11 +104,11 @@ int waiter_wait_any(const struct aiocb *const list[], int nent, const struct tim
 	uint32_t slot = slot_of_thread(), value;
 	uint64_t bit = UINT64_C(1) << slot;
 
-	if (!raise_interest(list, nent, bit))
+	if (!register_waiter(list, nent, bit))
 		return 0;
 	/* Partner: wake_slot().  Sequentially consistent, so it is also the fence. */
 	value = atomic_fetch_or(&slots[slot].word, SLOT_ASLEEP) | SLOT_ASLEEP;
-	if (!is_interest_raised(list, nent, bit))
+	if (!is_registered(list, nent, bit))
 		return 0;
 	return sleep_on(&slots[slot].word, value, deadline, can_cancel);
 }
@@ -118,20 +118,20 @@ uint64_t waiter_publish(struct request *req)
 	uint64_t word = atomic_load(&req->word);
 
 	/*
-	 * Clears the marks, too.  The fence orders publication before the read of interest.
-	 * Partners: waiter_wait_one() and raise_interest().
+	 * Clears the marks, too.  The fence orders publication before the read of waiters.
+	 * Partners: waiter_wait_one() and register_waiter().
 	 */
 	while (!atomic_compare_exchange_weak(&req->word, &word, ((word >> 32) + 1u) << 32))
 		continue;
 	atomic_thread_fence(memory_order_seq_cst);
-	return atomic_load(&req->interest);
+	return atomic_load(&req->waiters);
 }
 
-uint64_t waiter_wake(struct request *req, uint64_t interest)
+uint64_t waiter_wake(struct request *req, uint64_t waiters)
 {
-	if (interest & INTEREST_GENERATION)
+	if (waiters & WAITS_ON_RECORD)
 		futex_wake(request_wait_word(req), INT_MAX);
-	return interest;
+	return waiters;
 }
 
 static bool wake_slot(struct slot *slot)
@@ -145,11 +145,11 @@ static bool wake_slot(struct slot *slot)
 	return old & SLOT_ASLEEP;
 }
 
-bool waiter_wake_slots(uint64_t interest)
+bool waiter_wake_slots(uint64_t waiters)
 {
-	bool has_slept = interest & INTEREST_GENERATION;
+	bool has_slept = waiters & WAITS_ON_RECORD;
 
-	for (interest &= ~INTEREST_GENERATION; interest; interest &= interest - 1)
-		has_slept |= wake_slot(&slots[__builtin_ctzll(interest)]);
+	for (waiters &= ~WAITS_ON_RECORD; waiters; waiters &= waiters - 1)
+		has_slept |= wake_slot(&slots[__builtin_ctzll(waiters)]);
 	return has_slept;
 }

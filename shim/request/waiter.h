@@ -2,7 +2,7 @@
 /*
  * waiter.h - threads that wait for requests, and how a completion finds them.
  *
- * There is no list and no lock: each record has a word of interest.  Bit 63: a thread waits
+ * There is no list and no lock: each record has a word of waiters.  Bit 63: a thread waits
  * for this request alone and sleeps on its generation.  Bit n: a thread waits for several
  * requests, this one among them, and sleeps on the futex word of wait slot n.  A thread keeps
  * its slot for life.  The first 63 threads that wait for several requests have a slot each;
@@ -35,18 +35,18 @@ int waiter_wait_any(const struct aiocb *const list[], int nent, const struct tim
 
 /*
  * [completing thread] The result of @req is in its aiocb: end the generation.  Returns the
- * interest, for waiter_wake().
+ * waiters, for waiter_wake().
  */
 uint64_t waiter_publish(struct request *req);
 
 /*
  * [completing thread] Wake the threads that sleep on the generation of @req; the record may be
- * another request's by now.  Returns @interest, which the caller passes to waiter_wake_slots(),
+ * another request's by now.  Returns @waiters, which the caller passes to waiter_wake_slots(),
  * perhaps gathered over a batch.
  */
-uint64_t waiter_wake(struct request *req, uint64_t interest);
+uint64_t waiter_wake(struct request *req, uint64_t waiters);
 
 /* [completing thread] Wake the slots.  True: a thread slept there or on a generation. */
-bool waiter_wake_slots(uint64_t interest);
+bool waiter_wake_slots(uint64_t waiters);
 
 #endif

@@ -14,14 +14,14 @@
  *
  *	bypass_enter			engine, with a later request
  *	mark SUBMITTING			look at the slots: none is earlier: issue
- *	stamp, slot, filter		is_watched = true, look again
+ *	sequence number, slot, filter		is_watched = true, look again
  *	give it away			sleep until "drained" is posted, look again
  *	bypass_return: clear the mark
  *					complete
  *					filter, result
  *					slot = NULL; is_watched: post "drained"
  *
- * Only a request that has an older stamp and is no longer marked is earlier: a handler
+ * Only a request that has an older sequence number and is no longer marked is earlier: a handler
  * may interrupt a thread in its call, submit a barrier and wait for it. (HANDLER)
  * A request that Linux AIO gives back keeps its slot until the engine has it in a
  * queue. The real engine also searches at each tick; here it has none. A transfer
@@ -67,15 +67,15 @@ byte nr_signals = 1;
 byte nr_signals = 0;
 #endif
 
-byte last_stamp;
+byte last_seq;
 bool is_watched;
 bool is_drained;		/* the message lies in the inbox */
 byte nr_called, nr_done;
-byte last_call;			/* its stamp */
+byte last_call;			/* its sequence number */
 
 typedef request {
 	bool submitting;
-	byte stamp;
+	byte submit_seq;
 	bool in_slot, in_filter;
 	bool is_given;		/* to the kernel, or a worker */
 	bool has_returned;
@@ -86,7 +86,7 @@ typedef request {
 request req[NR_REQ];
 
 typedef call_of_engine {
-	byte stamp;
+	byte submit_seq;
 	bool is_barrier;
 	bool is_after[NR_REQ]	/* must wait for it */
 };
@@ -116,9 +116,9 @@ inline call()
 		}
 		i = 0
 	};
-	d_step { last_stamp++; mine = last_stamp };
+	d_step { last_seq++; mine = last_seq };
 	atomic {				/* the push */
-		calls[nr_called].stamp = mine;
+		calls[nr_called].submit_seq = mine;
 		if
 		:: calls[nr_called].is_barrier = true
 		:: true
@@ -157,7 +157,7 @@ proctype submitter(byte r)
 #ifndef BROKEN_MARK_LATE
 	req[r].submitting = true;
 #endif
-	d_step { last_stamp++; req[r].stamp = last_stamp };
+	d_step { last_seq++; req[r].submit_seq = last_seq };
 	may_be_interrupted();
 	req[r].in_slot = true;
 #ifdef BROKEN_MARK_LATE
@@ -177,7 +177,7 @@ proctype submitter(byte r)
 	d_step { req[r].submitting = false; req[r].has_returned = true }
 }
 
-#define MAY_END(k)	(req[k].is_given && (!req[k].lasts || req[k].stamp < last_call))
+#define MAY_END(k)	(req[k].is_given && (!req[k].lasts || req[k].submit_seq < last_call))
 
 /* The kernel or a worker, in any order. */
 active proctype completer()
@@ -221,7 +221,7 @@ proctype caller()
 #ifdef BROKEN_NO_STAMP
 #define IS_OLDER(k)	true
 #else
-#define IS_OLDER(k)	(req[k].stamp < calls[nr_done].stamp)
+#define IS_OLDER(k)	(req[k].submit_seq < calls[nr_done].submit_seq)
 #endif
 #ifdef BROKEN_WAITS_FOR_CALLS
 #define GOES_ON(k)	false
@@ -248,7 +248,7 @@ inline look()
 	od
 }
 
-/* What came back has its place in the queue, by its stamp; then it leaves. */
+/* What came back has its place in the queue, by its sequence number; then it leaves. */
 inline accept(k)
 {
 	if

@@ -8,7 +8,7 @@
  *	reap_all, release_claim	reap_all(), release_claim()
  *	wake_reaper, call	reaper_call_wake(), reaper_call_now()
  *	begin_wait		event_ring_begin_wait()
- *	reaper			reap(), attend(), event_ring_attend(), sleep_or_end()
+ *	reaper			reap(), serve(), event_ring_serve(), sleep_or_end()
  *
  * A thread asleep in io_pgetevents stays asleep when another one takes the
  * events in user space; only an event, a signal or its time-out wakes it. So
@@ -18,7 +18,7 @@
  *	REAPING(tid)	tid takes events; short; all its signals are blocked
  *	ASLEEP(tid)	waiter tid sleeps in the kernel until the ring has an
  *			event; no other thread reaps
- *	ATTENDED	the reaper sleeps there; pollers may reap
+ *	SERVED		the reaper sleeps there; pollers may reap
  *
  * A waiter that finds the claim FREE takes it, reaps, and sleeps at the ring. Any
  * other waiter is counted, bumps the reaper's word, and calls the reaper if the ring
@@ -33,7 +33,7 @@
  *
  * A handler may jump out of the wait. It leaves ASLEEP(tid) without a sleeper, or a
  * thread that stays counted. A wait may also end early, by a time-out or EINTR, and
- * leave its interest behind, which the reaper takes for a waiter that it has woken.
+ * leave its waiters behind, which the reaper takes for a waiter that it has woken.
  * The tick helps against all these (JUMP): the reaper's sleep ends by itself, and it
  * takes the events in the ring, even if the claim is ASLEEP. A sleeper that was only
  * slow then sleeps on at an empty ring. So sleeps in the kernel are bounded.
@@ -60,21 +60,21 @@
 #define FREE		0
 #define REAPING(t)	(t)
 #define ASLEEP(t)	((t) + 8)
-#define ATTENDED	20
-#define IS_ASLEEP(x)	((x) > 8 && (x) < ATTENDED)
+#define SERVED	20
+#define IS_ASLEEP(x)	((x) > 8 && (x) < SERVED)
 #define IN_RING(r)	((ring >> (r)) & 1)
 #define CAN_WAIT	(claim == FREE || claim == ASLEEP(me))
 #ifdef BROKEN_POLL_AT_SLEEPER
-#define CAN_POLL	(claim == FREE || claim == ATTENDED || IS_ASLEEP(claim))
+#define CAN_POLL	(claim == FREE || claim == SERVED || IS_ASLEEP(claim))
 #else
-#define CAN_POLL	(claim == FREE || claim == ATTENDED || claim == ASLEEP(me))
+#define CAN_POLL	(claim == FREE || claim == SERVED || claim == ASLEEP(me))
 #endif
 
 byte claim = FREE;
 byte ring;			/* events, one bit for each request */
 bool is_posted[NR_REQ + 1];
 bool is_complete[NR_REQ + 1];
-bool has_interest[NR_REQ + 1];	/* of a request */
+bool has_waiter[NR_REQ + 1];	/* of a request */
 byte sleeps_on[NR_REQ + 1];	/* by wait: the request whose record it sleeps on */
 bool free_buffered;		/* the claim's owner has written FREE, not yet visible */
 byte nr_reapers;
@@ -148,7 +148,7 @@ inline reap_all()
 		atomic {
 			assert(!is_complete[r]);
 			is_complete[r] = true;
-			has_told = has_told || has_interest[r];
+			has_told = has_told || has_waiter[r];
 			wake(1); wake(2); wake(3);
 			r = 0
 		}
@@ -258,7 +258,7 @@ again:	if
 	/* Another one is at the ring: sleep on the record. */
 	begin_wait();
 	atomic {
-		has_interest[want] = true;
+		has_waiter[want] = true;
 		if
 		:: is_complete[want]
 		:: else -> sleeps_on[slot] = want
@@ -395,16 +395,16 @@ next:
 		};
 		if
 		:: ring == 0 ->
-			claim = ATTENDED;
+			claim = SERVED;
 end_ring:		if
 			:: ring != 0
 #ifdef JUMP
-			:: claim != ATTENDED		/* bounded */
+			:: claim != SERVED		/* bounded */
 #endif
 			fi;
 			atomic {
 				if
-				:: claim == ATTENDED -> claim = REAPING(me)
+				:: claim == SERVED -> claim = REAPING(me)
 				:: else -> nr = 0; goto next
 				fi
 			}
@@ -438,7 +438,7 @@ end:	if
 		/* event_ring_take_left() */
 		atomic {
 			if
-			:: claim == FREE || claim == ATTENDED || IS_ASLEEP(claim) ->
+			:: claim == FREE || claim == SERVED || IS_ASLEEP(claim) ->
 				claim = REAPING(me); is_claimed = true
 			:: else
 			fi

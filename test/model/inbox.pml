@@ -33,7 +33,7 @@
  * of the word are read-modify-writes, and a link is written before the exchange that
  * shows it, so store buffers change nothing.
  *
- * Without a configuration, a handler interrupts a caller. A starter waits for the verdict if the
+ * Without a configuration, a handler interrupts a caller. A starter waits for the result if the
  * backend was asked for by name; a record is used again. (NAMED)
  * In the ring the wait for the wake is an operation of its own; it stays armed
  * while completions end the engine's sleeps, and a ring that was just closed may
@@ -48,7 +48,7 @@
  * received whole and in order; a sleeping engine for which there is a message will be
  * woken, or the message is behind a request in flight; no thread waits for ever; the
  * engine's state has one owner at a time;
- * nothing is in flight when an engine ends; a verdict is not older than the start
+ * nothing is in flight when an engine ends; a result is not older than the start
  * that waits for it.
  * config: -DNAMED
  * config: -DRING
@@ -78,7 +78,7 @@
 
 mtype = { LISTS, RECORD, HANDLER, WORKER };		/* callers */
 mtype = { NONE, FRESH, SUCCESSOR };			/* threads that were made */
-mtype = { PENDING, SERVING, REFUSED, NO_THREAD };	/* verdicts */
+mtype = { PENDING, SERVING, REFUSED, NO_THREAD };	/* start results */
 
 byte head = CLOSED;
 byte next[NR_MESSAGES + 1];
@@ -93,7 +93,7 @@ bool is_wake_reported;		/* its completion lies in the ring */
 byte nr_owed;			/* wakes */
 
 mtype created = NONE;		/* the thread has not begun */
-mtype verdict = SERVING;
+mtype start_result = SERVING;
 bool is_ring;			/* the backend */
 bool is_idle;			/* for so long that the engine may leave */
 bool is_in_flight, is_on_ring, is_on_worker;	/* LONG */
@@ -106,7 +106,7 @@ byte nr_owners;			/* of the engine's state */
 byte nr_signals, nr_idle, nr_failures, nr_refusals, nr_losses;
 
 #ifdef NAMED
-byte nr_starts, verdict_of;	/* not in the program: the last start, and whose verdict this is */
+byte nr_starts, result_of;	/* not in the program: the last start, and whose result this is */
 #endif
 
 /* May the answer to SHORT be what LONG waits for? */
@@ -194,12 +194,12 @@ inline refuse_all()
 	od
 }
 
-inline give_verdict(value)
+inline set_start_result(value)
 {
 	d_step {
-		verdict = value;
+		start_result = value;
 #ifdef NAMED
-		verdict_of = mine
+		result_of = mine
 #endif
 	}
 }
@@ -349,7 +349,7 @@ closed:	assert(me != WORKER);
 	};
 #ifdef NAMED
 	d_step { nr_starts++; mine = nr_starts };
-	verdict = PENDING;
+	start_result = PENDING;
 #endif
 #ifdef BROKEN_START_SIGNALS_OPEN
 	may_be_interrupted();
@@ -358,17 +358,17 @@ closed:	assert(me != WORKER);
 	:: created = FRESH
 	:: atomic { nr_failures > 0 -> nr_failures-- };
 #ifndef BROKEN_NO_VERDICT
-		give_verdict(NO_THREAD);
+		set_start_result(NO_THREAD);
 #endif
 		refuse_all();
 		goto done
 	fi;
 #ifdef NAMED
 	atomic {
-		verdict != PENDING;	/* futex_wait() */
-		assert(verdict_of >= mine);
+		start_result != PENDING;	/* futex_wait() */
+		assert(result_of >= mine);
 		if
-		:: verdict != SERVING -> goto done
+		:: start_result != SERVING -> goto done
 		:: else
 		fi
 	};
@@ -438,9 +438,9 @@ end:	atomic {
 	:: atomic { nr_refusals > 0 -> nr_refusals-- };
 #ifdef BROKEN_VERDICT_LATE
 		refuse_all();
-		give_verdict(REFUSED);
+		set_start_result(REFUSED);
 #else
-		give_verdict(REFUSED);
+		set_start_result(REFUSED);
 		refuse_all();
 #endif
 		mine = 0;
@@ -449,7 +449,7 @@ end:	atomic {
 	fi;
 #endif
 	open_backend();
-	give_verdict(SERVING);
+	set_start_result(SERVING);
 	mine = 0;
 
 	/* serve() */

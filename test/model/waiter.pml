@@ -11,22 +11,22 @@
  *				reject() in submit.c
  *	waiter_single		suspend() with one request: waiter_wait_one()
  *	waiter_multi		suspend() with several: waiter_wait_any(), that is
- *	  raise			raise_interest()
- *	  check			is_interest_raised(), is_known_to()
+ *	  raise			register_waiter()
+ *	  check			is_registered(), is_known_to()
  *	handle_of, look_up	aiocb_request(), whose loads of error code and handle
  *				are one step here; request_lookup()
  *
  * A control block holds the error code and the handle {record, generation}, one
  * word that is written before the error code says EINPROGRESS. A generation is
- * odd while its request is in progress; it ends before the interest is read:
+ * odd while its request is in progress; it ends before the waiters are read:
  *
  *	waiter_wait_one			completer
- *	interest |= bit 63		error code; generation++
- *	futex_wait(generation, own)	if interest & bit 63: wake all on it
+ *	waiters |= bit 63		error code; generation++
+ *	futex_wait(generation, own)	if waiters & bit 63: wake all on it
  *
  *	waiter_wait_any			completer
- *	interest |= slot's bit, of all	error code; generation++
- *	v = fetch_or(slot, 1) | 1	if interest & slot's bit:
+ *	waiters |= slot's bit, of all	error code; generation++
+ *	v = fetch_or(slot, 1) | 1	if waiters & slot's bit:
  *	look at all: bit seen, and	    old = slot, slot = (old + 2) & ~1
  *	    then still in progress	    if old & 1: wake all on the slot
  *	futex_wait(slot, v)
@@ -37,7 +37,7 @@
  * seen in progress is one that the completer will see.
  *
  * Both sides put a full fence between their two steps, so store buffers change
- * nothing here. A waiter changes only the interest of a record. A bit that it leaves
+ * nothing here. A waiter changes only the waiters of a record. A bit that it leaves
  * in a record that was given back is cleared, or causes a spurious wake. A handler
  * that interrupts a waiter waits in the same slot. The interrupted sleep then goes on
  * with a new comparison, or ends, or the handler jumps out of it. (HANDLER)
@@ -56,7 +56,7 @@
 
 #define NR_RECORDS	2
 #define SLOT_ADDRESS	9	/* of the slot, as a futex; a record's is its index + 1 */
-#define ON_GENERATION	1	/* bits of the interest */
+#define ON_GENERATION	1	/* bits of the waiters */
 #define ON_SLOT		2
 #define FLAG		64	/* BROKEN_FLAG_IN_GENERATION */
 
@@ -69,7 +69,7 @@ typedef control_block {
 
 control_block cb[2];
 byte generation[NR_RECORDS];
-byte interest[NR_RECORDS];
+byte waiters[NR_RECORDS];
 bool is_used[NR_RECORDS];	/* not in the pool */
 bool is_issued[NR_RECORDS];	/* its completer may begin */
 bool of_cb[NR_RECORDS];
@@ -111,7 +111,7 @@ end:	do
 		is_issued[_pid] = false;
 		mine = generation[_pid] };
 #ifdef BROKEN_NO_FENCE
-		seen = interest[_pid];
+		seen = waiters[_pid];
 #endif
 		atomic { cb[of_cb[_pid]].in_progress = false; cb[of_cb[_pid]].nr_done++ };
 #ifdef BROKEN_REJECT_UNTOLD
@@ -123,7 +123,7 @@ end:	do
 		atomic { assert(generation[_pid] == mine); generation[_pid] = mine + 1 };
 		d_step {
 #ifndef BROKEN_NO_FENCE
-			seen = interest[_pid];
+			seen = waiters[_pid];
 #endif
 			is_used[_pid] = false;
 			mine = 0
@@ -167,7 +167,7 @@ inline alloc()
 		!is_used[0] || !is_used[1] ->
 		i = (is_used[0] -> 1 : 0);
 		is_used[i] = true;
-		interest[i] = 0;
+		waiters[i] = 0;
 		assert(generation[i] % 2 == 0);
 		generation[i]++
 	}
@@ -267,7 +267,7 @@ round:	handle_of(0);
 	generation[record] = generation[record] | FLAG;
 	mine = mine | FLAG;
 #else
-	interest[record] = interest[record] | ON_GENERATION;
+	waiters[record] = waiters[record] | ON_GENERATION;
 #endif
 	/* futex_wait: the kernel compares and queues in one step. */
 	atomic {
@@ -293,7 +293,7 @@ out:	forget()
 inline raise(k)
 {
 	handle_of(k);
-	interest[record] = interest[record] | ON_SLOT
+	waiters[record] = waiters[record] | ON_SLOT
 }
 
 inline check(k)
@@ -304,7 +304,7 @@ inline check(k)
 #endif
 	may_be_interrupted();
 	if
-	:: !(interest[record] & ON_SLOT) -> goto ended
+	:: !(waiters[record] & ON_SLOT) -> goto ended
 	:: else
 	fi;
 #ifndef BROKEN_BIT_LATE

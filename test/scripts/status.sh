@@ -18,7 +18,7 @@ refuse=$tree/build/test/refused/refuse
 ends() {
 	local test=$1 status=$2 pattern=$3 text actual
 	shift 3
-	text=$(timeout 20 "$@" "$tree/scripts/rtaio" --status 2>&1) # begins with the verdict
+	text=$(timeout 20 "$@" "$tree/scripts/rtaio" --status 2>&1) # begins with the summary
 	actual=$?
 	if [ $actual -ne "$status" ]; then
 		fail "$test" "status $actual, expected $status: $text"
@@ -30,7 +30,7 @@ ends() {
 }
 
 # Whether this machine has all that auto asks for.
-verdict_of_auto() {
+summary_of_auto() {
 	if "$tree/scripts/rtaio" --status | grep -q -E '^(io_uring|libaio) +no '; then
 		echo '^It works, but more slowly than it could: see the remedy below\. '
 	else
@@ -38,7 +38,7 @@ verdict_of_auto() {
 	fi
 }
 
-ends "auto serves" 0 "$(verdict_of_auto).*RTAIO_BACKEND=auto: .*engine +everything else" env
+ends "auto serves" 0 "$(summary_of_auto).*RTAIO_BACKEND=auto: .*engine +everything else" env
 ends "threads serve" 0 '^All is well\. .*RTAIO_BACKEND=threads: .*engine +everything else: worker threads $' \
 	env RTAIO_BACKEND=threads
 ends "glibc serves" 0 '^As asked: rtaio is switched off, glibc serves\. ' env RTAIO_BACKEND=glibc

@@ -240,15 +240,15 @@ static void test_transfer_that_comes_back_answers_no_barrier(void **state)
 
 	(void)state;
 	check(write != NULL);
-	barrier->stamp = 1;
-	second->stamp = 3;
+	barrier->submit_seq = 1;
+	second->submit_seq = 3;
 	check_next(barrier);
 	check(fdqueue_next_joined(barrier) == second);
 	write->fd = FD;
 	write->op = OP_WRITE;
 	write->nbytes = 1;
 	write->descriptor.mode = S_IFREG;
-	write->stamp = 2;
+	write->submit_seq = 2;
 	write->is_bounced = true;
 	check_equal(fdqueue_add(write), 0);
 	check_next(write);
@@ -269,7 +269,7 @@ static void test_barrier_does_not_join_before_what_bypasses_the_engine(void **st
 	write->op = OP_WRITE;
 	check(bypass_enter(write, PLACE_HANDED_OVER));
 	bypass_return(write, request_generation(write));
-	third->stamp = bypass_stamp();
+	third->submit_seq = bypass_seq();
 	check_next(barrier);
 	check(fdqueue_next_joined(barrier) == second);
 	check(fdqueue_next_joined(second) == NULL);

@@ -24,12 +24,12 @@ static void test_completion_needs_two_lines_of_a_record(void **state)
 {
 #define END(member) (offsetof(struct request, member) + sizeof(((struct request *)0)->member))
 	static const size_t ends[] = {
-		END(message),   END(word),     END(index),
-		END(free_next), END(interest), END(cb),
-		END(nbytes),    END(op),       END(offset),
-		END(fd),        END(place),    END(descriptor),
-		END(group),     END(done),     END(nr_in_flight),
-		END(slot),      END(is_held),  END(refuses_nowait),
+		END(message),   END(word),    END(index),
+		END(free_next), END(waiters), END(cb),
+		END(nbytes),    END(op),      END(offset),
+		END(fd),        END(place),   END(descriptor),
+		END(group),     END(done),    END(nr_in_flight),
+		END(slot),      END(is_held), END(refuses_nowait),
 	};
 #undef END
 

@@ -29,7 +29,7 @@ static void add_with_flags(int i, enum request_op op, int fd, int flags)
 {
 	req[i].op = op;
 	req[i].fd = fd;
-	req[i].stamp = (uint64_t)i + 1;
+	req[i].submit_seq = (uint64_t)i + 1;
 	req[i].descriptor.flags = flags;
 	req[i].descriptor.mode = S_IFREG;
 	pool_order_add(&req[i]);
@@ -223,7 +223,7 @@ static void test_next_file_of_a_descriptor_does_not_wait(void **state)
 	start(state);
 	add(0, OP_WRITE, FD);
 	check_equal(begin(), 0);
-	req[0].detached_at = req[0].stamp; /* closed before the next one */
+	req[0].detached_at = req[0].submit_seq; /* closed before the next one */
 	for (int i = 1; i < 3; i++)
 		add(i, OP_WRITE, FD);
 	check_equal(begin(), 1);

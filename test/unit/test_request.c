@@ -39,13 +39,13 @@ static void test_record_is_zeroed(void **state)
 	(void)state;
 	req->fd = 7;
 	req->done = 100;
-	req->interest = 1;
+	req->waiters = 1;
 	req->message.kind = MESSAGE_GROUP;
 	request_free(req);
 	check(request_alloc() == req);
 	check_equal(req->fd, 0);
 	check_equal(req->done, 0);
-	check_equal(req->interest, 0);
+	check_equal(req->waiters, 0);
 	check_equal(req->message.kind, MESSAGE_SUBMIT);
 	check_equal(request_place(req), PLACE_SUBMITTER);
 }
