@@ -10,8 +10,9 @@
 jobs=${JOBS:-2}
 CC=${CC:-gcc}
 pristine=${dir:?}/pristine
-# A fault may keep an event from coming; then a test need not wait for it for long.
-export RTAIO_TEST_DEADLINE_MS=5000 RTAIO_TEST_SECONDS=1
+# A fault may keep an event from coming; then a test need not wait for it for long. But it must have
+# time to see for three seconds that an idle process costs nothing.
+export RTAIO_TEST_DEADLINE_MS=8000 RTAIO_TEST_SECONDS=1
 # A fault may kill others or leave processes behind.
 confined=(unshare --pid --fork --mount-proc --kill-child)
 "${confined[@]}" true 2>/dev/null || confined=(setsid --wait)

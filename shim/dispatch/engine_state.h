@@ -23,8 +23,7 @@ struct engine_state {
 	struct fdqueue_list throttled; /* queues that wait until the ring has been entered */
 	uint64_t nr_to_copy;       /* buffered bytes that the ring got since schedule_throttled() */
 	struct request_list ended; /* res is known, to be published */
-	struct request_list
-		without_thread;  /* stream requests without a thread, tried at each tick */
+	struct request_list without_thread; /* of streams, tried again at each tick */
 	int asked_fd;            /* whose type was asked since the last request came, or -1 */
 	struct descriptor asked; /* the answer */
 	uint32_t chain;          /* of the request that was accepted last, or 0 */

@@ -8,15 +8,15 @@
  *   FREE           nobody is at the ring
  *   REAPING | me   this thread takes events, with all signals blocked
  *   ASLEEP | me    this waiter sleeps in the kernel until there is an event
- *   SERVED         the reaper (reaper.c) sleeps there
+ *   REAPER_ASLEEP  the reaper (reaper.c) sleeps there
  *
- * Poll     If there are events: FREE or SERVED -> REAPING, take all, FREE.  If another
+ * Poll     If there are events: FREE or REAPER_ASLEEP -> REAPING, take all, FREE.  If another
  *          thread has the claim, that thread reports them soon.
  * Wait     FREE -> REAPING, take all.  If the request is not among them, busy-poll, then
  *          ASLEEP, sleep in io_pgetevents, ASLEEP -> REAPING, and again.  If the claim is
  *          taken: -EBUSY, and the caller sleeps on its record or wait slot.
- * Submit   FREE or SERVED -> REAPING, submit what completes at once, take all, FREE.  If another
- *          thread has the claim, nothing is submitted.
+ * Submit   FREE or REAPER_ASLEEP -> REAPING, submit what completes at once, take all, FREE.  If
+ *          another thread has the claim, nothing is submitted.
  * Release  to FREE.  If a thread sleeps elsewhere, the reaper is called to the ring.
  *
  * So one thread sleeps at the ring.  A single waiter of the program sleeps there itself: an event
@@ -57,10 +57,10 @@
 /* io_pgetevents finds an event and fails to copy it to this address, without a page fault. */
 #define KERNEL_ADDRESS ((void *)-4096L)
 
-#define CLAIM_FREE    ((uintptr_t)0)
-#define CLAIM_REAPING ((uintptr_t)1)
-#define CLAIM_ASLEEP  ((uintptr_t)2)
-#define CLAIM_SERVED  ((uintptr_t)4)
+#define CLAIM_FREE          ((uintptr_t)0)
+#define CLAIM_REAPING       ((uintptr_t)1)
+#define CLAIM_ASLEEP        ((uintptr_t)2)
+#define CLAIM_REAPER_ASLEEP ((uintptr_t)4)
 
 /* Every thread that waits writes the claim, and only its holder needs the rest of that line. */
 static struct {
@@ -112,7 +112,7 @@ static bool may_wait(uintptr_t seen)
 
 static bool may_take(uintptr_t seen)
 {
-	return may_wait(seen) || seen == CLAIM_SERVED;
+	return may_wait(seen) || seen == CLAIM_REAPER_ASLEEP;
 }
 
 static void release_claim(void)
@@ -292,16 +292,17 @@ int event_ring_wait(bool (*is_done)(const void *arg), const void *arg,
 int event_ring_serve(void)
 {
 	struct wait wait = { .mask = ALL_BUT_LIBC, .ring = aio_context() };
-	uintptr_t served = CLAIM_SERVED;
+	uintptr_t reaper_asleep = CLAIM_REAPER_ASLEEP;
 	bool was_waited_for;
 	int ret = 0;
 
 	if (!wait.ring || !try_claim(CLAIM_FREE))
 		return -EBUSY;
 	if (aio_context_is_empty(wait.ring)) {
-		atomic_store(&at_ring.claim, served);
+		atomic_store(&at_ring.claim, reaper_asleep);
 		ret = sleep_for_event(&wait, SLEEP_NS);
-		if (!atomic_compare_exchange_strong(&at_ring.claim, &served, me() | CLAIM_REAPING))
+		if (!atomic_compare_exchange_strong(&at_ring.claim, &reaper_asleep,
+						    me() | CLAIM_REAPING))
 			return ret; /* another thread took the claim */
 	}
 	was_waited_for = reap_all(wait.ring);

@@ -4,7 +4,7 @@
  *
  * Open     The reaper makes the context, since io_setup may wait.  Until then, and for a
  *          second after a failure, other lanes serve the requests.
- * Serve   The reaper sleeps at the ring if a thread waits for a direct request elsewhere, or
+ * Serve    The reaper sleeps at the ring if a thread waits for a direct request elsewhere, or
  *          the engine depends on one, unless a waiter sleeps at the ring.
  * Tick     The program may not look at its requests at all: another process may, or another
  *          library.  So while anything is in flight on the direct lane, the reaper looks at

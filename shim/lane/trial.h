@@ -2,10 +2,12 @@
 /*
  * trial.h - which lane is faster, direct or engine, while many requests are in flight
  *
- * io_submit gives each request to the device at once.  The engine gives it several by one call,
- * which other requests wait for.  What is faster depends on the machine, the device, the depth and
- * the direction, and may change.  So both lanes serve some requests one after the other, and the
- * faster one serves the next ones.
+ * io_submit gives each request to the device at once.  The engine gives it several by one call, which
+ * costs less, but the first of them waits for the last.  Which lane is faster depends on the machine,
+ * the device, the depth and the direction, and may change.  So each lane serves some requests in
+ * turn, and the faster one serves the next ones.
+ *
+ * If a descriptor is closed, the next file with its number keeps what was found until the next trial.
  */
 #ifndef RTAIO_TRIAL_H
 #define RTAIO_TRIAL_H

@@ -42,8 +42,7 @@ struct read_history {
 static _Alignas(CACHE_LINE) _Atomic(struct read_history) read_histories[FD_BUCKETS];
 
 #define LONG_MIN_BYTES 131072u /* no device splits a request of at most this length */
-#define CLASSES        (FD_HINTS_CLASSES / FD_BUCKETS) /* by direction and length */
-#define WITHHELD_FIRST 64u /* requests after the first refusal, doubled by each further one */
+#define WITHHELD_FIRST 64u     /* requests after the first refusal, doubled by each further one */
 #define REFUSALS_MAX   10u
 #define WATCHED_MAX    32u /* submissions; if none of them is refused, `refusals` goes down by 1 */
 
@@ -158,7 +157,7 @@ void fd_hints_note_read(int fd, bool is_hit)
 
 unsigned fd_hints_class(const struct request *req)
 {
-	return descriptor_bucket(req->fd) * CLASSES + (req->op == OP_WRITE ? 2 : 0) +
+	return descriptor_bucket(req->fd) * FD_HINTS_CLASSES_EACH + (req->op == OP_WRITE ? 2 : 0) +
 	       (req->nbytes > LONG_MIN_BYTES);
 }
 
@@ -217,9 +216,9 @@ void fd_hints_drop(unsigned first, unsigned last)
 		atomic_store_explicit(place_of((int)fd), 0, memory_order_relaxed);
 		atomic_store_explicit(read_history_of((int)fd), (struct read_history){ 0 },
 				      memory_order_relaxed);
-		for (unsigned i = 0; i < CLASSES; i++)
+		for (unsigned i = 0; i < FD_HINTS_CLASSES_EACH; i++)
 			atomic_store_explicit(&direct_histories[descriptor_bucket((int)fd) *
-									CLASSES +
+									FD_HINTS_CLASSES_EACH +
 								i],
 					      (struct direct_history){ 0 }, memory_order_relaxed);
 	}

@@ -73,7 +73,8 @@ void fd_hints_note_read(int fd, bool is_hit);
  * Two system calls tell whether a thread slept.  They are made only while submissions are
  * watched: after a slow one, and after requests were withheld.
  */
-#define FD_HINTS_CLASSES (DESCRIPTOR_BUCKETS * 4)
+#define FD_HINTS_CLASSES_EACH 4u /* classes of a descriptor */
+#define FD_HINTS_CLASSES      (DESCRIPTOR_BUCKETS * FD_HINTS_CLASSES_EACH)
 unsigned fd_hints_class(const struct request *req);
 bool fd_hints_withholds(unsigned class); /* true: counts the request as withheld */
 bool fd_hints_is_watched(unsigned class);

@@ -18,7 +18,7 @@
  *	REAPING(tid)	tid takes events; short; all its signals are blocked
  *	ASLEEP(tid)	waiter tid sleeps in the kernel until the ring has an
  *			event; no other thread reaps
- *	SERVED		the reaper sleeps there; pollers may reap
+ *	REAPER_ASLEEP	the reaper sleeps there; pollers may reap
  *
  * A waiter that finds the claim FREE takes it, reaps, and sleeps at the ring. Any
  * other waiter is counted, bumps the reaper's word, and calls the reaper if the ring
@@ -60,14 +60,14 @@
 #define FREE		0
 #define REAPING(t)	(t)
 #define ASLEEP(t)	((t) + 8)
-#define SERVED	20
-#define IS_ASLEEP(x)	((x) > 8 && (x) < SERVED)
+#define REAPER_ASLEEP	20
+#define IS_ASLEEP(x)	((x) > 8 && (x) < REAPER_ASLEEP)
 #define IN_RING(r)	((ring >> (r)) & 1)
 #define CAN_WAIT	(claim == FREE || claim == ASLEEP(me))
 #ifdef BROKEN_POLL_AT_SLEEPER
-#define CAN_POLL	(claim == FREE || claim == SERVED || IS_ASLEEP(claim))
+#define CAN_POLL	(claim == FREE || claim == REAPER_ASLEEP || IS_ASLEEP(claim))
 #else
-#define CAN_POLL	(claim == FREE || claim == SERVED || claim == ASLEEP(me))
+#define CAN_POLL	(claim == FREE || claim == REAPER_ASLEEP || claim == ASLEEP(me))
 #endif
 
 byte claim = FREE;
@@ -395,16 +395,16 @@ next:
 		};
 		if
 		:: ring == 0 ->
-			claim = SERVED;
+			claim = REAPER_ASLEEP;
 end_ring:		if
 			:: ring != 0
 #ifdef JUMP
-			:: claim != SERVED		/* bounded */
+			:: claim != REAPER_ASLEEP		/* bounded */
 #endif
 			fi;
 			atomic {
 				if
-				:: claim == SERVED -> claim = REAPING(me)
+				:: claim == REAPER_ASLEEP -> claim = REAPING(me)
 				:: else -> nr = 0; goto next
 				fi
 			}
@@ -438,7 +438,7 @@ end:	if
 		/* event_ring_take_left() */
 		atomic {
 			if
-			:: claim == FREE || claim == SERVED || IS_ASLEEP(claim) ->
+			:: claim == FREE || claim == REAPER_ASLEEP || IS_ASLEEP(claim) ->
 				claim = REAPING(me); is_claimed = true
 			:: else
 			fi

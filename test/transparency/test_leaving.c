@@ -23,7 +23,7 @@ static unsigned int passed_ms(uint64_t since)
 
 static unsigned int enough_ms(void)
 {
-	return (unsigned int)((uint64_t)ENOUGH_MS * default_deadline_ms() / 10000);
+	return stretched_ms(ENOUGH_MS);
 }
 
 static int wait_until_alone(void)
