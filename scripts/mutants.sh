@@ -103,16 +103,21 @@ report() {
 }
 
 # in_trees COMMAND...: the lines of standard input, each in one of $jobs trees: COMMAND TREE FIELD...
+# A tree takes the next line when it has done one, since some take minutes.
 in_trees() {
 	local job line
 	cat >"$dir/list"
+	exec 8<"$dir/list"
 	for ((job = 0; job < jobs; job++)); do
 		(
 			make_tree "$dir/tree.$job"
-			awk -v jobs="$jobs" -v job=$job 'NR % jobs == job' "$dir/list" | while IFS=$'\t' read -r -a line; do
-				"$@" "$dir/tree.$job" "${line[@]}"
+			exec 9>"$dir/lock"
+			while flock 9 && IFS=$'\t' read -r -a line <&8; do
+				flock -u 9
+				"$@" "$dir/tree.$job" "${line[@]}" 8<&- 9>&-
 			done
 		) &
 	done
+	exec 8<&-
 	wait
 }
