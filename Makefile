@@ -152,6 +152,7 @@ $(B)/test/%: test/%.c $(SUPPORT_OBJS) Makefile
 	$(Q)$(CC) $(TEST_FLAGS) $(CFLAGS) $< $(SUPPORT_OBJS) -o $@ -lcmocka -lpthread -ldl
 
 $(B)/test/unit/test_pin $(B)/test/unit/test_keeper: $(patsubst %,$(B)/shim/%.o,dispatch/keeper dispatch/pin engine/helper base/busy_poll engine/inbox request/request request/perform base/descriptor)
+$(B)/test/unit/test_entry: $(patsubst %,$(B)/shim/%.o,api/entry request/aiocb request/request base/descriptor base/process)
 $(B)/test/unit/test_fdqueue: $(patsubst %,$(B)/shim/%.o,order/fdqueue order/bypass order/filter order/in_flight request/request base/descriptor)
 $(B)/test/unit/test_filter: $(patsubst %,$(B)/shim/%.o,order/filter base/descriptor)
 $(B)/test/unit/test_fd_hints: $(B)/shim/request/fd_hints.o
