@@ -162,7 +162,6 @@ $(B)/test/unit/test_lines: $(B)/shim/base/descriptor.o
 $(B)/test/unit/test_inbox: $(patsubst %,$(B)/shim/%.o,engine/inbox request/request base/descriptor)
 $(B)/test/unit/test_pool_order: $(B)/shim/engine/pool_order.o
 $(B)/test/unit/test_request: $(patsubst %,$(B)/shim/%.o,request/request base/descriptor)
-$(B)/test/unit/test_trial: $(B)/shim/lane/trial.o
 $(B)/test/unit/test_uring_refusal: $(B)/shim/engine/uring_refusal.o
 $(B)/test/unit/test_waiter: $(patsubst %,$(B)/shim/%.o,request/waiter request/request request/aiocb base/descriptor)
 $(UNIT_TESTS): $(B)/test/unit/%: test/unit/%.c $(SUPPORT_OBJS) $(UNIT_BASE:%=$(B)/shim/%.o) Makefile

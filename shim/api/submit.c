@@ -42,13 +42,13 @@ static void fill_draft(struct request *req, struct aiocb *cb, enum request_op op
 	req->offset = 0;
 	req->done = 0;
 	req->copy_kind = FILE_UNKNOWN;
-	req->position = 0;
 	req->descriptor = (struct descriptor){ 0 };
 	if (request_is_transfer(req)) {
 		req->buf = (void *)(uintptr_t)cb->aio_buf;
 		req->nbytes = cb->aio_nbytes;
 		req->offset = cb->aio_offset;
 	}
+	req->position = submit_ahead_note_submitted(req->nbytes);
 }
 
 /* The signal queue is full: the engine sends the signal later. */
@@ -108,7 +108,7 @@ static void publish_at_once(struct aiocb *cb, enum request_op op, ssize_t res, u
 }
 
 /* The inline lane.  A request that completes here needs no record. */
-static bool complete_inline(struct request *draft, uint32_t position, bool may_bypass,
+static bool complete_inline(struct request *draft, bool may_bypass,
 			    const struct submission *submission)
 {
 	const struct sigevent *event = &draft->cb->aio_sigevent;
@@ -123,7 +123,6 @@ static bool complete_inline(struct request *draft, uint32_t position, bool may_b
 		return false;
 	if (may_bypass && !submission->batch && !notifies && copier_wants(draft)) {
 		draft->copy_kind = (uint8_t)kind;
-		draft->position = position;
 		draft->descriptor.mode = S_IFREG;
 		draft->descriptor.has_type = true;
 		return false;
@@ -133,7 +132,7 @@ static bool complete_inline(struct request *draft, uint32_t position, bool may_b
 		return false;
 	if (notifies)
 		notify_prepare(&draft->notification, event);
-	publish_at_once(draft->cb, (enum request_op)draft->op, res, position);
+	publish_at_once(draft->cb, (enum request_op)draft->op, res, draft->position);
 	if (submission->group && res < 0)
 		lio_group_note_failure(submission->group);
 	if (notifies && notify_is_wanted(&draft->notification) &&
@@ -354,16 +353,14 @@ static int begin(struct submission *submission, struct aiocb *cb, enum request_o
 {
 	bool may_bypass = submission->may_bypass;
 	struct request draft, *req;
-	uint32_t position;
 
 	fill_draft(&draft, cb, op);
-	position = submit_ahead_note_submitted(draft.nbytes);
 	PROBE_SUBMIT(cb, draft.fd, op, draft.nbytes, draft.offset);
 	if (is_stream(&draft))
 		may_bypass = false;
 	draft.descriptor.has_flags = is_known(submission, draft.fd);
 	draft.descriptor.flags = submission->descriptor.flags;
-	if (complete_inline(&draft, position, may_bypass, submission)) {
+	if (complete_inline(&draft, may_bypass, submission)) {
 		submission->has_started = true;
 		return 0;
 	}

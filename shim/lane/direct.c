@@ -21,15 +21,16 @@
 #include "lane/event_ring.h"
 #include "lane/fsize_limit.h"
 #include "lane/reaper.h"
-#include "lane/trial.h"
+#include "lane/submit_ahead.h"
 #include "order/bypass.h"
 #include "order/filter.h"
 #include "order/in_flight.h"
 #include "request/fd_hints.h"
 
 #define BYTES_MAX (1u << 20)
-#define SLOW_NS   20000u  /* a longer submission may have slept */
-#define LONG_NS   200000u /* a longer one made the transfer itself, unless preempted */
+#define SLOW_NS   20000u  /* a longer submission may have slept, and is a costly one */
+#define LONG_NS   200000u /* a longer one made the transfer itself, or was stopped */
+#define DEEP      8u      /* of so many requests at once the engine submits several by one call */
 
 static const struct direct_events *events;
 
@@ -62,7 +63,8 @@ bool direct_accepts(struct request *req)
 	if (req->op == OP_WRITE &&
 	    ((req->descriptor.flags & O_APPEND) || fsize_limit_is_set(clock_now_ns())))
 		return false;
-	return !in_flight_is_deep(req->nbytes) || !trial_prefers_engine(class);
+	return submit_ahead_average() < DEEP * submit_ahead_pieces(req->nbytes) ||
+	       !fd_hints_prefers_engine(class);
 }
 
 /* --- submitting ------------------------------------------------------------ */
@@ -132,23 +134,26 @@ static struct attempt begin_attempt(const struct request *first)
 	return attempt;
 }
 
-static bool has_waited(const struct attempt *attempt, uint64_t took_ns)
-{
-	struct thread_switches now = thread_switches();
-
-	return now.nr_sleeps != attempt->switches.nr_sleeps ||
-	       (took_ns > LONG_NS && now.nr_preemptions == attempt->switches.nr_preemptions);
-}
-
 /* A slow call may only have been preempted.  So the first one only has the next calls watched. */
-static void end_attempt(const struct attempt *attempt)
+static void end_attempt(const struct attempt *attempt, int nr)
 {
 	uint64_t took_ns = clock_now_ns() - attempt->began_ns;
+	struct thread_switches now = attempt->switches;
+	unsigned signs = 0;
 
-	if (attempt->is_watched && has_waited(attempt, took_ns))
+	if (took_ns > SLOW_NS)
+		signs |= SUBMISSION_SLOW;
+	if (took_ns > SLOW_NS * (uint64_t)nr)
+		signs |= SUBMISSION_COSTLY;
+	if (attempt->is_watched) {
+		now = thread_switches();
+		if (took_ns > LONG_NS && now.nr_preemptions == attempt->switches.nr_preemptions)
+			signs |= SUBMISSION_LONG;
+	}
+	if (now.nr_sleeps != attempt->switches.nr_sleeps)
 		fd_hints_note_refused(attempt->class);
 	else
-		fd_hints_note_taken(attempt->class, took_ns > SLOW_NS);
+		fd_hints_note_taken(attempt->class, signs);
 }
 
 /* False: the kernel refused the first request. */
@@ -172,7 +177,7 @@ static bool submit_some(struct request_list *list)
 		learn_refusal(reqs, nr);
 		ret = submit_batch(reqs, nr);
 	}
-	end_attempt(&attempt);
+	end_attempt(&attempt, nr);
 	for (int i = 0; i < ret; i++)
 		bypass_return(reqs[i], generations[i]);
 	for (int i = nr - 1; i >= (ret > 0 ? ret : 0); i--)

@@ -12,7 +12,6 @@
 #include "base/config.h"
 #include "request/perform.h"
 
-#define DEEP  8u  /* so many requests in flight that the engine submits several by one call */
 #define SHARE 16u /* every descriptor may have this part of the limit, however full it is */
 
 static _Atomic size_t nr_bytes;
@@ -33,11 +32,6 @@ bool in_flight_has_room(size_t nbytes)
 {
 	return !atomic_load_explicit(&is_awaited, memory_order_relaxed) &&
 	       atomic_load(&nr_bytes) + size_of(nbytes) <= limit();
-}
-
-bool in_flight_is_deep(size_t nbytes)
-{
-	return atomic_load_explicit(&nr_bytes, memory_order_relaxed) >= DEEP * nbytes;
 }
 
 void in_flight_enter(struct request *req)

@@ -18,9 +18,6 @@
 /* [submitter] May @nbytes more bypass the engine?  Not while a request there waits for room. */
 bool in_flight_has_room(size_t nbytes);
 
-/* [submitter] Are so many requests of @nbytes in flight that the engine submits several at once? */
-bool in_flight_is_deep(size_t nbytes);
-
 /* [submitter, engine] Count @req before the kernel gets it, if it is O_DIRECT. */
 void in_flight_enter(struct request *req);
 

@@ -45,12 +45,17 @@ static _Alignas(CACHE_LINE) _Atomic(struct read_history) read_histories[FD_BUCKE
 #define WITHHELD_FIRST 64u     /* requests after the first refusal, doubled by each further one */
 #define REFUSALS_MAX   10u
 #define WATCHED_MAX    32u /* submissions; if none of them is refused, `refusals` goes down by 1 */
+#define COSTLY_MAX     16u /* so many more costly submissions than others: the engine is cheaper */
+#define ENGINE_RUN     1024u /* requests that the engine serves, before others are submitted again */
 
 /* How Linux AIO took requests of one class.  Threads may race as above. */
 struct direct_history {
-	uint8_t refusals;  /* up to REFUSALS_MAX */
-	uint8_t watched;   /* submissions left to watch */
-	uint16_t withheld; /* requests left to withhold */
+	uint8_t refusals;     /* up to REFUSALS_MAX */
+	uint8_t watched : 7;  /* submissions left to watch */
+	uint8_t was_long : 1; /* the last one that was watched */
+	uint16_t withheld;    /* requests left to withhold */
+	uint16_t for_engine;  /* requests left to the engine, if there are many at once */
+	uint16_t nr_costly;   /* costly submissions less the others, from 0 to COSTLY_MAX */
 };
 
 static _Alignas(CACHE_LINE) _Atomic(struct direct_history) direct_histories[FD_HINTS_CLASSES];
@@ -192,19 +197,53 @@ void fd_hints_note_refused(unsigned class)
 	atomic_store_explicit(&direct_histories[class], seen, memory_order_relaxed);
 }
 
-void fd_hints_note_taken(unsigned class, bool is_slow)
+bool fd_hints_prefers_engine(unsigned class)
 {
 	struct direct_history seen =
 		atomic_load_explicit(&direct_histories[class], memory_order_relaxed);
 
-	if (seen.watched == 0 && !is_slow)
-		return;
-	if (seen.watched == 0) {
-		seen.watched = WATCHED_MAX;
-	} else if (--seen.watched == 0 && seen.refusals > 0) {
-		seen.refusals--;
-		seen.watched = WATCHED_MAX;
+	if (seen.for_engine == 0)
+		return false;
+	seen.for_engine--;
+	atomic_store_explicit(&direct_histories[class], seen, memory_order_relaxed);
+	return true;
+}
+
+/* Half of COSTLY_MAX stays, so that a few submissions confirm it after the run. */
+static void count_cost(struct direct_history *seen, bool is_costly)
+{
+	if (!is_costly) {
+		seen->nr_costly -= seen->nr_costly > 0;
+	} else if (++seen->nr_costly == COSTLY_MAX) {
+		seen->nr_costly = COSTLY_MAX / 2;
+		seen->for_engine = ENGINE_RUN;
 	}
+}
+
+static void count_watched(struct direct_history *seen, bool is_slow)
+{
+	if (seen->watched == 0) {
+		seen->watched = is_slow ? WATCHED_MAX : 0;
+	} else if (--seen->watched == 0 && seen->refusals > 0) {
+		seen->refusals--;
+		seen->watched = WATCHED_MAX;
+	}
+}
+
+void fd_hints_note_taken(unsigned class, unsigned signs)
+{
+	struct direct_history seen =
+		atomic_load_explicit(&direct_histories[class], memory_order_relaxed);
+
+	if (signs & SUBMISSION_LONG && seen.was_long) {
+		fd_hints_note_refused(class);
+		return;
+	}
+	if (signs == 0 && seen.watched == 0 && seen.nr_costly == 0)
+		return;
+	seen.was_long = (signs & SUBMISSION_LONG) != 0;
+	count_cost(&seen, signs & SUBMISSION_COSTLY);
+	count_watched(&seen, signs & SUBMISSION_SLOW);
 	atomic_store_explicit(&direct_histories[class], seen, memory_order_relaxed);
 }
 

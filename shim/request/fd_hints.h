@@ -71,7 +71,9 @@ void fd_hints_note_read(int fd, bool is_hit);
  * a descriptor, a direction, and whether the request is long, since devices split long ones.
  *
  * Two system calls tell whether a thread slept.  They are made only while submissions are
- * watched: after a slow one, and after requests were withheld.
+ * watched: after a slow one, and after requests were withheld.  One long submission without a sleep
+ * tells nothing, since the host of a virtual machine may have stopped its processor.  After two in a
+ * row the device makes the transfers in the call.
  */
 #define FD_HINTS_CLASSES_EACH 4u /* classes of a descriptor */
 #define FD_HINTS_CLASSES      (DESCRIPTOR_BUCKETS * FD_HINTS_CLASSES_EACH)
@@ -79,7 +81,18 @@ unsigned fd_hints_class(const struct request *req);
 bool fd_hints_withholds(unsigned class); /* true: counts the request as withheld */
 bool fd_hints_is_watched(unsigned class);
 void fd_hints_note_refused(unsigned class);
-void fd_hints_note_taken(unsigned class, bool is_slow);
+
+/* What the time of a submission tells. */
+#define SUBMISSION_SLOW   1u /* the thread may have slept: watch the next ones */
+#define SUBMISSION_LONG   2u /* and it did not sleep */
+#define SUBMISSION_COSTLY 4u /* of many requests the engine would submit several by one such call */
+void fd_hints_note_taken(unsigned class, unsigned signs);
+
+/*
+ * Were most submissions costly?  Then the engine is cheaper for a request among many.  True: counts the
+ * request.  False now and then, so that a change is noticed.
+ */
+bool fd_hints_prefers_engine(unsigned class);
 
 /* The descriptors @first .. @last are about to be closed or replaced. */
 void fd_hints_drop(unsigned first, unsigned last);

@@ -191,7 +191,7 @@ static unsigned nr_withheld(unsigned class)
 static void take(unsigned class, int nr)
 {
 	for (int i = 0; i < nr; i++)
-		fd_hints_note_taken(class, false);
+		fd_hints_note_taken(class, 0);
 }
 
 static void test_classes_are_apart(void **state)
@@ -259,13 +259,67 @@ static void test_slow_submission_is_followed_by_watched_ones(void **state)
 	forget_all();
 	take(class, 1);
 	check(!fd_hints_is_watched(class));
-	fd_hints_note_taken(class, true);
+	fd_hints_note_taken(class, SUBMISSION_SLOW);
 	take(class, 31);
 	check(fd_hints_is_watched(class));
 	take(class, 1);
 	check(!fd_hints_is_watched(class));
 	fd_hints_note_refused(class);
 	check(fd_hints_is_watched(class));
+}
+
+static void test_one_long_submission_withholds_nothing(void **state)
+{
+	const unsigned class = class_of(FD, OP_READ, 4096);
+
+	(void)state;
+	forget_all();
+	fd_hints_note_taken(class, SUBMISSION_SLOW);
+	for (int i = 0; i < 5; i++) {
+		fd_hints_note_taken(class, SUBMISSION_SLOW | SUBMISSION_LONG);
+		take(class, 1);
+		check(!fd_hints_withholds(class));
+	}
+	fd_hints_note_taken(class, SUBMISSION_SLOW | SUBMISSION_LONG);
+	fd_hints_note_taken(class, SUBMISSION_SLOW | SUBMISSION_LONG);
+	check_equal(nr_withheld(class), 63);
+}
+
+static unsigned nr_for_engine(unsigned class)
+{
+	unsigned nr = 0;
+
+	while (nr < 1000000 && fd_hints_prefers_engine(class))
+		nr++;
+	return nr;
+}
+
+static void submit_costly(unsigned class, int nr)
+{
+	for (int i = 0; i < nr; i++)
+		fd_hints_note_taken(class, SUBMISSION_SLOW | SUBMISSION_COSTLY);
+}
+
+static void test_engine_is_preferred_while_most_submissions_are_costly(void **state)
+{
+	const unsigned class = class_of(FD, OP_WRITE, 4096), other = class_of(FD, OP_READ, 4096);
+
+	(void)state;
+	forget_all();
+	submit_costly(class, 15);
+	check_equal(nr_for_engine(class), 0);
+	submit_costly(class, 1);
+	check_equal(nr_for_engine(other), 0);
+	check_equal(nr_for_engine(class), 1024);
+	submit_costly(class, 7);
+	check_equal(nr_for_engine(class), 0);
+	submit_costly(class, 1);
+	check_equal(nr_for_engine(class), 1024);
+	for (int i = 0; i < 1000; i++) {
+		submit_costly(class, 1);
+		take(class, 1);
+	}
+	check_equal(nr_for_engine(class), 0);
 }
 
 /* ---- what is forgotten ---- */
@@ -336,6 +390,8 @@ int main(void)
 		cmocka_unit_test(test_refusals_withhold_twice_as_many_each_time),
 		cmocka_unit_test(test_refusals_are_forgotten_one_by_one),
 		cmocka_unit_test(test_slow_submission_is_followed_by_watched_ones),
+		cmocka_unit_test(test_one_long_submission_withholds_nothing),
+		cmocka_unit_test(test_engine_is_preferred_while_most_submissions_are_costly),
 		cmocka_unit_test(test_range_is_forgotten_and_no_more),
 		cmocka_unit_test(test_long_range_is_forgotten),
 	};
