@@ -121,7 +121,7 @@ static bool complete_inline(struct request *draft, bool may_bypass,
 	if (!config.inline_lane || !request_is_transfer(draft) ||
 	    (notifies && !may_notify_at_once(event)) || !inline_accepts(draft, &kind))
 		return false;
-	if (may_bypass && !submission->batch && !notifies && copier_wants(draft)) {
+	if (may_bypass && !submission->batch && !notifies && copier_wants(draft, kind)) {
 		draft->copy_kind = (uint8_t)kind;
 		draft->descriptor.mode = S_IFREG;
 		draft->descriptor.has_type = true;

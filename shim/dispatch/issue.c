@@ -198,7 +198,7 @@ static bool could_be_split(const struct request *req, enum file_kind kind)
 	if (request_is_in_one_page(req))
 		return false;
 	if (req->op == OP_WRITE)
-		return kind == FILE_NOWAIT_LOCAL;
+		return file_takes_nowait_writes(kind);
 	return S_ISREG(req->descriptor.mode) && fd_kind_locks_reads(req->fd);
 }
 

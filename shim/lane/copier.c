@@ -107,12 +107,13 @@ static void ask_for_thread(void)
 		copier_provide();
 }
 
-bool copier_wants(const struct request *req)
+bool copier_wants(const struct request *req, enum file_kind kind)
 {
 	unsigned ahead;
 	int nr;
 
-	if (req->op != OP_READ)
+	/* On XFS the next write would wait until the copier has read. */
+	if (req->op != OP_READ || kind == FILE_NOWAIT_COPIES)
 		return false;
 	ahead = config.is_always_ahead ? UINT_MAX : submit_ahead_average();
 	if (ahead < AHEAD_MIN)

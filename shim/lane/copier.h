@@ -18,11 +18,11 @@
 
 #include <stdbool.h>
 
-#include "request/fd_kind.h"
+#include "request/fd_hints.h"
 #include "request/request.h"
 
-/* [submitter, also in handlers] Should the copier get @req, which inline_accepts() has accepted? */
-bool copier_wants(const struct request *req);
+/* [submitter, also in handlers] Should the copier get @req, accepted by inline_accepts() as @kind? */
+bool copier_wants(const struct request *req, enum file_kind kind);
 
 /*
  * [submitter, also in handlers] Hand over @req, which has entered PLACE_HANDED_OVER

@@ -7,7 +7,7 @@
  *   reads    preadv2(RWF_NOWAIT); on memory file systems, which refuse the flag, pread
  *   writes   on memory file systems pwrite; pwritev2(RWF_NOWAIT), within a page, where the file
  *            system takes it; else pwrite if a buffered write is a copy into the page cache
- *            (ext4).  A guard pauses such writes if they wait, longer each time.
+ *            (ext4, XFS).  A guard pauses such writes if they wait, longer each time.
  *   streams  preadv2 and pwritev2(RWF_NOWAIT) on pipes and sockets, while nothing else of that
  *            descriptor and direction is under way
  *
@@ -290,6 +290,18 @@ bool inline_perform(struct request *req, enum file_kind kind, ssize_t *res)
 }
 
 /*
+ * XFS takes RWF_NOWAIT for writes, but refuses them at each new time stamp and while another write is
+ * under way.  Then each further write would be refused, too.  A plain write waits for reads of the
+ * descriptor that wait for the disk, so it is made only if there are none.
+ */
+static enum file_kind kind_now(const struct request *req, enum file_kind kind, bool is_clear)
+{
+	if (kind != FILE_NOWAIT_COPIES || req->op == OP_READ)
+		return kind;
+	return is_clear ? FILE_COPIED_WRITES : FILE_NOWAIT_LOCAL;
+}
+
+/*
  * The hint may be older than a change of O_APPEND.  Then the range of a write is not known, which
  * matters only while other requests of the descriptor are in flight.
  */
@@ -297,6 +309,7 @@ static bool trusts_hint(struct request *req, bool is_clear, enum file_kind *kind
 {
 	if (req->descriptor.has_flags || !fd_hints_trust(req->fd, kind, &req->descriptor.flags))
 		return false;
+	*kind = kind_now(req, *kind, is_clear);
 	return req->op == OP_READ ||
 	       ((*kind == FILE_MEMORY || *kind == FILE_COPIED_WRITES) && is_clear);
 }
@@ -324,7 +337,7 @@ bool inline_accepts(struct request *req, enum file_kind *kind)
 		descriptor_get_flags(req->fd, &req->descriptor);
 		if (req->descriptor.err || req->descriptor.flags & (O_PATH | O_DIRECT))
 			return false;
-		*kind = kind_of(req);
+		*kind = kind_now(req, kind_of(req), is_clear);
 	}
 	if (*kind == FILE_OTHER || *kind == FILE_STREAM)
 		return false;

@@ -23,8 +23,9 @@ enum file_kind {
 	FILE_STREAM, /* a pipe or socket: for the engine */
 	FILE_MEMORY, /* tmpfs, hugetlbfs: waits for swap at the most */
 	FILE_NOWAIT, /* takes RWF_NOWAIT; a worker that writes to it will ask whether it is local */
-	FILE_NOWAIT_LOCAL,   /* the same, and is on a local file system */
-	FILE_NOWAIT_READS,   /* refuses RWF_NOWAIT for writes */
+	FILE_NOWAIT_LOCAL,  /* the same, and is on a local file system */
+	FILE_NOWAIT_COPIES, /* the same; writes are copies unless reads hold the file's lock (XFS) */
+	FILE_NOWAIT_READS,  /* refuses RWF_NOWAIT for writes */
 	FILE_COPIED_WRITES,  /* the same, but its buffered writes are copies */
 	FILE_DIRECT_RING,    /* O_DIRECT on btrfs, which shows no device of its own */
 	FILE_DIRECT,         /* O_DIRECT on a device: Linux AIO */
@@ -33,7 +34,7 @@ enum file_kind {
 
 static inline bool file_takes_nowait_writes(enum file_kind kind)
 {
-	return kind == FILE_NOWAIT || kind == FILE_NOWAIT_LOCAL;
+	return kind >= FILE_NOWAIT && kind <= FILE_NOWAIT_COPIES;
 }
 
 /* The ring gets only files whose file system promises not to wait in io_uring_enter(). */

@@ -17,6 +17,9 @@
 #include "request/request.h"
 
 #define BEYOND (INT64_MAX - 4096) /* the end of any file */
+#ifndef XFS_SUPER_MAGIC
+#define XFS_SUPER_MAGIC 0x58465342
+#endif
 #ifndef FUSE_SUPER_MAGIC
 #define FUSE_SUPER_MAGIC 0x65735546
 #endif
@@ -82,7 +85,7 @@ static enum file_kind ask_for_direct(int fd)
 	return is_on(fd, BTRFS_SUPER_MAGIC) ? FILE_DIRECT_RING : FILE_OTHER;
 }
 
-/* On a local disk with ext4 a buffered write is a copy.  Of others this is not known. */
+/* On a local disk with ext4 or XFS a buffered write is a copy.  Of others this is not known. */
 static enum file_kind ask_for_copies(int fd)
 {
 	struct statx stx;
@@ -91,6 +94,8 @@ static enum file_kind ask_for_copies(int fd)
 		return is_on(fd, BTRFS_SUPER_MAGIC) ? FILE_NOWAIT_LOCAL : FILE_OTHER;
 	if (is_on(fd, FUSE_SUPER_MAGIC))
 		return FILE_OTHER;
+	if (is_on(fd, XFS_SUPER_MAGIC))
+		return FILE_NOWAIT_COPIES;
 	return S_ISREG(stx.stx_mode) && is_on(fd, EXT4_SUPER_MAGIC) ? FILE_COPIED_WRITES
 								    : FILE_NOWAIT_LOCAL;
 }

@@ -79,7 +79,7 @@ static void test_request_that_the_copier_takes_is_copied_once(void **state)
 {
 	(void)state;
 	begin();
-	eventually(copier_wants(&request));
+	eventually(copier_wants(&request, FILE_NOWAIT));
 	check(copier_submit(&request));
 	eventually(nr_ended == 1);
 	check_equal(nr_copied, 1);
