@@ -156,6 +156,7 @@ $(B)/test/unit/test_entry: $(patsubst %,$(B)/shim/%.o,api/entry request/aiocb re
 $(B)/test/unit/test_fdqueue: $(patsubst %,$(B)/shim/%.o,order/fdqueue order/bypass order/filter order/in_flight request/request base/descriptor)
 $(B)/test/unit/test_filter: $(patsubst %,$(B)/shim/%.o,order/filter base/descriptor)
 $(B)/test/unit/test_fd_hints: $(B)/shim/request/fd_hints.o
+$(B)/test/unit/test_fd_kind: $(patsubst %,$(B)/shim/%.o,request/fd_kind request/fd_hints base/descriptor)
 $(B)/test/unit/test_submit_ahead: $(B)/shim/lane/submit_ahead.o
 $(B)/test/unit/test_copier: $(patsubst %,$(B)/shim/%.o,lane/copier engine/helper base/busy_poll engine/inbox request/request base/descriptor)
 $(B)/test/unit/test_lines: $(B)/shim/base/descriptor.o

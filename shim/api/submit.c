@@ -26,6 +26,7 @@
 #include "order/filter.h"
 #include "request/aiocb.h"
 #include "request/fd_hints.h"
+#include "request/fd_kind.h"
 #include "request/lio_group.h"
 #include "request/notify.h"
 #include "request/publish.h"
@@ -197,7 +198,7 @@ static int priority_of(const struct request *req)
 
 static void enter_engine(struct request *req)
 {
-	descriptor_get_type(req->fd, &req->descriptor);
+	fd_kind_get_type(req->fd, &req->descriptor);
 	req->submit_seq = bypass_seq();
 	if (!request_is_transfer(req) && !request_is_barrier(req))
 		return;
@@ -225,7 +226,7 @@ static void move_to_engine(struct request *req)
 {
 	stats_inc(fallbacks);
 	request_set_place(req, PLACE_SUBMITTER);
-	descriptor_get_type(req->fd, &req->descriptor);
+	fd_kind_get_type(req->fd, &req->descriptor);
 	filter_enter(req);
 	bypass_leave_range(req);
 	bypass_leave(req);

@@ -13,6 +13,7 @@
 #include "lane/inline.h"
 #include "order/bypass.h"
 #include "order/filter.h"
+#include "request/fd_kind.h"
 #include "request/perform.h"
 
 #define ASK_AGAIN_NS 1000000000u /* if no worker could be made */
@@ -83,7 +84,7 @@ bool offload_accepts(struct request *req)
 {
 	if (!config.offload_lane)
 		return false;
-	descriptor_get_type(req->fd, &req->descriptor);
+	fd_kind_get_type(req->fd, &req->descriptor);
 	if (req->descriptor.err || !descriptor_is_file(&req->descriptor))
 		return false;
 	return (request_is_barrier(req) ? is_alone(req) : is_transfer_to_offload(req)) &&

@@ -51,6 +51,18 @@ enum file_kind fd_kind_find(int fd, bool is_read)
 	return FILE_NOWAIT;
 }
 
+void fd_kind_get_type(int fd, struct descriptor *out)
+{
+	if (out->has_type)
+		return;
+	descriptor_get_flags(fd, out);
+	if (!out->err && fd_hints_recall(fd, out->flags) >= FILE_MEMORY) {
+		out->mode = S_IFREG; /* or a block device, which is the same for requests */
+		out->has_type = true;
+	}
+	descriptor_get_type(fd, out);
+}
+
 /* XFS keeps them out.  No other file system knows XFS_IOC_DIOINFO. */
 bool fd_kind_locks_reads(int fd)
 {

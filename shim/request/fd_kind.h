@@ -19,6 +19,12 @@ struct request;
 enum file_kind fd_kind_find(int fd, bool is_read);
 
 /*
+ * [any thread] As descriptor_get_type(), which asks the kernel twice: not if a file with the same flags
+ * was noted for this number.
+ */
+void fd_kind_get_type(int fd, struct descriptor *out);
+
+/*
  * [any thread] Does the file system keep writers out during a buffered read, so that the read
  * must stay one call?  For regular files that the ring may have.
  */
