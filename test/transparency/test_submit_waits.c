@@ -87,20 +87,40 @@ static int on_disk(void)
 	return fd < 0 ? skip_file("the file system refuses O_DIRECT") : fd;
 }
 
+static char length_path[96]; /* of the device's queue */
+static int length;           /* before it was shortened; 0: it was not */
+
+static bool write_length(int nr)
+{
+	FILE *file = fopen(length_path, "w");
+	bool is_done;
+
+	if (!file)
+		return false;
+	is_done = fprintf(file, "%d\n", nr) > 0;
+	return fclose(file) == 0 && is_done;
+}
+
+/* A loop device keeps the length of its queue for whoever uses it next. */
+static void restore_length(void)
+{
+	if (length > 0)
+		write_length(length);
+}
+
 /* The device has room for so few requests that the others wait for it. */
 static bool shorten_queue(dev_t device)
 {
-	char path[96];
 	FILE *file;
-	bool is_done;
 
-	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/queue/nr_requests", major(device),
-		 minor(device));
-	file = fopen(path, "w");
+	snprintf(length_path, sizeof(length_path), "/sys/dev/block/%u:%u/queue/nr_requests",
+		 major(device), minor(device));
+	file = fopen(length_path, "r");
 	if (!file)
 		return false;
-	is_done = fprintf(file, "%d\n", SHORT_QUEUE) > 0;
-	return fclose(file) == 0 && is_done;
+	check_equal(fscanf(file, "%d", &length), 1);
+	fclose(file);
+	return write_length(SHORT_QUEUE);
 }
 
 static int on_short_queue(void)
@@ -243,6 +263,7 @@ static int submit_as_planned(void *arg)
 	nr = count_sleeping_calls(plan, fd, &nr_calls);
 	atomic_store(&is_over, true);
 	join_thread(thread);
+	restore_length();
 	printf("# %d of %d calls slept\n", nr, nr_calls);
 	check(nr <= 1 + nr_calls / 100);
 	return 0;
@@ -320,6 +341,7 @@ static int read_a_device_that_has_stopped(void)
 	served_release();
 	for (int i = 0; i < 3 * SHORT_QUEUE; i++)
 		check_equal(outcome(&stopped_cbs[i]), SIZE);
+	restore_length();
 	return 0;
 }
 
