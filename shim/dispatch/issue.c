@@ -215,6 +215,9 @@ static bool is_for_ring(struct request *req)
 		kind = fd_kind_find(req->fd, req->op == OP_READ);
 		fd_hints_note(req->fd, flags, kind);
 	}
+	/* Btrfs allocates for each write, and the ring would have a kernel thread do that. */
+	if (kind == FILE_DIRECT_RING && req->op == OP_WRITE)
+		return false;
 	return file_is_for_ring(kind) && !could_be_split(req, kind);
 }
 

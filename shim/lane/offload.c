@@ -63,7 +63,8 @@ static bool needs_thread(const struct request *req)
 	if (!engine_may_have_ring())
 		return true;
 	if (req->descriptor.flags & O_DIRECT)
-		return false;
+		return req->op == OP_WRITE &&
+		       fd_hints_recall(req->fd, req->descriptor.flags) == FILE_DIRECT_RING;
 	return req->op == OP_WRITE || req->nbytes > INLINE_BYTES_MAX;
 }
 

@@ -26,9 +26,9 @@ enum file_kind {
 	FILE_NOWAIT_LOCAL,  /* the same, and is on a local file system */
 	FILE_NOWAIT_COPIES, /* the same; writes are copies unless reads hold the file's lock (XFS) */
 	FILE_NOWAIT_READS,  /* refuses RWF_NOWAIT for writes */
-	FILE_COPIED_WRITES,  /* the same, but its buffered writes are copies */
-	FILE_DIRECT_RING,    /* O_DIRECT on btrfs, which shows no device of its own */
-	FILE_DIRECT,         /* O_DIRECT on a device: Linux AIO */
+	FILE_COPIED_WRITES, /* the same, but its buffered writes are copies */
+	FILE_DIRECT_RING, /* O_DIRECT on btrfs, which shows no device; writes are for the workers */
+	FILE_DIRECT,      /* O_DIRECT on a device: Linux AIO */
 	FILE_DIRECT_WAITING, /* the same, and refuses RWF_NOWAIT */
 };
 
