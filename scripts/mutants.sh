@@ -53,7 +53,8 @@ make_in() {
 # notices TREE KIND PROGRAM [TEST [NAME=VALUE]]: prints the first test with an unexpected result.
 # Status 1: there is none.  2: no test was run.  The KIND is a backend, "unit", or "script".
 notices() {
-	local tree=$1 kind=$2 program=$3 test=${4-} setting=${5:-RTAIO_TEST_SECONDS=1} results=$1/results limit_s=60
+	local tree=$1 kind=$2 program=$3 test=${4-} setting=${5:-RTAIO_TEST_SECONDS=1} limit_s=60
+	local results=$1/results.$BASHPID # several jobs try the tree without a fault
 	[ -z "$test" ] || limit_s=30
 	rm -f "$results"
 	case $kind in
