@@ -4,7 +4,9 @@
  */
 #include "support.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <sys/inotify.h>
 #include <unistd.h>
 
 #include "request/fd_hints.h"
@@ -49,6 +51,24 @@ static void test_note_of_a_file_spares_the_question(void **state)
 	check_equal(type_of(fds[0]), S_IFIFO);
 }
 
+/* A program that watches the file would take the question for an access of its own. */
+static void test_question_is_no_access(void **state)
+{
+	int file = temp_file_filled(4096), events = inotify_init1(IN_NONBLOCK);
+	char path[64], event[256];
+
+	(void)state;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", file);
+	check(inotify_add_watch(events, path, IN_ACCESS) >= 0);
+	check_equal(type_of(file), S_IFREG);
+	check_equal(read(events, event, sizeof(event)), -1);
+	check_equal(errno, EAGAIN);
+	check_equal(read(file, event, 1), 1);
+	check(read(events, event, sizeof(event)) > 0);
+	close(events);
+	close(file);
+}
+
 static void test_closed_descriptor_has_no_type(void **state)
 {
 	struct descriptor found = { 0 };
@@ -63,6 +83,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_kernel_is_asked_what_is_not_noted),
 		cmocka_unit_test(test_note_of_a_file_spares_the_question),
+		cmocka_unit_test(test_question_is_no_access),
 		cmocka_unit_test(test_closed_descriptor_has_no_type),
 	};
 
