@@ -30,7 +30,7 @@
 #define BYTES_MAX (1u << 20)
 #define SLOW_NS   20000u  /* a longer submission may have slept, and is a costly one */
 #define LONG_NS   200000u /* a longer one made the transfer itself, or was stopped */
-#define DEEP      8u      /* of so many requests at once the engine submits several by one call */
+#define DEEP      8u      /* if a thread has so many requests, the engine submits several at once */
 
 static const struct direct_events *events;
 

@@ -45,8 +45,8 @@ static _Alignas(CACHE_LINE) _Atomic(struct read_history) read_histories[FD_BUCKE
 #define WITHHELD_FIRST 64u     /* requests after the first refusal, doubled by each further one */
 #define REFUSALS_MAX   10u
 #define WATCHED_MAX    32u /* submissions; if none of them is refused, `refusals` goes down by 1 */
-#define COSTLY_MAX     16u /* so many more costly submissions than others: the engine is cheaper */
-#define ENGINE_RUN     1024u /* requests that the engine serves, before others are submitted again */
+#define COSTLY_MAX     16u /* if so many more submissions were costly than not, use the engine */
+#define ENGINE_RUN     1024u /* requests that it serves until some are submitted here again */
 
 /* How Linux AIO took requests of one class.  Threads may race as above. */
 struct direct_history {
@@ -54,7 +54,7 @@ struct direct_history {
 	uint8_t watched : 7;  /* submissions left to watch */
 	uint8_t was_long : 1; /* the last one that was watched */
 	uint16_t withheld;    /* requests left to withhold */
-	uint16_t for_engine;  /* requests left to the engine, if there are many at once */
+	uint16_t for_engine;  /* requests that the engine still serves */
 	uint16_t nr_costly;   /* costly submissions less the others, from 0 to COSTLY_MAX */
 };
 

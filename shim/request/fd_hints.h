@@ -73,8 +73,8 @@ void fd_hints_note_read(int fd, bool is_hit);
  *
  * Two system calls tell whether a thread slept.  They are made only while submissions are
  * watched: after a slow one, and after requests were withheld.  One long submission without a sleep
- * tells nothing, since the host of a virtual machine may have stopped its processor.  After two in a
- * row the device makes the transfers in the call.
+ * tells nothing, since the host of a virtual machine may have stopped its processor.  Two in a row
+ * tell that the device makes the transfers in the call.
  */
 #define FD_HINTS_CLASSES_EACH 4u /* classes of a descriptor */
 #define FD_HINTS_CLASSES      (DESCRIPTOR_BUCKETS * FD_HINTS_CLASSES_EACH)
@@ -84,14 +84,15 @@ bool fd_hints_is_watched(unsigned class);
 void fd_hints_note_refused(unsigned class);
 
 /* What the time of a submission tells. */
-#define SUBMISSION_SLOW   1u /* the thread may have slept: watch the next ones */
-#define SUBMISSION_LONG   2u /* and it did not sleep */
-#define SUBMISSION_COSTLY 4u /* of many requests the engine would submit several by one such call */
+#define SUBMISSION_SLOW 1u /* the thread may have slept: watch the next ones */
+#define SUBMISSION_LONG 2u /* it took still longer, and the thread was not preempted */
+#define SUBMISSION_COSTLY \
+	4u /* the engine is cheaper if it submits several requests by one such call */
 void fd_hints_note_taken(unsigned class, unsigned signs);
 
 /*
- * Were most submissions costly?  Then the engine is cheaper for a request among many.  True: counts the
- * request.  False now and then, so that a change is noticed.
+ * Should the engine have a request of a thread that has many at once?  Yes if most submissions were
+ * costly; true counts the request.  False now and then, so that a change is noticed.
  */
 bool fd_hints_prefers_engine(unsigned class);
 

@@ -19,8 +19,8 @@ struct request;
 enum file_kind fd_kind_find(int fd, bool is_read);
 
 /*
- * [any thread] As descriptor_get_type(), which asks the kernel twice: not if a file with the same flags
- * was noted for this number.
+ * [any thread] The type of @fd.  descriptor_get_type() asks the kernel for it by two calls.  They are
+ * spared if a file with the same flags was noted for this number.
  */
 void fd_kind_get_type(int fd, struct descriptor *out);
 

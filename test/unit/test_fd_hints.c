@@ -179,13 +179,24 @@ static unsigned class_of(int fd, enum request_op op, size_t nbytes)
 	return fd_hints_class(&req);
 }
 
-static unsigned nr_withheld(unsigned class)
+/* How many requests in a row are refused to the direct lane by @is_refused? */
+static unsigned nr_refused(bool (*is_refused)(unsigned class), unsigned class)
 {
 	unsigned nr = 0;
 
-	while (nr < 1000000 && fd_hints_withholds(class))
+	while (nr < 1000000 && is_refused(class))
 		nr++;
 	return nr;
+}
+
+static unsigned nr_withheld(unsigned class)
+{
+	return nr_refused(fd_hints_withholds, class);
+}
+
+static unsigned nr_for_engine(unsigned class)
+{
+	return nr_refused(fd_hints_prefers_engine, class);
 }
 
 static void take(unsigned class, int nr)
@@ -283,15 +294,6 @@ static void test_one_long_submission_withholds_nothing(void **state)
 	fd_hints_note_taken(class, SUBMISSION_SLOW | SUBMISSION_LONG);
 	fd_hints_note_taken(class, SUBMISSION_SLOW | SUBMISSION_LONG);
 	check_equal(nr_withheld(class), 63);
-}
-
-static unsigned nr_for_engine(unsigned class)
-{
-	unsigned nr = 0;
-
-	while (nr < 1000000 && fd_hints_prefers_engine(class))
-		nr++;
-	return nr;
 }
 
 static void submit_costly(unsigned class, int nr)
