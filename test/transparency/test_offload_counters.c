@@ -5,6 +5,7 @@
  * A program of its own does one thing often, and the counters that rtaio leaves
  * at its end are looked at.  On a file in memory nothing depends on the disk.
  */
+#include "frozen.h"
 #include "gate.h"
 #include "offload.h"
 
@@ -262,10 +263,31 @@ static void write_to_one_file(void)
 		join_thread(threads[i]);
 }
 
+#define NR_MIXED 3000
+
+/* Requests of two pages, each third of them a write, if @has_reads. */
+static int work_on(const char *type, int flags, bool has_reads)
+{
+	struct work work;
+
+	if (!frozen_start_as(type, NULL))
+		return CHILD_SKIPPED;
+	work_open_filled(&work, frozen_file(flags), 0, FILE_SIZE, 2 * BLOCK, DEPTH);
+	for (size_t i = 0; i < NR_MIXED; i++)
+		work_transfer(&work, has_reads && i % 3 != 0, i % (NR_BLOCKS / 2) * 2 * BLOCK,
+			      2 * BLOCK);
+	work_close(&work);
+	return 0;
+}
+
 static int play_role(const char *role)
 {
 	/* A failed check ends the program, and nobody else. */
 	support_is_child = true;
+	if (!strcmp(role, "xfs"))
+		return work_on("xfs", 0, true);
+	if (!strcmp(role, "btrfs"))
+		return work_on("btrfs", O_DIRECT, false);
 	if (!strcmp(role, "reads"))
 		copy_deep(true, DEPTH);
 	else if (!strcmp(role, "waits")) {
@@ -380,6 +402,22 @@ static void test_threads_that_write_to_one_file_copy_themselves(void **state)
 				 "inline_writes");
 }
 
+/* A write of another thread would hold the file's lock, and send the next ones away. */
+static void test_writes_beside_reads_on_xfs_are_copied_by_the_caller(void **state)
+{
+	(void)state;
+	check_more_are_offloaded(NR_MIXED / 3 * 3 / 4, "xfs", true, "inline_writes");
+	/* Until the first write is done, nobody knows what file system it is. */
+	check(count_in_role("xfs", true, "copier_reads") < NR_MIXED / 10);
+}
+
+/* The ring would leave each to a thread of the kernel. */
+static void test_direct_writes_on_btrfs_are_for_workers(void **state)
+{
+	(void)state;
+	check_more_are_offloaded(NR_MIXED * 3 / 4, "btrfs", false, "offload_writes engine_workers");
+}
+
 /* The caller would wait for the other thread. */
 static void test_copies_that_are_waited_for_are_not_offloaded(void **state)
 {
@@ -405,6 +443,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_burst_of_writes_is_left_to_the_thread_that_writes),
 		cmocka_unit_test(test_cancelling_amid_submissions_leaves_nothing_behind),
 		cmocka_unit_test(test_threads_that_write_to_one_file_copy_themselves),
+		cmocka_unit_test(test_writes_beside_reads_on_xfs_are_copied_by_the_caller),
+		cmocka_unit_test(test_direct_writes_on_btrfs_are_for_workers),
 		cmocka_unit_test(test_copies_that_are_waited_for_are_not_offloaded),
 	};
 
