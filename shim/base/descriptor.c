@@ -68,27 +68,36 @@ static bool is_regular(int fd, int *nr_left)
 	return RAW_SYSCALL(SYS_ioctl, fd, FIONREAD, nr_left) == 0;
 }
 
+/* A stream is a file that cannot be read at an offset, as in glibc. */
+static bool is_stream(int fd)
+{
+	/* It fails in any case, since a program that watches the file would see a read. */
+	int err = (int)RAW_SYSCALL(SYS_preadv, fd, NULL, -1L, 0L, 0L);
+
+	if (err != -EINVAL && err != -ESPIPE) /* a sandbox refuses the call */
+		err = (int)RAW_SYSCALL(SYS_lseek, fd, 0L, SEEK_CUR);
+	return err == -ESPIPE;
+}
+
 /*
- * A stream is a file that cannot be read at an offset, as in glibc.  statx on a regular file
- * may ask a server in spite of AT_STATX_DONT_SYNC (9p, CIFS), so it is called only for other
- * files, for which it is local.
+ * statx on a regular file may ask a server in spite of AT_STATX_DONT_SYNC (9p, CIFS), so it is
+ * called only for other files, for which it is local.
  */
 static uint32_t find_type(int fd)
 {
-	/* It fails in any case, since a program that watches the file would see a read. */
-	bool is_stream = RAW_SYSCALL(SYS_preadv, fd, NULL, -1L, 0L, 0L) == -ESPIPE;
+	bool is_of_stream = is_stream(fd);
 	uint32_t mode;
 	int nr_left;
 
-	if (!is_stream && is_regular(fd, &nr_left))
+	if (!is_of_stream && is_regular(fd, &nr_left))
 		return nr_left == 0 && is_kernel_log(fd) ? 0 : S_IFREG;
-	if (is_stream && is_pipe(fd))
+	if (is_of_stream && is_pipe(fd))
 		return S_IFIFO;
-	if (is_stream && is_socket(fd))
+	if (is_of_stream && is_socket(fd))
 		return S_IFSOCK;
 	mode = ask_type(fd);
 	/* Some streams say that they are regular, such as trace_pipe. */
-	return is_stream && mode == S_IFREG ? 0 : mode;
+	return is_of_stream && mode == S_IFREG ? 0 : mode;
 }
 
 void descriptor_get_flags(int fd, struct descriptor *out)

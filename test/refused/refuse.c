@@ -32,7 +32,8 @@ static const struct {
 	{ "pidfd",
 	  { SYS_pidfd_open, SYS_pidfd_getfd, SYS_kcmp, -1 } }, /* Docker's default profile */
 	{ "clone", { SYS_clone, SYS_clone3, -1, -1 } },
-	{ "statx", { SYS_statx, -1, -1, -1 } },              /* which old profiles do not know */
+	{ "statx", { SYS_statx, -1, -1, -1 } }, /* which old profiles do not know */
+	{ "preadv", { SYS_preadv, -1, -1, -1 } },
 	{ "nowait", { SYS_preadv2, SYS_pwritev2, -1, -1 } }, /* which alone take RWF_NOWAIT */
 };
 

@@ -58,6 +58,11 @@ for refused in statx statx=ENOSYS; do
 		test_aio_read test_aio_fsync test_aio_read_streams test_blocking_calls test_arguments
 done
 
+# Then it tells in another way what is a stream.
+run "seccomp refuses preadv" \
+	env WRAPPER="$refuse preadv --" "${run_tests[@]}" --implementation auto \
+	test_aio_read_streams test_aio_cancel_queued test_ordering
+
 # The ring has a descriptor then; such a ring has no registered index.
 run "seccomp refuses io_uring_register" \
 	env RTAIO_TEST_URING=0x3e WRAPPER="$refuse io_uring_register --" "${run_tests[@]}" --implementation io_uring \
