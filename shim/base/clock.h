@@ -10,6 +10,8 @@
 #include <stdint.h>
 #include <time.h>
 
+#include "base/raw_syscall.h"
+
 /* libc's clock_gettime, even if a library replaces it with another time (libfaketime). */
 extern int (*clock_read)(clockid_t id, struct timespec *now);
 
@@ -31,6 +33,14 @@ static inline struct timespec clock_timespec(uint64_t ns)
 static inline struct timespec clock_in_ns(uint64_t ns)
 {
 	return clock_timespec(clock_now_ns() + ns);
+}
+
+/* Sleep; a signal may end it early. */
+static inline void clock_pause(uint64_t ns)
+{
+	struct timespec pause = clock_timespec(ns);
+
+	RAW_SYSCALL(SYS_nanosleep, &pause, NULL);
 }
 
 /* The time until @deadline (NULL: none), at most @max_ns. */

@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/process.h"
 #include "base/raw_syscall.h"
 #include "dispatch/bypass_events.h"
@@ -72,16 +73,16 @@ static unsigned ask(int first, int last, unsigned *nr_unknown, uint64_t *close)
 
 void quiesce(int first, int last)
 {
-	struct timespec nap = { .tv_nsec = NAP_FIRST_NS };
+	uint64_t nap_ns = NAP_FIRST_NS;
 	uint32_t process = atomic_load(&process_generation);
 	unsigned nr_unknown = 0;
 	uint64_t close = 0;
 
 	event_ring_poll();
 	while (process_is_still(process) && ask(first, last, &nr_unknown, &close) > 0) {
-		RAW_SYSCALL(SYS_nanosleep, &nap, NULL);
-		if (nap.tv_nsec < (long)NAP_LAST_NS)
-			nap.tv_nsec *= 2;
+		clock_pause(nap_ns);
+		if (nap_ns < NAP_LAST_NS)
+			nap_ns *= 2;
 	}
 }
 

@@ -304,10 +304,8 @@ static void *engine_thread(void *arg)
 		set_start_result(START_SERVING);
 	}
 	if (!serve()) {
-		struct timespec second = { .tv_sec = 1 };
-
 		while (thread_create(engine_thread, (void *)self, true) < 0)
-			RAW_SYSCALL(SYS_nanosleep, &second, NULL); /* nothing to do without it */
+			clock_pause(1000000000); /* nothing to do without it */
 	} else {
 		pthread_detach(self);
 	}

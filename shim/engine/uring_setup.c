@@ -23,6 +23,7 @@
 #include <sys/mman.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/config.h"
 #include "base/descriptor.h"
 #include "base/raw_syscall.h"
@@ -189,12 +190,11 @@ static int try_setup(struct uring *uring, const struct attempt *attempt, unsigne
 /* The kernel frees the memory of a closed ring late: retry for a while. */
 static int try_for_a_while(struct uring *uring, const struct attempt *attempt, unsigned entries)
 {
-	struct timespec pause = { .tv_nsec = 1000000 };
 	int ret = -ENOMEM;
 
 	for (int i = 0; ret == -ENOMEM && i < ENOMEM_RETRIES; i++) {
 		if (i > 0)
-			RAW_SYSCALL(SYS_nanosleep, &pause, NULL);
+			clock_pause(1000000);
 		ret = try_setup(uring, attempt, entries);
 	}
 	return ret;
