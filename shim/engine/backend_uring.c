@@ -9,6 +9,7 @@
  * user_data of an SQE is the address of the record, which is never unmapped; cancellations have the
  * low bit set too.  Small values are our own operations.
  */
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/raw_syscall.h"
 #include "base/stats.h"
@@ -29,12 +30,17 @@
 /* Longest sleep, since the program may have closed our timer.  Doubled after each one without an event. */
 #define SLEEP_FIRST_NS 50000000u
 #define SLEEP_LAST_NS  1600000000u
+/* A second in all, before workers take over. */
+#define REFUSALS_MAX     1000
+#define REFUSALS_AT_ONCE 16
+#define REFUSAL_PAUSE_NS 1000000u
 
 static struct uring uring;
 static const struct backend_events *events;
 static struct inbox *inbox;
 static bool is_wake_armed;
 static bool has_lost;        /* the kernel refused to be entered */
+static unsigned nr_refusals; /* one after the other that may pass */
 static unsigned nr_pending;  /* SQEs prepared or in flight, with the wake */
 static unsigned nr_of_files; /* of these, transfers of files */
 
@@ -45,11 +51,20 @@ static bool may_enter(void)
 	return !has_lost;
 }
 
-/* @ret is the result of entering the ring.  False: the ring is lost. */
+/*
+ * @ret is the result of entering the ring.  The kernel may be short of memory, or want completions
+ * reaped first: neither lasts.  False: the ring is lost.
+ */
 static bool check_entry(int ret)
 {
-	if (ret < 0 && ret != -EINTR && ret != -EBUSY && ret != -EAGAIN && ret != -ETIME)
+	bool is_refused = ret == -EBUSY || ret == -EAGAIN;
+
+	nr_refusals = is_refused ? nr_refusals + 1 : 0;
+	if (nr_refusals > REFUSALS_MAX ||
+	    (ret < 0 && !is_refused && ret != -EINTR && ret != -ETIME))
 		has_lost = true;
+	else if (nr_refusals > REFUSALS_AT_ONCE)
+		clock_pause(REFUSAL_PAUSE_NS);
 	return !has_lost;
 }
 
@@ -178,6 +193,7 @@ static int open_ring(const struct backend_events *events_, struct inbox *inbox_)
 	inbox = inbox_;
 	is_wake_armed = false;
 	has_lost = false;
+	nr_refusals = 0;
 	nr_pending = nr_of_files = 0;
 	raise_worker_limit();
 	if (!(uring.features & URING_FUTEX))
