@@ -266,7 +266,7 @@ static bool transfer_at_stream(struct request *req, ssize_t *res)
 {
 	*res = perform_nowait(req, req->op == OP_WRITE ? RWF_NOSIGNAL : 0);
 	if (req->op == OP_READ || *res < 0 || (size_t)*res == req->nbytes)
-		return *res != -EAGAIN && *res != -EOPNOTSUPP && *res != -EINTR;
+		return *res != -EAGAIN && *res != -EOPNOTSUPP;
 	request_advance(req, (size_t)*res);
 	return false;
 }

@@ -87,9 +87,11 @@ ssize_t perform_nowait(const struct request *req, int flags)
 {
 	struct iovec iov = { .iov_base = req->buf, .iov_len = req->nbytes };
 	long call = req->op == OP_WRITE ? SYS_pwritev2 : SYS_preadv2;
-	/* Offset -1 (in two halves): a stream has no position. */
-	ssize_t res = RAW_SYSCALL(call, req->fd, &iov, 1, -1L, -1L, RWF_NOWAIT | flags);
+	ssize_t res;
 
+	do /* Offset -1 (in two halves): a stream has no position. */
+		res = RAW_SYSCALL(call, req->fd, &iov, 1, -1L, -1L, RWF_NOWAIT | flags);
+	while (res == -EINTR);
 	/* A sandbox may refuse this call, but not the plain ones. */
 	return res == -ENOSYS || res == -EPERM ? -EOPNOTSUPP : res;
 }

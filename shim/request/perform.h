@@ -18,6 +18,7 @@ ssize_t perform(const struct request *req, int fd);
 /*
  * A request on a stream, without waiting, with further RWF_ @flags.  Bytes or -errno.  -EAGAIN:
  * it would wait.  -EOPNOTSUPP: the file refuses RWF_NOWAIT, or a sandbox refuses the call.
+ * EINTR is retried.
  */
 ssize_t perform_nowait(const struct request *req, int flags);
 
