@@ -180,7 +180,10 @@ bool fd_hints_withholds(unsigned class)
 
 bool fd_hints_is_watched(unsigned class)
 {
-	return atomic_load_explicit(&direct_histories[class], memory_order_relaxed).watched > 0;
+	struct direct_history seen =
+		atomic_load_explicit(&direct_histories[class], memory_order_relaxed);
+
+	return seen.watched > 0;
 }
 
 void fd_hints_note_refused(unsigned class)
