@@ -170,9 +170,10 @@ $(UNIT_TESTS): $(B)/test/unit/%: test/unit/%.c $(SUPPORT_OBJS) $(UNIT_BASE:%=$(B
 	$(say) TEST $<
 	$(Q)$(CC) $(TEST_FLAGS) -Ishim $(CFLAGS) $< $(filter %.o,$^) $(LDFLAGS) -o $@ -lcmocka -lpthread -ldl
 
-$(B)/test/refused/refuse $(B)/test/filesystems/edges: $(B)/test/%: test/%.c
+$(B)/test/refused/refuse $(B)/test/filesystems/edges $(B)/test/faults/faulted: $(B)/test/%: test/%.c
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(TEST_FLAGS) $(CFLAGS) $< -o $@
+	$(say) TEST $<
+	$(Q)$(CC) $(TEST_FLAGS) $(CFLAGS) $< -o $@ -lpthread
 
 # Its functions come before libc's for every library.
 $(B)/test/transparency/test_own_names: private CFLAGS += -rdynamic
@@ -184,6 +185,9 @@ $(B)/test/transparency/plugin.so $(B)/test/transparency/fake_clock.so $(B)/test/
 $(B)/test/transparency/obvious.so: test/transparency/obvious/obvious.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(TEST_FLAGS) $(CFLAGS) -fPIC -shared $< -o $@ -luring -lpthread
+
+# What the commands run that try to break the library.
+HARD_TESTS := $(addprefix $(B)/test/,faults/faulted)
 
 # Random programs and the model they are held against.
 FUZZ := $(B)/test/fuzz/fuzz
@@ -199,7 +203,7 @@ $(FUZZ): $(FUZZ_OBJS)
 	$(Q)$(CC) $(VARIANT_FLAGS) $^ $(LDFLAGS) -o $@ -lpthread
 
 .PHONY: tests
-tests: $(BLACK_BOX) $(UNIT_TESTS) $(PRELOADS) $(B)/test/refused/refuse $(B)/test/filesystems/edges $(FUZZ)
+tests: $(BLACK_BOX) $(UNIT_TESTS) $(PRELOADS) $(B)/test/refused/refuse $(B)/test/filesystems/edges $(FUZZ) $(HARD_TESTS)
 
 .PHONY: test-programs
 test-programs: all tests
@@ -207,7 +211,7 @@ test-programs: all tests
 SHELL_TESTS := test/scripts/launcher.sh test/scripts/environment.sh test/scripts/privileged.sh test/scripts/completion.sh test/scripts/status.sh test/scripts/conformance.sh test/scripts/valgrind.sh test/scripts/assertions.sh test/scripts/differences.sh test/scripts/layers.sh test/scripts/run_tests.sh test/scripts/coverage.sh test/scripts/mutants.sh \
 	test/abi/preload_old.sh test/abi/idle.sh test/abi/early.sh test/examples/run.sh
 # Longer ones, with real programs, sanitizers and the models; the longest first.
-SYSTEM_TESTS := test/programs/fio.sh scripts/check-sanitizers test/mutants/sample.sh "scripts/model --quick" test/programs/stress-ng.sh test/refused/old_kernels.sh test/programs/others.sh
+SYSTEM_TESTS := test/programs/fio.sh scripts/check-sanitizers test/mutants/sample.sh "scripts/model --quick" "scripts/check-faults --quick" test/programs/stress-ng.sh test/refused/old_kernels.sh test/programs/others.sh
 # Sets sysctls of the whole machine, so that nothing else can run meanwhile.
 MACHINE_TESTS := test/refused/run.sh
 
@@ -274,7 +278,7 @@ model: ## verify the lock-free protocols with spin
 
 SCRIPTS := scripts/rtaio scripts/rtaio-conformance scripts/demo scripts/check scripts/install-missing scripts/run-tests scripts/side-by-side \
 	scripts/check-layers scripts/check-exports scripts/check-assertions scripts/check-differences scripts/check-traps scripts/check-mutants scripts/check-generated scripts/mutants.sh test/mutants/sample.sh scripts/check-coverage \
-	scripts/check-sanitizers scripts/check-compilers scripts/check-releases scripts/fuzz scripts/conformance-musl scripts/bench scripts/model .ci/run \
+	scripts/check-sanitizers scripts/check-faults scripts/check-compilers scripts/check-releases scripts/fuzz scripts/conformance-musl scripts/bench scripts/model .ci/run \
 	scripts/check-kernels scripts/check-ltp scripts/guest/init scripts/guest/initrd scripts/guest/images.sh scripts/guest/filesystems \
 	$(SHELL_TESTS) $(filter %.sh,$(SYSTEM_TESTS)) $(MACHINE_TESTS)
 C_FILES := $(wildcard shim/*.c shim/*/*.[ch] include/*.h test/*/*.[ch] test/*/*/*.[ch])
