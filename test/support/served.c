@@ -7,17 +7,16 @@
  */
 #include "served.h"
 
-#include <linux/fuse.h>
+#include "fuse.h"
+
 #include <poll.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/uio.h>
 
-#define NR_FILES  128
-#define NR_HELD   1024
-#define WRITE_MAX 131072
+#define NR_FILES 128
+#define NR_HELD  1024
 
 enum command { COUNT = 'c', RELEASE = 'r', CHANGE = 'n', SPOIL = 's' };
 
@@ -75,26 +74,11 @@ static char names[NR_FILES][NAME_MAX + 1];
 static struct held held[NR_HELD];
 static unsigned int nr_held, nr_looks;
 static bool is_released, is_changing, is_spoilt;
-static union {
-	struct fuse_in_header header;
-	char bytes[WRITE_MAX + 4096];
-} request;
+static union fuse_request request;
 
 static void reply(uint64_t unique, int error, const void *data, size_t size)
 {
-	struct fuse_out_header header = {
-		.len = (uint32_t)(sizeof(header) + size),
-		.error = -error,
-		.unique = unique,
-	};
-	struct iovec parts[2] = {
-		{ .iov_base = &header, .iov_len = sizeof(header) },
-		{ .iov_base = (void *)data, .iov_len = size },
-	};
-
-	/* The process that asked may be gone, which is no error here. */
-	if (writev(device, parts, size ? 2 : 1) < 0)
-		return;
+	fuse_reply(device, unique, error, data, size);
 }
 
 static struct fuse_attr attributes_of(uint64_t node)
@@ -108,21 +92,6 @@ static struct fuse_attr attributes_of(uint64_t node)
 		.nlink = 1,
 		.blksize = 4096,
 	};
-}
-
-static void reply_initial(const struct fuse_in_header *in)
-{
-	struct fuse_init_out out = {
-		.major = FUSE_KERNEL_VERSION,
-		.minor = 31,
-		.max_background = NR_HELD,
-		.congestion_threshold = NR_HELD,
-		.max_write = WRITE_MAX,
-		.max_pages = WRITE_MAX / 4096,
-		.time_gran = 1,
-	};
-
-	reply(in->unique, 0, &out, sizeof(out));
 }
 
 static void reply_lookup(const struct fuse_in_header *in, const char *name)
@@ -164,7 +133,7 @@ static void reply_open(const struct fuse_in_header *in)
 static void reply_to(const struct held *asked)
 {
 	struct fuse_write_out out = { .size = asked->size };
-	static char data[WRITE_MAX];
+	static char data[FUSE_WRITE_MAX];
 
 	if (asked->opcode == FUSE_WRITE) {
 		reply(asked->unique, 0, &out, sizeof(out));
@@ -217,7 +186,7 @@ static void serve_request(void)
 		return;
 	switch (in->opcode) {
 	case FUSE_INIT:
-		reply_initial(in);
+		fuse_reply_initial(device, in->unique, NR_HELD);
 		break;
 	case FUSE_LOOKUP:
 		reply_lookup(in, arg);
@@ -295,14 +264,12 @@ static _Noreturn void serve(int control_fd)
 /* The mount has no name any more when this returns: nothing stays behind. */
 static bool mount_served(void)
 {
-	char options[128], dir[PATH_MAX];
+	char dir[PATH_MAX];
 	bool is_mounted;
 
-	snprintf(options, sizeof(options), "fd=%d,rootmode=40000,user_id=%u,group_id=%u", device,
-		 geteuid(), getegid());
 	snprintf(dir, sizeof(dir), "%s/served.%d", temp_dir(), (int)getpid());
 	check_equal(mkdir(dir, 0700), 0);
-	is_mounted = mount("rtaio-test", dir, "fuse", MS_NOSUID | MS_NODEV, options) == 0;
+	is_mounted = fuse_mount(device, dir);
 	if (is_mounted) {
 		root_dir = open(dir, O_DIRECTORY | O_PATH | O_CLOEXEC);
 		check_equal(umount2(dir, MNT_DETACH), 0);

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT
+/*
+ * fuse.c - the contract is in fuse.h
+ */
+#include "fuse.h"
+
+#include <stdio.h>
+#include <sys/mount.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+bool fuse_mount(int device, const char *dir)
+{
+	char options[128];
+
+	snprintf(options, sizeof(options), "fd=%d,rootmode=40000,user_id=%u,group_id=%u", device,
+		 geteuid(), getegid());
+	return mount("rtaio-test", dir, "fuse", MS_NOSUID | MS_NODEV, options) == 0;
+}
+
+void fuse_reply(int device, uint64_t unique, int error, const void *data, size_t size)
+{
+	struct fuse_out_header header = {
+		.len = (uint32_t)(sizeof(header) + size),
+		.error = -error,
+		.unique = unique,
+	};
+	struct iovec parts[2] = {
+		{ .iov_base = &header, .iov_len = sizeof(header) },
+		{ .iov_base = (void *)data, .iov_len = size },
+	};
+
+	/* The process that asked may be gone, which is no error here. */
+	if (writev(device, parts, size ? 2 : 1) < 0)
+		return;
+}
+
+void fuse_reply_initial(int device, uint64_t unique, unsigned int nr_waiting)
+{
+	struct fuse_init_out out = {
+		.major = FUSE_KERNEL_VERSION,
+		.minor = 31,
+		.max_background = (uint16_t)nr_waiting,
+		.congestion_threshold = (uint16_t)nr_waiting,
+		.max_write = FUSE_WRITE_MAX,
+		.max_pages = FUSE_WRITE_MAX / 4096,
+		.time_gran = 1,
+	};
+
+	fuse_reply(device, unique, 0, &out, sizeof(out));
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fuse.h - the protocol of file systems in user space, without a library
+ */
+#ifndef RTAIO_TEST_FUSE_H
+#define RTAIO_TEST_FUSE_H
+
+#include <linux/fuse.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define FUSE_WRITE_MAX 131072
+
+/* Large enough for any request. */
+union fuse_request {
+	struct fuse_in_header header;
+	char bytes[FUSE_WRITE_MAX + 4096];
+};
+
+/* Mount what the server behind @device, an open /dev/fuse, will serve. */
+bool fuse_mount(int device, const char *dir);
+
+/* Answer with an error, or 0 and data. */
+void fuse_reply(int device, uint64_t unique, int error, const void *data, size_t size);
+
+/* Answer to FUSE_INIT: so many requests may wait for an answer. */
+void fuse_reply_initial(int device, uint64_t unique, unsigned int nr_waiting);
+
+#endif
