@@ -406,10 +406,13 @@ static int many_threads_do_everything(void)
 {
 	static struct worker workers[NR_THREADS];
 	pthread_t threads[NR_THREADS];
+	const char *text = getenv("RTAIO_TEST_SEED");
+	unsigned int seed = text && *text ? (unsigned int)strtoul(text, NULL, 10)
+					  : (unsigned int)(now_ns() >> 10);
 
 	end_ns = now_ns() + (uint64_t)test_ms() * 1000000;
 	for (int i = 0; i < NR_THREADS; i++) {
-		workers[i].seed = (unsigned int)(now_ns() >> 10) + (unsigned int)i;
+		workers[i].seed = seed + (unsigned int)i;
 		print_message("# seed %u\n", workers[i].seed);
 		open_worker(&workers[i]);
 		check_equal(pthread_create(&threads[i], NULL, work, &workers[i]), 0);
