@@ -194,7 +194,7 @@ $(B)/test/kill/killed: $(KILL_SRCS) $(wildcard test/kill/*.h) $(SUPPORT_OBJS) Ma
 	$(Q)$(CC) $(filter-out -MMD -MP,$(TEST_FLAGS)) $(CFLAGS) $(KILL_SRCS) $(SUPPORT_OBJS) -o $@ -lcmocka -lpthread
 
 # What the commands run that try to break the library.
-HARD_TESTS := $(addprefix $(B)/test/,faults/faulted kill/killed interrupt/stepped stress/large)
+HARD_TESTS := $(addprefix $(B)/test/,faults/faulted kill/killed interrupt/stepped stress/large filesystems/atomic)
 
 # Random programs and the model they are held against.
 FUZZ := $(B)/test/fuzz/fuzz
@@ -219,8 +219,8 @@ SHELL_TESTS := test/scripts/launcher.sh test/scripts/environment.sh test/scripts
 	test/abi/preload_old.sh test/abi/idle.sh test/abi/early.sh test/examples/run.sh
 # Longer ones, with real programs, sanitizers and the models; the longest first.
 SYSTEM_TESTS := test/programs/fio.sh scripts/check-sanitizers test/mutants/sample.sh "scripts/model --quick" "scripts/check-faults --quick" "scripts/check-kill --times 5" "scripts/check-interrupts --times 5000 --jobs 1" "scripts/check-stress --seconds 3 --on auto --thousands 100 stress_mixed" test/programs/stress-ng.sh test/refused/old_kernels.sh test/programs/others.sh
-# Sets sysctls of the whole machine, so that nothing else can run meanwhile.
-MACHINE_TESTS := test/refused/run.sh
+# They set sysctls of the whole machine, so that nothing else can run meanwhile.
+MACHINE_TESTS := test/refused/run.sh "scripts/check-orders --count 20 --seconds 1 --on auto"
 
 .PHONY: check test
 check test: all tests ## all tests, on every implementation
@@ -290,9 +290,9 @@ model: ## verify the lock-free protocols with spin
 
 SCRIPTS := scripts/rtaio scripts/rtaio-conformance scripts/demo scripts/check scripts/install-missing scripts/run-tests scripts/side-by-side \
 	scripts/check-layers scripts/check-exports scripts/check-assertions scripts/check-differences scripts/check-traps scripts/check-mutants scripts/check-generated scripts/mutants.sh test/mutants/sample.sh scripts/check-coverage \
-	scripts/check-sanitizers scripts/check-faults scripts/check-kill scripts/check-interrupts scripts/check-stress scripts/check-compilers scripts/check-releases scripts/fuzz scripts/conformance-musl scripts/bench scripts/model .ci/run \
+	scripts/check-sanitizers scripts/check-faults scripts/check-kill scripts/check-interrupts scripts/check-stress scripts/check-orders scripts/check-compilers scripts/check-releases scripts/fuzz scripts/conformance-musl scripts/bench scripts/model .ci/run \
 	scripts/check-kernels scripts/check-ltp scripts/guest/init scripts/guest/initrd scripts/guest/images.sh scripts/guest/filesystems \
-	$(SHELL_TESTS) $(filter %.sh,$(SYSTEM_TESTS)) $(MACHINE_TESTS)
+	$(SHELL_TESTS) $(filter %.sh,$(SYSTEM_TESTS) $(MACHINE_TESTS))
 C_FILES := $(wildcard shim/*.c shim/*/*.[ch] include/*.h test/*/*.[ch] test/*/*/*.[ch])
 
 .PHONY: lint
