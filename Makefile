@@ -40,6 +40,7 @@ B := build$(if $(VARIANT),/$(VARIANT))
 VARIANT_FLAGS_asan := -fsanitize=address -fno-omit-frame-pointer
 VARIANT_FLAGS_ubsan := -fsanitize=undefined -fno-sanitize-recover=undefined
 VARIANT_FLAGS_tsan := -fsanitize=thread
+VARIANT_FLAGS_fuzzer := -fsanitize=fuzzer-no-link,address -fno-omit-frame-pointer
 VARIANT_FLAGS := $(VARIANT_FLAGS_$(VARIANT))
 
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wno-missing-field-initializers
@@ -186,6 +187,12 @@ $(B)/test/transparency/obvious.so: test/transparency/obvious/obvious.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(TEST_FLAGS) $(CFLAGS) -fPIC -shared $< -o $@ -luring -lpthread
 
+# Targets of libFuzzer, linked with the library itself: with CC=clang and VARIANT=fuzzer.
+$(B)/test/hostile/%: test/hostile/%.c $(SHIM_OBJS)
+	@mkdir -p $(@D)
+	$(say) TEST $<
+	$(Q)$(CC) $(BASE_FLAGS) -Iinclude -Ishim -fsanitize=fuzzer $(CFLAGS) $< $(SHIM_OBJS) $(SHIM_LIBS) -o $@
+
 # A program that is killed, with the disk under it.
 KILL_SRCS := $(wildcard test/kill/*.c)
 $(B)/test/kill/killed: $(KILL_SRCS) $(wildcard test/kill/*.h) $(SUPPORT_OBJS) Makefile
@@ -218,7 +225,7 @@ test-programs: all tests
 SHELL_TESTS := test/scripts/launcher.sh test/scripts/environment.sh test/scripts/privileged.sh test/scripts/completion.sh test/scripts/status.sh test/scripts/conformance.sh test/scripts/valgrind.sh test/scripts/assertions.sh test/scripts/differences.sh test/scripts/layers.sh test/scripts/run_tests.sh test/scripts/coverage.sh test/scripts/mutants.sh \
 	test/abi/preload_old.sh test/abi/idle.sh test/abi/early.sh test/examples/run.sh
 # Longer ones, with real programs, sanitizers and the models; the longest first.
-SYSTEM_TESTS := test/programs/fio.sh scripts/check-sanitizers test/mutants/sample.sh "scripts/model --quick" "scripts/check-faults --quick" "scripts/check-kill --times 5" "scripts/check-interrupts --times 5000 --jobs 1" "scripts/check-stress --seconds 3 --on auto --thousands 100 stress_mixed" test/programs/stress-ng.sh test/refused/old_kernels.sh test/programs/others.sh
+SYSTEM_TESTS := test/programs/fio.sh scripts/check-sanitizers test/mutants/sample.sh "scripts/model --quick" "scripts/check-faults --quick" "scripts/check-kill --times 5" "scripts/check-interrupts --times 5000 --jobs 1" "scripts/check-stress --seconds 3 --on auto --thousands 100 stress_mixed" "scripts/check-hostile --seconds 5 --on auto" test/programs/stress-ng.sh test/refused/old_kernels.sh test/programs/others.sh
 # They set sysctls of the whole machine, so that nothing else can run meanwhile.
 MACHINE_TESTS := test/refused/run.sh "scripts/check-orders --count 20 --seconds 1 --on auto"
 
@@ -290,7 +297,7 @@ model: ## verify the lock-free protocols with spin
 
 SCRIPTS := scripts/rtaio scripts/rtaio-conformance scripts/demo scripts/check scripts/install-missing scripts/run-tests scripts/side-by-side \
 	scripts/check-layers scripts/check-exports scripts/check-assertions scripts/check-differences scripts/check-traps scripts/check-mutants scripts/check-generated scripts/mutants.sh test/mutants/sample.sh scripts/check-coverage \
-	scripts/check-sanitizers scripts/check-faults scripts/check-kill scripts/check-interrupts scripts/check-stress scripts/check-orders scripts/check-compilers scripts/check-releases scripts/fuzz scripts/conformance-musl scripts/bench scripts/model .ci/run \
+	scripts/check-sanitizers scripts/check-faults scripts/check-kill scripts/check-interrupts scripts/check-stress scripts/check-orders scripts/check-hostile scripts/check-compilers scripts/check-releases scripts/fuzz scripts/conformance-musl scripts/bench scripts/model .ci/run \
 	scripts/check-kernels scripts/check-ltp scripts/guest/init scripts/guest/initrd scripts/guest/images.sh scripts/guest/filesystems \
 	$(SHELL_TESTS) $(filter %.sh,$(SYSTEM_TESTS) $(MACHINE_TESTS))
 C_FILES := $(wildcard shim/*.c shim/*/*.[ch] include/*.h test/*/*.[ch] test/*/*/*.[ch])
