@@ -151,7 +151,7 @@ static struct request *make_record(const struct request *draft)
 
 	if (!req)
 		return NULL;
-	req->cb = draft->cb;
+	__atomic_store_n(&req->cb, draft->cb, __ATOMIC_RELAXED); /* partner: aiocb_lookup() */
 	req->op = draft->op;
 	req->fd = draft->fd;
 	req->buf = draft->buf;

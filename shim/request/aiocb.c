@@ -92,7 +92,8 @@ struct request *aiocb_lookup(const struct aiocb *cb, request_handle handle)
 {
 	struct request *req = request_lookup(handle);
 
-	return req && req->cb == cb ? req : NULL;
+	/* Its owner may just give the record to another aiocb. */
+	return req && __atomic_load_n(&req->cb, __ATOMIC_RELAXED) == cb ? req : NULL;
 }
 
 struct request *aiocb_request(const struct aiocb *cb)
