@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 
 #include "base/raw_syscall.h"
+#include "base/tsan.h"
 #include "base/valgrind.h"
 
 /*
@@ -88,8 +89,11 @@ void aio_context_refuse(void)
 
 int aio_context_submit(int nr, struct iocb *iocbs[])
 {
-	int ret = io_submit((io_context_t)aio_context(), nr, iocbs);
+	int ret;
 
+	for (int i = 0; i < nr; i++)
+		tsan_submit(iocbs[i]->data);
+	ret = io_submit((io_context_t)aio_context(), nr, iocbs);
 	if (ret == -EPERM || ret == -ENOSYS)
 		aio_context_refuse();
 	return ret;
@@ -117,6 +121,7 @@ struct io_event aio_context_take(struct aio_ring *ring)
 	struct io_event event = ring->events[head];
 
 	atomic_store_explicit(&ring->head, next_of(ring, head), memory_order_release);
+	tsan_reap(event.data);
 	return event;
 }
 

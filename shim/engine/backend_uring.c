@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/raw_syscall.h"
 #include "base/stats.h"
+#include "base/tsan.h"
 #include "engine/backend.h"
 #include "engine/uring_compat.h"
 #include "engine/uring_setup.h"
@@ -116,6 +117,7 @@ static int submit(struct request *req)
 		return -EAGAIN;
 	prep_request(sqe, req);
 	sqe->user_data = (uint64_t)(uintptr_t)req;
+	tsan_submit(req);
 	nr_of_files += descriptor_is_file(&req->descriptor);
 	return 0;
 }
@@ -292,6 +294,7 @@ static void report(uint64_t data, int res)
 	} else if (data & DATA_CANCEL) {
 		events->cancelled(req, res);
 	} else {
+		tsan_reap(req);
 		nr_of_files -= descriptor_is_file(&req->descriptor);
 		events->complete(req, res);
 	}

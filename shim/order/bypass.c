@@ -13,6 +13,7 @@
  */
 #include "order/bypass.h"
 
+#include "base/tsan.h"
 #include "order/filter.h"
 #include "order/in_flight.h"
 
@@ -142,7 +143,7 @@ struct range_of_fds {
 	uint64_t before;
 };
 
-static bool is_within(const struct request *req, const void *arg)
+static TSAN_CHECKED_LATER bool is_within(const struct request *req, const void *arg)
 {
 	const struct range_of_fds *fds = arg;
 
@@ -156,7 +157,8 @@ bool bypass_has_any(int fd, uint64_t before)
 	return has_any(is_within, &fds);
 }
 
-struct request *bypass_next(int first, int last, uint64_t *submit_seq, request_handle *handle)
+struct request *TSAN_CHECKED_LATER bypass_next(int first, int last, uint64_t *submit_seq,
+					       request_handle *handle)
 {
 	struct range_of_fds fds = { first, last, *submit_seq };
 	struct request *req, *youngest = NULL;
@@ -180,7 +182,7 @@ struct later {
 	uint64_t since;
 };
 
-static bool is_earlier(const struct request *req, const void *arg)
+static TSAN_CHECKED_LATER bool is_earlier(const struct request *req, const void *arg)
 {
 	const struct later *later = arg;
 
@@ -188,7 +190,7 @@ static bool is_earlier(const struct request *req, const void *arg)
 	       req->submit_seq >= later->since && !request_is_marked(req, REQUEST_SUBMITTING);
 }
 
-static bool overlaps_earlier(const struct request *req, const void *arg)
+static TSAN_CHECKED_LATER bool overlaps_earlier(const struct request *req, const void *arg)
 {
 	const struct later *later = arg;
 	struct filter_range range = filter_range_of(req), other = filter_range_of(later->req);

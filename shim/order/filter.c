@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/thread.h"
+#include "base/tsan.h"
 
 #define FD_BUCKETS 64u
 #define CELLS      16384u /* so many that a few hundred blocks rarely share one */
@@ -165,7 +166,7 @@ bool filter_is_clear(int fd, bool is_write)
 }
 
 /* The original range, also after a partial transfer: raise and lower must match. */
-struct filter_range filter_range_of(const struct request *req)
+struct filter_range TSAN_CHECKED_LATER filter_range_of(const struct request *req)
 {
 	struct filter_range range = {
 		.fd = req->fd,
