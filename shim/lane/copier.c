@@ -24,8 +24,12 @@
 #include "lane/submit_ahead.h"
 #include "order/bypass.h"
 
-#define AHEAD_MIN  4u /* pieces that the program must be ahead of its results */
-#define PIECES_MAX 16 /* pieces that may wait for the copier */
+/* Pieces that the program must be ahead of its results; more if a copy takes no longer than a hand-over. */
+#define AHEAD_MIN       4u
+#define AHEAD_MIN_SHORT 12u
+#define SHORT_MAX       4096
+#define ALONE_AFTER     256 /* reads without one of another thread's */
+#define PIECES_MAX      16  /* pieces that may wait for the copier */
 
 static void (*ended)(struct request *req, bool is_done);
 static _Atomic int nr_pieces;       /* handed over and not yet copied */
@@ -107,6 +111,26 @@ static void ask_for_thread(void)
 		copier_provide();
 }
 
+/*
+ * Threads that read at the same time have a processor each, and a hand-over to another one costs
+ * more than a short copy.  Partners: the other threads, which put themselves in here.
+ */
+static bool is_lone_reader(void)
+{
+	static _Thread_local unsigned nr_left __attribute__((tls_model("initial-exec")));
+	static _Atomic(const void *) reader;
+
+	if (nr_left > 0) {
+		nr_left--;
+		return false;
+	}
+	if (atomic_load_explicit(&reader, memory_order_relaxed) == &nr_left)
+		return true;
+	atomic_store_explicit(&reader, &nr_left, memory_order_relaxed);
+	nr_left = ALONE_AFTER;
+	return false;
+}
+
 bool copier_wants(const struct request *req, enum file_kind kind)
 {
 	unsigned ahead;
@@ -116,7 +140,8 @@ bool copier_wants(const struct request *req, enum file_kind kind)
 	if (req->op != OP_READ || kind == FILE_NOWAIT_COPIES)
 		return false;
 	ahead = config.is_always_ahead ? UINT_MAX : submit_ahead_average();
-	if (ahead < AHEAD_MIN)
+	if (ahead < (req->nbytes > SHORT_MAX ? AHEAD_MIN : AHEAD_MIN_SHORT) ||
+	    (!config.is_always_ahead && !is_lone_reader()))
 		return false;
 	nr = atomic_load_explicit(&nr_pieces, memory_order_relaxed);
 	if (inbox_is_awake(&copier.inbox))

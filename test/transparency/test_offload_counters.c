@@ -54,9 +54,10 @@ static void sync_often(void)
 	free(buf);
 }
 
-/* A caller that waits for a list copies, too, and so waits for less. */
+/* A caller that waits for a list copies, too, and so waits for less. Entries are of two blocks. */
 static void read_lists(unsigned int length)
 {
+	const size_t size = 2 * BLOCK;
 	static struct aiocb cbs[DEPTH_MAX];
 	struct aiocb *list[DEPTH_MAX];
 	struct work work;
@@ -65,14 +66,14 @@ static void read_lists(unsigned int length)
 	for (int round = 0; round < 500; round++) {
 		for (unsigned int i = 0; i < length; i++) {
 			list[i] = &cbs[i];
-			aiocb_init_lio(&cbs[i], LIO_READ, work.fd, work.found + i * BLOCK, BLOCK,
-				       i * BLOCK);
+			aiocb_init_lio(&cbs[i], LIO_READ, work.fd, work.found + i * size, size,
+				       (off_t)(i * size));
 		}
-		memset(work.found, 0, length * BLOCK);
+		memset(work.found, 0, length * size);
 		check_equal(lio_listio(LIO_WAIT, list, (int)length, NULL), 0);
 		for (unsigned int i = 0; i < length; i++)
-			check_equal(aio_return(&cbs[i]), BLOCK);
-		check_memory(work.found, work.image, length * BLOCK);
+			check_equal(aio_return(&cbs[i]), size);
+		check_memory(work.found, work.image, length * size);
 	}
 	work_close(&work);
 }

@@ -7,6 +7,7 @@
  */
 #include "support.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 #include "base/config.h"
@@ -45,9 +46,11 @@ bool engine_ask(enum engine_ask what)
 	return false;
 }
 
+static unsigned average;
+
 unsigned submit_ahead_average(void)
 {
-	return 0;
+	return average;
 }
 
 static void note_end(struct request *req, bool is_done)
@@ -86,11 +89,62 @@ static void test_request_that_the_copier_takes_is_copied_once(void **state)
 	check_equal(nr_returned, 1);
 }
 
+/* ---- who may hand over ---- */
+
+static bool wants(size_t nbytes)
+{
+	const struct request read = { .op = OP_READ, .nbytes = nbytes };
+
+	return copier_wants(&read, FILE_NOWAIT);
+}
+
+static void *want_once(void *wanted)
+{
+	*(bool *)wanted = wants(4096);
+	return NULL;
+}
+
+/* Two threads that read have a processor each. */
+static void test_threads_that_read_together_copy_themselves(void **state)
+{
+	pthread_t thread;
+	bool wanted = true;
+
+	(void)state;
+	begin();
+	config.is_always_ahead = false;
+	average = 64;
+	eventually(wants(4096));
+	check(wants(4096));
+	check_equal(pthread_create(&thread, NULL, want_once, &wanted), 0);
+	check_equal(pthread_join(thread, NULL), 0);
+	check(!wanted);
+	check(!wants(4096));
+	eventually(wants(4096)); /* the other one is gone */
+}
+
+/* The hand-over of a short copy costs as much as the copy. */
+static void test_short_copies_are_handed_over_only_if_many_are_in_flight(void **state)
+{
+	(void)state;
+	begin();
+	config.is_always_ahead = false;
+	average = 64;
+	eventually(wants(4096));
+	average = 8;
+	check(!wants(4096));
+	check(wants(8192));
+	average = 3;
+	check(!wants(8192));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_request_that_no_copier_takes_stays_with_the_submitter),
 		cmocka_unit_test(test_request_that_the_copier_takes_is_copied_once),
+		cmocka_unit_test(test_threads_that_read_together_copy_themselves),
+		cmocka_unit_test(test_short_copies_are_handed_over_only_if_many_are_in_flight),
 	};
 
 	return cmocka_run_group_tests_name("copier", tests, NULL, NULL);
