@@ -4,7 +4,7 @@
  *
  * The program or another preloaded library may define syscall, mmap, madvise or prctl.
  * glibc's AIO never calls those, and they may not be fit for our threads and for handlers.
- * For processors whose instruction is not given here, syscall() has to do.
+ * For processors whose instruction is not given here, and for an analyser, syscall() has to do.
  */
 #ifndef RTAIO_RAW_SYSCALL_H
 #define RTAIO_RAW_SYSCALL_H
@@ -16,7 +16,7 @@
 static inline long raw_syscall(long nr, long arg1, long arg2, long arg3, long arg4, long arg5,
 			       long arg6)
 {
-#if defined(__x86_64__)
+#if defined(__x86_64__) && !defined(__clang_analyzer__)
 	register long r10 __asm__("r10") = arg4;
 	register long r8 __asm__("r8") = arg5;
 	register long r9 __asm__("r9") = arg6;

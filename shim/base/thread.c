@@ -21,7 +21,7 @@
 
 #define IOPRIO_WHO_PROCESS 1 /* linux/ioprio.h is not everywhere */
 #define IOPRIO_CLASS_UNIT  (1 << 13)
-#define SMALL_STACK_BYTES  (128u * 1024u)
+#define SMALL_STACK_BYTES  (128u << 10)
 
 /*
  * glibc takes static thread-local storage out of the stack.  This private function, which some

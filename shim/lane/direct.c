@@ -179,7 +179,7 @@ static bool submit_some(struct request_list *list)
 	}
 	end_attempt(&attempt, nr);
 	for (int i = 0; i < ret; i++)
-		bypass_return(reqs[i], generations[i]);
+		bypass_return(reqs[i], generations[i]); /* NOLINT: it is at most @nr */
 	for (int i = nr - 1; i >= (ret > 0 ? ret : 0); i--)
 		TAILQ_INSERT_HEAD(list, reqs[i], list_link);
 	return ret > 0;

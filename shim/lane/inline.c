@@ -42,8 +42,8 @@
 #define WATCH_NS       1000000000u /* after a copy that may have slept, watch for so long */
 #define WAIT_MAX_NS    5000000u    /* most waiting; 1 % of the time is paid back */
 #define WAIT_DECAY     100u
-#define PAUSE_FIRST_NS 50000000u   /* first pause of inline copies, */
-#define PAUSE_LAST_NS  3200000000u /* doubled up to this */
+#define PAUSE_FIRST_NS UINT64_C(50000000)   /* first pause of inline copies, */
+#define PAUSE_LAST_NS  UINT64_C(3200000000) /* doubled up to this */
 
 static _Atomic uint64_t paused_until_ns; /* no inline copies (ext4) before */
 static _Atomic uint64_t pause_ns;        /* the last pause */
