@@ -307,7 +307,7 @@ SCRIPTS := scripts/rtaio scripts/rtaio-conformance scripts/demo scripts/check sc
 	$(SHELL_TESTS) $(filter %.sh,$(SYSTEM_TESTS) $(MACHINE_TESTS))
 C_FILES := $(wildcard shim/*.c shim/*/*.[ch] include/*.h test/*/*.[ch] test/*/*/*.[ch])
 
-TIDY_FLAGS := -std=c11 -D_GNU_SOURCE -DNDEBUG -DRTAIO_VERSION=\"$(VERSION)\" -Iinclude -Ishim -include shim/base/bind_now.h
+ANALYSER_FLAGS := -std=c11 -D_GNU_SOURCE -DNDEBUG -DRTAIO_VERSION=\"$(VERSION)\" -Iinclude -Ishim -include shim/base/bind_now.h
 
 .PHONY: lint
 lint: $(LIBRARY) ## formatting, layers, exports, assertions, scripts, man pages, static analysis
@@ -317,7 +317,8 @@ lint: $(LIBRARY) ## formatting, layers, exports, assertions, scripts, man pages,
 	scripts/check-exports $(LIBRARY)
 	scripts/check-assertions
 	scripts/check-differences
-	printf '%s\n' $(SHIM) shim/status.c | xargs -P $(JOBS) -n 12 sh -c 'clang-tidy --quiet "$$@" -- $(TIDY_FLAGS)' sh
+	printf '%s\n' $(SHIM) shim/status.c | xargs -P $(JOBS) -n 12 sh -c 'clang-tidy --quiet "$$@" -- $(ANALYSER_FLAGS)' sh
+	printf '%s\n' $(SHIM) shim/status.c | xargs -P $(JOBS) -I{} sh -c 'gcc $(ANALYSER_FLAGS) -O2 -fanalyzer -Werror -c {} -o /dev/null'
 	shellcheck -x $(SCRIPTS)
 	cppcheck --quiet --error-exitcode=1 --std=c11 --inline-suppr \
 		--enable=warning,portability --suppress=missingIncludeSystem -Iinclude \
