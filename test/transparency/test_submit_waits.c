@@ -23,6 +23,7 @@
 #define NR_BIG      100
 #define PLACES      16 /* of big ones */
 #define SHORT_QUEUE 4
+#define NR_ATTEMPTS 3
 
 static unsigned long nr_sleeps(void)
 {
@@ -242,14 +243,14 @@ static int count_sleeping_calls(const struct plan *plan, int fd, int *nr_calls)
 	return nr_sleeping;
 }
 
-static int submit_as_planned(void *arg)
+/* Sleeping calls beyond one in a hundred; -1: there is no such file. */
+static int count_too_many(struct plan *plan)
 {
-	struct plan *plan = arg;
 	int fd = plan->open(), nr, nr_calls = 0;
 	pthread_t thread;
 
 	if (fd < 0)
-		return CHILD_SKIPPED;
+		return -1;
 	plan->size = plan->size ? plan->size : SIZE;
 	plan->nr = plan->nr ? plan->nr : NR;
 	if (plan->is_laid_out) {
@@ -264,8 +265,21 @@ static int submit_as_planned(void *arg)
 	atomic_store(&is_over, true);
 	join_thread(thread);
 	restore_length();
+	close(fd);
 	printf("# %d of %d calls slept\n", nr, nr_calls);
-	check(nr <= 1 + nr_calls / 100);
+	return nr <= 1 + nr_calls / 100 ? 0 : nr;
+}
+
+/* Other programs may sync the journal of the file system all the time: once in time is enough. */
+static int submit_as_planned(void *arg)
+{
+	int nr_too_many = count_too_many(arg);
+
+	for (int i = 1; i < NR_ATTEMPTS && nr_too_many > 0; i++)
+		nr_too_many = count_too_many(arg);
+	if (nr_too_many < 0)
+		return CHILD_SKIPPED;
+	check_equal(nr_too_many, 0);
 	return 0;
 }
 
