@@ -115,6 +115,10 @@ static void cancel_one(struct request *question, struct request *req)
 		question->nr_kept++; /* on its way to the engine */
 }
 
+/*
+ * Requests for a file that the descriptor meant before go on.  But they use the program's buffers,
+ * so it is not told that all is done.
+ */
 static void cancel_all(struct request *question)
 {
 	uint64_t submit_seq = UINT64_MAX, since = quiesce_since(question->fd);
@@ -124,15 +128,18 @@ static void cancel_all(struct request *question)
 
 	for (queue = fdqueue_first(question->fd); queue && queue->fd == question->fd;
 	     queue = fdqueue_after(queue)) {
-		if (queue->detached)
+		if (queue->detached) {
+			question->nr_kept += !TAILQ_EMPTY(&queue->outstanding);
 			continue;
+		}
 		TAILQ_FOREACH_SAFE(req, &queue->outstanding, outstanding_link, next)
 			cancel_request(question, req);
 	}
-	/* Older requests are for a file that the descriptor meant before. */
-	while ((req = bypass_next(question->fd, question->fd, &submit_seq, &handle)) &&
-	       submit_seq >= since)
-		cancel_bypassing(question, req, handle);
+	while ((req = bypass_next(question->fd, question->fd, &submit_seq, &handle)))
+		if (submit_seq >= since)
+			cancel_bypassing(question, req, handle);
+		else
+			question->nr_kept += goes_on(req, handle);
 }
 
 static void begin(struct request *question)
