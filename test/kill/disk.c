@@ -11,11 +11,9 @@
 #include "fuse.h"
 #include "sockets.h"
 
-#include <poll.h>
 #include <stdint.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -39,7 +37,6 @@ static unsigned char *shown, *durable;
 static unsigned char *is_unflushed; /* sector by sector */
 static bool is_off;
 static bool is_lying; /* it answers to a flush and does not make one */
-static union fuse_request request;
 
 /* Any number is a name of the disk, each of a file of its own: the kernel keeps pages of the old ones. */
 static struct fuse_attr attributes_of(uint64_t node)
@@ -106,16 +103,11 @@ static void serve_flush(const struct fuse_in_header *in)
 	reply(in, is_off ? EIO : 0, NULL, 0);
 }
 
-static void serve_request(void)
+static void answer(const struct fuse_in_header *in, const void *arg)
 {
-	const struct fuse_in_header *in = &request.header;
 	struct fuse_attr_out attributes = { .attr = attributes_of(in->nodeid) };
 	struct fuse_open_out opened = { .open_flags = FOPEN_NOFLUSH };
-	const void *arg = in + 1;
 
-	if (read(device, &request, sizeof(request)) < 0)
-		return;
-	attributes.attr = attributes_of(in->nodeid);
 	switch (in->opcode) {
 	case FUSE_INIT:
 		fuse_reply_initial(device, in->unique, NR_WAITING);
@@ -143,10 +135,6 @@ static void serve_request(void)
 	case FUSE_RELEASE:
 		reply(in, 0, NULL, 0);
 		break;
-	case FUSE_FORGET:
-	case FUSE_BATCH_FORGET:
-	case FUSE_INTERRUPT:
-		break; /* these want no reply */
 	default:
 		reply(in, ENOSYS, NULL, 0);
 	}
@@ -187,25 +175,6 @@ static void serve_command(int control)
 		power_on(command[1]);
 	if (write(control, &answer, sizeof(answer)) < 0)
 		_exit(1);
-}
-
-static _Noreturn void serve(int control)
-{
-	struct pollfd polled[2] = {
-		{ .fd = device, .events = POLLIN },
-		{ .fd = control, .events = POLLIN },
-	};
-
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	while (poll(polled, 2, -1) > 0) {
-		if (polled[0].revents & (POLLERR | POLLHUP))
-			_exit(0);
-		if (polled[0].revents)
-			serve_request();
-		if (polled[1].revents)
-			serve_command(control);
-	}
-	_exit(1);
 }
 
 /* ---- its program ---- */
@@ -273,7 +242,7 @@ struct disk *disk_start(const char *image)
 	check(disk->server >= 0);
 	if (disk->server == 0) {
 		close(ends[1]);
-		serve(ends[0]);
+		fuse_serve(device, ends[0], answer, serve_command);
 	}
 	unmap_image();
 	close(ends[0]);

@@ -4,8 +4,11 @@
  */
 #include "fuse.h"
 
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -48,4 +51,41 @@ void fuse_reply_initial(int device, uint64_t unique, unsigned int nr_waiting)
 	};
 
 	fuse_reply(device, unique, 0, &out, sizeof(out));
+}
+
+static void answer_next(int device,
+			void (*answer)(const struct fuse_in_header *in, const void *arg))
+{
+	static union {
+		struct fuse_in_header header;
+		char bytes[FUSE_WRITE_MAX + 4096];
+	} request;
+	uint32_t opcode;
+
+	if (read(device, &request, sizeof(request)) < 0)
+		return;
+	opcode = request.header.opcode;
+	if (opcode != FUSE_FORGET && opcode != FUSE_BATCH_FORGET && opcode != FUSE_INTERRUPT)
+		answer(&request.header, &request.header + 1);
+}
+
+_Noreturn void fuse_serve(int device, int control,
+			  void (*answer)(const struct fuse_in_header *in, const void *arg),
+			  void (*obey)(int control))
+{
+	struct pollfd polled[2] = {
+		{ .fd = device, .events = POLLIN },
+		{ .fd = control, .events = POLLIN },
+	};
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	while (poll(polled, 2, -1) > 0) {
+		if (polled[0].revents & (POLLERR | POLLHUP))
+			_exit(0);
+		if (polled[0].revents)
+			answer_next(device, answer);
+		if (polled[1].revents)
+			obey(control);
+	}
+	_exit(1);
 }

@@ -12,12 +12,6 @@
 
 #define FUSE_WRITE_MAX 131072
 
-/* Large enough for any request. */
-union fuse_request {
-	struct fuse_in_header header;
-	char bytes[FUSE_WRITE_MAX + 4096];
-};
-
 /* Mount what the server behind @device, an open /dev/fuse, will serve. */
 bool fuse_mount(int device, const char *dir);
 
@@ -26,5 +20,14 @@ void fuse_reply(int device, uint64_t unique, int error, const void *data, size_t
 
 /* Answer to FUSE_INIT: so many requests may wait for an answer. */
 void fuse_reply_initial(int device, uint64_t unique, unsigned int nr_waiting);
+
+/*
+ * Be the server, until the file system or the program is gone.  Each request that wants an
+ * answer goes to @answer, with what follows its header; when @control can be read, @obey
+ * is called.
+ */
+_Noreturn void fuse_serve(int device, int control,
+			  void (*answer)(const struct fuse_in_header *in, const void *arg),
+			  void (*obey)(int control));
 
 #endif

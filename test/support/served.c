@@ -9,9 +9,7 @@
 
 #include "fuse.h"
 
-#include <poll.h>
 #include <sys/mount.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
@@ -74,7 +72,6 @@ static char names[NR_FILES][NAME_MAX + 1];
 static struct held held[NR_HELD];
 static unsigned int nr_held, nr_looks;
 static bool is_released, is_changing, is_spoilt;
-static union fuse_request request;
 
 static void reply(uint64_t unique, int error, const void *data, size_t size)
 {
@@ -177,13 +174,8 @@ static void serve_or_hold(const struct fuse_in_header *in, const void *arg)
 		reply_to(&asked);
 }
 
-static void serve_request(void)
+static void answer(const struct fuse_in_header *in, const void *arg)
 {
-	const struct fuse_in_header *in = &request.header;
-	const void *arg = in + 1;
-
-	if (read(device, &request, sizeof(request)) < 0)
-		return;
 	switch (in->opcode) {
 	case FUSE_INIT:
 		fuse_reply_initial(device, in->unique, NR_HELD);
@@ -207,10 +199,6 @@ static void serve_request(void)
 	case FUSE_RELEASE:
 		reply(in->unique, 0, NULL, 0);
 		break;
-	case FUSE_FORGET:
-	case FUSE_BATCH_FORGET:
-	case FUSE_INTERRUPT:
-		break; /* these want no reply */
 	default:
 		reply(in->unique, ENOSYS, NULL, 0);
 	}
@@ -238,25 +226,6 @@ static void serve_command(int control_fd)
 		reply_held();
 	if (write(control_fd, &answer, sizeof(answer)) < 0)
 		_exit(1);
-}
-
-static _Noreturn void serve(int control_fd)
-{
-	struct pollfd polled[2] = {
-		{ .fd = device, .events = POLLIN },
-		{ .fd = control_fd, .events = POLLIN },
-	};
-
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	while (poll(polled, 2, -1) > 0) {
-		if (polled[0].revents & (POLLERR | POLLHUP))
-			_exit(0);
-		if (polled[0].revents)
-			serve_request();
-		if (polled[1].revents)
-			serve_command(control_fd);
-	}
-	_exit(1);
 }
 
 /* ---- its start ---- */
@@ -294,7 +263,7 @@ bool served_start(void)
 	if (pid == 0) {
 		close(ends[1]);
 		close(root_dir);
-		serve(ends[0]);
+		fuse_serve(device, ends[0], answer, serve_command);
 	}
 	close(ends[0]);
 	close(device);
