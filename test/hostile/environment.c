@@ -6,24 +6,14 @@
  */
 #include "base/config.h"
 
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
+#include "demand.h"
+
 #include <string.h>
 #include <unistd.h>
 
 #define NR_STRINGS 64
 
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
-
-#define demand(condition)                                                                        \
-	do {                                                                                     \
-		if (!(condition)) {                                                              \
-			fprintf(stderr, "line %d: not so: %s, errno %d\n", __LINE__, #condition, \
-				errno);                                                          \
-			abort();                                                                 \
-		}                                                                                \
-	} while (0)
 
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 {

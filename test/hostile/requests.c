@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: MIT
 /*
- * requests.c - libFuzzer target: any control block gets an error or ends, and nothing else is touched
+ * requests.c - libFuzzer target: calls with control blocks of any contents
  *
- * The input is a row of calls with control blocks of any contents, but for what would be a
- * fault of the program itself: a buffer is as long as it says, or none; a callback is a function; a block is not used again
- * before its request has ended.  After each input every request has to end.
+ * Each call must return an error, or its request must end; no memory behind the buffer may
+ * change.  Faults of the program itself are left out: a buffer is as long as its block says,
+ * or its address is bad; a callback is a function; a block is not used again before its
+ * request has ended.
  */
+#include "demand.h"
+
 #include <aio.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -40,15 +40,6 @@ static struct aiocb blocks[NR_BLOCKS];
 static bool is_submitted[NR_BLOCKS];
 static unsigned char *bytes, *no_access;
 static int fds[NR_FDS], ends[2];
-
-#define demand(condition)                                                                        \
-	do {                                                                                     \
-		if (!(condition)) {                                                              \
-			fprintf(stderr, "line %d: not so: %s, errno %d\n", __LINE__, #condition, \
-				errno);                                                          \
-			abort();                                                                 \
-		}                                                                                \
-	} while (0)
 
 static uint64_t take(struct input *input, size_t nr_bytes)
 {
