@@ -176,10 +176,10 @@ $(UNIT_TESTS): $(B)/test/unit/%: test/unit/%.c $(SUPPORT_OBJS) $(UNIT_BASE:%=$(B
 	$(say) TEST $<
 	$(Q)$(CC) $(TEST_FLAGS) -Ishim $(CFLAGS) $< $(filter %.o,$^) $(LDFLAGS) -o $@ -lcmocka -lpthread -ldl
 
-$(B)/test/refused/refuse $(B)/test/filesystems/edges $(B)/test/faults/faulted: $(B)/test/%: test/%.c
+$(B)/test/refused/refuse $(B)/test/filesystems/edges: $(B)/test/%: test/%.c
 	@mkdir -p $(@D)
 	$(say) TEST $<
-	$(Q)$(CC) $(TEST_FLAGS) $(CFLAGS) $< -o $@ -lpthread
+	$(Q)$(CC) $(TEST_FLAGS) $(CFLAGS) $< -o $@
 
 # Its functions come before libc's for every library.
 $(B)/test/transparency/test_own_names: private CFLAGS += -rdynamic
@@ -198,12 +198,13 @@ $(B)/test/hostile/%: test/hostile/%.c $(SHIM_OBJS)
 	$(say) TEST $<
 	$(Q)$(CC) $(BASE_FLAGS) -Iinclude -Ishim -fsanitize=fuzzer $(CFLAGS) $< $(SHIM_OBJS) $(SHIM_LIBS) -o $@
 
-# A program that is killed, with the disk under it.
-KILL_SRCS := $(wildcard test/kill/*.c)
-$(B)/test/kill/killed: $(KILL_SRCS) $(wildcard test/kill/*.h) $(SUPPORT_OBJS) Makefile
+# Programs of several files: one whose system calls fail, one that is killed, with the disk under it.
+$(B)/test/faults/faulted: $(wildcard test/faults/*.[ch])
+$(B)/test/kill/killed: $(wildcard test/kill/*.[ch]) $(SUPPORT_OBJS)
+$(B)/test/faults/faulted $(B)/test/kill/killed: Makefile
 	@mkdir -p $(@D)
 	$(say) TEST $@
-	$(Q)$(CC) $(filter-out -MMD -MP,$(TEST_FLAGS)) $(CFLAGS) $(KILL_SRCS) $(SUPPORT_OBJS) -o $@ -lcmocka -lpthread
+	$(Q)$(CC) $(filter-out -MMD -MP,$(TEST_FLAGS)) $(CFLAGS) $(filter %.c %.o,$^) -o $@ -lcmocka -lpthread
 
 # What the commands run that try to break the library.
 HARD_TESTS := $(addprefix $(B)/test/,faults/faulted kill/killed interrupt/stepped stress/large filesystems/atomic)
