@@ -10,6 +10,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -92,6 +93,21 @@ static void fill_file(int fd, int64_t size)
 	free(content);
 }
 
+/* A file without a name; not every file system makes one by one call. */
+static int open_unnamed(const char *directory)
+{
+	int fd = open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	char path[PATH_MAX];
+
+	if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR))
+		return fd;
+	snprintf(path, sizeof(path), "%s/fuzz.XXXXXX", directory);
+	fd = mkostemp(path, O_CLOEXEC);
+	if (fd >= 0)
+		unlink(path);
+	return fd;
+}
+
 static void open_file(const struct step *step)
 {
 	const char *directory = step->kind == KIND_SHM ? "/dev/shm" : getenv("RTAIO_TEST_FUZZ_DIR");
@@ -101,7 +117,7 @@ static void open_file(const struct step *step)
 	object->size = step->size;
 	object->is_direct = step->kind == KIND_DIRECT;
 	object->is_appended = access == ACCESS_APPEND;
-	object->keeper = open(directory ? directory : ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	object->keeper = open_unnamed(directory ? directory : ".");
 	if (object->keeper < 0) {
 		violation("machine", "no file in %s: %s", directory, strerror(errno));
 		return;
