@@ -112,8 +112,9 @@ static void ask_for_thread(void)
 }
 
 /*
- * Threads that read at the same time have a processor each, and a hand-over to another one costs
- * more than a short copy.  Partners: the other threads, which put themselves in here.
+ * Threads that read at the same time keep the processors busy, and a hand-over costs more than a
+ * short copy.  @reader names the thread that read last; the other threads are its partners.  A
+ * thread that finds another name there puts in its own and copies the next reads itself.
  */
 static bool is_lone_reader(void)
 {
