@@ -198,16 +198,18 @@ $(B)/test/hostile/%: test/hostile/%.c $(SHIM_OBJS)
 	$(say) TEST $<
 	$(Q)$(CC) $(BASE_FLAGS) -Iinclude -Ishim -fsanitize=fuzzer $(CFLAGS) $< $(SHIM_OBJS) $(SHIM_LIBS) -o $@
 
-# Programs of several files: one whose system calls fail, one that is killed, with the disk under it.
+# Programs of several files: one whose system calls fail, one that is killed, with the disk under it, one
+# that signals interrupt.
 $(B)/test/faults/faulted: $(wildcard test/faults/*.[ch])
 $(B)/test/kill/killed: $(wildcard test/kill/*.[ch]) $(SUPPORT_OBJS)
-$(B)/test/faults/faulted $(B)/test/kill/killed: Makefile
+$(B)/test/interrupt/interrupted: $(wildcard test/interrupt/*.[ch]) $(SUPPORT_OBJS)
+$(B)/test/faults/faulted $(B)/test/kill/killed $(B)/test/interrupt/interrupted: Makefile
 	@mkdir -p $(@D)
 	$(say) TEST $@
 	$(Q)$(CC) $(filter-out -MMD -MP,$(TEST_FLAGS)) $(CFLAGS) $(filter %.c %.o,$^) -o $@ -lcmocka -lpthread
 
 # What the commands run that try to break the library.
-HARD_TESTS := $(addprefix $(B)/test/,faults/faulted kill/killed interrupt/stepped stress/large filesystems/atomic)
+HARD_TESTS := $(addprefix $(B)/test/,faults/faulted kill/killed interrupt/interrupted stress/large filesystems/atomic)
 
 # Random programs and the model they are held against.
 FUZZ := $(B)/test/fuzz/fuzz
@@ -231,7 +233,7 @@ test-programs: all tests
 SHELL_TESTS := test/faults/found.sh test/scripts/launcher.sh test/scripts/environment.sh test/scripts/privileged.sh test/scripts/completion.sh test/scripts/status.sh test/scripts/conformance.sh test/scripts/valgrind.sh test/scripts/assertions.sh test/scripts/differences.sh test/scripts/layers.sh test/scripts/run_tests.sh test/scripts/coverage.sh test/scripts/mutants.sh \
 	test/abi/preload_old.sh test/abi/idle.sh test/abi/early.sh test/examples/run.sh
 # Longer ones, with real programs, sanitizers and the models; the longest first.
-SYSTEM_TESTS := test/programs/fio.sh scripts/check-sanitizers test/mutants/sample.sh "scripts/model --quick" "scripts/check-faults --quick" "scripts/check-kill --times 5" "scripts/check-interrupts --times 1500 --jobs 1" "scripts/check-stress --seconds 3 --on auto --thousands 100 stress_mixed" "scripts/check-hostile --seconds 5 --on auto" test/programs/stress-ng.sh test/refused/old_kernels.sh test/programs/others.sh
+SYSTEM_TESTS := test/programs/fio.sh scripts/check-sanitizers test/mutants/sample.sh "scripts/model --quick" "scripts/check-faults --quick" "scripts/check-kill --times 5" "scripts/check-interrupts --steps 1500 --storm 20000 --jobs 1" "scripts/check-stress --seconds 3 --on auto --thousands 100 stress_mixed" "scripts/check-hostile --seconds 5 --on auto" test/programs/stress-ng.sh test/refused/old_kernels.sh test/programs/others.sh
 # They set sysctls of the whole machine, so that nothing else can run meanwhile.
 MACHINE_TESTS := test/refused/run.sh "scripts/check-orders --count 20 --seconds 1 --on auto"
 
