@@ -45,7 +45,10 @@
  * the old descriptor. So the descriptor counts only if the record is seen in its slot
  * after the generation was read. Proved: a request that is found is on the descriptor
  * that was asked for, and so is one that is withdrawn; a program that has seen the
- * results of all its requests that bypass the engine is told that all are done.
+ * results of all its requests that bypass the engine is told that all are done; one that
+ * is told so has none in progress. A user may also close its descriptor before it asks, so
+ * that cancel_all() finds a request that is older than quiesce_since(): it is counted, but
+ * not withdrawn.
  * config: -DHANDLER
  * config: -DREUSE
  * BROKEN_WAITS_FOR_CALLS: -DHANDLER
@@ -55,6 +58,8 @@
  * BROKEN_GENERATION_UNLOCKED: -DREUSE
  * BROKEN_PUBLISHING_UNMARKED: -DREUSE
  * BROKEN_ENDED_COUNTS: -DREUSE
+ * BROKEN_OLDER_IS_SKIPPED: -DREUSE
+ * BROKEN_OLDER_IS_WITHDRAWN: -DREUSE
  */
 
 #ifndef REUSE
@@ -334,6 +339,7 @@ mtype pool_state = NONE, place = FREE;
 
 byte fd_of[4 * NR_ROUNDS + 1];	/* not in the program: what the generations were for */
 bool in_progress[2];		/* the error codes */
+bool is_older[2];		/* the descriptor means another file by now */
 
 /* Questions to the engine. */
 bool is_asked[2], is_kept[2];
@@ -371,11 +377,17 @@ proctype user(bool me)
 		:: !in_progress[me] -> knows = true
 		:: true
 		fi;
+		if
+		:: is_older[me] = true
+		:: true
+		fi;
 		is_asked[me] = true;
 		!is_asked[me];
 		assert(!knows || !is_kept[me]);
+		assert(is_kept[me] || !in_progress[me]);
 		atomic { knows = false; is_kept[me] = false };
 		!in_progress[me];
+		is_older[me] = false;
 		nr++
 	:: else -> break
 	od
@@ -428,6 +440,12 @@ end:	do
 		fi;
 #endif
 		assert(fd_of[handle] == f);
+#ifndef BROKEN_OLDER_IS_WITHDRAWN
+		if
+		:: is_older[f] -> goto goes_on
+		:: else
+		fi;
+#endif
 		/* workers_withdraw(), with the lock held */
 #ifdef BROKEN_GENERATION_UNLOCKED
 		if
@@ -450,9 +468,16 @@ end:	do
 		};
 #endif
 		if
-		:: is_taken -> assert(fd == f); end_request(); goto answer
+		:: is_taken -> assert(fd == f && !is_older[f]); end_request(); goto answer
 		:: else
 		fi;
+goes_on:
+#ifdef BROKEN_OLDER_IS_SKIPPED
+		if
+		:: is_older[f] -> goto answer
+		:: else
+		fi;
+#endif
 		generation != handle || !is_publishing;
 #ifndef BROKEN_ENDED_COUNTS
 		if
