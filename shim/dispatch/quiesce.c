@@ -32,11 +32,14 @@
 #define UNKNOWN_MAX  16u        /* questions until a call of unknown state counts as begun */
 #define CLOSED_MAX   BYPASS_MAX /* each entry serves at least one request of bypass.c */
 
-/* A descriptor that was closed, or is about to be, and the file that it meant. */
+/*
+ * A descriptor that was closed, or is about to be, and the file that it meant.  Several threads may
+ * close one descriptor, and others submit meanwhile.  So an entry serves only requests that are older
+ * than itself, and those of them that no earlier entry serves.  Model: test/model/keeper.pml.
+ */
 struct closed {
 	int fd;
-	uint64_t close;      /* which closing call; the same in all its questions */
-	uint64_t submit_seq; /* older requests are for this file; 0: free entry */
+	uint64_t submit_seq; /* when it was made: older requests are for this file; 0: free entry */
 	unsigned detached;   /* their queue, as fdqueue->detached */
 	bool is_final;       /* no request depends on the descriptor: it is being closed */
 	bool was_asked;      /* the keeper was asked for a pin; if pin is NULL, none can be made */
@@ -46,12 +49,11 @@ struct closed {
 /* Engine only. */
 static struct closed all_closed[CLOSED_MAX];
 static unsigned nr_closed;
-static uint64_t nr_closes;
 
 /* --- any thread --------------------------------------------------------------- */
 
 /* Returns how many requests still depend on the descriptors. */
-static unsigned ask(int first, int last, unsigned *nr_unknown, uint64_t *close)
+static unsigned ask(int first, int last, unsigned *nr_unknown)
 {
 	uint32_t process;
 	struct request *question = question_make(MESSAGE_CLOSE, first, &process);
@@ -61,12 +63,10 @@ static unsigned ask(int first, int last, unsigned *nr_unknown, uint64_t *close)
 		return 0;
 	question->last_fd = last;
 	question->nr_unknown = *nr_unknown;
-	question->close = *close;
 	if (!question_ask(question, process))
 		return 0;
 	nr_kept = question->nr_kept;
 	*nr_unknown += question->is_unknown;
-	*close = question->close;
 	lio_group_put(question);
 	return nr_kept;
 }
@@ -76,10 +76,9 @@ void quiesce(int first, int last)
 	uint64_t nap_ns = NAP_FIRST_NS;
 	uint32_t process = atomic_load(&process_generation);
 	unsigned nr_unknown = 0;
-	uint64_t close = 0;
 
 	event_ring_poll();
-	while (process_is_still(process) && ask(first, last, &nr_unknown, &close) > 0) {
+	while (process_is_still(process) && ask(first, last, &nr_unknown) > 0) {
 		clock_pause(nap_ns);
 		if (nap_ns < NAP_LAST_NS)
 			nap_ns *= 2;
@@ -88,28 +87,49 @@ void quiesce(int first, int last)
 
 /* --- the engine: files that are kept -------------------------------------------- */
 
-/* Find or make the entry.  NULL: the table is full. */
-static struct closed *make_closed(const struct request *question, int fd)
+/* The first close after a request was submitted. */
+static struct closed *find_closed(int fd, uint64_t submit_seq)
 {
 	struct closed *closed = NULL;
 
-	for (unsigned i = 0; i < CLOSED_MAX; i++) {
+	for (unsigned i = 0; nr_closed > 0 && i < CLOSED_MAX; i++) {
 		struct closed *entry = &all_closed[i];
 
-		if (entry->submit_seq && entry->fd == fd && entry->close == question->close) {
-			entry->submit_seq = bypass_seq();
-			return entry;
-		}
-		if (!entry->submit_seq)
+		if (entry->submit_seq > submit_seq && entry->fd == fd &&
+		    (!closed || entry->submit_seq < closed->submit_seq))
 			closed = entry;
 	}
-	if (!closed)
-		return NULL;
+	return closed;
+}
+
+/* All entries for the file that @fd means now have one queue. */
+static unsigned detached_of(int fd)
+{
+	for (unsigned i = 0; nr_closed > 0 && i < CLOSED_MAX; i++)
+		if (all_closed[i].submit_seq && all_closed[i].fd == fd && !all_closed[i].is_final)
+			return all_closed[i].detached;
+	return fdqueue_new_detached();
+}
+
+static struct closed *find_free(void)
+{
+	for (unsigned i = 0; i < CLOSED_MAX; i++)
+		if (!all_closed[i].submit_seq)
+			return &all_closed[i];
+	return NULL;
+}
+
+/* Find or make the entry for a request.  NULL: the table is full. */
+static struct closed *make_closed(int fd, uint64_t submit_seq)
+{
+	struct closed *closed = find_closed(fd, submit_seq);
+
+	if (closed || !(closed = find_free()))
+		return closed;
 	*closed = (struct closed){
 		.fd = fd,
-		.close = question->close,
 		.submit_seq = bypass_seq(),
-		.detached = fdqueue_new_detached(),
+		.detached = detached_of(fd),
 	};
 	nr_closed++;
 	return closed;
@@ -136,7 +156,7 @@ static struct pin *pin_duplicate(const struct request *question, int fd)
 /* To be called while the descriptor still means the file. */
 static void keep_file(const struct request *question, struct closed *closed)
 {
-	if (closed->was_asked)
+	if (closed->was_asked || closed->is_final)
 		return;
 	closed->was_asked = true;
 	closed->pin = keeper_pin(closed->fd);
@@ -192,7 +212,7 @@ static void quiesce_running(struct request *question, struct request *req)
 /* False: there is no pin, and @req must begin before its descriptor may be closed. */
 static bool pin_file(const struct request *question, struct request *req)
 {
-	struct closed *closed = make_closed(question, req->fd);
+	struct closed *closed = make_closed(req->fd, req->submit_seq);
 
 	return closed && has_pin(question, closed) && give_pin(req, closed);
 }
@@ -266,13 +286,14 @@ static void quiesce_bypassing(struct request *question, struct request *req, req
 	uint32_t generation = (uint32_t)(handle >> 32);
 	pid_t tid = (pid_t)atomic_load(&req->tid);
 	enum request_place place = request_place(req);
+	uint64_t submit_seq = req->submit_seq;
 	struct closed *closed;
 	int fd = req->fd;
 
 	/* Its submitting call may be further down the closing thread's stack: never wait for it. */
 	if (request_is_marked(req, REQUEST_SUBMITTING) || request_lookup(handle) != req)
 		return;
-	if (!(closed = make_closed(question, fd))) {
+	if (!(closed = make_closed(fd, submit_seq))) {
 		question->nr_kept++; /* later nothing could tell which file it was for */
 	} else if (place == PLACE_DIRECT) {
 		keep_file(question, closed); /* it may be given back */
@@ -293,18 +314,17 @@ static void quiesce_bypassing(struct request *question, struct request *req, req
 
 static void detach_queues(const struct request *question)
 {
+	int first = question->fd, last = question->last_fd;
 	struct fdqueue *queue, *next;
 
-	for (queue = fdqueue_first(question->fd); queue && queue->fd <= question->last_fd;
-	     queue = next) {
-		struct closed *closed = queue->detached ? NULL : make_closed(question, queue->fd);
-
+	for (queue = fdqueue_first(first); queue && queue->fd <= last; queue = next) {
 		next = fdqueue_after(queue);
 		if (!queue->detached)
-			fdqueue_detach(queue, closed ? closed->detached : fdqueue_new_detached());
+			fdqueue_detach(queue, detached_of(queue->fd));
 	}
 	for (unsigned i = 0; nr_closed > 0 && i < CLOSED_MAX; i++)
-		if (all_closed[i].submit_seq && all_closed[i].close == question->close)
+		if (all_closed[i].submit_seq && all_closed[i].fd >= first &&
+		    all_closed[i].fd <= last)
 			all_closed[i].is_final = true;
 }
 
@@ -316,8 +336,6 @@ void quiesce_accept(struct request *question)
 	request_handle handle;
 	struct request *req;
 
-	if (!question->close)
-		question->close = ++nr_closes;
 	engine_flush(); /* prepared SQEs are in the kernel then, which holds their files */
 	for (queue = fdqueue_first(first); queue && queue->fd <= last; queue = fdqueue_after(queue))
 		if (!queue->detached)
@@ -333,24 +351,9 @@ void quiesce_accept(struct request *question)
 
 /* --- the engine: afterwards --------------------------------------------------- */
 
-/* The first close after @req was submitted. */
-static struct closed *find_closed(const struct request *req)
-{
-	struct closed *closed = NULL;
-
-	for (unsigned i = 0; nr_closed > 0 && i < CLOSED_MAX; i++) {
-		struct closed *entry = &all_closed[i];
-
-		if (entry->submit_seq > req->submit_seq && entry->fd == req->fd &&
-		    (!closed || entry->submit_seq < closed->submit_seq))
-			closed = entry;
-	}
-	return closed;
-}
-
 int quiesce_take_bounced(struct request *req)
 {
-	struct closed *closed = find_closed(req);
+	struct closed *closed = find_closed(req->fd, req->submit_seq);
 
 	if (!closed)
 		return 0;

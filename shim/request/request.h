@@ -181,7 +181,6 @@ struct request {
 	unsigned nr_pending;     /* aio_cancel: cancellations that the kernel has not answered */
 	uint64_t nr_publishings; /* aio_cancel: count before the requests it ended were published */
 	int last_fd;             /* close: last descriptor of the range that begins with fd */
-	uint64_t close;          /* close: which call; 0 in its first question */
 	unsigned nr_unknown;     /* close: earlier questions that left that unknown */
 	bool is_unknown; /* close: it is unknown whether the call of some worker has begun */
 };
