@@ -110,7 +110,7 @@ static void answer(const struct fuse_in_header *in, const void *arg)
 
 	switch (in->opcode) {
 	case FUSE_INIT:
-		fuse_reply_initial(device, in->unique, NR_WAITING);
+		fuse_reply_initial(device, in->unique, NR_WAITING, 0);
 		break;
 	case FUSE_LOOKUP:
 		reply_lookup(in, arg);

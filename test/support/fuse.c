@@ -4,13 +4,13 @@
  */
 #include "fuse.h"
 
+#include "support.h"
+
 #include <poll.h>
-#include <signal.h>
-#include <stdio.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
-#include <unistd.h>
 
 bool fuse_mount(int device, const char *dir)
 {
@@ -19,6 +19,21 @@ bool fuse_mount(int device, const char *dir)
 	snprintf(options, sizeof(options), "fd=%d,rootmode=40000,user_id=%u,group_id=%u", device,
 		 geteuid(), getegid());
 	return mount("rtaio-test", dir, "fuse", MS_NOSUID | MS_NODEV, options) == 0;
+}
+
+int fuse_mount_unnamed(int device)
+{
+	char dir[PATH_MAX];
+	int root = -1;
+
+	snprintf(dir, sizeof(dir), "%s/served.%d", temp_dir(), (int)getpid());
+	check_equal(mkdir(dir, 0700), 0);
+	if (fuse_mount(device, dir)) {
+		root = open(dir, O_DIRECTORY | O_PATH | O_CLOEXEC);
+		check_equal(umount2(dir, MNT_DETACH), 0);
+	}
+	check_equal(rmdir(dir), 0);
+	return root;
 }
 
 void fuse_reply(int device, uint64_t unique, int error, const void *data, size_t size)
@@ -38,11 +53,12 @@ void fuse_reply(int device, uint64_t unique, int error, const void *data, size_t
 		return;
 }
 
-void fuse_reply_initial(int device, uint64_t unique, unsigned int nr_waiting)
+void fuse_reply_initial(int device, uint64_t unique, unsigned int nr_waiting, uint32_t flags)
 {
 	struct fuse_init_out out = {
 		.major = FUSE_KERNEL_VERSION,
 		.minor = 31,
+		.flags = flags,
 		.max_background = (uint16_t)nr_waiting,
 		.congestion_threshold = (uint16_t)nr_waiting,
 		.max_write = FUSE_WRITE_MAX,

@@ -15,11 +15,14 @@
 /* Mount what the server behind @device, an open /dev/fuse, will serve. */
 bool fuse_mount(int device, const char *dir);
 
+/* The same where no name leads, so that nothing stays behind: its root, or -1. */
+int fuse_mount_unnamed(int device);
+
 /* Answer with an error, or 0 and data. */
 void fuse_reply(int device, uint64_t unique, int error, const void *data, size_t size);
 
-/* Answer to FUSE_INIT: so many requests may wait for an answer. */
-void fuse_reply_initial(int device, uint64_t unique, unsigned int nr_waiting);
+/* Answer to FUSE_INIT: so many requests may wait for an answer, and these flags of it. */
+void fuse_reply_initial(int device, uint64_t unique, unsigned int nr_waiting, uint32_t flags);
 
 /*
  * Be the server, until the file system or the program is gone.  Each request that wants an

@@ -178,7 +178,7 @@ static void answer(const struct fuse_in_header *in, const void *arg)
 {
 	switch (in->opcode) {
 	case FUSE_INIT:
-		fuse_reply_initial(device, in->unique, NR_HELD);
+		fuse_reply_initial(device, in->unique, NR_HELD, 0);
 		break;
 	case FUSE_LOOKUP:
 		reply_lookup(in, arg);
@@ -230,30 +230,14 @@ static void serve_command(int control_fd)
 
 /* ---- its start ---- */
 
-/* The mount has no name any more when this returns: nothing stays behind. */
-static bool mount_served(void)
-{
-	char dir[PATH_MAX];
-	bool is_mounted;
-
-	snprintf(dir, sizeof(dir), "%s/served.%d", temp_dir(), (int)getpid());
-	check_equal(mkdir(dir, 0700), 0);
-	is_mounted = fuse_mount(device, dir);
-	if (is_mounted) {
-		root_dir = open(dir, O_DIRECTORY | O_PATH | O_CLOEXEC);
-		check_equal(umount2(dir, MNT_DETACH), 0);
-	}
-	check_equal(rmdir(dir), 0);
-	return is_mounted;
-}
-
 bool served_start(void)
 {
 	int ends[2];
 	pid_t pid;
 
 	device = open("/dev/fuse", O_RDWR | O_CLOEXEC);
-	if (device < 0 || !mount_served()) {
+	root_dir = device < 0 ? -1 : fuse_mount_unnamed(device);
+	if (root_dir < 0) {
 		printf("no file system in user space can be mounted: needs root and /dev/fuse");
 		return false;
 	}
