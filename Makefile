@@ -198,18 +198,20 @@ $(B)/test/hostile/%: test/hostile/%.c $(SHIM_OBJS)
 	$(say) TEST $<
 	$(Q)$(CC) $(BASE_FLAGS) -Iinclude -Ishim -fsanitize=fuzzer $(CFLAGS) $< $(SHIM_OBJS) $(SHIM_LIBS) -o $@
 
-# Programs of several files: one whose system calls fail, one that is killed, with the disk under it, one
-# that signals interrupt.
+# Programs of several files: one whose system calls fail, one whose requests the kernel strains, one that is
+# killed, with the disk under it, one that signals interrupt.
+SEVERAL := $(addprefix $(B)/test/,faults/faulted strain/strained kill/killed interrupt/interrupted)
 $(B)/test/faults/faulted: $(wildcard test/faults/*.[ch])
+$(B)/test/strain/strained: $(wildcard test/strain/*.[ch]) $(SUPPORT_OBJS)
 $(B)/test/kill/killed: $(wildcard test/kill/*.[ch]) $(SUPPORT_OBJS)
 $(B)/test/interrupt/interrupted: $(wildcard test/interrupt/*.[ch]) $(SUPPORT_OBJS)
-$(B)/test/faults/faulted $(B)/test/kill/killed $(B)/test/interrupt/interrupted: Makefile
+$(SEVERAL): Makefile
 	@mkdir -p $(@D)
 	$(say) TEST $@
 	$(Q)$(CC) $(filter-out -MMD -MP,$(TEST_FLAGS)) $(CFLAGS) $(filter %.c %.o,$^) -o $@ -lcmocka -lpthread
 
 # What the commands run that try to break the library.
-HARD_TESTS := $(addprefix $(B)/test/,faults/faulted kill/killed interrupt/interrupted stress/large filesystems/atomic)
+HARD_TESTS := $(SEVERAL) $(addprefix $(B)/test/,stress/large filesystems/atomic)
 
 # Random programs and the model they are held against.
 FUZZ := $(B)/test/fuzz/fuzz

@@ -6,8 +6,8 @@
  *
  * A child runs the workload.  Before its first request strace attaches to it, and from then
  * on makes CALL fail with ERROR, the WHEN-th time (when= of strace(1)), counted for each
- * thread.  This process is not traced.  In the end it compares the files with what the child
- * has been told.
+ * thread.  This process is not traced.  CALL may also be a limit, malloc or signals (disturb.h);
+ * then there is no strace.  In the end it compares the files with what the child has been told.
  *
  * It prints one line: "ok" and how many calls failed, how many requests were refused and how
  * many failed; or "FAULT" and what is wrong.  Each request must end with a true result, or
@@ -15,6 +15,7 @@
  *
  * Exit status: 0 ok, 1 FAULT, 2 it cannot be done here.
  */
+#include "disturb.h"
 #include "report.h"
 #include "workload.h"
 
@@ -170,7 +171,7 @@ static int count_injected(const char *log)
 	FILE *file = fopen(log, "r");
 	char *line = NULL;
 	size_t size = 0;
-	int nr = 0;
+	int nr = report->nr_troubles;
 
 	while (file && getline(&line, &size, file) > 0)
 		nr += strstr(line, "(INJECTED)") && strstr(line, error_name);
@@ -227,7 +228,7 @@ static void remove_files(void)
 
 static void watch_child(const char *log)
 {
-	pid_t child = fork(), tracer;
+	pid_t child = fork(), tracer = 0;
 	int status = -1;
 
 	if (child == 0)
@@ -236,7 +237,10 @@ static void watch_child(const char *log)
 		kill(child, SIGKILL);
 		exit(2);
 	}
-	tracer = start_strace(child, log);
+	if (disturb_is_chosen())
+		atomic_store(&report->has_begun, true);
+	else
+		tracer = start_strace(child, log);
 	if (watch(child, tracer, &status)) {
 		while (waitpid(child, &status, 0) < 0 && errno == EINTR)
 			;
@@ -247,8 +251,8 @@ static void watch_child(const char *log)
 		kill(-child, SIGKILL);
 		waitpid(child, &status, 0);
 	}
-	waitpid(tracer, &status, 0);
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
+	if (tracer && waitpid(tracer, &status, 0) == tracer && WIFEXITED(status) &&
+	    WEXITSTATUS(status) == 127)
 		exit(2);
 }
 

@@ -8,6 +8,7 @@
 #include "report.h"
 
 #include <aio.h>
+#include <pthread.h>
 #include <semaphore.h>
 
 #define NR_OPS      16
@@ -27,6 +28,7 @@ struct worker {
 	int *version[NR_TARGETS];
 	struct op ops[NR_OPS];
 	sem_t sems[2]; /* posted by a handler and by a callback */
+	pthread_attr_t attributes;
 };
 
 /* An op that transfers blocks of the file; a write gives them a version of its own. */

@@ -29,7 +29,8 @@ bool is_allowed(int error)
 {
 	return error == EAGAIN || (error == injected && error != EINTR) ||
 	       (error == ENOSYS &&
-		(strncmp(call, "io_uring", 8) == 0 || strcmp(call, "io_setup") == 0));
+		(strncmp(call, "io_uring", 8) == 0 || strcmp(call, "io_setup") == 0 ||
+		 strncmp(call, "RLIMIT_", 7) == 0));
 }
 
 unsigned char byte_of(int thread, int target, int block, int version)

@@ -24,6 +24,8 @@ enum target { BUFFERED, DIRECT, NR_TARGETS };
 struct report {
 	_Atomic int nr_ready, nr_ended[ROUNDS], may_go;
 	_Atomic int nr_refused, nr_failed;
+	_Atomic int nr_troubles; /* of disturb.h */
+	_Atomic bool has_begun;  /* in place of strace's sign */
 	_Atomic bool has_fault;
 	char fault[256];
 	_Atomic int line[NR_THREADS]; /* of workload.c, where the thread is */

@@ -4,6 +4,7 @@
  */
 #include "workload.h"
 
+#include "disturb.h"
 #include "op.h"
 
 #include <errno.h>
@@ -229,7 +230,13 @@ static void expect_one(sem_t *sem, const char *what)
 static bool is_of_threads(void)
 {
 	return strcmp(call, "clone3") == 0 || strcmp(call, "mmap") == 0 ||
-	       strcmp(call, "mprotect") == 0;
+	       strcmp(call, "mprotect") == 0 || strcmp(call, "malloc") == 0;
+}
+
+/* Without memory or threads for ever there is none for a callback. */
+static bool may_lack_threads(void)
+{
+	return strncmp(call, "RLIMIT_", 7) == 0 || (strchr(when, '+') && is_of_threads());
 }
 
 /* One request tells by a signal, one by a callback; each once. */
@@ -245,14 +252,14 @@ static void be_notified(struct worker *worker)
 	called->cb.aio_sigevent.sigev_notify = SIGEV_THREAD;
 	called->cb.aio_sigevent.sigev_notify_function = call_back;
 	called->cb.aio_sigevent.sigev_value.sival_ptr = &worker->sems[1];
+	called->cb.aio_sigevent.sigev_notify_attributes = &worker->attributes;
 	op_submit(signalled);
 	op_submit(called);
 	op_finish_all(worker, 2);
 	/* A signal that the kernel refuses is lost, as with glibc. */
 	if (signalled->is_begun && strcmp(call, "rt_sigqueueinfo") != 0)
 		expect_one(&worker->sems[0], "signal");
-	/* Without memory or threads for ever there is none to call it. */
-	if (called->is_begun && !(strchr(when, '+') && is_of_threads()))
+	if (called->is_begun && !may_lack_threads())
 		expect_one(&worker->sems[1], "callback");
 }
 
@@ -335,9 +342,10 @@ static void *work(void *arg)
 	struct worker *worker = arg;
 
 	atomic_fetch_add(&report->nr_ready, 1);
-	while (syscall(SYS_getppid) != TRACER)
+	while (syscall(SYS_getppid) != TRACER && !atomic_load(&report->has_begun))
 		;
 	for (; worker->round < ROUNDS; worker->round++) {
+		disturb_thread(worker->number, worker->round);
 		do_round(worker);
 		atomic_fetch_add(&report->nr_ended[worker->round], 1);
 		while (atomic_load(&report->may_go) <= worker->round)
@@ -376,7 +384,8 @@ static bool open_files(struct worker *worker)
 			return false;
 		worker->ops[i].buf = memory;
 	}
-	return sem_init(&worker->sems[0], 0, 0) == 0 && sem_init(&worker->sems[1], 0, 0) == 0;
+	return sem_init(&worker->sems[0], 0, 0) == 0 && sem_init(&worker->sems[1], 0, 0) == 0 &&
+	       pthread_attr_init(&worker->attributes) == 0;
 }
 
 _Noreturn void workload_run(void)
@@ -400,6 +409,7 @@ _Noreturn void workload_run(void)
 	for (int i = 1; i < NR_THREADS; i++)
 		if (pthread_create(&threads[i], NULL, work, &workers[i]) != 0)
 			_exit(2);
+	disturb_prepare();
 	work(&workers[0]);
 	for (int i = 1; i < NR_THREADS; i++)
 		pthread_join(threads[i], NULL);
