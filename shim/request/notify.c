@@ -65,8 +65,13 @@ static pthread_attr_t *copy_attributes(const pthread_attr_t *from)
 		pthread_attr_setstacksize(to, size);
 	/* If none was set, glibc returns all bits set, and the thread inherits its processors. */
 	if (pthread_attr_getaffinity_np(from, sizeof(cpus), cpus) == 0 &&
-	    CPU_COUNT(&cpus[1]) < CPU_SETSIZE)
-		pthread_attr_setaffinity_np(to, sizeof(cpus), cpus);
+	    CPU_COUNT(&cpus[1]) < CPU_SETSIZE &&
+	    pthread_attr_setaffinity_np(to, sizeof(cpus), cpus) != 0) {
+		/* They take memory of their own. */
+		pthread_attr_destroy(to);
+		free(to);
+		return NULL;
+	}
 	return to;
 }
 
