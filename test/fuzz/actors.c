@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * actors.c - the other actors that run a step: two threads and a handler
+ * actors.c - the other actors that run a step: two threads, a handler and a process
  */
 #include "actors.h"
 
@@ -11,7 +11,12 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
 
+#include "history.h"
 #include "notification.h"
 
 enum { QUEUE_MAX = 256 };
@@ -24,10 +29,17 @@ struct runner {
 	sem_t wake;
 };
 
+/* In memory that processes share. */
+struct common {
+	struct runner second;
+	sem_t progress;
+};
+
 static struct runner threads[2], interrupter;
 static struct runner handler; /* no thread: runs in the main one */
+static struct common *common;
 static pthread_t main_thread;
-static sem_t progress;
+static pid_t second; /* 0: there is none */
 static void (*run_step)(int index);
 
 static void take_all(struct runner *actor)
@@ -44,7 +56,7 @@ static void on_interrupt(int signo)
 
 	(void)signo;
 	take_all(&handler);
-	sem_post(&progress);
+	sem_post(&common->progress);
 	errno = saved;
 }
 
@@ -61,7 +73,7 @@ static void *work(void *arg)
 			atomic_fetch_add(&actor->nr_done, 1);
 			notification_interrupt(main_thread);
 		}
-		sem_post(&progress);
+		sem_post(&common->progress);
 	}
 	return NULL;
 }
@@ -90,17 +102,28 @@ void actors_init(void (*run)(int index))
 	memset(threads, 0, sizeof(threads));
 	memset(&interrupter, 0, sizeof(interrupter));
 	memset(&handler, 0, sizeof(handler));
-	sem_init(&progress, 0, 0);
+	common = memory_map(sizeof(*common), true);
+	sem_init(&common->progress, 1, 0);
+	second = 0;
 	main_thread = pthread_self();
 	run_step = run;
 	notification_init(on_interrupt);
 }
 
+static struct runner *runner_of(int actor)
+{
+	if (actor == BY_PROCESS)
+		return &common->second;
+	return actor == BY_HANDLER ? &handler : &threads[actor - BY_THREAD_0];
+}
+
 void actors_hand_over(int actor, int index)
 {
-	struct runner *queue = actor == BY_HANDLER ? &handler : &threads[actor - BY_THREAD_0];
+	struct runner *queue = runner_of(actor);
 	struct runner *to_wake = actor == BY_HANDLER ? &interrupter : queue;
 
+	if (actor == BY_PROCESS && !second)
+		return;
 	if (!to_wake->exists)
 		start(to_wake);
 	queue->queue[atomic_load(&queue->nr_queued) % QUEUE_MAX] = index;
@@ -118,11 +141,59 @@ static bool is_idle(const struct runner *actor)
 bool actors_are_idle(void)
 {
 	return is_idle(&threads[0]) && is_idle(&threads[1]) && is_idle(&handler) &&
-	       is_idle(&interrupter);
+	       is_idle(&interrupter) && is_idle(&common->second);
+}
+
+static void wait_for_second(int flags)
+{
+	int status;
+
+	if (!second || waitpid(second, &status, flags) != second)
+		return;
+	second = 0;
+	atomic_store(&common->second.nr_done, atomic_load(&common->second.nr_queued));
+	if (status != 0)
+		violation("process", "the second ended with status %#x", status);
+}
+
+/* A process that has crashed makes none. */
+static void wait_for_progress(void)
+{
+	struct timespec limit;
+
+	clock_gettime(CLOCK_REALTIME, &limit);
+	limit.tv_sec++;
+	if (sem_timedwait(&common->progress, &limit) < 0 && errno == ETIMEDOUT)
+		wait_for_second(WNOHANG);
 }
 
 void actors_join(void)
 {
 	while (!actors_are_idle())
-		sem_wait(&progress);
+		wait_for_progress();
+}
+
+/* ---- the second process ---- */
+
+void actors_fork(void (*run)(int index))
+{
+	if (second)
+		return;
+	memset(&common->second, 0, sizeof(common->second));
+	sem_init(&common->second.wake, 1, 0);
+	common->second.exists = true;
+	second = fork();
+	if (second < 0)
+		abort();
+	if (second > 0)
+		return;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	run_step = run;
+	work(&common->second);
+}
+
+void actors_end_process(int index)
+{
+	actors_hand_over(BY_PROCESS, index);
+	wait_for_second(0);
 }

@@ -130,12 +130,10 @@ static void open_file(const struct step *step)
 
 static struct object *file_of(const struct descriptor *descriptor)
 {
-	struct object *object;
-
-	if (!descriptor || descriptor->closed || descriptor->is_bad)
+	if (!descriptor || descriptor->closed || descriptor->is_bad ||
+	    descriptor_is_of_stream(descriptor))
 		return NULL;
-	object = descriptor->in ? descriptor->in : descriptor->out;
-	return object->is_stream ? NULL : object;
+	return descriptor->in ? descriptor->in : descriptor->out;
 }
 
 /* A file is either appended to or written at offsets, not both. */
@@ -330,6 +328,19 @@ bool stream_drain(struct object *object, int fd, int64_t length)
 	if (object->is_socket)
 		return end_plain(record, recv(fd, iov.iov_base, iov.iov_len, MSG_DONTWAIT));
 	return end_plain(record, preadv2(fd, &iov, 1, -1, RWF_NOWAIT));
+}
+
+void descriptors_drop_streams(void)
+{
+	for (int i = 0; i < DESCRIPTORS_MAX; i++) {
+		struct descriptor *descriptor = &history.descriptors[i];
+
+		if (!descriptor->exists || !descriptor_is_of_stream(descriptor))
+			continue;
+		if (!descriptor->closed)
+			close(descriptor->fd);
+		descriptor->exists = false;
+	}
 }
 
 void descriptors_close_all(void)

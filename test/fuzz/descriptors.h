@@ -25,6 +25,9 @@ void descriptors_replace(const struct step *step);
 bool stream_feed(struct object *object, int fd, int64_t length);
 bool stream_drain(struct object *object, int fd, int64_t length);
 
+/* In the second process: those of the first one are not to be kept open. */
+void descriptors_drop_streams(void);
+
 /* Close everything that is still open. */
 void descriptors_close_all(void);
 

@@ -20,8 +20,12 @@
 
 #define CHILD_SECONDS 30
 
+/* What the second process is told, as if they were steps. */
+enum { TO_JOIN = STEPS_MAX, TO_SETTLE, TO_JUDGE, TO_END };
+
 static const struct program *current;
 static bool is_child; /* runs the steps of the child */
+static uint64_t in_use_before;
 
 static bool is_mine(const struct step *step)
 {
@@ -88,6 +92,8 @@ static void make_child(int index)
 	}
 }
 
+static void make_process(void);
+
 /* In whatever thread. */
 static void run_step(int index)
 {
@@ -134,6 +140,9 @@ static void run_step(int index)
 	case VERB_FORK:
 		make_child(index);
 		break;
+	case VERB_PROCESS:
+		make_process();
+		break;
 	default:
 		descriptors_open(step);
 	}
@@ -172,7 +181,9 @@ static void run_steps(int first)
 		report->step = i;
 		if (step->is_listed) /* done with the list */
 			continue;
-		if (needs_to_be_alone(i)) {
+		if (step->actor == BY_PROCESS) {
+			actors_hand_over(BY_PROCESS, i);
+		} else if (needs_to_be_alone(i)) {
 			actors_join();
 			run_step(i);
 		} else if (step->actor == BY_MAIN) {
@@ -200,29 +211,95 @@ static void look_for_handlers(void)
 	history.has_callbacks |= had_callbacks;
 }
 
+static void clean_up(void)
+{
+	descriptors_close_all();
+	notification_collect(0);
+	if (descriptors_in_use() != in_use_before)
+		violation("descriptors", "open before %#llx, after %#llx",
+			  (unsigned long long)in_use_before,
+			  (unsigned long long)descriptors_in_use());
+}
+
+/* The files are judged by the first process alone, when both have settled. */
+static void judge(void)
+{
+	actors_hand_over(BY_PROCESS, TO_SETTLE);
+	settle();
+	actors_join();
+	if (history_is_good())
+		model_judge();
+	if (!history_is_good())
+		return;
+	actors_hand_over(BY_PROCESS, TO_JUDGE);
+	actors_join();
+}
+
 static void run_and_judge(int first)
 {
-	uint64_t before = descriptors_in_use();
-
-	history_begin();
+	in_use_before = descriptors_in_use();
+	history_begin(!is_child && program_has(current, VERB_PROCESS));
 	notification_set_restless(false);
 	look_for_handlers();
 	run_steps(first);
 	actors_join();
 	report->step = current->nr;
 	if (history_is_good())
-		settle();
-	if (history_is_good())
-		model_judge();
+		judge();
 	if (!history_is_good())
 		return;
-	descriptors_close_all();
-	for (int i = 0; i < REQUESTS_MAX; i++)
-		memory_take_back(&history.records[i]);
-	notification_collect(0);
-	if (descriptors_in_use() != before)
-		violation("descriptors", "open before %#llx, after %#llx",
-			  (unsigned long long)before, (unsigned long long)descriptors_in_use());
+	clean_up();
+	actors_end_process(TO_END);
+}
+
+/* ---- the second process ---- */
+
+/* It shares files with the first one; all else would be in its way. */
+static bool is_for_second(const struct step *step)
+{
+	switch (step->verb) {
+	case VERB_OPEN:
+	case VERB_DUP:
+	case VERB_DUP2:
+	case VERB_LIST:
+	case VERB_SUSPEND:
+	case VERB_CANCEL:
+	case VERB_CLOSE:
+	case VERB_COLLECT:
+	case VERB_SCRUB:
+		return true;
+	default:
+		return step_is_submission(step);
+	}
+}
+
+static void run_in_second(int index)
+{
+	switch (index) {
+	case TO_JOIN:
+		history_join();
+		descriptors_drop_streams();
+		break;
+	case TO_SETTLE:
+		settle();
+		break;
+	case TO_JUDGE:
+		model_judge_status();
+		break;
+	case TO_END:
+		clean_up();
+		_exit(history_is_good() ? 0 : 1);
+	default:
+		if (is_for_second(&current->steps[index]))
+			run_step(index);
+	}
+}
+
+static void make_process(void)
+{
+	actors_fork(run_in_second);
+	actors_hand_over(BY_PROCESS, TO_JOIN);
+	actors_join();
 }
 
 static void run_in_child(int first)

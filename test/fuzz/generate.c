@@ -70,16 +70,23 @@ static int choose_descriptor(struct generator *g, enum verb verb)
 
 static void choose_actor(struct generator *g, struct step *step)
 {
+	if (g->is_second)
+		return;
 	if (percent(g, g->threads_percent))
 		step->actor = BY_THREAD_0 + below(g, 2);
 	else if (feature_is_on(FEATURE_SUBMIT_IN_HANDLER) && percent(g, g->handler_percent))
 		step->actor = BY_HANDLER;
 }
 
+/* Not those that run beside others of the same process. */
+static bool may_reuse_blocks(int actor)
+{
+	return actor == BY_MAIN || actor == BY_PROCESS;
+}
+
 static void add_request(struct generator *g, enum verb verb, bool is_listed)
 {
 	int descriptor = choose_descriptor(g, verb);
-	struct known none = { 0 };
 	struct step *step;
 
 	if (descriptor < 0 || g->nr_requests == REQUESTS_MAX)
@@ -104,10 +111,9 @@ static void add_request(struct generator *g, enum verb verb, bool is_listed)
 	} else if (!is_listed) {
 		step->priority = 0;
 	}
-	(void)none;
 	if (!is_listed)
 		choose_actor(g, step);
-	if (step->actor == BY_MAIN && step->request > 0 && percent(g, 10))
+	if (may_reuse_blocks(step->actor) && step->request > 0 && percent(g, 10))
 		step->block = below(g, step->request);
 }
 
@@ -133,7 +139,7 @@ static void add_list(struct generator *g)
 		else
 			add_request(g, verb == VERB_STRANGE && percent(g, 70) ? VERB_WRITE : verb,
 				    true);
-		for (int j = first; j < g->program->nr && actor != BY_MAIN; j++)
+		for (int j = first; j < g->program->nr && !may_reuse_blocks(actor); j++)
 			g->program->steps[j].block = -1;
 	}
 }
@@ -211,7 +217,7 @@ static void add_child(struct generator *g)
 {
 	struct generator child;
 
-	if (g->is_in_child || g->nr_descriptors + 8 > DESCRIPTORS_MAX ||
+	if (g->is_in_child || g->is_second || g->nr_descriptors + 8 > DESCRIPTORS_MAX ||
 	    g->program->nr + 20 > STEPS_MAX)
 		return;
 	add(g, VERB_FORK);
@@ -237,11 +243,11 @@ static void add_step(struct generator *g)
 		choice -= g->weights[verb++];
 	switch (verb) {
 	case VERB_FILE:
-		if (has_room(g))
+		if (has_room(g) && !g->is_second)
 			add_file(g);
 		break;
 	case VERB_PIPE:
-		if (has_room(g))
+		if (has_room(g) && !g->is_second)
 			add_stream(g);
 		break;
 	case VERB_OPEN:
@@ -273,7 +279,8 @@ static void add_step(struct generator *g)
 		break;
 	case VERB_JOIN:
 	case VERB_COLLECT:
-		add(g, verb);
+		if (verb == VERB_COLLECT || !g->is_second)
+			add(g, verb);
 		break;
 	default:
 		add_request(g, verb, false);
@@ -282,8 +289,15 @@ static void add_step(struct generator *g)
 
 static void add_steps(struct generator *g, int nr)
 {
-	for (int i = 0; i < nr; i++)
-		add_step(g);
+	for (int i = 0; i < nr; i++) {
+		if (g->has_second && !g->is_in_child && percent(g, 45)) {
+			switch_process(g);
+			add_step(g);
+			switch_process(g);
+		} else {
+			add_step(g);
+		}
+	}
 }
 
 static void choose_taste(struct generator *g)
@@ -344,6 +358,12 @@ void generate(uint64_t seed, struct program *program)
 			add_file(&g);
 		else
 			add_stream(&g);
+	}
+	if (percent(&g, 20)) {
+		if (feature_is_on(FEATURE_FORK) && percent(&g, 50))
+			add_steps(&g, below(&g, 8));
+		if (has_room(&g))
+			add_process(&g);
 	}
 	add_steps(&g, 4 + below(&g, 30));
 }

@@ -33,6 +33,7 @@ struct step *add(struct generator *g, enum verb verb)
 
 	*step = step_init(verb);
 	step->is_in_child = g->is_in_child;
+	step->actor = g->is_second ? BY_PROCESS : BY_MAIN;
 	return step;
 }
 
@@ -97,6 +98,28 @@ void add_stream(struct generator *g)
 		one.can_write = false; /* nor feeds: it may submit reads only */
 	step->descriptor = new_descriptor(g, one);
 	step->peer = new_descriptor(g, other);
+}
+
+void add_process(struct generator *g)
+{
+	add_file(g); /* there must be one */
+	add(g, VERB_PROCESS);
+	g->has_second = true;
+	for (int i = 0; i < DESCRIPTORS_MAX; i++)
+		if (g->known[i].is_file || g->known[i].is_bad)
+			g->of_other[i] = g->known[i];
+}
+
+void switch_process(struct generator *g)
+{
+	struct known known;
+
+	for (int i = 0; i < DESCRIPTORS_MAX; i++) {
+		known = g->known[i];
+		g->known[i] = g->of_other[i];
+		g->of_other[i] = known;
+	}
+	g->is_second = !g->is_second;
 }
 
 int pick(struct generator *g, bool (*fits)(const struct known *known))

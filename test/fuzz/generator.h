@@ -18,7 +18,8 @@ struct generator {
 	uint64_t state;
 	struct program *program;
 	bool is_in_child;
-	struct known known[DESCRIPTORS_MAX];
+	bool has_second, is_second; /* a second process: exists, makes the step */
+	struct known known[DESCRIPTORS_MAX], of_other[DESCRIPTORS_MAX];
 	int nr_descriptors, nr_requests;
 	int weights[VERB_NR];
 	int total_weight;
@@ -39,6 +40,10 @@ bool has_room(const struct generator *g);
 int new_descriptor(struct generator *g, struct known known);
 void add_file(struct generator *g);
 void add_stream(struct generator *g);
+
+/* The second process, with all files that are open, and one step of it. */
+void add_process(struct generator *g);
+void switch_process(struct generator *g);
 
 /* VERB_OPEN, VERB_DUP and VERB_DUP2 */
 void add_again(struct generator *g, enum verb verb);

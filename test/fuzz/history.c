@@ -13,18 +13,45 @@
 struct history history;
 struct report *report;
 
-void history_begin(void)
-{
-	static uint64_t serial;
+/* What two processes see of a program. */
+struct common {
+	_Atomic uint64_t stamp;
+	struct record records[RECORDS_MAX];
+	struct descriptor descriptors[2][DESCRIPTORS_MAX];
+};
 
+void history_begin(bool is_shared)
+{
+	static struct common *commons[2]; /* not shared, shared */
+	static uint64_t serial;
+	struct common *common;
+
+	if (!commons[is_shared])
+		commons[is_shared] = memory_map(sizeof(*common), is_shared);
+	common = commons[is_shared];
+	memset(common, 0, sizeof(*common));
 	memset(&history, 0, sizeof(history));
 	history.serial = ++serial;
-	memory_begin();
+	history.stamp = &common->stamp;
+	history.records = common->records;
+	history.descriptors = common->descriptors[0];
+	memory_begin(is_shared);
+}
+
+void history_join(void)
+{
+	memcpy(history.descriptors + DESCRIPTORS_MAX, history.descriptors,
+	       sizeof(*history.descriptors) * DESCRIPTORS_MAX);
+	history.descriptors += DESCRIPTORS_MAX;
+	history.process = 1;
+	memset(history.groups, 0, sizeof(history.groups));
+	memset(history.cancels, 0, sizeof(history.cancels));
+	history.nr_groups = history.nr_cancels = 0;
 }
 
 uint64_t history_stamp(void)
 {
-	return atomic_fetch_add(&history.stamp, 1) + 1;
+	return atomic_fetch_add(history.stamp, 1) + 1;
 }
 
 void violation(const char *class, const char *format, ...)
@@ -47,13 +74,11 @@ bool history_is_good(void)
 bool record_is_accepted(struct record *record)
 {
 	return !record->is_plain && atomic_load(&record->state) == STATE_SUBMITTED &&
-	       record->ret == 0 && record->verb != VERB_NOP;
+	       record_is_mine(record) && record->ret == 0 && record->verb != VERB_NOP;
 }
 
-bool record_is_on_stream(const struct record *record)
+bool descriptor_is_of_stream(const struct descriptor *descriptor)
 {
-	const struct descriptor *descriptor = record->descriptor;
-
 	return (descriptor->in && descriptor->in->is_stream) ||
 	       (descriptor->out && descriptor->out->is_stream);
 }

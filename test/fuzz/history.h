@@ -7,7 +7,9 @@
  * request has three: before and after the call that submitted it, and the
  * moment somebody saw for the first time that it is complete.
  *
- * One history exists at a time; the child of a fork begins its own.
+ * One history exists at a time; the child of a fork begins its own. The second
+ * process of a program takes part in that of the first: stamps, records, buffers
+ * and the descriptors of both are in shared memory. All else is of one process.
  */
 #ifndef RTAIO_FUZZ_HISTORY_H
 #define RTAIO_FUZZ_HISTORY_H
@@ -51,6 +53,7 @@ enum state { STATE_NONE, STATE_BEGUN, STATE_SUBMITTED };
 struct record {
 	const struct step *step;
 	int verb;
+	int process; /* that submitted it */
 	bool is_plain;
 	struct descriptor *descriptor;
 	int fd; /* of the descriptor, at submit */
@@ -66,8 +69,7 @@ struct record {
 
 	struct aiocb *cb, initial;
 	unsigned char *buffer, *data; /* data: buffer, or a copy made before it was scrubbed */
-	void *mapping;
-	bool is_reused, is_scrubbed; /* its control block is no longer its own */
+	bool is_reused, is_scrubbed;  /* its control block is no longer its own */
 
 	_Atomic int is_observed;
 	_Atomic uint64_t done;
@@ -101,13 +103,14 @@ struct cancel {
 
 struct history {
 	uint64_t serial; /* tells the notifications of one program from another's */
-	_Atomic uint64_t stamp;
+	_Atomic uint64_t *stamp;
+	int process; /* 0, and 1 in the second */
 	bool is_restless, has_handlers;
 	bool has_callbacks; /* or had, in the program before: one may be about to end */
 	struct object objects[OBJECTS_MAX];
 	int nr_objects;
-	struct descriptor descriptors[DESCRIPTORS_MAX];
-	struct record records[RECORDS_MAX];
+	struct descriptor *descriptors; /* of this process, DESCRIPTORS_MAX */
+	struct record *records;         /* RECORDS_MAX */
 	_Atomic int nr_plain;
 	struct group groups[GROUPS_MAX];
 	_Atomic int nr_groups;
@@ -128,7 +131,11 @@ struct report {
 
 extern struct report *report;
 
-void history_begin(void);
+void history_begin(bool is_shared);
+
+/* In the second process: from here on it has lists, cancellations and descriptors of its own. */
+void history_join(void);
+
 uint64_t history_stamp(void);
 
 /* The first one counts. The class says what kind it is; a shrunk program must give the same. */
@@ -140,11 +147,17 @@ static inline int record_id(const struct record *record)
 	return (int)(record - history.records);
 }
 
-/* Has it been accepted, so that it ends one day? */
+/* Only the process that submitted a request may ask for it. To be asked once its state is set. */
+static inline bool record_is_mine(const struct record *record)
+{
+	return record->process == history.process;
+}
+
+/* One of this process that has been accepted, so that it ends one day? */
 bool record_is_accepted(struct record *record);
 
-/* Then it may have to wait behind others, be it only to fail. */
-bool record_is_on_stream(const struct record *record);
+/* Then requests may have to wait behind others, be it only to fail. */
+bool descriptor_is_of_stream(const struct descriptor *descriptor);
 
 /* aio_fsync ignores it, also in a list. */
 bool record_has_good_priority(const struct record *record);
@@ -161,11 +174,13 @@ void pattern_put(unsigned char *buffer, int id, int64_t position, int64_t length
 
 /* ---- memory of requests ---- */
 
-void memory_begin(void);
+/* Zeroed; if it is shared, with children as well. */
+void *memory_map(size_t size, bool is_shared);
+
+void memory_begin(bool is_shared);
 
 /* A control block, filled with garbage, and a buffer for what @record says. False: no room. */
 bool memory_give(struct record *record, bool is_aligned);
-void memory_take_back(struct record *record);
 bool memory_guards_are_intact(const struct record *record);
 void *memory_copy(const void *data, int64_t length);
 

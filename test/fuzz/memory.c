@@ -26,35 +26,48 @@ struct block {
 	unsigned char after[GUARD_SIZE];
 };
 
-static struct block blocks[REQUESTS_MAX];
-static unsigned char *arena, *protected_page;
-static _Atomic int64_t arena_used;
+struct arena {
+	struct block blocks[REQUESTS_MAX];
+	_Atomic int64_t used;
+	_Alignas(PAGE_SIZE) unsigned char bytes[ARENA_SIZE];
+};
 
-static void *map(size_t size, int protection)
+static struct arena *arena;
+static unsigned char *protected_page;
+
+void *memory_map(size_t size, bool is_shared)
 {
 	void *memory =
-		mmap(NULL, size, protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+		mmap(NULL, size, PROT_READ | PROT_WRITE,
+		     (is_shared ? MAP_SHARED : MAP_PRIVATE) | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	if (memory == MAP_FAILED)
 		abort();
 	return memory;
 }
 
-void memory_begin(void)
+/* What is not shared is copied by a fork, and so is a test of its own. */
+void memory_begin(bool is_shared)
 {
-	if (!arena) {
-		arena = map(ARENA_SIZE, PROT_READ | PROT_WRITE);
-		protected_page = map(PAGE_SIZE, PROT_NONE);
+	static struct arena *arenas[2];
+
+	if (!protected_page) {
+		protected_page = memory_map(PAGE_SIZE, false);
+		mprotect(protected_page, PAGE_SIZE, PROT_NONE);
 	}
-	atomic_store(&arena_used, 0);
+	if (!arenas[is_shared])
+		arenas[is_shared] = memory_map(sizeof(*arena), is_shared);
+	arena = arenas[is_shared];
+	mprotect(arena, sizeof(*arena), PROT_READ | PROT_WRITE);
+	atomic_store(&arena->used, 0);
 }
 
 static unsigned char *arena_take(int64_t length)
 {
 	int64_t size = (length + 2 * GUARD_SIZE + 2 * PAGE_SIZE) & -PAGE_SIZE;
-	int64_t place = atomic_fetch_add(&arena_used, size + PAGE_SIZE);
+	int64_t place = atomic_fetch_add(&arena->used, size + PAGE_SIZE);
 
-	return place + size + PAGE_SIZE <= ARENA_SIZE ? arena + place : NULL;
+	return place + size + PAGE_SIZE <= ARENA_SIZE ? arena->bytes + place : NULL;
 }
 
 static void make_block(struct record *record)
@@ -63,7 +76,7 @@ static void make_block(struct record *record)
 
 	if (record->cb) /* used again, as it is */
 		return;
-	block = &blocks[record_id(record)];
+	block = &arena->blocks[record_id(record)];
 	memset(block->before, GUARD, GUARD_SIZE);
 	memset(block->after, GUARD, GUARD_SIZE);
 	memset(&block->cb, record_id(record) % 3 ? GARBAGE : 0, sizeof(block->cb));
@@ -73,12 +86,16 @@ static void make_block(struct record *record)
 }
 
 /* Ends where a page begins that is not there. */
-static void make_crossing_buffer(struct record *record)
+static bool make_crossing_buffer(struct record *record)
 {
+	unsigned char *memory = arena_take(PAGE_SIZE);
+
+	if (!memory)
+		return false;
 	record->nr_good = record->length / 2 > PAGE_SIZE ? PAGE_SIZE : record->length / 2;
-	record->mapping = map((size_t)2 * PAGE_SIZE, PROT_READ | PROT_WRITE);
-	mprotect((char *)record->mapping + PAGE_SIZE, PAGE_SIZE, PROT_NONE);
-	record->buffer = (unsigned char *)record->mapping + PAGE_SIZE - record->nr_good;
+	mprotect(memory + PAGE_SIZE, PAGE_SIZE, PROT_NONE);
+	record->buffer = memory + PAGE_SIZE - record->nr_good;
+	return true;
 }
 
 static bool make_buffer(struct record *record, bool is_aligned)
@@ -91,10 +108,8 @@ static bool make_buffer(struct record *record, bool is_aligned)
 		record->buffer = protected_page;
 	if (record->buffer_kind == BUFFER_BAD || record->buffer_kind == BUFFER_NULL)
 		return true;
-	if (record->buffer_kind == BUFFER_CROSSING) {
-		make_crossing_buffer(record);
-		return true;
-	}
+	if (record->buffer_kind == BUFFER_CROSSING)
+		return make_crossing_buffer(record);
 	memory = arena_take(record->length);
 	if (!memory)
 		return false;
@@ -125,13 +140,6 @@ bool memory_give(struct record *record, bool is_aligned)
 		memset(record->buffer, UNREAD, (size_t)record->nr_good);
 	record->data = record->buffer;
 	return true;
-}
-
-void memory_take_back(struct record *record)
-{
-	if (record->mapping)
-		munmap(record->mapping, (size_t)2 * PAGE_SIZE);
-	record->mapping = NULL;
 }
 
 static bool is_guard(const unsigned char *memory)

@@ -6,8 +6,8 @@
  * README: of two requests on one descriptor that overlap, one of them a write,
  * the earlier takes effect first; streams are read and written in order, higher
  * priority first; O_APPEND writes appear in order; what was seen to be complete
- * before another was submitted came before it. All else may happen in any order,
- * and byte by byte.
+ * before another was submitted came before it, be it in another process. All
+ * else may happen in any order, and byte by byte.
  */
 #ifndef RTAIO_FUZZ_MODEL_H
 #define RTAIO_FUZZ_MODEL_H

@@ -46,7 +46,7 @@ static bool may_be_cancelled(const struct record *record)
 	 * is wrong anyway may be asked about twice, and then it is too late.
 	 */
 	if (closed > record->begin && closed < record->done &&
-	    (record_is_on_stream(record) || is_misaligned(record) ||
+	    (descriptor_is_of_stream(record->descriptor) || is_misaligned(record) ||
 	     record->offset >= OFFSET_TOO_LARGE))
 		return true;
 	for (int i = 0; i < CANCELS_MAX; i++) {
@@ -322,7 +322,8 @@ static void judge_group(const struct group *group)
 void model_judge_status(void)
 {
 	for (int i = 0; i < REQUESTS_MAX && history_is_good(); i++)
-		if (history.records[i].state == STATE_SUBMITTED)
+		if (history.records[i].state == STATE_SUBMITTED &&
+		    record_is_mine(&history.records[i]))
 			judge_record(&history.records[i]);
 	for (int i = 0; i < GROUPS_MAX && history_is_good(); i++)
 		if (history.groups[i].exists)

@@ -59,7 +59,7 @@ static void take_record(unsigned int id, int notice, bool may_ask)
 	struct record *record = &history.records[id];
 
 	if (id >= REQUESTS_MAX || atomic_load(&record->state) == STATE_NONE ||
-	    record->notice != notice)
+	    !record_is_mine(record) || record->notice != notice)
 		violation("notification", "of r%u, which asked for none like it", id);
 	else if (may_ask && atomic_load(&record->nr_notices) == 0 &&
 		 aio_error(record->cb) == EINPROGRESS)

@@ -20,9 +20,9 @@ static const char *const verbs[VERB_NR] = {
 	[VERB_SUSPEND] = "suspend",   [VERB_CANCEL] = "cancel",   [VERB_FEED] = "feed",
 	[VERB_DRAIN] = "drain",       [VERB_CLOSE] = "close",     [VERB_DUP2] = "dup2",
 	[VERB_JOIN] = "join",         [VERB_COLLECT] = "collect", [VERB_SCRUB] = "scrub",
-	[VERB_FORK] = "fork",
+	[VERB_FORK] = "fork",         [VERB_PROCESS] = "process",
 };
-static const char *const actors[BY_NR] = { "main", "t0", "t1", "handler" };
+static const char *const actors[BY_NR] = { "main", "t0", "t1", "handler", "p1" };
 static const char *const kinds[] = { "disk", "direct", "shm", NULL };
 static const char *const accesses[] = { "both", "read", "write", "append", NULL };
 static const char *const usages[] = { "aio", "plain", NULL };
@@ -82,6 +82,14 @@ bool step_is_submission(const struct step *step)
 	default:
 		return false;
 	}
+}
+
+bool program_has(const struct program *program, enum verb verb)
+{
+	for (int i = 0; i < program->nr; i++)
+		if (program->steps[i].verb == (int)verb)
+			return true;
+	return false;
 }
 
 static int64_t load(const struct step *step, const struct field *field)

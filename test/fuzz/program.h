@@ -5,11 +5,11 @@
  * A program is a list of steps. Its text, one step on a line, is what the
  * fuzzer prints when a program fails, and what it reads from a file:
  *
- *	[>] [t0|t1|handler] [-] verb [dN] [rN] [key=value]...
+ *	[>] [t0|t1|handler|p1] [-] verb [dN] [rN] [key=value]...
  *
  * ">" belongs to the child that the fork before it makes, "-" to the list
  * before it; t0 and t1 are other threads than the main one, handler a signal handler
- * that interrupts it. Any line may be left out of a valid program: a step whose
+ * that interrupts it, p1 the second process. Any line may be left out of a valid program: a step whose
  * descriptor or request does not exist does nothing.
  */
 #ifndef RTAIO_FUZZ_PROGRAM_H
@@ -50,10 +50,11 @@ enum verb {
 	VERB_COLLECT,  /* take the signals that are pending */
 	VERB_SCRUB,    /* rN is complete: overwrite its memory */
 	VERB_FORK,     /* the child runs the ">" steps that follow */
+	VERB_PROCESS,  /* a second process, with the files that are open, runs the p1 steps */
 	VERB_NR
 };
 
-enum actor { BY_MAIN, BY_THREAD_0, BY_THREAD_1, BY_HANDLER, BY_NR };
+enum actor { BY_MAIN, BY_THREAD_0, BY_THREAD_1, BY_HANDLER, BY_PROCESS, BY_NR };
 enum file_kind { KIND_DISK, KIND_DIRECT, KIND_SHM, KIND_NR };
 enum access_mode { ACCESS_BOTH, ACCESS_READ, ACCESS_WRITE, ACCESS_APPEND, ACCESS_NR };
 /* Who uses an end of a stream: AIO and the plain calls are not mixed there. */
@@ -104,6 +105,8 @@ struct program {
 struct step step_init(enum verb verb);
 
 bool step_is_submission(const struct step *step);
+
+bool program_has(const struct program *program, enum verb verb);
 
 void step_print(const struct step *step, char *text, size_t size);
 void program_print(const struct program *program, FILE *out);

@@ -21,7 +21,9 @@ static struct record *record_of(int id)
 {
 	struct record *record = id >= 0 && id < REQUESTS_MAX ? &history.records[id] : NULL;
 
-	return record && atomic_load(&record->state) == STATE_SUBMITTED ? record : NULL;
+	return record && atomic_load(&record->state) == STATE_SUBMITTED && record_is_mine(record)
+		       ? record
+		       : NULL;
 }
 
 /* Has it ended for everybody, so that its memory may be used again? */
@@ -82,6 +84,7 @@ static struct record *prepare(const struct step *step)
 	if (!record || !descriptor || atomic_load(&record->state) != STATE_NONE)
 		return NULL;
 	record->step = step;
+	record->process = history.process;
 	record->verb = step->verb;
 	record->descriptor = descriptor;
 	record->fd = descriptor_fd(descriptor);
@@ -137,7 +140,7 @@ static bool is_certain(struct record *record, bool is_alone)
 	int64_t nr_there = 0, nr_wanted = 0, nr_given = 0;
 	int nr_writes = 0;
 
-	if (atomic_load(&record->done) || !record_is_on_stream(record))
+	if (atomic_load(&record->done) || !descriptor_is_of_stream(record->descriptor))
 		return atomic_load(&record->done) || !record->descriptor->closed;
 	if (!is_alone || !object || record->descriptor->closed ||
 	    record->descriptor->access == ACCESS_BOTH ||
@@ -185,7 +188,7 @@ static int gather(const struct step *step, int nr, struct group *group, struct a
 		if (record) {
 			record->group = group;
 			record->entry = group->nr_entries;
-			if (record_is_on_stream(record))
+			if (descriptor_is_of_stream(record->descriptor))
 				is_certain_to_end = false;
 		}
 		list[group->nr_entries] = record ? record->cb : NULL;
@@ -338,8 +341,8 @@ static void check_cancel_all(int fd, uint64_t begin, int answer)
 	for (int i = 0; i < REQUESTS_MAX; i++) {
 		struct record *record = &history.records[i];
 
-		if (atomic_load(&record->state) == STATE_NONE || record->fd != fd ||
-		    record->is_reused || record->is_scrubbed)
+		if (atomic_load(&record->state) == STATE_NONE || !record_is_mine(record) ||
+		    record->fd != fd || record->is_reused || record->is_scrubbed)
 			continue;
 		if (!atomic_load(&record->done) || record->done > begin)
 			nr_open++;

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "execute.h"
+#include "generate.h"
 #include "history.h"
 
 static int64_t now_ms(void)
@@ -53,6 +54,9 @@ static _Noreturn void run_all(void (*make)(uint64_t number, struct program *prog
 	for (uint64_t i = 0; i < nr && history_is_good(); i++) {
 		if (make)
 			make(first + i, &program);
+		/* The next process begins with it. */
+		if (i > 0 && !feature_is_on(FEATURE_FORK) && program_has(&program, VERB_PROCESS))
+			break;
 		execute(only ? only : &program);
 		if (history_is_good())
 			atomic_fetch_add(&report->nr_done, 1);
