@@ -179,6 +179,22 @@ static bool may_be_stale(const struct object *object, int64_t position)
 	return false;
 }
 
+/*
+ * Nor can ext4 read the block with the end of the file by O_DIRECT, while a write that begins in it
+ * fails for its buffer. So it is on glibc.
+ */
+bool model_may_be_unreadable(const struct record *read)
+{
+	for (int i = 0; read->object->is_direct && i < REQUESTS_MAX; i++) {
+		const struct record *write = &history.records[i];
+
+		if (may_have_moved_the_end(write, read->object) &&
+		    !model_has_ended_before(write, read) && !model_has_ended_before(read, write))
+			return true;
+	}
+	return false;
+}
+
 static int compare_cuts(const void *a, const void *b)
 {
 	int64_t left = *(const int64_t *)a, right = *(const int64_t *)b;

@@ -101,6 +101,8 @@ static bool is_file_error_allowed(const struct record *record)
 		return is_buffer_bad(record);
 	if (record->error == EINVAL)
 		return is_misaligned(record) || overflows;
+	if (record->error == EIO)
+		return record->verb == VERB_READ && model_may_be_unreadable(record);
 	return record->error == EFBIG && record->verb == VERB_WRITE && overflows;
 }
 
