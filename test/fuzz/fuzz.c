@@ -15,7 +15,7 @@
 #include "shrink.h"
 #include "trial.h"
 
-#define BATCH 64 /* programs in one process, if none fails */
+#define BATCH 256 /* programs in one process, if none fails */
 
 static struct {
 	uint64_t seed, count, seconds, repeat, failures;

@@ -91,9 +91,14 @@ bool record_has_good_priority(const struct record *record)
 
 static uint64_t digest_of(const struct record *record)
 {
-	uint64_t digest = 14695981039346656037u;
+	uint64_t digest = 14695981039346656037u, word;
+	int64_t i = 0;
 
-	for (int64_t i = 0; i < record->nr_good; i++)
+	for (; i + (int64_t)sizeof(word) <= record->nr_good; i += (int64_t)sizeof(word)) {
+		memcpy(&word, record->buffer + i, sizeof(word));
+		digest = (digest ^ word) * 1099511628211u;
+	}
+	for (; i < record->nr_good; i++)
 		digest = (digest ^ record->buffer[i]) * 1099511628211u;
 	return digest;
 }

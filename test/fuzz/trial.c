@@ -72,7 +72,7 @@ static int wait_for(pid_t pid)
 	int status;
 
 	while (waitpid(pid, &status, WNOHANG) == 0) {
-		struct timespec moment = { .tv_nsec = 200000 };
+		struct timespec moment = { .tv_nsec = 1000000 };
 
 		nanosleep(&moment, NULL);
 		if (atomic_load(&report->nr_done) != nr_seen) {
