@@ -271,7 +271,7 @@ N ?= 1000
 SEED ?= 1
 .PHONY: fuzz
 fuzz: all $(FUZZ) ## N random programs from SEED on each IMPLEMENTATION
-	@scripts/fuzz --count $(N) --seed $(SEED) --shrink $(IMPLEMENTATION:%=--implementation %)
+	@scripts/fuzz --count $(N) --seed $(SEED) --jobs $(JOBS) --shrink $(IMPLEMENTATION:%=--implementation %)
 
 .PHONY: check-traps
 check-traps: all tests ## each trap of the kernel is caught by a test
