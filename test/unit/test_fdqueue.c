@@ -57,6 +57,7 @@ static void check_none(void)
 static void end(struct request *req)
 {
 	fdqueue_remove(req);
+	request_set_place(req, PLACE_ENDED);
 	request_set_place(req, PLACE_DONE);
 	request_free(req);
 }
