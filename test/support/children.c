@@ -25,6 +25,7 @@ static _Noreturn void run_child(int (*function)(void *), void *arg, int output)
 	signal(SIGSYS, SIG_DFL);
 	status = function(arg);
 	fflush(stdout); /* the reason why it skips */
+	support_check_leaks();
 	_exit(status);
 }
 

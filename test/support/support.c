@@ -7,7 +7,9 @@
 #include "support.h"
 
 #include <dirent.h>
+#include <dlfcn.h>
 #include <fnmatch.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 
 bool support_is_child;
@@ -19,6 +21,24 @@ const char *implementation(void)
 	return name ? name : "unknown";
 }
 
+static int (*find_leaks)(void);
+
+void support_check_leaks(void)
+{
+	static const int needed[] = { RLIMIT_NOFILE, RLIMIT_NPROC, RLIMIT_FSIZE };
+	struct rlimit limit;
+
+	if (!find_leaks)
+		return;
+	/* It needs a thread and files, whatever the test has forbidden. */
+	for (size_t i = 0; i < sizeof(needed) / sizeof(*needed); i++) {
+		getrlimit(needed[i], &limit);
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(needed[i], &limit);
+	}
+	find_leaks();
+}
+
 /*
  * Lines must leave at once: the runner reads stdout and stderr from one file,
  * and a forked child must not inherit half a report.
@@ -26,6 +46,7 @@ const char *implementation(void)
 static void __attribute__((constructor)) support_init(void)
 {
 	setvbuf(stdout, NULL, _IOLBF, 0);
+	find_leaks = (int (*)(void))dlsym(RTLD_DEFAULT, "__lsan_do_recoverable_leak_check");
 }
 
 /* ---- the run ---- */

@@ -9,11 +9,11 @@
  * process with several threads must not make threads under a sanitizer.
  */
 #include "pins.h"
+#include "transparency.h"
 
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 
 #define PIDFD_THREAD_ O_EXCL /* Linux 6.9 */
 
@@ -89,24 +89,11 @@ static void test_kernel_without_close_range(void **state)
 	check_in_child(without_close_range, default_deadline_ms());
 }
 
-/* Root is exempt from the limit until it is somebody else. */
-static void become_nobody(void)
-{
-	check(geteuid() != 0 || syscall(SYS_setuid, 65534) == 0);
-}
-
-static void forbid_threads(void)
-{
-	struct rlimit limit = { 0, 0 };
-
-	check_equal(setrlimit(RLIMIT_NPROC, &limit), 0);
-}
-
 static int without_threads(void)
 {
 	become_engine(SHORT_NS);
 	become_nobody();
-	forbid_threads();
+	set_soft_limit(RLIMIT_NPROC, 0);
 	check(!keeper_pin(STDIN_FILENO));
 	check(!keeper_pin(STDIN_FILENO));
 	check_equal(keeper_call_state(own_tid(), 0), CALL_UNKNOWN);
@@ -129,7 +116,7 @@ static int without_more_threads(void)
 	open_pipe(fds);
 	keeper_call_state(own_tid(), 0);
 	eventually(nr_threads_named("rtaio-keeper", NULL) == 1);
-	forbid_threads();
+	set_soft_limit(RLIMIT_NPROC, 0);
 	check(!keeper_pin(fds[1]));
 	close(fds[1]);
 	check(is_at_end(fds[0]));
@@ -146,12 +133,11 @@ static void test_no_thread_can_be_made_for_a_pin(void **state)
 
 static int with_all_descriptors_in_use(void)
 {
-	struct rlimit limit = { 32, 32 };
 	int fds[2], fd;
 
 	become_engine(SHORT_NS);
 	open_pipe(fds);
-	check_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	set_soft_limit(RLIMIT_NOFILE, 32);
 	do
 		fd = open("/dev/null", O_RDONLY);
 	while (fd >= 0);
