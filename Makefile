@@ -229,6 +229,9 @@ $(FUZZ): $(FUZZ_OBJS)
 .PHONY: tests
 tests: $(BLACK_BOX) $(UNIT_TESTS) $(PRELOADS) $(B)/test/refused/refuse $(B)/test/filesystems/edges $(FUZZ) $(HARD_TESTS)
 
+.PHONY: unit-tests
+unit-tests: $(UNIT_TESTS)
+
 .PHONY: test-programs
 test-programs: all tests
 
