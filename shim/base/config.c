@@ -60,15 +60,15 @@ struct config config = {
 
 static void set_backend(const char *name, const char *value, void *out)
 {
-	enum backend_choice *choice = out;
+	_Atomic enum backend_choice *choice = out;
 
 	for (int i = BACKEND_AUTO; i < BACKEND_NR; i++) {
 		if (strcmp(value, backend_names[i]) == 0) {
-			*choice = (enum backend_choice)i;
+			atomic_store(choice, (enum backend_choice)i);
 			return;
 		}
 	}
-	*choice = BACKEND_INVALID;
+	atomic_store(choice, BACKEND_INVALID);
 	complain("%s=%s is not a backend: use auto, io_uring, libaio, threads or glibc; "
 		 "asynchronous I/O fails with ENOSYS until then",
 		 name, value);

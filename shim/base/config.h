@@ -5,7 +5,8 @@
  * config_load() is the only reader of the environment.  It runs when the library is loaded,
  * since the program may clear its environment, and again at the first use of AIO, since the
  * program may set variables before that.  Afterwards the struct is constant but for idle_ns,
- * which aio_init may change, so threads read it without a lock.
+ * which aio_init may change, so threads read it without a lock.  The backend is atomic, since a
+ * thread may call aio_error while another one is the first user.
  */
 #ifndef RTAIO_CONFIG_H
 #define RTAIO_CONFIG_H
@@ -25,7 +26,7 @@ enum backend_choice {
 };
 
 struct config {
-	enum backend_choice backend;
+	_Atomic enum backend_choice backend;
 	unsigned in_flight_kib; /* most O_DIRECT data in flight: in_flight.h */
 	unsigned depth;         /* most requests in flight in the engine per descriptor of a file */
 	unsigned threads_max;   /* most file requests on workers at once */
