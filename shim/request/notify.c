@@ -31,7 +31,8 @@ static _Atomic unsigned nr_callbacks; /* running: the engine counts up, their th
 
 /*
  * A copy, since the program may destroy its attributes as soon as it sees the result.  The
- * getters cover all attributes of POSIX and glibc, and do not fail in glibc.
+ * getters cover all attributes of POSIX and glibc but the signal mask, which is emptied before
+ * the callback anyway.  They do not fail in glibc.
  */
 static pthread_attr_t *copy_attributes(const pthread_attr_t *from)
 {
