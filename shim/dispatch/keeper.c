@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 
 #include "base/clock.h"
 #include "base/futex.h"
@@ -69,6 +70,15 @@ static void answer(struct ask *ask)
 
 /* --- taking over --------------------------------------------------------------- */
 
+/*
+ * systemd's @system-service and other filters kill the process that calls pidfd_getfd.  A filter
+ * cannot be asked, so behind any filter a duplicate in the program's table serves.
+ */
+static bool is_filtered(void)
+{
+	return RAW_SYSCALL(SYS_prctl, PR_GET_SECCOMP, 0, 0, 0, 0) > 0;
+}
+
 static int take_over_by(int pidfd, int fd)
 {
 	return (int)RAW_SYSCALL(SYS_pidfd_getfd, pidfd, fd, 0);
@@ -77,9 +87,11 @@ static int take_over_by(int pidfd, int fd)
 /* The pidfd of a process gives the table of its main thread.  If that has ended: ESRCH. */
 static int take_over(const struct ask *ask)
 {
-	int fd = own_pidfd < 0 ? own_pidfd : take_over_by(own_pidfd, ask->fd);
-	int pidfd;
+	int fd, pidfd;
 
+	if (is_filtered())
+		return -EPERM;
+	fd = own_pidfd < 0 ? own_pidfd : take_over_by(own_pidfd, ask->fd);
 	if (fd != -ESRCH)
 		return fd;
 	pidfd = (int)RAW_SYSCALL(SYS_pidfd_open, ask->tid, PIDFD_THREAD_);

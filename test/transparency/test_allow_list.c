@@ -83,8 +83,7 @@ static const int request_calls[] = {
 
 /* for a descriptor that is closed amid requests, */
 static const int closing_calls[] = {
-	SYS_close,  SYS_close_range, SYS_kcmp,       SYS_nanosleep,
-	SYS_openat, SYS_pidfd_getfd, SYS_pidfd_open,
+	SYS_close, SYS_close_range, SYS_kcmp, SYS_nanosleep, SYS_openat, SYS_pidfd_open,
 };
 
 /* and for messages and statistics. */
