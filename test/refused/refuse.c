@@ -8,6 +8,8 @@
  * container profiles do, or another ERROR, as ENOSYS; or it kills the process
  * that asks, if the ERROR is kill.  The environment, a
  * preload among it, is the command's: this program does no AIO.
+ *
+ * sandboxes.sh has the interfaces that well-known sandboxes refuse.
  */
 #include <errno.h>
 #include <linux/filter.h>
@@ -15,6 +17,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -24,20 +27,25 @@ static const struct {
 	int calls[4];
 } interfaces[] = {
 	{ "io_uring", { SYS_io_uring_setup, SYS_io_uring_enter, SYS_io_uring_register, -1 } },
+	{ "io_uring_setup", { SYS_io_uring_setup, -1, -1, -1 } },
 	{ "io_uring_enter", { SYS_io_uring_enter, -1, -1, -1 } },
 	{ "io_uring_register", { SYS_io_uring_register, -1, -1, -1 } },
 	{ "libaio", { SYS_io_setup, SYS_io_submit, SYS_io_getevents, SYS_io_pgetevents } },
+	{ "io_setup", { SYS_io_setup, -1, -1, -1 } },
 	{ "io_submit", { SYS_io_submit, -1, -1, -1 } },
 	{ "io_getevents", { SYS_io_getevents, SYS_io_pgetevents, -1, -1 } },
-	{ "pidfd",
-	  { SYS_pidfd_open, SYS_pidfd_getfd, SYS_kcmp, -1 } }, /* Docker's default profile */
+	{ "pidfd", { SYS_pidfd_open, SYS_pidfd_getfd, SYS_kcmp, -1 } },
+	{ "pidfd_getfd", { SYS_pidfd_getfd, -1, -1, -1 } },
+	{ "kcmp", { SYS_kcmp, -1, -1, -1 } },
 	{ "clone", { SYS_clone, SYS_clone3, -1, -1 } },
+	{ "clone3", { SYS_clone3, -1, -1, -1 } },
 	{ "statx", { SYS_statx, -1, -1, -1 } }, /* which old profiles do not know */
 	{ "preadv", { SYS_preadv, -1, -1, -1 } },
 	{ "nowait", { SYS_preadv2, SYS_pwritev2, -1, -1 } }, /* which alone take RWF_NOWAIT */
+	{ "wipeonfork", { SYS_madvise, -1, -1, -1 } },       /* only with MADV_WIPEONFORK */
 };
 
-static struct sock_filter filter[64] = {
+static struct sock_filter filter[128] = {
 	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
 };
 static unsigned short filter_len = 1;
@@ -65,9 +73,23 @@ static unsigned int answer_named(const char *name)
 	return NO_ANSWER;
 }
 
+/* Of madvise only one advice: the others are allowed. */
+static void allow_other_advice(void)
+{
+	add((struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_madvise, 0, 4));
+	add((struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+					 offsetof(struct seccomp_data, args[2])));
+	add((struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, MADV_WIPEONFORK, 1, 0));
+	add((struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));
+	add((struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+					 offsetof(struct seccomp_data, nr)));
+}
+
 static void refuse_calls(const int calls[4], unsigned int answer)
 {
-	for (int i = 0; i < 4; i++) {
+	if (calls[0] == SYS_madvise)
+		allow_other_advice();
+	for (int i = 0; i < 4 && calls[i] >= 0; i++) {
 		add((struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned int)calls[i],
 						 0, 1));
 		add((struct sock_filter)BPF_STMT(BPF_RET | BPF_K, answer));

@@ -3,10 +3,11 @@
 #
 # run.sh - the tests where the kernel refuses io_uring, Linux AIO, both, or the calls that do not wait
 #
-# By a seccomp filter, as container profiles do, and by sysctl: io_uring disabled, or the machine's
+# By the filters of well-known sandboxes, by other seccomp filters, and by sysctl: io_uring disabled, or the machine's
 # contexts of Linux AIO spent (as root; what is set is set back). RTAIO_BACKEND=auto has to
 # serve all the same, and RTAIO_VERBOSE and rtaio --status have to say why not by io_uring; a backend
-# asked for by name has to fail, with one line. --full: more programs where one refusal is like another.
+# asked for by name has to fail, with one line. --full: more programs where one refusal is like another,
+# and all of conformance/ in the sandboxes.
 
 set -u
 cd "$(dirname "$0")/../.." || exit 2
@@ -18,7 +19,12 @@ programs=(test_aio_read test_aio_read_streams test_aio_write test_aio_write_stre
 	test_sigpipe test_sigxfsz test_fork test_fork_in_callbacks test_close_reuse)
 few=(test_aio_read test_aio_write_streams test_aio_cancel_queued test_aio_suspend test_lio_wait test_ordering)
 many=("${few[@]}")
-[ "${1-}" != --full ] || many=("${programs[@]}")
+conformance=(test_aio_write test_lifecycle test_aio_cancel_queued test_ordering)
+if [ "${1-}" = --full ]; then
+	many=("${programs[@]}")
+	mapfile -t conformance < <(basename -s .c test/conformance/test_*.c)
+fi
+mapfile -t beside < <(printf '%s\n' "${conformance[@]}" | grep -v -F -x -f <(printf '%s\n' "${programs[@]}"))
 run_tests=(scripts/run-tests --jobs "${JOBS:-1}")
 failed=0
 
@@ -28,9 +34,24 @@ run() {
 	"$@" || failed=1
 }
 
-run "seccomp refuses io_uring" \
-	env WRAPPER="$refuse io_uring --" "${run_tests[@]}" --implementation auto "${programs[@]}"
-for refused in libaio "io_uring libaio"; do
+# Of Docker's and containerd's default profile (moby 25, containerd 2.0), what programs with AIO call. A list
+# of calls that are allowed answers ENOSYS for clone3, so that libc takes clone, whose flags it can see.
+docker="io_uring kcmp pidfd_getfd clone3=ENOSYS"
+run "Docker's default profile" \
+	env WRAPPER="$refuse $docker --" "${run_tests[@]}" --implementation auto \
+	"${programs[@]}" "${beside[@]}"
+# gVisor has neither interface as it must be, and no RWF_NOWAIT.
+gvisor="io_setup=ENOSYS io_uring_setup=ENOSYS wipeonfork=EINVAL nowait=EOPNOTSUPP"
+run "what gVisor answers" \
+	env WRAPPER="$refuse $gvisor --" "${run_tests[@]}" --implementation auto "${conformance[@]}"
+# SystemCallFilter=@system-service has all but this (status.sh holds that against systemd), and kills.
+system_service="pidfd_getfd=kill"
+run "SystemCallFilter=@system-service" \
+	env WRAPPER="$refuse $system_service --" "${run_tests[@]}" --implementation auto "${conformance[@]}"
+run "a filter that kills who asks for io_uring or Linux AIO" \
+	env WRAPPER="$refuse io_uring=kill libaio=kill $system_service --" "${run_tests[@]}" \
+	--implementation threads "${conformance[@]}"
+for refused in io_uring libaio "io_uring libaio"; do
 	run "seccomp refuses $refused" \
 		env WRAPPER="$refuse $refused --" "${run_tests[@]}" --implementation auto "${many[@]}"
 done
@@ -165,7 +186,8 @@ check_reason() {
 check_reason io_uring=EPERM "Operation not permitted" "a seccomp filter"
 check_reason io_uring_enter=EPERM "Operation not permitted" "a seccomp filter"
 check_reason io_uring=EACCES "Permission denied" "a security module"
-check_reason io_uring=ENOSYS "Function not implemented" "the kernel has no io_uring"
+# --status sees that the kernel has it.
+check_reason io_uring=ENOSYS "Function not implemented" "\(the kernel has no io_uring\|a seccomp filter\)"
 check_reason io_uring=EOPNOTSUPP "Operation not supported" "the kernel or a sandbox has only a part"
 check_reason io_uring=EINVAL "Invalid argument" "the kernel or a sandbox knows none"
 check_reason io_uring=ENOMEM "Cannot allocate memory" "memory is short"
@@ -176,6 +198,9 @@ check_reason io_uring=EBUSY "Device or resource busy" "the kernel is busy"
 check_reason io_uring=EFAULT "Bad address" "the kernel or a sandbox does not accept memory"
 check_reason io_uring=EXDEV "Invalid cross-device link" "rtaio does not know this error"
 
+with_sysctl kernel/io_uring_disabled 1 check_reason_by "why io_uring does not serve: sysctl, but for root" \
+	"Operation not permitted" "sysctl kernel.io_uring_disabled forbids it" \
+	setpriv --bounding-set -sys_admin
 with_sysctl kernel/io_uring_disabled 2 check_reason_by "why io_uring does not serve: sysctl" \
 	"Operation not permitted" "sysctl kernel.io_uring_disabled forbids it" env
 
