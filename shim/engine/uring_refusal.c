@@ -37,7 +37,8 @@ static const struct {
 	{ EINVAL,
 	  { "the kernel or a sandbox knows none of the kinds of rings that rtaio makes", NEWER } },
 	{ ENOMEM,
-	  { "memory is short: locked memory before Linux 5.12, else that of the control group",
+	  { "memory is short: locked memory, which the rings of all processes of the user share, "
+	    "or that of the control group",
 	    "raise ulimit -l (256 KiB are enough), or the memory limit of the control group" } },
 	{ EMFILE, { "the process has no descriptor free", "raise ulimit -n" } },
 	{ ENFILE, { "the system has no open file free", "raise sysctl fs.file-max" } },

@@ -61,7 +61,7 @@ if grep -q "^io_uring   yes" <("$tree/build/rtaio-status"); then
 	ends "the ring of Linux 5.10" 0 'a descriptor above 1000, .*by interruption.*woken by timer' \
 		env RTAIO_TEST_URING=0x00
 fi
-ends "locked memory has a limit" 0 'locked memory 64 KiB' sh -c 'ulimit -l 64; exec "$@"' sh
+ends "locked memory has a limit" 0 'locked memory 64 KiB[ ,]' sh -c 'ulimit -l 64; exec "$@"' sh
 if (ulimit -l unlimited) 2>/dev/null; then
 	ends "locked memory has none" 0 'locked memory unlimited' sh -c 'ulimit -l unlimited; exec "$@"' sh
 else
@@ -81,8 +81,15 @@ ends "a filter that kills is survived" 1 \
 	'^Not well: .*would be killed here.*io_uring +no +a seccomp filter kills .*RTAIO_BACKEND=threads.*libaio +yes' \
 	"$refuse" io_uring=kill --
 equal "without a child it asks itself" \
-	"$(env RTAIO_BACKEND=threads "$refuse" clone=EAGAIN -- "$tree/build/rtaio-status")" \
-	"$(env RTAIO_BACKEND=threads "$tree/build/rtaio-status")"
+	"$("$refuse" clone=EAGAIN -- "$tree/build/rtaio-status" | grep -e ^io_uring -e ^libaio)" \
+	"$("$tree/build/rtaio-status" | grep -e ^io_uring -e ^libaio)"
+ends "the call that is killed is named" 1 'killed here.*libaio +no +a seccomp filter kills.*killed: io_submit +threads' \
+	"$refuse" io_submit=kill --
+ends "Linux AIO is really waited for" 1 'killed here.*libaio +no +a .* kills.*killed: io_pgetevents +threads' \
+	"$refuse" io_getevents=kill --
+ends "a call that every backend needs" 1 'killed here.*killed +what rtaio needs: statx +remedy: allow' \
+	env RTAIO_BACKEND=threads "$refuse" statx=kill --
+ends "but not glibc" 0 '^As asked: .*killed +what rtaio needs: statx ' env RTAIO_BACKEND=glibc "$refuse" statx=kill --
 equal "without a child a refusal is told, too" \
 	"$(env RTAIO_BACKEND=libaio "$refuse" libaio clone=EAGAIN -- "$tree/build/rtaio-status" | head -1)" \
 	"Not well: what RTAIO_BACKEND asks for cannot serve here; asynchronous I/O would fail with ENOSYS."
@@ -99,11 +106,43 @@ equal "the manual lists what threads need" \
 	"$(sed -n '/^static const int request_calls/,/^\/\* ---- the filter/p' \
 		"$tree/test/transparency/test_allow_list.c" | grep -o 'SYS_[a-z0-9_]*' | sed 's/SYS_//' |
 		sort -u | tr '\n' ' ')"
-ends "io_uring is refused" 1 '^Not well: .*cannot serve here.*io_uring +no .*io_uring_disabled' \
+equal "--status tries what the manual lists" \
+	"$(sed -n 's/^\tCALL(BY_ALL, \([a-z0-9_]*\)),$/\1/p' "$tree/shim/status.c" | sort | tr '\n' ' ')" \
+	"$(sed -n '/^.SS Sandboxes that kill/,/^.SS /p' "$tree/scripts/man/rtaio.7" |
+		sed -n 's/^.BR \([a-z0-9_]*\) (2).*/\1/p' | sort -u | tr '\n' ' ')"
+ends "what Docker's default profile refuses" 0 \
+	'^It works, but .*refused: io_uring_setup, io_uring_enter, io_uring_register .*refused +what .* without: kcmp ' \
+	"$refuse" io_uring kcmp pidfd_getfd clone3=ENOSYS --
+ends "what gVisor has not" 0 \
+	'^It works, but .*refused: io_uring_setup .*refused: io_setup .*refused +what .* without: preadv2, pwritev2 ' \
+	"$refuse" io_setup=ENOSYS io_uring_setup=ENOSYS wipeonfork=EINVAL nowait=EOPNOTSUPP --
+equal "SystemCallFilter=@system-service kills at nothing" \
+	"$("$refuse" pidfd_getfd=kill -- "$tree/build/rtaio-status" | grep -e '^[A-Z].*[.]$' -e killed)" \
+	"$("$tree/build/rtaio-status" | head -1)"
+# The calls of SystemCallFilter=@system-service, with those of the sets in it.
+system_service() {
+	local set
+	for set in "$@"; do
+		systemd-analyze --no-pager syscall-filter "$set" | tail -n +2 | sed 's/^ *//' |
+			while read -r call; do
+				case $call in
+				@*) system_service "$call" ;;
+				[a-z]*) echo "$call" ;;
+				esac
+			done
+	done
+}
+if command -v systemd-analyze >/dev/null; then
+	equal "SystemCallFilter=@system-service has what rtaio calls" "$(comm -13 <(system_service @system-service | sort -u) \
+		<(sed -n 's/^\tCALL(BY_[A-Z]*, \([a-z0-9_]*\)),$/\1/p' "$tree/shim/status.c" | sort))" ""
+else
+	skip "SystemCallFilter=@system-service has what rtaio calls" "systemd-analyze is not installed"
+fi
+ends "io_uring is refused" 1 '^Not well: .*cannot serve here.*io_uring +no .*seccomp filter.*allow io_uring_setup' \
 	env RTAIO_BACKEND=io_uring "$refuse" io_uring --
 ends "libaio does not need io_uring" 0 '^All is well.*RTAIO_BACKEND=libaio: .*direct +O_DIRECT' \
 	env RTAIO_BACKEND=libaio "$refuse" io_uring --
-ends "auto does without Linux AIO" 0 '^It works, but .*libaio +no .*seccomp filter: allow io_setup' \
+ends "auto does without Linux AIO" 0 '^It works, but .*libaio +no .*seccomp filter forbids.*allow io_setup' \
 	"$refuse" libaio --
 ends "Linux AIO is refused" 1 '^Not well: .*cannot serve here.*libaio +no .*allow io_setup' \
 	env RTAIO_BACKEND=libaio "$refuse" libaio --
@@ -117,9 +156,11 @@ remedy() {
 	ends "the remedy for $2 of $1" 0 "$1 +no [^:]*$3" "$refuse" "$1=$2" --
 }
 
-remedy io_uring EPERM '.*remedy: allow io_uring_setup, .* in the profile, and sysctl'
+remedy io_uring EPERM ': a seccomp filter .*remedy: allow io_uring_setup, .* in the profile.* refused: io_uring_setup, '
 remedy io_uring EACCES '.*remedy: allow io_uring_setup, .* in the policy'
-remedy io_uring ENOSYS '.*remedy: use a newer kernel, or allow io_uring_setup'
+if [ -e /proc/sys/kernel/io_uring_disabled ]; then
+	remedy io_uring ENOSYS ': a seccomp filter .*remedy: allow io_uring_setup'
+fi
 remedy io_uring EOPNOTSUPP '.*remedy: use Linux 5.7 or newer'
 remedy io_uring EINVAL '.*remedy: use Linux 5.7 or newer'
 remedy io_uring EFAULT '.*remedy: use Linux 5.7 or newer'
@@ -130,22 +171,48 @@ remedy io_uring EAGAIN '.*remedy: nothing: rtaio tries again'
 remedy io_uring EBUSY '.*remedy: nothing: rtaio tries again'
 remedy io_uring EXDEV '.*remedy: please report it'
 remedy libaio EAGAIN '.*fs.aio-max-nr is spent .*sysctl'
-remedy libaio ENOSYS '.*CONFIG_AIO'
+remedy libaio ENOSYS ': a seccomp filter .*remedy: allow io_setup.*refused: io_setup, io_submit, io_pgetevents '
 remedy libaio EXDEV '.*please report it'
 
-# without_sysctl text: of a kernel that has no kernel.io_uring_disabled, or shows this text there.
-without_sysctl() {
-	# shellcheck disable=SC2016 # the other shell expands it
-	unshare -m sh -c 'mount -t tmpfs none /proc/sys/kernel && text=$1 && shift &&
-		if [ -n "$text" ]; then echo "$text" >/proc/sys/kernel/io_uring_disabled; fi && exec "$@"' sh \
-		"$1" "$refuse" io_uring -- "$tree/build/rtaio-status" | grep -c "io_uring_disabled is"
+# Then "name=value ..." and a command: these are all that is in /proc/sys/kernel and /proc/sys/fs.
+# shellcheck disable=SC2016 # the other shell expands it
+with_proc=(unshare -m sh -c 'mount -t tmpfs none /proc/sys/kernel && mount -t tmpfs none /proc/sys/fs && files=$1 &&
+	shift && for file in $files; do echo "${file#*=}" >"/proc/sys/${file%%=*}"; done && exec "$@"' sh)
+
+# proc test pattern files command...
+proc() {
+	local test=$1 pattern=$2
+	shift 2
+	ends "$test" 0 "$pattern" "${with_proc[@]}" "$@"
 }
-if unshare -m true 2>/dev/null; then
-	equal "a kernel without the sysctl" "$(without_sysctl "")" 0
-	equal "a sysctl that is no number" "$(without_sysctl "unknown")" 0
-	equal "a sysctl that is one" "$(without_sysctl 2)" 1
+
+# A sysctl refuses io_uring_setup alone.
+by_sysctl=("$refuse" io_uring_setup --)
+someone=(setpriv --reuid 234567 --regid 234567 --clear-groups)
+if "${with_proc[@]}" '' true 2>/dev/null; then
+	proc "a kernel without the sysctl" ' Operation not permitted: a seccomp filter .*refused: io_uring_setup +libaio' \
+		'' "${by_sysctl[@]}"
+	proc "a sysctl that is no number" 'refused: io_uring_setup +libaio' kernel/io_uring_disabled=unknown "${by_sysctl[@]}"
+	proc "sysctl, not seccomp" ': sysctl kernel.io_uring_disabled forbids .*remedy: sysctl -w .*io_uring_disabled is 2 ' \
+		kernel/io_uring_disabled=2 "${by_sysctl[@]}"
+	proc "seccomp, not sysctl" ': a seccomp filter .*remedy: allow .*io_uring_disabled is 0 ' \
+		kernel/io_uring_disabled=0 "${by_sysctl[@]}"
+	proc "both" ': a seccomp filter .*, or sysctl .*remedy: allow .* profile, and sysctl -w .*io_uring_disabled is 2 ' \
+		kernel/io_uring_disabled=2 "$refuse" io_uring --
+	proc "the sysctl is not for root" ': a seccomp filter .*io_uring_disabled is 1, so that root alone ' \
+		'kernel/io_uring_disabled=1 kernel/io_uring_group=-1' "${by_sysctl[@]}"
+	proc "nobody but root" ': sysctl .*io_uring_disabled is 1, so that root alone .*names no group' \
+		'kernel/io_uring_disabled=1 kernel/io_uring_group=-1' "${someone[@]}" "${by_sysctl[@]}"
+	proc "another group" ': sysctl .*io_uring_disabled is 1, so that root and group 7 ' \
+		'kernel/io_uring_disabled=1 kernel/io_uring_group=7' "${someone[@]}" "${by_sysctl[@]}"
+	proc "the group of kernel.io_uring_group" ': a seccomp filter .*is 1, so that root and group 7 ' \
+		'kernel/io_uring_disabled=1 kernel/io_uring_group=7' \
+		setpriv --reuid 234567 --regid 234567 --groups 8,7 "${by_sysctl[@]}"
+	proc "a kernel without Linux AIO" 'libaio +no +Function not implemented: the kernel, .*CONFIG_AIO' \
+		'' "$refuse" libaio=ENOSYS --
+	proc "how many contexts are left" 'Linux AIO: 30 of fs.aio-max-nr 70 left' 'fs/aio-nr=40 fs/aio-max-nr=70' env
 else
-	skip "a kernel without the sysctl" "no mount namespaces here"
+	skip "who refuses" "no mount namespaces here"
 fi
 
 # Of a user whose locked memory nobody else counts.
@@ -153,6 +220,15 @@ if [ "$(id -u)" -eq 0 ] && command -v setpriv >/dev/null; then
 	ends "locked memory is short" 1 '^Not well: .*cannot serve here.*io_uring +no .*raise ulimit -l' \
 		env RTAIO_BACKEND=io_uring setpriv --reuid 234567 --clear-groups \
 		sh -c 'ulimit -l 0; exec "$@"' sh
+	# Some kernels count rings, others do not.
+	case $(setpriv --reuid 234567 --clear-groups sh -c 'ulimit -l 0; exec "$@"' sh "$tree/build/rtaio-status" |
+		grep ^io_uring) in
+	*yes*) meaning='no ring needs it here' ;;
+	*Cannot\ allocate*) meaning='the rings of all processes of the user share it' ;;
+	*) meaning='' ;;
+	esac
+	ends "what the limit of locked memory means" 0 "locked memory 4096 KiB${meaning:+ .$meaning.}, descriptors" \
+		setpriv --reuid 234567 --clear-groups sh -c 'ulimit -l 4096; exec "$@"' sh
 else
 	skip "locked memory is short" "only root can become a user of his own"
 fi
@@ -170,7 +246,7 @@ equal "rtaio(7) has the lanes of the design" \
 		sed -n '/^\.TP/{n;s/^\.B //p}' | tr '\n' ' ')" "$lanes"
 if "$tree/build/rtaio-status" | grep -q '^libaio *yes'; then
 	equal "--status lists the lanes of the design" \
-		"$("$tree/build/rtaio-status" | sed -n 's/^  \([a-z]*\)  *.*/\1/p' | tr '\n' ' ')" "$lanes"
+		"$("$tree/build/rtaio-status" | sed -n 's/^  \([a-z][a-z]*\)  *.*/\1/p' | tr '\n' ' ')" "$lanes"
 else
 	skip "--status lists the lanes of the design" "no Linux AIO here"
 fi
