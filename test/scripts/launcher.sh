@@ -165,6 +165,65 @@ else
 	skip "a setuid program is run with a warning" "only root can make one of another user"
 fi
 
+# bytes number size: little-endian, as printf takes them.
+bytes() {
+	local i
+	for ((i = 0; i < $2; i++)); do
+		printf '\\x%02x' $((($1 >> 8 * i) & 255))
+	done
+}
+
+# elf file bits processor interpreter: the headers of a program that nobody can run here.
+elf() {
+	local word=8 header=64 entry=56 flags_first flags_last=
+	flags_first=$(bytes 0 4)
+	if [ "$2" -eq 32 ]; then
+		word=4 header=52 entry=32 flags_last=$flags_first flags_first=
+	fi
+	# shellcheck disable=SC2059 # the format is the file
+	printf "\x7fELF$(bytes $((word / 4)) 1)\x1\x1$(bytes 0 9)$(bytes 2 2)$(bytes "$3" 2)$(bytes 1 4)$(
+		bytes 0 $word)$(bytes $header $word)$(bytes 0 $word)$(bytes 0 4)$(bytes $header 2)$(bytes $entry 2)$(
+		bytes 1 2)$(bytes 0 6)$(
+		)$(bytes 3 4)$flags_first$(bytes $((header + entry)) $word)$(bytes 0 $((2 * word)))$(
+		bytes $((${#4} + 1)) $word)$(bytes 0 $word)$flags_last$(bytes 0 $word)$4\x0" >"$1"
+	chmod +x "$1"
+}
+
+processor=$(od -A n -t u2 -j 18 -N 2 "$library")
+elf native 64 "$processor" /lib64/ld-linux-x86-64.so.2
+elf i386 32 3 /lib/ld-linux.so.2
+elf armhf 32 40 /lib/ld-linux-armhf.so.3
+elf s390x 64 22 /lib/ld64.so.1
+elf musl 64 "$processor" /lib/ld-musl-x86_64.so.1
+elf bionic 64 "$processor" /system/bin/linker64
+ends "a program whose headers were made by hand is run without a warning" 0 '^$' --dry-run ./native
+ends "a 32-bit program is run with a warning" 0 'warning: ./i386 has not .* number of bits' --dry-run ./i386
+ends "so is one of another 32-bit processor" 0 'warning: ./armhf has not' --dry-run ./armhf
+ends "and one of another 64-bit processor" 0 'warning: ./s390x has not .* processor' --dry-run ./s390x
+ends "a program of musl is run with a warning" 0 'another C library than glibc (/lib/ld-musl-x86_64.so.1)' \
+	--dry-run ./musl
+ends "and one of bionic" 0 'another C library than glibc (/system/bin/linker64)' --dry-run ./bionic
+equal "without rtaio, with which it would not start" "$("$rtaio" --dry-run --verbose ./musl 2>/dev/null)" "env ./musl"
+if command -v musl-gcc >/dev/null; then
+	musl-gcc -o musl main.c
+	ends "a real program of musl ends as it does alone" 3 'another C library' ./musl
+else
+	skip "a real program of musl ends as it does alone" "musl-gcc (package musl-tools) is not installed"
+fi
+# Of a script the interpreter decides.
+elf interpreter 64 "$processor" /lib/ld-musl-x86_64.so.1
+printf '#!%s -x\n' "$work/interpreter" >of-musl
+printf '#! %s\n' "$work/of-musl" >of-a-script
+printf '#!/usr/bin/env -S NAME=value interpreter -x\n' >by-env
+printf '#!/bin/sh\n# %s\n' "$work/interpreter" >of-sh
+chmod +x of-musl of-a-script by-env of-sh
+ends "a script whose interpreter cannot be reached" 0 "$work/interpreter, which runs ./of-musl, is linked with" \
+	--dry-run ./of-musl
+ends "a script whose interpreter is one" 0 "$work/interpreter, which runs ./of-a-script, " --dry-run ./of-a-script
+PATH=$work:$PATH ends "an interpreter that env looks up" 0 "$work/interpreter, which runs ./by-env, " --dry-run ./by-env
+ends "a script that only speaks of it" 0 '^$' --dry-run ./of-sh
+ends "an interpreter that is not there" 0 '^$' --dry-run ./by-env
+
 rm "$library"
 ends "a library that was not built" 125 "run 'make'" true
 sed -e 's:@LIBDIR@:/nowhere/lib:' -e 's:@VERSION@:4.5.6:' "$tree/scripts/rtaio" >installed
