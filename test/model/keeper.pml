@@ -30,6 +30,13 @@
  * call, or that a close which went on then has given it; once, unless it is cancelled because
  * no pin could be made; a close waits for no call that has begun; all requests end; each pin
  * is closed once, after its last request, also one that came too late; no wake is lost.
+ * In a configuration the worker's request bypasses the engine (BYPASS), or the keeper and
+ * the threads of the pins take steps of their own, and fail, while one thread closes (FAILS).
+ * config: -DBYPASS
+ * config: -DFAILS
+ * config: -DFAILS -DBYPASS
+ * BROKEN_LATE_OVERWRITES: -DFAILS
+ * BROKEN_LATE_PIN_IS_LEFT: -DFAILS
  */
 
 #define NR_REQ		3
