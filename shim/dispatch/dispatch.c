@@ -96,10 +96,9 @@ static void publish(struct request *req, ssize_t res)
 	uint64_t waiters;
 
 	engine_state.nr_outstanding--;
-	if (!request_is_barrier(req))
-		filter_leave(req);
+	filter_leave(req);
 	waiters = publish_result(req, res, STATS_engine_reads);
-	filter_leave(req); /* a sync: a later one must not seem to overtake it */
+	request_release_descriptor(req); /* until then offload.c leaves syncs to the engine */
 	notify_deliver(req);
 	engine_state.slots_to_wake |= waiter_wake(req, waiters);
 	if (group && lio_group_leave(group, res < 0))
@@ -172,7 +171,6 @@ static void finish(struct request *req)
 	bool is_last = true;
 	ssize_t res = publish_final_result(req);
 
-	request_release_descriptor(req);
 	if (req->pin)
 		pin_put(req->pin);
 	if (req->is_file_data)
@@ -313,7 +311,6 @@ static void refuse_one(struct message *message, int err)
 			bypass_leave_range(req);
 			bypass_leave(req);
 		}
-		request_release_descriptor(req);
 		engine_state.nr_outstanding++;
 		publish(req, -err);
 	} else if (message->kind == MESSAGE_ASK) {

@@ -50,8 +50,8 @@ static bool is_alone(const struct request *req)
 	range.is_write = true;
 	has_writes = filter_depth(FILTER_ENGINE, &range) > 0;
 	/*
-	 * A request that bypasses the engine releases its descriptor just before its result is
-	 * published; the bypass table still has it.
+	 * The filter does not count a request whose result is about to be published.  Then the
+	 * engine still holds the descriptor, or the bypass table has the request.
 	 */
 	return !has_reads && !has_writes && !descriptor_is_held(req->fd) &&
 	       !bypass_has_any(req->fd, UINT64_MAX);

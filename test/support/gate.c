@@ -59,6 +59,44 @@ void gate_open(struct gate *gate, int value)
 	free(data);
 }
 
+#ifdef UFFDIO_WRITEPROTECT
+
+bool gate_forbid_writes(struct gate *gate, void *memory, size_t size)
+{
+	struct uffdio_range range = { .start = (uintptr_t)memory, .len = size };
+	struct uffdio_api api = { .api = UFFD_API, .features = UFFD_FEATURE_PAGEFAULT_FLAG_WP };
+	struct uffdio_register area = { .range = range, .mode = UFFDIO_REGISTER_MODE_WP };
+	struct uffdio_writeprotect protect = { .range = range,
+					       .mode = UFFDIO_WRITEPROTECT_MODE_WP };
+
+	gate->fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+	if (gate->fd < 0 || ioctl(gate->fd, UFFDIO_API, &api) < 0) {
+		printf("no userfaultfd that holds writes: %s", strerror(errno));
+		return false;
+	}
+	check_equal(ioctl(gate->fd, UFFDIO_REGISTER, &area), 0);
+	check_equal(ioctl(gate->fd, UFFDIO_WRITEPROTECT, &protect), 0);
+	return true;
+}
+
+#else
+
+bool gate_forbid_writes(struct gate *gate, void *memory, size_t size)
+{
+	(void)gate;
+	(void)memory;
+	(void)size;
+	printf("built without userfaultfd that holds writes");
+	return false;
+}
+
+#endif
+
+void gate_allow_writes(struct gate *gate)
+{
+	check_equal(close(gate->fd), 0);
+}
+
 #else /* a C library that comes without the kernel's headers */
 
 bool gate_make(struct gate *gate, size_t size)
@@ -78,6 +116,17 @@ void gate_open(struct gate *gate, int value)
 {
 	(void)gate;
 	(void)value;
+}
+
+bool gate_forbid_writes(struct gate *gate, void *memory, size_t size)
+{
+	(void)memory;
+	return gate_make(gate, size);
+}
+
+void gate_allow_writes(struct gate *gate)
+{
+	(void)gate;
 }
 
 #endif

@@ -26,4 +26,11 @@ void gate_await(struct gate *gate);
 /* The memory is there, full of @value. */
 void gate_open(struct gate *gate, int value);
 
+/*
+ * Another gate: @size bytes of whole pages at @memory can be read, but a thread that writes there
+ * waits until gate_allow_writes().  False: as above.
+ */
+bool gate_forbid_writes(struct gate *gate, void *memory, size_t size);
+void gate_allow_writes(struct gate *gate);
+
 #endif

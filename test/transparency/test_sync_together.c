@@ -227,6 +227,36 @@ static int sync_beside_notifying_write(void)
 	return sync_beside_write(true);
 }
 
+/* The write is done, but the program cannot see it yet: its control block cannot be written to. */
+static int sync_beside_result(void)
+{
+	struct aiocb *write = direct_buffer(PAGE);
+	struct gate data, result;
+
+	if (!prepare() || !gate_make(&data, LONG_SIZE))
+		return CHILD_SKIPPED;
+	aiocb_init(write, fd, data.memory, LONG_SIZE, 0);
+	notify_by_signal(&write->aio_sigevent, SIGURG, 1); /* ignored by default */
+	check_equal(aio_write(write), 0);
+	gate_await(&data);
+	if (!gate_forbid_writes(&result, write, PAGE))
+		return CHILD_SKIPPED;
+	gate_open(&data, 'g');
+	gate_await(&result);
+	submit_sync(&first, O_DSYNC);
+	for (int i = 0; i < 20; i++) {
+		short_pause();
+		check(!held_calls_has_one());
+	}
+	check_equal(aio_error(&first), EINPROGRESS);
+	gate_allow_writes(&result);
+	check_equal(outcome(write), LONG_SIZE);
+	take_call();
+	answer(0);
+	check_equal(outcome(&first), 0);
+	return 0;
+}
+
 static int sync_two_descriptors(void)
 {
 	struct aiocb other;
@@ -323,6 +353,7 @@ TEST_OR_SKIP(test_each_sync_has_its_notification, notify_together, 20000)
 TEST_OR_SKIP(test_sync_of_the_data_and_fsync_are_two_calls, sync_other_kind, 20000)
 TEST_OR_SKIP(test_sync_waits_for_a_silent_write_under_way, sync_beside_silent_write, 20000)
 TEST_OR_SKIP(test_sync_waits_for_a_notifying_write_under_way, sync_beside_notifying_write, 20000)
+TEST_OR_SKIP(test_sync_waits_for_the_result_of_a_write, sync_beside_result, 20000)
 TEST_OR_SKIP(test_each_descriptor_has_its_own_call, sync_two_descriptors, 20000)
 TEST_OR_SKIP(test_sync_that_waits_for_another_can_be_cancelled, cancel_one_of_them, 20000)
 TEST_OR_SKIP(test_syncs_outlive_the_oldest_of_them, cancel_oldest, 20000)
@@ -337,6 +368,7 @@ int main(void)
 		cmocka_unit_test(test_sync_of_the_data_and_fsync_are_two_calls),
 		cmocka_unit_test(test_sync_waits_for_a_silent_write_under_way),
 		cmocka_unit_test(test_sync_waits_for_a_notifying_write_under_way),
+		cmocka_unit_test(test_sync_waits_for_the_result_of_a_write),
 		cmocka_unit_test(test_each_descriptor_has_its_own_call),
 		cmocka_unit_test(test_sync_that_waits_for_another_can_be_cancelled),
 		cmocka_unit_test(test_syncs_outlive_the_oldest_of_them),
