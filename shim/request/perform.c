@@ -41,8 +41,9 @@ ssize_t perform(const struct request *req, int fd)
 
 	do
 		res = perform_once(req, fd);
-	while (res == -EINTR);
-	return res;
+	while (res == -EINTR && (req->pin || atomic_load(&req->is_held)));
+	/* Its descriptor was closed amid the call, and may mean another file. */
+	return res == -EINTR ? -ECANCELED : res;
 }
 
 /* @value is unchanged if the socket has no such option. */

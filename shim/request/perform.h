@@ -12,7 +12,10 @@
 /* The most bytes that the kernel moves by one call (MAX_RW_COUNT). */
 #define PERFORM_BYTES_MAX 0x7ffff000u
 
-/* Bytes or -errno, on @fd: the request's descriptor or that of its pin.  EINTR is retried. */
+/*
+ * Bytes or -errno, on @fd: the request's descriptor or that of its pin.  EINTR is retried,
+ * but -ECANCELED if the descriptor was closed meanwhile.
+ */
 ssize_t perform(const struct request *req, int fd);
 
 /*

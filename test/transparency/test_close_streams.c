@@ -306,6 +306,60 @@ TEST_LINE(next_file_is_read_at_its_offset, socket)
 		cmocka_unit_test(test_##name##_on_a_socket),                                      \
 		cmocka_unit_test(test_##name##_on_a_timed_socket)
 
+/* ---- a process that is stopped and goes on ---- */
+
+static bool is_stopped(pid_t pid)
+{
+	char path[32], state = 0;
+	FILE *stat;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	stat = fopen(path, "r");
+	check(stat != NULL);
+	check_equal(fscanf(stat, "%*d (%*[^)]) %c", &state), 1);
+	fclose(stat);
+	return state == 'T';
+}
+
+/* A child does it.  Some calls end with EINTR then. */
+static void stop_and_go_on(void)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		check_equal(kill(getppid(), SIGSTOP), 0);
+		eventually(is_stopped(getppid()));
+		check_equal(kill(getppid(), SIGCONT), 0);
+		_exit(0);
+	}
+	check_child(pid);
+}
+
+static int stop_amid_closed_read(void)
+{
+	char byte = 0, left = 0;
+	struct aiocb cb;
+	int old[2], next[2];
+
+	open_socketpair(old, SOCK_STREAM);
+	open_socketpair(next, SOCK_STREAM);
+	set_timeout(old[0], SO_RCVTIMEO, 1000 * 1000);
+	submit_read(&cb, old[0], &byte, 1, 0);
+	eventually(others_are_asleep());
+	check_equal(dup2(next[0], old[0]), old[0]);
+	write_fully(next[1], "n", 1);
+	stop_and_go_on();
+	signal(SIGPIPE, SIG_IGN);
+	check(write(old[1], "o", 1) == 1 || errno == EPIPE);
+	if (outcome(&cb) == 1)
+		check_equal(byte, 'o');
+	check_equal(recv(next[0], &left, 1, MSG_DONTWAIT), 1);
+	check_equal(left, 'n');
+	return 0;
+}
+
+TEST_IN_CHILD(test_stopped_read_keeps_its_socket, stop_amid_closed_read, 20000)
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -321,6 +375,7 @@ int main(void)
 		UNIT_TESTS(child_inherits_no_blocked_read),
 		cmocka_unit_test(test_next_file_is_read_at_its_offset_on_a_fifo),
 		cmocka_unit_test(test_next_file_is_read_at_its_offset_on_a_socket),
+		cmocka_unit_test(test_stopped_read_keeps_its_socket),
 	};
 
 	return cmocka_run_group_tests_name("close_streams", tests, NULL, NULL);
