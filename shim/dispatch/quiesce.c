@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/descriptor.h"
 #include "base/process.h"
 #include "base/raw_syscall.h"
 #include "dispatch/bypass_events.h"
@@ -312,6 +313,15 @@ static void quiesce_bypassing(struct request *question, struct request *req, req
 	}
 }
 
+/*
+ * True if no request depends on @fd any more, so that another thread may put a file there without
+ * asking, while this close waits for other descriptors.
+ */
+static bool is_left(const struct request *question, int fd)
+{
+	return question->nr_kept == 0 || !descriptor_is_held(fd);
+}
+
 static void detach_queues(const struct request *question)
 {
 	int first = question->fd, last = question->last_fd;
@@ -319,13 +329,16 @@ static void detach_queues(const struct request *question)
 
 	for (queue = fdqueue_first(first); queue && queue->fd <= last; queue = next) {
 		next = fdqueue_after(queue);
-		if (!queue->detached)
+		if (!queue->detached && is_left(question, queue->fd))
 			fdqueue_detach(queue, detached_of(queue->fd));
 	}
-	for (unsigned i = 0; nr_closed > 0 && i < CLOSED_MAX; i++)
-		if (all_closed[i].submit_seq && all_closed[i].fd >= first &&
-		    all_closed[i].fd <= last)
-			all_closed[i].is_final = true;
+	for (unsigned i = 0; nr_closed > 0 && i < CLOSED_MAX; i++) {
+		struct closed *closed = &all_closed[i];
+
+		if (closed->submit_seq && closed->fd >= first && closed->fd <= last &&
+		    is_left(question, closed->fd))
+			closed->is_final = true;
+	}
 }
 
 void quiesce_accept(struct request *question)
@@ -343,8 +356,7 @@ void quiesce_accept(struct request *question)
 	/* Youngest first: withdrawing an older request could let a younger one begin before it. */
 	while ((req = bypass_next(first, last, &submit_seq, &handle)))
 		quiesce_bypassing(question, req, handle);
-	if (question->nr_kept == 0)
-		detach_queues(question);
+	detach_queues(question);
 	quiesce_tick();
 	question_answer(question);
 }
