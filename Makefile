@@ -13,12 +13,13 @@
 VERSION := 0.1.0
 SOVERSION := 0
 
-prefix ?= /usr/local
-bindir ?= $(prefix)/bin
-libdir ?= $(prefix)/lib
-libexecdir ?= $(prefix)/libexec/rtaio
-includedir ?= $(prefix)/include
-mandir ?= $(prefix)/share/man
+# Some write these in capitals.
+prefix ?= $(or $(PREFIX),/usr/local)
+bindir ?= $(or $(BINDIR),$(prefix)/bin)
+libdir ?= $(or $(LIBDIR),$(prefix)/lib)
+libexecdir ?= $(or $(LIBEXECDIR),$(prefix)/libexec)
+includedir ?= $(or $(INCLUDEDIR),$(prefix)/include)
+mandir ?= $(or $(MANDIR),$(prefix)/share/man)
 completiondir ?= $(prefix)/share/bash-completion/completions
 
 CC ?= gcc
@@ -239,7 +240,7 @@ SHELL_TESTS := test/faults/found.sh test/scripts/launcher.sh test/scripts/enviro
 	test/scripts/completion.sh test/scripts/status.sh test/scripts/recipes.sh test/scripts/conformance.sh \
 	test/scripts/valgrind.sh test/scripts/assertions.sh test/scripts/differences.sh test/scripts/layers.sh \
 	test/scripts/run_tests.sh test/scripts/coverage.sh test/scripts/mutants.sh \
-	test/abi/preload_old.sh test/abi/idle.sh test/abi/early.sh test/examples/run.sh test/fuzz/processes.sh
+	test/abi/preload_old.sh test/abi/idle.sh test/abi/early.sh test/examples/run.sh test/fuzz/processes.sh test/scripts/install.sh
 # Longer ones, with real programs, sanitizers and the models; the longest first.
 SYSTEM_TESTS := test/programs/fio.sh scripts/check-sanitizers test/mutants/sample.sh "scripts/model --quick" "scripts/check-faults --quick" "scripts/check-kill --times 5" "scripts/check-interrupts --steps 1500 --storm 20000 --jobs 1" "scripts/check-stress --seconds 3 --on auto --thousands 100 stress_mixed" "scripts/check-hostile --seconds 5 --on auto" test/programs/stress-ng.sh test/refused/old_kernels.sh test/programs/others.sh
 # They set sysctls of the whole machine, so that nothing else can run meanwhile.
@@ -344,53 +345,66 @@ format: ## format the C sources with clang-format
 
 # --- install ---------------------------------------------------------------
 
+PROGRAM_DIR := $(libexecdir)/rtaio
+CONFORMANCE_DIR := $(PROGRAM_DIR)/conformance
+
 SUBSTITUTE = sed -e 's|@VERSION@|$(VERSION)|g' -e 's|@PREFIX@|$(prefix)|g' -e 's|@LIBDIR@|$(libdir)|g' \
-	-e 's|@LIBEXECDIR@|$(libexecdir)|g' -e 's|@INCLUDEDIR@|$(includedir)|g'
+	-e 's|@LIBEXECDIR@|$(PROGRAM_DIR)|g' -e 's|@INCLUDEDIR@|$(includedir)|g'
 # The manuals can be read in the tree, so that they name the directories that are the default.
-SUBSTITUTE_MANUAL = $(SUBSTITUTE) -e 's|/usr/local/libexec/rtaio|$(libexecdir)|g' -e 's|/usr/local/lib/|$(libdir)/|g'
+SUBSTITUTE_MANUAL = $(SUBSTITUTE) -e 's|/usr/local/libexec/rtaio|$(PROGRAM_DIR)|g' -e 's|/usr/local/lib/|$(libdir)/|g'
+
+# $(call to,path): where it is put, as a word of the shell.
+to = '$(DESTDIR)$(1)'
+# $(call install_text,source,mode,path) and the same for a manual.  Modes do not depend on the umask.
+install_text = $(SUBSTITUTE) $(1) | install -m $(2) /dev/stdin $(call to,$(3))
+install_manual = $(SUBSTITUTE_MANUAL) scripts/man/$(1) | install -m 644 /dev/stdin $(call to,$(mandir)/$(2)/$(1))
 
 # rtaio-conformance is installed where its programs can be built.
-HAS_CMOCKA := $(shell $(CC) -E -include stdarg.h -include stddef.h -include stdint.h -include setjmp.h \
+HAS_CMOCKA := $(shell $(CC) $(CPPFLAGS) -E -include stdarg.h -include stddef.h -include stdint.h -include setjmp.h \
 	-include cmocka.h -x c /dev/null >/dev/null 2>&1 && echo yes)
-CONFORMANCE_DIR := $(libexecdir)/conformance
+
+.PHONY: check-directories
+check-directories:
+	@case '$(prefix)$(libdir)$(includedir)' in *[[:space:]:]*) echo "rtaio: LD_PRELOAD and pkg-config cannot name" \
+		"a path with a space or a colon: choose another prefix, libdir or includedir" >&2; exit 1;; esac
 
 .PHONY: install
-install: all $(if $(HAS_CMOCKA),install-conformance) ## to $(DESTDIR)$(prefix)
-	install -d $(DESTDIR)$(bindir) $(DESTDIR)$(libdir)/rtaio $(DESTDIR)$(libdir)/pkgconfig \
-		$(DESTDIR)$(libexecdir) $(DESTDIR)$(includedir) $(DESTDIR)$(mandir)/man1 \
-		$(DESTDIR)$(mandir)/man7 $(DESTDIR)$(completiondir)
-	install -m 755 $(B)/librtaio.so.$(VERSION) $(DESTDIR)$(libdir)
-	ln -sf librtaio.so.$(VERSION) $(DESTDIR)$(libdir)/librtaio.so.$(SOVERSION)
-	ln -sf librtaio.so.$(SOVERSION) $(DESTDIR)$(libdir)/librtaio.so
-	install -m 755 $(LIBRT) $(DESTDIR)$(libdir)/rtaio
-	install -m 755 $(STATUS) $(DESTDIR)$(libexecdir)
-	install -m 644 include/rtaio.h $(DESTDIR)$(includedir)
-	$(SUBSTITUTE) scripts/rtaio >$(DESTDIR)$(bindir)/rtaio && chmod 755 $(DESTDIR)$(bindir)/rtaio
-	$(SUBSTITUTE) scripts/rtaio.pc.in >$(DESTDIR)$(libdir)/pkgconfig/rtaio.pc
-	$(SUBSTITUTE_MANUAL) scripts/man/rtaio.1 >$(DESTDIR)$(mandir)/man1/rtaio.1
-	$(SUBSTITUTE_MANUAL) scripts/man/rtaio.7 >$(DESTDIR)$(mandir)/man7/rtaio.7
-	install -m 644 scripts/rtaio.bash-completion $(DESTDIR)$(completiondir)/rtaio
+install: check-directories all $(if $(HAS_CMOCKA),install-conformance) ## to $(DESTDIR)$(prefix)
+	install -d $(call to,$(bindir)) $(call to,$(libdir)/rtaio) $(call to,$(libdir)/pkgconfig) \
+		$(call to,$(PROGRAM_DIR)) $(call to,$(includedir)) $(call to,$(mandir)/man1) \
+		$(call to,$(mandir)/man7) $(call to,$(completiondir))
+	install -m 755 $(B)/librtaio.so.$(VERSION) $(call to,$(libdir))
+	ln -sf librtaio.so.$(VERSION) $(call to,$(libdir)/librtaio.so.$(SOVERSION))
+	ln -sf librtaio.so.$(SOVERSION) $(call to,$(libdir)/librtaio.so)
+	install -m 755 $(LIBRT) $(call to,$(libdir)/rtaio)
+	install -m 755 $(STATUS) $(call to,$(PROGRAM_DIR))
+	install -m 644 include/rtaio.h $(call to,$(includedir))
+	$(call install_text,scripts/rtaio,755,$(bindir)/rtaio)
+	$(call install_text,scripts/rtaio.pc.in,644,$(libdir)/pkgconfig/rtaio.pc)
+	$(call install_manual,rtaio.1,man1)
+	$(call install_manual,rtaio.7,man7)
+	install -m 644 scripts/rtaio.bash-completion $(call to,$(completiondir)/rtaio)
 
 .PHONY: install-conformance
-install-conformance: $(CONFORMANCE)
-	install -d $(DESTDIR)$(CONFORMANCE_DIR)/programs $(DESTDIR)$(bindir) $(DESTDIR)$(mandir)/man1
-	install -m 755 $(CONFORMANCE) $(DESTDIR)$(CONFORMANCE_DIR)/programs
-	install -m 755 scripts/run-tests scripts/conformance-report $(DESTDIR)$(CONFORMANCE_DIR)
-	install -m 644 test/differences.txt $(wildcard $(ASSERTIONS)) $(DESTDIR)$(CONFORMANCE_DIR)
-	$(SUBSTITUTE) scripts/rtaio-conformance >$(DESTDIR)$(bindir)/rtaio-conformance
-	chmod 755 $(DESTDIR)$(bindir)/rtaio-conformance
-	$(SUBSTITUTE_MANUAL) scripts/man/rtaio-conformance.1 >$(DESTDIR)$(mandir)/man1/rtaio-conformance.1
+install-conformance: check-directories $(CONFORMANCE)
+	install -d $(call to,$(CONFORMANCE_DIR)/programs) $(call to,$(bindir)) $(call to,$(mandir)/man1)
+	install -m 755 $(CONFORMANCE) $(call to,$(CONFORMANCE_DIR)/programs)
+	install -m 755 scripts/run-tests scripts/conformance-report $(call to,$(CONFORMANCE_DIR))
+	install -m 644 test/differences.txt $(wildcard $(ASSERTIONS)) $(call to,$(CONFORMANCE_DIR))
+	$(call install_text,scripts/rtaio-conformance,755,$(bindir)/rtaio-conformance)
+	$(call install_manual,rtaio-conformance.1,man1)
 
 .PHONY: uninstall
 uninstall: ## remove the installed files
-	rm -f $(DESTDIR)$(libdir)/librtaio.so* $(DESTDIR)$(libdir)/rtaio/librt.so.1 \
-		$(DESTDIR)$(libexecdir)/rtaio-status $(DESTDIR)$(includedir)/rtaio.h \
-		$(DESTDIR)$(bindir)/rtaio $(DESTDIR)$(libdir)/pkgconfig/rtaio.pc \
-		$(DESTDIR)$(mandir)/man1/rtaio.1 $(DESTDIR)$(mandir)/man7/rtaio.7 \
-		$(DESTDIR)$(completiondir)/rtaio \
-		$(DESTDIR)$(bindir)/rtaio-conformance $(DESTDIR)$(mandir)/man1/rtaio-conformance.1
-	rm -rf $(DESTDIR)$(CONFORMANCE_DIR)
-	-rmdir $(DESTDIR)$(libdir)/rtaio $(DESTDIR)$(libexecdir) 2>/dev/null
+	rm -f $(call to,$(libdir)/librtaio.so.$(VERSION)) $(call to,$(libdir)/librtaio.so.$(SOVERSION)) \
+		$(call to,$(libdir)/librtaio.so) $(call to,$(libdir)/rtaio/librt.so.1) \
+		$(call to,$(PROGRAM_DIR)/rtaio-status) $(call to,$(includedir)/rtaio.h) \
+		$(call to,$(bindir)/rtaio) $(call to,$(libdir)/pkgconfig/rtaio.pc) \
+		$(call to,$(mandir)/man1/rtaio.1) $(call to,$(mandir)/man7/rtaio.7) \
+		$(call to,$(completiondir)/rtaio) \
+		$(call to,$(bindir)/rtaio-conformance) $(call to,$(mandir)/man1/rtaio-conformance.1)
+	rm -rf $(call to,$(CONFORMANCE_DIR))
+	-rmdir $(call to,$(libdir)/rtaio) $(call to,$(PROGRAM_DIR)) 2>/dev/null
 
 .PHONY: clean
 clean: ## remove build/

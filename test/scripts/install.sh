@@ -1,0 +1,66 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+#
+# install.sh - where make install puts the files, with which modes, and what uninstall takes away
+#
+# What the installed files do is tested by test/examples/run.sh.
+
+set -u
+
+tree=$(cd "$(dirname "$0")/../.." && pwd)
+# shellcheck source=test/support/results.sh
+. "$tree/test/support/results.sh"
+
+work=$(mktemp -d "${TMPDIR:-/tmp}/rtaio-install.XXXXXX") || exit 1
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+
+# A make of its own, which is no part of the make that may have started this script.
+make_tree() {
+	env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS make -C "$tree" -s "$@" 2>&1
+}
+
+# The files below a directory, without its name.
+files_of() {
+	(cd "$1" && find . ! -type d | sort)
+}
+
+check "make install" make_tree install prefix="$work/plain"
+check "with PREFIX in capitals" make_tree install PREFIX="$work/capitals"
+equal "it is the same" "$(files_of capitals)" "$(files_of plain)"
+check "with LIBDIR, too" make_tree install PREFIX="$work/libdir" LIBDIR="$work/libdir/lib64" HAS_CMOCKA=
+check "the library is there" test -e libdir/lib64/librtaio.so.0
+equal "the launcher knows" "$(libdir/bin/rtaio --library-path)" "$work/libdir/lib64/librtaio.so.0"
+
+check "DESTDIR may have a space" make_tree install DESTDIR="$work/a b" prefix=/usr
+equal "it holds the same" "$(files_of 'a b/usr')" "$(files_of plain)"
+equal "nothing names it" "$(grep -rlI -F -e "$work" "a b")" ""
+check "uninstall takes it away" make_tree uninstall DESTDIR="$work/a b" prefix=/usr
+equal "all of it" "$(find 'a b' ! -type d)" ""
+mandir="$work/my manuals"
+check "so may a directory that no loader reads" make_tree install prefix="$work/own" mandir="$mandir" HAS_CMOCKA=
+check "the manuals are there" test -r "$mandir/man1/rtaio.1" -a -r "$mandir/man7/rtaio.7"
+equal "a prefix may not" "$(make_tree install prefix="$work/p q" >message; echo $?)" 2
+check "the message says why" grep -q '^rtaio: LD_PRELOAD .* cannot name a path with a space' message
+equal "nothing was installed" "$(ls -d p* 2>&1)" plain
+
+check "a umask is no obstacle" sh -c "umask 077; mkdir umask; cd '$tree' &&
+	env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS make -s install prefix='$work/umask'"
+equal "everybody may read what was installed" "$(find umask -mindepth 1 ! -type l ! -perm -444 -printf '%M %p\n')" ""
+equal "and enter each directory" "$(find umask -mindepth 1 -type d ! -perm -555 -printf '%M %p\n')" ""
+modes() {
+	(cd "$1" && find . -mindepth 1 ! -type l -printf '%M %p\n' | sort)
+}
+equal "all modes are the same" "$(modes umask)" "$(modes plain)"
+
+# A directory that is shared with others.
+mkdir -p shared/usr/libexec/conformance && touch shared/usr/libexec/conformance/others
+check "libexecdir may be shared" make_tree install DESTDIR="$work/shared" prefix=/usr libexecdir=/usr/libexec
+equal "the programs have a directory of their own" "$(cd shared/usr/libexec && ls)" "$(printf 'conformance\nrtaio')"
+touch shared/usr/lib/librtaio.so.9
+check "uninstall" make_tree uninstall DESTDIR="$work/shared" prefix=/usr libexecdir=/usr/libexec
+equal "leaves other people's files" "$(find shared -type f | sort)" \
+	"$(printf 'shared/usr/lib/librtaio.so.9\nshared/usr/libexec/conformance/others')"
+check "its own directory is gone" test ! -e shared/usr/libexec/rtaio
+
+finish
