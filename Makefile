@@ -73,7 +73,8 @@ BINDING := $(if $(filter 1,$(shell echo '__has_attribute(noplt)' | $(CC) -E -P -
 # serve libraries that are unloaded.
 SHIM_LDFLAGS := -shared -Wl,-z,defs -Wl,-z,nodelete -Wl,--exclude-libs,ALL -Wl,-O1 -Wl,--hash-style=gnu \
 	-Wl,-z,$(BINDING) -Wl,-z,relro -Wl,-z,noseparate-code $(if $(VARIANT),,-nostartfiles) $(VARIANT_FLAGS)
-SHIM_LIBS := -Wl,-Bstatic -luring -Wl,-Bdynamic
+URING_CFLAGS := $(shell $(PKG_CONFIG) --cflags liburing 2>/dev/null)
+SHIM_LIBS := -Wl,-Bstatic $(or $(shell $(PKG_CONFIG) --static --libs liburing 2>/dev/null),-luring) -Wl,-Bdynamic
 
 .PHONY: all
 all: $(LIBRARY) $(LIBRT) $(STATUS)
@@ -81,9 +82,9 @@ all: $(LIBRARY) $(LIBRT) $(STATUS)
 $(B)/deps-found:
 	@mkdir -p $(B)
 	@need() { printf '#include <%s>\nint main(void){return 0;}\n' "$$1" | \
-		$(CC) -x c - -o /dev/null $$2 2>/dev/null || \
+		$(CC) $(URING_CFLAGS) $(CPPFLAGS) -x c - -o /dev/null $$2 $(LDFLAGS) 2>/dev/null || \
 		{ echo "rtaio: $$1 or its static library is missing: install $$3" >&2; exit 1; }; }; \
-	need liburing.h "-Wl,-Bstatic -luring -Wl,-Bdynamic" "liburing-dev"; \
+	need liburing.h "$(SHIM_LIBS)" "liburing-dev"; \
 	need libaio.h "" "libaio-dev"; \
 	need bsd/sys/tree.h "" "libbsd-dev"
 	@touch $@
@@ -92,7 +93,7 @@ $(B)/deps-found:
 $(B)/shim/%.o: shim/%.c Makefile | $(B)/deps-found
 	@mkdir -p $(@D)
 	$(say) CC $<
-	$(Q)$(CC) $(SHIM_FLAGS) $(CFLAGS) $(CPPFLAGS) -c $< -o $@
+	$(Q)$(CC) $(SHIM_FLAGS) $(URING_CFLAGS) $(CFLAGS) $(CPPFLAGS) -c $< -o $@
 
 # ThreadSanitizer calls these before it is ready itself.
 ifeq ($(VARIANT),tsan)
@@ -151,12 +152,12 @@ RUN_TESTS := scripts/run-tests --library $(LIBRARY) --jobs $(JOBS)
 $(B)/test/support/%.o: test/support/%.c Makefile
 	@mkdir -p $(@D)
 	$(say) CC $<
-	$(Q)$(CC) $(TEST_FLAGS) $(CFLAGS) -c $< -o $@
+	$(Q)$(CC) $(TEST_FLAGS) $(CFLAGS) $(CPPFLAGS) -c $< -o $@
 
 $(B)/test/%: test/%.c $(SUPPORT_OBJS) Makefile
 	@mkdir -p $(@D)
 	$(say) TEST $<
-	$(Q)$(CC) $(TEST_FLAGS) $(CFLAGS) $< $(SUPPORT_OBJS) -o $@ -lcmocka -lpthread -ldl
+	$(Q)$(CC) $(TEST_FLAGS) $(CFLAGS) $(CPPFLAGS) $< $(SUPPORT_OBJS) $(LDFLAGS) -o $@ -lcmocka -lpthread -ldl
 
 $(B)/test/unit/test_pin $(B)/test/unit/test_keeper: $(patsubst %,$(B)/shim/%.o,dispatch/keeper dispatch/pin engine/helper base/busy_poll engine/inbox request/request request/perform base/descriptor)
 $(B)/test/unit/test_entry: $(patsubst %,$(B)/shim/%.o,api/entry request/aiocb request/request base/descriptor base/process)
@@ -175,29 +176,29 @@ $(B)/test/unit/test_waiter: $(patsubst %,$(B)/shim/%.o,request/waiter request/re
 $(UNIT_TESTS): $(B)/test/unit/%: test/unit/%.c $(SUPPORT_OBJS) $(UNIT_BASE:%=$(B)/shim/%.o) Makefile
 	@mkdir -p $(@D)
 	$(say) TEST $<
-	$(Q)$(CC) $(TEST_FLAGS) -Ishim $(CFLAGS) $< $(filter %.o,$^) $(LDFLAGS) -o $@ -lcmocka -lpthread -ldl
+	$(Q)$(CC) $(TEST_FLAGS) -Ishim $(CFLAGS) $(CPPFLAGS) $< $(filter %.o,$^) $(LDFLAGS) -o $@ -lcmocka -lpthread -ldl
 
 $(B)/test/refused/refuse $(B)/test/filesystems/edges: $(B)/test/%: test/%.c
 	@mkdir -p $(@D)
 	$(say) TEST $<
-	$(Q)$(CC) $(TEST_FLAGS) $(CFLAGS) $< -o $@
+	$(Q)$(CC) $(TEST_FLAGS) $(CFLAGS) $(CPPFLAGS) $< $(LDFLAGS) -o $@
 
 # Its functions come before libc's for every library.
 $(B)/test/transparency/test_own_names: private CFLAGS += -rdynamic
 
 $(B)/test/transparency/plugin.so $(B)/test/transparency/fake_clock.so $(B)/test/transparency/wraps.so: $(B)/%.so: %.c
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(TEST_FLAGS) $(CFLAGS) -fPIC -shared $< -o $@
+	$(Q)$(CC) $(TEST_FLAGS) $(CFLAGS) $(CPPFLAGS) -fPIC -shared $< $(LDFLAGS) -o $@
 
 $(B)/test/transparency/obvious.so: test/transparency/obvious/obvious.c
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(TEST_FLAGS) $(CFLAGS) -fPIC -shared $< -o $@ -luring -lpthread
+	$(Q)$(CC) $(TEST_FLAGS) $(CFLAGS) $(CPPFLAGS) -fPIC -shared $< $(LDFLAGS) -o $@ -luring -lpthread
 
 # Targets of libFuzzer, linked with the library itself: with CC=clang and VARIANT=fuzzer.
 $(B)/test/hostile/%: test/hostile/%.c $(SHIM_OBJS)
 	@mkdir -p $(@D)
 	$(say) TEST $<
-	$(Q)$(CC) $(BASE_FLAGS) -Iinclude -Ishim -fsanitize=fuzzer $(CFLAGS) $< $(SHIM_OBJS) $(SHIM_LIBS) -o $@
+	$(Q)$(CC) $(BASE_FLAGS) -Iinclude -Ishim -fsanitize=fuzzer $(CFLAGS) $(CPPFLAGS) $< $(SHIM_OBJS) $(SHIM_LIBS) $(LDFLAGS) -o $@
 
 # Programs of several files: one whose system calls fail, one whose requests the kernel strains, one that is
 # killed, with the disk under it, one that signals interrupt.
@@ -209,7 +210,7 @@ $(B)/test/interrupt/interrupted: $(wildcard test/interrupt/*.[ch]) $(SUPPORT_OBJ
 $(SEVERAL): Makefile
 	@mkdir -p $(@D)
 	$(say) TEST $@
-	$(Q)$(CC) $(filter-out -MMD -MP,$(TEST_FLAGS)) $(CFLAGS) $(filter %.c %.o,$^) -o $@ -lcmocka -lpthread
+	$(Q)$(CC) $(filter-out -MMD -MP,$(TEST_FLAGS)) $(CFLAGS) $(CPPFLAGS) $(filter %.c %.o,$^) $(LDFLAGS) -o $@ -lcmocka -lpthread
 
 # What the commands run that try to break the library.
 HARD_TESTS := $(SEVERAL) $(addprefix $(B)/test/,stress/large filesystems/atomic)
@@ -221,7 +222,7 @@ FUZZ_OBJS := $(patsubst %.c,$(B)/%.o,$(wildcard test/fuzz/*.c))
 $(B)/test/fuzz/%.o: test/fuzz/%.c
 	@mkdir -p $(@D)
 	$(say) CC $<
-	$(Q)$(CC) $(BASE_FLAGS) $(CFLAGS) -c $< -o $@
+	$(Q)$(CC) $(BASE_FLAGS) $(CFLAGS) $(CPPFLAGS) -c $< -o $@
 
 $(FUZZ): $(FUZZ_OBJS)
 	$(say) LINK $@

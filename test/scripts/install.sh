@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 #
-# install.sh - where make install puts the files, with which modes, and what uninstall takes away
+# install.sh - where make install puts the files, with which modes, how they are built, and what
+# uninstall takes away
 #
 # What the installed files do is tested by test/examples/run.sh.
 
@@ -62,5 +63,23 @@ check "uninstall" make_tree uninstall DESTDIR="$work/shared" prefix=/usr libexec
 equal "leaves other people's files" "$(find shared -type f | sort)" \
 	"$(printf 'shared/usr/lib/librtaio.so.9\nshared/usr/libexec/conformance/others')"
 check "its own directory is gone" test ! -e shared/usr/libexec/rtaio
+
+# What make would do, a command of the compiler on each line.
+commands() {
+	make_tree -n -B V=1 CC=cc CPPFLAGS=-DTHE_CPPFLAGS LDFLAGS=-Wl,THE_LDFLAGS "$@" all tests install DESTDIR="$work/none" |
+		sed -e ':join; /\\$/ { N; s/\\\n//; b join }' | grep -E '(^|; ?)[[:space:]]*cc '
+}
+commands >compiled
+check "make would build the library and the tests" \
+	sh -c "grep -q shim/api/aio.c compiled && grep -q build/librtaio.so compiled && grep -q test_aio_read compiled"
+equal "CPPFLAGS reach all that is compiled" "$(grep -E '\.c( |$)' compiled | grep -v THE_CPPFLAGS)" ""
+equal "LDFLAGS reach all that is linked" "$(grep -v -e ' -c ' compiled | grep -v THE_LDFLAGS)" ""
+# shellcheck disable=SC2016 # the argument is the stand-in's
+printf '#!/bin/sh\necho "-DASKED_FOR_$1 -L/of/pkg-config -luring"\n' >pkg-config && chmod +x pkg-config
+commands PKG_CONFIG="$work/pkg-config" >asked
+check "pkg-config is asked for the flags of liburing" grep -q -e 'DASKED_FOR_--cflags.*api/aio\.c' asked
+check "and for its library" grep -q -e 'api/aio\.o.*-L/of/pkg-config.* -o build/librtaio' asked
+commands PKG_CONFIG=/nonexistent >asked
+check "it need not be there" grep -q -e 'api/aio\.o.* -luring .*-o build/librtaio' asked
 
 finish
