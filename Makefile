@@ -26,6 +26,10 @@ CC ?= gcc
 CFLAGS ?= -O2 -g
 PKG_CONFIG ?= pkg-config
 ARCH := $(shell $(CC) -dumpmachine | cut -d- -f1)
+# Those of the compiler, which may be a cross compiler.
+AR = $(shell $(CC) -print-prog-name=ar)
+NM = $(shell $(CC) -print-prog-name=nm)
+OBJCOPY = $(shell $(CC) -print-prog-name=objcopy)
 
 ifneq ($(V),1)
 Q := @
@@ -61,6 +65,7 @@ SHIM := $(sort $(wildcard shim/*/*.c))
 SHIM_OBJS := $(SHIM:%.c=$(B)/%.o)
 
 LIBRARY := $(B)/librtaio.so
+ARCHIVE := $(if $(VARIANT),,$(B)/librtaio.a)
 LIBRT := $(B)/librt/librt.so.1
 STATUS := $(B)/rtaio-status
 
@@ -77,7 +82,7 @@ URING_CFLAGS := $(shell $(PKG_CONFIG) --cflags liburing 2>/dev/null)
 SHIM_LIBS := -Wl,-Bstatic $(or $(shell $(PKG_CONFIG) --static --libs liburing 2>/dev/null),-luring) -Wl,-Bdynamic
 
 .PHONY: all
-all: $(LIBRARY) $(LIBRT) $(STATUS)
+all: $(LIBRARY) $(LIBRT) $(STATUS) $(ARCHIVE)
 
 $(B)/deps-found:
 	@mkdir -p $(B)
@@ -117,6 +122,21 @@ $(LIBRT): $(SHIM_OBJS) shim/api/librt-$(ARCH).map Makefile
 	$(Q)$(CC) $(SHIM_LDFLAGS) -Wl,-soname,librt.so.1 \
 		-Wl,--version-script=shim/api/librt-$(ARCH).map \
 		$(SHIM_OBJS) $(SHIM_LIBS) $(LDFLAGS) -o $@
+
+# After link-time optimisation gcc would write its own code again.
+MACHINE_CODE = $(if $(findstring clang,$(shell $(CC) --version)),,-flinker-output=nolto-rel)
+
+# One object, in which only what the library exports is global, under the default versions' names.
+$(B)/librtaio.a: $(B)/shim/static.o $(SHIM_OBJS) $(B)/librtaio.so.$(VERSION)
+	$(say) AR $@
+	$(Q)$(CC) -r -nostdlib $(MACHINE_CODE) $(CFLAGS) $(filter -fuse-ld=%,$(LDFLAGS)) -o $(@:.a=-all.o) \
+		$(B)/shim/static.o $(SHIM_OBJS) $(SHIM_LIBS)
+	$(Q)$(NM) -D --defined-only --with-symbol-versions $(B)/librtaio.so.$(VERSION) | \
+		sed -n 's/^[0-9a-f]* [^A] \(\(.*\)@@.*\)/\1 \2/p' >$(@:.a=.names)
+	$(Q)cut -d' ' -f2 $(@:.a=.names) >$(@:.a=.global)
+	$(Q)$(OBJCOPY) --redefine-syms=$(@:.a=.names) --keep-global-symbols=$(@:.a=.global) \
+		--wildcard --strip-unneeded-symbol='*@*' $(@:.a=-all.o) $(@:.a=.o)
+	$(Q)rm -f $@ && $(AR) rcs $@ $(@:.a=.o)
 
 $(STATUS): $(B)/shim/status.o $(SHIM_OBJS)
 	$(say) LINK $@
@@ -349,8 +369,8 @@ format: ## format the C sources with clang-format
 PROGRAM_DIR := $(libexecdir)/rtaio
 CONFORMANCE_DIR := $(PROGRAM_DIR)/conformance
 
-SUBSTITUTE = sed -e 's|@VERSION@|$(VERSION)|g' -e 's|@PREFIX@|$(prefix)|g' -e 's|@LIBDIR@|$(libdir)|g' \
-	-e 's|@LIBEXECDIR@|$(PROGRAM_DIR)|g' -e 's|@INCLUDEDIR@|$(includedir)|g'
+SUBSTITUTE = sed -e 's|@VERSION@|$(VERSION)|g' -e 's|@SOVERSION@|$(SOVERSION)|g' \
+	-e 's|@PREFIX@|$(prefix)|g' -e 's|@LIBDIR@|$(libdir)|g' -e 's|@LIBEXECDIR@|$(PROGRAM_DIR)|g' -e 's|@INCLUDEDIR@|$(includedir)|g'
 # The manuals can be read in the tree, so that they name the directories that are the default.
 SUBSTITUTE_MANUAL = $(SUBSTITUTE) -e 's|/usr/local/libexec/rtaio|$(PROGRAM_DIR)|g' -e 's|/usr/local/lib/|$(libdir)/|g'
 
@@ -372,16 +392,20 @@ check-directories:
 .PHONY: install
 install: check-directories all $(if $(HAS_CMOCKA),install-conformance) ## to $(DESTDIR)$(prefix)
 	install -d $(call to,$(bindir)) $(call to,$(libdir)/rtaio) $(call to,$(libdir)/pkgconfig) \
+		$(call to,$(libdir)/cmake/rtaio) \
 		$(call to,$(PROGRAM_DIR)) $(call to,$(includedir)) $(call to,$(mandir)/man1) \
 		$(call to,$(mandir)/man7) $(call to,$(completiondir))
 	install -m 755 $(B)/librtaio.so.$(VERSION) $(call to,$(libdir))
 	ln -sf librtaio.so.$(VERSION) $(call to,$(libdir)/librtaio.so.$(SOVERSION))
 	ln -sf librtaio.so.$(SOVERSION) $(call to,$(libdir)/librtaio.so)
+	$(if $(ARCHIVE),install -m 644 $(ARCHIVE) $(call to,$(libdir)))
 	install -m 755 $(LIBRT) $(call to,$(libdir)/rtaio)
 	install -m 755 $(STATUS) $(call to,$(PROGRAM_DIR))
 	install -m 644 include/rtaio.h $(call to,$(includedir))
 	$(call install_text,scripts/rtaio,755,$(bindir)/rtaio)
 	$(call install_text,scripts/rtaio.pc.in,644,$(libdir)/pkgconfig/rtaio.pc)
+	$(call install_text,scripts/rtaioConfig.cmake.in,644,$(libdir)/cmake/rtaio/rtaioConfig.cmake)
+	$(call install_text,scripts/rtaioConfigVersion.cmake.in,644,$(libdir)/cmake/rtaio/rtaioConfigVersion.cmake)
 	$(call install_manual,rtaio.1,man1)
 	$(call install_manual,rtaio.7,man7)
 	install -m 644 scripts/rtaio.bash-completion $(call to,$(completiondir)/rtaio)
@@ -398,13 +422,13 @@ install-conformance: check-directories $(CONFORMANCE)
 .PHONY: uninstall
 uninstall: ## remove the installed files
 	rm -f $(call to,$(libdir)/librtaio.so.$(VERSION)) $(call to,$(libdir)/librtaio.so.$(SOVERSION)) \
-		$(call to,$(libdir)/librtaio.so) $(call to,$(libdir)/rtaio/librt.so.1) \
+		$(call to,$(libdir)/librtaio.so) $(call to,$(libdir)/librtaio.a) $(call to,$(libdir)/rtaio/librt.so.1) \
 		$(call to,$(PROGRAM_DIR)/rtaio-status) $(call to,$(includedir)/rtaio.h) \
 		$(call to,$(bindir)/rtaio) $(call to,$(libdir)/pkgconfig/rtaio.pc) \
 		$(call to,$(mandir)/man1/rtaio.1) $(call to,$(mandir)/man7/rtaio.7) \
 		$(call to,$(completiondir)/rtaio) \
 		$(call to,$(bindir)/rtaio-conformance) $(call to,$(mandir)/man1/rtaio-conformance.1)
-	rm -rf $(call to,$(CONFORMANCE_DIR))
+	rm -rf $(call to,$(CONFORMANCE_DIR)) $(call to,$(libdir)/cmake/rtaio)
 	-rmdir $(call to,$(libdir)/rtaio) $(call to,$(PROGRAM_DIR)) 2>/dev/null
 
 .PHONY: clean
@@ -417,4 +441,4 @@ help: ## this list
 		printf "  make %-14s %s\n", t, $$2}' Makefile
 	@echo "  variables: prefix libdir DESTDIR CC CFLAGS WERROR=1 V=1 VARIANT=asan|ubsan|tsan TESTS= JOBS=2 WRAPPER="
 
--include $(SHIM_OBJS:.o=.d) $(B)/shim/status.d $(BLACK_BOX:=.d) $(UNIT_TESTS:=.d) $(SUPPORT_OBJS:.o=.d) $(FUZZ_OBJS:.o=.d)
+-include $(SHIM_OBJS:.o=.d) $(B)/shim/status.d $(B)/shim/static.d $(BLACK_BOX:=.d) $(UNIT_TESTS:=.d) $(SUPPORT_OBJS:.o=.d) $(FUZZ_OBJS:.o=.d)

@@ -19,6 +19,7 @@ trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1
 
 inst=$work/inst
+export PKG_CONFIG_PATH=$inst/lib/pkgconfig
 cc=${CC:-cc}
 cflags=(-std=gnu11 -Wall -Wextra -Werror)
 # End a program that hangs; one that is slow because the machine is busy must not fail.
@@ -36,10 +37,51 @@ build_examples() {
 # build_linked PROGRAM SOURCE
 build_linked() {
 	local flags
-	export PKG_CONFIG_PATH=$inst/lib/pkgconfig
 	flags=$(pkg-config --cflags --libs rtaio) || return 1
 	# shellcheck disable=SC2086 # a list of words
 	$cc "${cflags[@]}" -o "$1" "$2" $flags -Wl,-rpath,"$(pkg-config --variable=libdir rtaio)"
+}
+
+# build_static PROGRAM SOURCE: the library is in the program.
+build_static() {
+	# shellcheck disable=SC2046 # a list of words
+	$cc "${cflags[@]}" $(pkg-config --cflags rtaio) -o "$1" "$2" "$(pkg-config --variable=archive rtaio)"
+}
+
+# The same as a linker does it that takes archives where it can.
+build_pkg_config_static() {
+	# shellcheck disable=SC2046 # a list of words
+	$cc "${cflags[@]}" -o "$1" "$2" -Wl,-Bstatic $(pkg-config --static --cflags --libs rtaio) -Wl,-Bdynamic
+}
+
+# What links with the archive sees the names of the shared library, and no other.
+names() {
+	nm "$@" --defined-only | sed -n 's/^[0-9a-f]* [A-MO-Z] //p' | grep -v -e '^GLIBC_' -e '^RTAIO_' |
+		sed 's/@.*//' | sort -u
+}
+
+# A library that uses AIO and is linked with rtaio, and two programs for it, only one of which is.
+build_indirect() {
+	local libs
+	libs="-Wl,-rpath,$inst/lib $(pkg-config --libs rtaio)"
+	# shellcheck disable=SC2086 # a list of words
+	$cc "${cflags[@]}" -Dmain=work -shared -fPIC -o libwork.so "$examples/linked.c" $libs &&
+		echo 'int work(int, char **); int main(int c, char **v) { return work(c, v); }' >work.c &&
+		$cc "${cflags[@]}" -o indirect work.c ./libwork.so &&
+		$cc "${cflags[@]}" -o direct work.c ./libwork.so -Wl,--no-as-needed $libs
+}
+
+build_with_cmake() {
+	mkdir -p cmake && cp "$examples/linked.c" cmake && cat >cmake/CMakeLists.txt <<-'EOF' &&
+		cmake_minimum_required(VERSION 3.13)
+		project(linked C)
+		find_package(rtaio 0.1 REQUIRED)
+		foreach(library rtaio static)
+			add_executable(with_${library} linked.c)
+			target_link_libraries(with_${library} rtaio::${library})
+		endforeach()
+	EOF
+		CC=$cc cmake -S cmake -B cmake/build -DCMAKE_PREFIX_PATH="$inst" && make -C cmake/build
 }
 
 # The lines of C in rtaio(7), as the body of a program.
@@ -99,8 +141,8 @@ all_ways() {
 installed_files() {
 	local file missing=0
 	for file in bin/rtaio lib/librtaio.so lib/librtaio.so.0 lib/rtaio/librt.so.1 \
-		lib/pkgconfig/rtaio.pc include/rtaio.h share/man/man1/rtaio.1 share/man/man7/rtaio.7 \
-		bin/rtaio-conformance share/man/man1/rtaio-conformance.1; do
+		lib/librtaio.a lib/pkgconfig/rtaio.pc lib/cmake/rtaio/rtaioConfig.cmake include/rtaio.h \
+		share/man/man1/rtaio.1 share/man/man7/rtaio.7 bin/rtaio-conformance share/man/man1/rtaio-conformance.1; do
 		[ -e "$inst/$file" ] || { echo "not installed: $file" && missing=1; }
 	done
 	return $missing
@@ -141,16 +183,36 @@ all_ways installed "$inst/bin/rtaio" "$inst/lib/librtaio.so.0" "$inst/lib/rtaio"
 check "a program links with what pkg-config says" build_linked linked "$examples/linked.c"
 served "linked" "wrote 32 bytes" env RTAIO_VERBOSE=1 ./linked out
 equal "the linked program's data" "$(cat out 2>&1)" "$(printf '0..............\n1..............')"
+check "a program links with the archive" build_static static "$examples/linked.c"
+served "linked with the archive" "wrote 32 bytes" env RTAIO_VERBOSE=1 ./static out
+equal "it takes no shared library" "$(ldd static | grep -c librtaio)" 0
+check "a program links with what pkg-config --static says" build_pkg_config_static static "$examples/linked.c"
+served "linked with it" "wrote 32 bytes" env RTAIO_VERBOSE=1 ./static out
+equal "the archive shows the names of the shared library" "$(names "$inst/lib/librtaio.a")" \
+	"$(names -D "$inst/lib/librtaio.so.0")"
+$cc -static -o whole "$examples/linked.c" "$inst/lib/librtaio.a" 2>message
+equal "a static program does not link" "$?, $(grep -o -m 1 'librtaio_does_not_work_with_static' message)" \
+	"1, librtaio_does_not_work_with_static"
+check "a library links with rtaio" build_indirect
+unserved "a program that only its library links is not served" "wrote 32 bytes" ./indirect out
+served "one that is linked itself is" "wrote 32 bytes" env RTAIO_VERBOSE=1 ./direct out
+if command -v cmake >/dev/null; then
+	check "a program builds with CMake" build_with_cmake
+	served "CMake, the shared library" "wrote 32 bytes" env RTAIO_VERBOSE=1 cmake/build/with_rtaio out
+	served "CMake, the archive" "wrote 32 bytes" env RTAIO_VERBOSE=1 cmake/build/with_static out
+else
+	skip "a program builds with CMake" "there is no cmake"
+fi
 print_example_of_the_manual >manual.c
 check "the example of rtaio(7) builds" build_linked manual manual.c
 equal "the example of rtaio(7) runs" "$(./manual 2>&1)" "none: 0 reads"
 equal "pkg-config knows what to preload" \
-	"$(PKG_CONFIG_PATH=$inst/lib/pkgconfig pkg-config --variable=preload rtaio)" \
+	"$(pkg-config --variable=preload rtaio)" \
 	"$inst/lib/librtaio.so.0"
 equal "the installed launcher knows its library" "$("$inst/bin/rtaio" --library-path)" \
 	"$inst/lib/librtaio.so.0"
 equal "launcher and pkg-config have one version" "$("$inst/bin/rtaio" --version)" \
-	"rtaio $(PKG_CONFIG_PATH=$inst/lib/pkgconfig pkg-config --modversion rtaio)"
+	"rtaio $(pkg-config --modversion rtaio)"
 equal "tree and installation have one version" "$("$inst/bin/rtaio" --version)" \
 	"$("$tree/scripts/rtaio" --version)"
 check "a library that serves nothing can be built" build_useless
