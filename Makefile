@@ -261,7 +261,7 @@ SHELL_TESTS := test/faults/found.sh test/scripts/launcher.sh test/scripts/enviro
 	test/scripts/completion.sh test/scripts/status.sh test/scripts/recipes.sh test/scripts/conformance.sh \
 	test/scripts/valgrind.sh test/scripts/assertions.sh test/scripts/differences.sh test/scripts/layers.sh \
 	test/scripts/run_tests.sh test/scripts/coverage.sh test/scripts/mutants.sh \
-	test/abi/preload_old.sh test/abi/idle.sh test/abi/early.sh test/examples/run.sh test/fuzz/processes.sh test/scripts/install.sh
+	test/abi/preload_old.sh test/abi/idle.sh test/abi/early.sh test/examples/run.sh test/fuzz/processes.sh test/scripts/install.sh test/scripts/abi.sh
 # Longer ones, with real programs, sanitizers and the models; the longest first.
 SYSTEM_TESTS := test/programs/fio.sh scripts/check-sanitizers test/mutants/sample.sh "scripts/model --quick" "scripts/check-faults --quick" "scripts/check-kill --times 5" "scripts/check-interrupts --steps 1500 --storm 20000 --jobs 1" "scripts/check-stress --seconds 3 --on auto --thousands 100 stress_mixed" "scripts/check-hostile --seconds 5 --on auto" test/programs/stress-ng.sh test/refused/old_kernels.sh test/programs/others.sh
 # They set sysctls of the whole machine, so that nothing else can run meanwhile.
@@ -334,7 +334,7 @@ model: ## verify the lock-free protocols with spin
 # --- style -----------------------------------------------------------------
 
 SCRIPTS := scripts/rtaio scripts/rtaio-conformance scripts/demo scripts/check scripts/install-missing scripts/run-tests scripts/side-by-side \
-	scripts/check-layers scripts/check-exports scripts/check-assertions scripts/check-differences scripts/check-traps scripts/check-mutants scripts/check-generated scripts/mutants.sh test/mutants/sample.sh scripts/check-coverage \
+	scripts/check-layers scripts/check-exports scripts/check-abi scripts/check-assertions scripts/check-differences scripts/check-traps scripts/check-mutants scripts/check-generated scripts/mutants.sh test/mutants/sample.sh scripts/check-coverage \
 	scripts/check-sanitizers scripts/check-faults scripts/check-kill scripts/check-interrupts scripts/check-stress scripts/check-orders scripts/check-hostile scripts/check-compilers scripts/check-releases scripts/chroot.sh scripts/fuzz scripts/conformance-musl scripts/bench scripts/model .ci/run \
 	scripts/check-kernels scripts/check-ltp scripts/guest/init scripts/guest/initrd scripts/guest/images.sh scripts/guest/filesystems \
 	$(SHELL_TESTS) $(filter %.sh,$(SYSTEM_TESTS) $(MACHINE_TESTS))
@@ -343,11 +343,12 @@ C_FILES := $(wildcard shim/*.c shim/*/*.[ch] include/*.h test/*/*.[ch] test/*/*/
 ANALYSER_FLAGS := -std=c11 -D_GNU_SOURCE -DNDEBUG -DRTAIO_VERSION=\"$(VERSION)\" -Iinclude -Ishim -include shim/base/bind_now.h
 
 .PHONY: lint
-lint: $(LIBRARY) ## formatting, layers, exports, assertions, scripts, man pages, static analysis
+lint: $(LIBRARY) ## formatting, layers, exports, ABI, assertions, scripts, man pages, static analysis
 	clang-format --dry-run --Werror $(C_FILES)
 	scripts/check-layers
 	scripts/model --names
 	scripts/check-exports $(LIBRARY)
+	scripts/check-abi $(LIBRARY)
 	scripts/check-assertions
 	scripts/check-differences
 	printf '%s\n' $(SHIM) shim/status.c | xargs -P $(JOBS) -n 12 sh -c 'clang-tidy --quiet "$$@" -- $(ANALYSER_FLAGS)' sh
