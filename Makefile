@@ -254,6 +254,9 @@ tests: $(BLACK_BOX) $(UNIT_TESTS) $(PRELOADS) $(B)/test/refused/refuse $(B)/test
 .PHONY: unit-tests
 unit-tests: $(UNIT_TESTS)
 
+.PHONY: conformance-programs
+conformance-programs: $(CONFORMANCE)
+
 .PHONY: test-programs
 test-programs: all tests
 
@@ -335,9 +338,9 @@ model: ## verify the lock-free protocols with spin
 
 SCRIPTS := scripts/rtaio scripts/rtaio-conformance scripts/demo scripts/check scripts/install-missing scripts/run-tests scripts/side-by-side \
 	scripts/check-layers scripts/check-exports scripts/check-abi scripts/check-assertions scripts/check-differences scripts/check-traps scripts/check-mutants scripts/check-generated scripts/mutants.sh test/mutants/sample.sh scripts/check-coverage \
-	scripts/check-sanitizers scripts/check-faults scripts/check-kill scripts/check-interrupts scripts/check-stress scripts/check-orders scripts/check-hostile scripts/check-compilers scripts/check-releases scripts/chroot.sh scripts/fuzz scripts/conformance-musl scripts/bench scripts/model .ci/run \
+	scripts/check-sanitizers scripts/check-faults scripts/check-kill scripts/check-interrupts scripts/check-stress scripts/check-orders scripts/check-hostile scripts/check-compilers scripts/check-releases scripts/check-packages scripts/chroot.sh scripts/fuzz scripts/conformance-musl scripts/bench scripts/model .ci/run \
 	scripts/check-kernels scripts/check-ltp scripts/guest/init scripts/guest/initrd scripts/guest/images.sh scripts/guest/filesystems \
-	$(SHELL_TESTS) $(filter %.sh,$(SYSTEM_TESTS) $(MACHINE_TESTS))
+	test/packages/installed.sh $(SHELL_TESTS) $(filter %.sh,$(SYSTEM_TESTS) $(MACHINE_TESTS))
 C_FILES := $(wildcard shim/*.c shim/*/*.[ch] include/*.h test/*/*.[ch] test/*/*/*.[ch])
 
 ANALYSER_FLAGS := -std=c11 -D_GNU_SOURCE -DNDEBUG -DRTAIO_VERSION=\"$(VERSION)\" -Iinclude -Ishim -include shim/base/bind_now.h
@@ -431,6 +434,47 @@ uninstall: ## remove the installed files
 		$(call to,$(bindir)/rtaio-conformance) $(call to,$(mandir)/man1/rtaio-conformance.1)
 	rm -rf $(call to,$(CONFORMANCE_DIR)) $(call to,$(libdir)/cmake/rtaio)
 	-rmdir $(call to,$(libdir)/rtaio) $(call to,$(PROGRAM_DIR)) 2>/dev/null
+
+# --- packages --------------------------------------------------------------
+
+TARBALL := build/rtaio-$(VERSION).tar.gz
+# What the repository has; without one, what was unpacked.
+SOURCE_FILES = $(if $(wildcard .git),git ls-files,find . ! -type d ! -path './build/*' ! -path './debian/*' -printf '%P\n')
+SOURCE_DATE = $(or $(SOURCE_DATE_EPOCH),$(shell $(if $(wildcard .git),git log -1 --format=%ct,stat -c %Y Makefile)))
+
+.PHONY: dist
+dist: ## build/rtaio-VERSION.tar.gz, the same whoever makes it
+	@mkdir -p build
+	$(say) TAR $(TARBALL)
+	$(Q)$(SOURCE_FILES) | LC_ALL=C sort | tar -c -T - --transform='s|^|rtaio-$(VERSION)/|S' --owner=0 --group=0 --numeric-owner \
+		--mode=go=rX,u+w --mtime=@$(SOURCE_DATE) | gzip -9n >$(TARBALL)
+
+.PHONY: check-dist
+check-dist: dist ## the tarball builds and passes by itself, and makes the same tarball
+	@work=$$(mktemp -d /var/tmp/rtaio-dist.XXXXXX) && trap 'rm -rf "$$work"' EXIT && \
+		tar -x -z -f $(TARBALL) -C "$$work" && tarball=$$PWD/$(TARBALL) && cd "$$work/rtaio-$(VERSION)" && \
+		$(MAKE) dist && cmp $(TARBALL) "$$tarball" && $(MAKE) WERROR=1 all tests && $(MAKE) WERROR=1 QUICK=1 check
+
+# A tree for dpkg-buildpackage, whose packages appear beside it.
+DEB_TREE := build/deb/rtaio-$(VERSION)
+
+.PHONY: deb-tree
+deb-tree: dist
+	@rm -rf build/deb && mkdir -p build/deb
+	@tar -x -z -f $(TARBALL) -C build/deb
+	@cp $(TARBALL) build/deb/rtaio_$(VERSION).orig.tar.gz
+	@cp -R scripts/debian $(DEB_TREE)
+
+.PHONY: deb
+deb: deb-tree ## Debian's packages, in build/deb; DEB_FLAGS= for dpkg-buildpackage
+	cd $(DEB_TREE) && env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS dpkg-buildpackage -us -uc $(DEB_FLAGS)
+
+.PHONY: rpm
+rpm: dist ## RPM packages, in build/rpm; RPM_FLAGS= for rpmbuild
+	@rm -rf build/rpm && mkdir -p build/rpm
+	@$(SUBSTITUTE) scripts/rtaio.spec.in >build/rpm/rtaio.spec
+	env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS rpmbuild -bb --define "_topdir $$PWD/build/rpm" --define "_sourcedir $$PWD/build" \
+		$(RPM_FLAGS) build/rpm/rtaio.spec
 
 .PHONY: clean
 clean: ## remove build/
