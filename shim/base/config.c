@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/number.h"
 
 #define DEPTH_DEFAULT     256
 #define THREADS_DEFAULT   16
@@ -81,7 +82,7 @@ static void set_within(const char *name, const char *value, unsigned *out, unsig
 	char *end;
 
 	errno = 0;
-	number = strtoul(value, &end, 10);
+	number = number_strtoul(value, &end, 10);
 	if (errno || *end || end == value || *value == '-' || number < min || number > max)
 		complain("%s=%s is not a number from %lu to %lu: %u is used", name, value, min, max,
 			 *out);
@@ -137,7 +138,7 @@ static void set_features(const char *name, const char *value, void *out)
 	unsigned *features = out;
 	char *end;
 
-	*features = (unsigned)strtoul(value, &end, 0);
+	*features = (unsigned)number_strtoul(value, &end, 0);
 	if (*end)
 		complain("%s=%s is not a number", name, value);
 }

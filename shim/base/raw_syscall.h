@@ -13,6 +13,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#ifndef SYS_close_range
+#define SYS_close_range 436
+#endif
+
 static inline long raw_syscall(long nr, long arg1, long arg2, long arg3, long arg4, long arg5,
 			       long arg6)
 {

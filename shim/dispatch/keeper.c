@@ -20,6 +20,7 @@
 
 #include "base/clock.h"
 #include "base/futex.h"
+#include "base/number.h"
 #include "base/raw_syscall.h"
 #include "base/valgrind.h"
 #include "engine/helper.h"
@@ -28,9 +29,6 @@
 #define CLOSE_RANGE_UNSHARE_ 2u     /* linux/close_range.h, which old headers lack */
 #define PIDFD_THREAD_        O_EXCL /* linux/pidfd.h: Linux 6.9 */
 
-#ifndef SYS_close_range
-#define SYS_close_range 436
-#endif
 #ifndef SYS_pidfd_getfd
 #define SYS_pidfd_getfd 438
 #endif
@@ -151,11 +149,11 @@ static bool is_transfer(long call)
 static enum call_state parse_call_state(const char *text, int fd)
 {
 	char *end;
-	long call = strtol(text, &end, 10);
+	long call = number_strtol(text, &end, 10);
 
 	if (end == text)
 		return strncmp(text, "running", 7) == 0 ? CALL_OUTSIDE : CALL_UNKNOWN;
-	if (is_transfer(call) && (int)strtoull(end, NULL, 16) == fd)
+	if (is_transfer(call) && (int)number_strtoul(end, NULL, 16) == fd)
 		return CALL_INSIDE;
 	return CALL_OUTSIDE;
 }
