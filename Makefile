@@ -79,6 +79,8 @@ BINDING := $(if $(filter 1,$(shell echo '__has_attribute(noplt)' | $(CC) -E -P -
 SHIM_LDFLAGS := -shared -Wl,-z,defs -Wl,-z,nodelete -Wl,--exclude-libs,ALL -Wl,-O1 -Wl,--hash-style=gnu \
 	-Wl,-z,$(BINDING) -Wl,-z,relro -Wl,-z,noseparate-code $(if $(VARIANT),,-nostartfiles) $(VARIANT_FLAGS)
 URING_CFLAGS := $(shell $(PKG_CONFIG) --cflags liburing 2>/dev/null)
+# A part of libc since glibc 2.34.
+THREAD_LIBS := -lpthread -ldl
 SHIM_LIBS := -Wl,-Bstatic $(or $(shell $(PKG_CONFIG) --static --libs liburing 2>/dev/null),-luring) -Wl,-Bdynamic
 
 .PHONY: all
@@ -109,7 +111,7 @@ $(B)/librtaio.so.$(VERSION): $(SHIM_OBJS) shim/api/librtaio-$(ARCH).map Makefile
 	$(say) LINK $@
 	$(Q)$(CC) $(SHIM_LDFLAGS) -Wl,-soname,librtaio.so.$(SOVERSION) \
 		-Wl,--version-script=shim/api/librtaio-$(ARCH).map \
-		$(SHIM_OBJS) $(SHIM_LIBS) $(LDFLAGS) -o $@
+		$(SHIM_OBJS) $(SHIM_LIBS) $(THREAD_LIBS) $(LDFLAGS) -o $@
 
 $(LIBRARY): $(B)/librtaio.so.$(VERSION)
 	$(Q)ln -sf librtaio.so.$(VERSION) $(B)/librtaio.so.$(SOVERSION)
@@ -121,7 +123,7 @@ $(LIBRT): $(SHIM_OBJS) shim/api/librt-$(ARCH).map Makefile
 	$(say) LINK $@
 	$(Q)$(CC) $(SHIM_LDFLAGS) -Wl,-soname,librt.so.1 \
 		-Wl,--version-script=shim/api/librt-$(ARCH).map \
-		$(SHIM_OBJS) $(SHIM_LIBS) $(LDFLAGS) -o $@
+		$(SHIM_OBJS) $(SHIM_LIBS) $(THREAD_LIBS) $(LDFLAGS) -o $@
 
 # After link-time optimisation gcc would write its own code again.
 MACHINE_CODE = $(if $(findstring clang,$(shell $(CC) --version)),,-flinker-output=nolto-rel)
@@ -140,7 +142,7 @@ $(B)/librtaio.a: $(B)/shim/static.o $(SHIM_OBJS) $(B)/librtaio.so.$(VERSION)
 
 $(STATUS): $(B)/shim/status.o $(SHIM_OBJS)
 	$(say) LINK $@
-	$(Q)$(CC) $(VARIANT_FLAGS) $^ $(SHIM_LIBS) $(LDFLAGS) -o $@
+	$(Q)$(CC) $(VARIANT_FLAGS) $^ $(SHIM_LIBS) $(THREAD_LIBS) $(LDFLAGS) -o $@
 
 # --- tests -----------------------------------------------------------------
 
@@ -177,7 +179,7 @@ $(B)/test/support/%.o: test/support/%.c Makefile
 $(B)/test/%: test/%.c $(SUPPORT_OBJS) Makefile
 	@mkdir -p $(@D)
 	$(say) TEST $<
-	$(Q)$(CC) $(TEST_FLAGS) $(CFLAGS) $(CPPFLAGS) $< $(SUPPORT_OBJS) $(LDFLAGS) -o $@ -lcmocka -lpthread -ldl
+	$(Q)$(CC) $(TEST_FLAGS) $(CFLAGS) $(CPPFLAGS) $< $(SUPPORT_OBJS) $(LDFLAGS) -o $@ -lcmocka -lrt -lutil $(THREAD_LIBS)
 
 $(B)/test/unit/test_pin $(B)/test/unit/test_keeper: $(patsubst %,$(B)/shim/%.o,dispatch/keeper dispatch/pin engine/helper base/busy_poll engine/inbox request/request request/perform base/descriptor)
 $(B)/test/unit/test_entry: $(patsubst %,$(B)/shim/%.o,api/entry request/aiocb request/request base/descriptor base/process)
@@ -196,12 +198,12 @@ $(B)/test/unit/test_waiter: $(patsubst %,$(B)/shim/%.o,request/waiter request/re
 $(UNIT_TESTS): $(B)/test/unit/%: test/unit/%.c $(SUPPORT_OBJS) $(UNIT_BASE:%=$(B)/shim/%.o) Makefile
 	@mkdir -p $(@D)
 	$(say) TEST $<
-	$(Q)$(CC) $(TEST_FLAGS) -Ishim $(CFLAGS) $(CPPFLAGS) $< $(filter %.o,$^) $(LDFLAGS) -o $@ -lcmocka -lpthread -ldl
+	$(Q)$(CC) $(TEST_FLAGS) -Ishim $(CFLAGS) $(CPPFLAGS) $< $(filter %.o,$^) $(LDFLAGS) -o $@ -lcmocka -lrt -lutil $(THREAD_LIBS)
 
 $(B)/test/refused/refuse $(B)/test/filesystems/edges: $(B)/test/%: test/%.c
 	@mkdir -p $(@D)
 	$(say) TEST $<
-	$(Q)$(CC) $(TEST_FLAGS) $(CFLAGS) $(CPPFLAGS) $< $(LDFLAGS) -o $@
+	$(Q)$(CC) $(TEST_FLAGS) $(CFLAGS) $(CPPFLAGS) $< $(LDFLAGS) -o $@ -lrt $(THREAD_LIBS)
 
 # Its functions come before libc's for every library.
 $(B)/test/transparency/test_own_names: private CFLAGS += -rdynamic
@@ -212,13 +214,13 @@ $(B)/test/transparency/plugin.so $(B)/test/transparency/fake_clock.so $(B)/test/
 
 $(B)/test/transparency/obvious.so: test/transparency/obvious/obvious.c
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(TEST_FLAGS) $(CFLAGS) $(CPPFLAGS) -fPIC -shared $< $(LDFLAGS) -o $@ -luring -lpthread
+	$(Q)$(CC) $(TEST_FLAGS) $(URING_CFLAGS) $(CFLAGS) $(CPPFLAGS) -fPIC -shared $< $(LDFLAGS) -o $@ $(SHIM_LIBS) $(THREAD_LIBS)
 
 # Targets of libFuzzer, linked with the library itself: with CC=clang and VARIANT=fuzzer.
 $(B)/test/hostile/%: test/hostile/%.c $(SHIM_OBJS)
 	@mkdir -p $(@D)
 	$(say) TEST $<
-	$(Q)$(CC) $(BASE_FLAGS) -Iinclude -Ishim -fsanitize=fuzzer $(CFLAGS) $(CPPFLAGS) $< $(SHIM_OBJS) $(SHIM_LIBS) $(LDFLAGS) -o $@
+	$(Q)$(CC) $(BASE_FLAGS) -Iinclude -Ishim -fsanitize=fuzzer $(CFLAGS) $(CPPFLAGS) $< $(SHIM_OBJS) $(SHIM_LIBS) $(THREAD_LIBS) $(LDFLAGS) -o $@
 
 # Programs of several files: one whose system calls fail, one whose requests the kernel strains, one that is
 # killed, with the disk under it, one that signals interrupt.
@@ -230,7 +232,7 @@ $(B)/test/interrupt/interrupted: $(wildcard test/interrupt/*.[ch]) $(SUPPORT_OBJ
 $(SEVERAL): Makefile
 	@mkdir -p $(@D)
 	$(say) TEST $@
-	$(Q)$(CC) $(filter-out -MMD -MP,$(TEST_FLAGS)) $(CFLAGS) $(CPPFLAGS) $(filter %.c %.o,$^) $(LDFLAGS) -o $@ -lcmocka -lpthread
+	$(Q)$(CC) $(filter-out -MMD -MP,$(TEST_FLAGS)) $(CFLAGS) $(CPPFLAGS) $(filter %.c %.o,$^) $(LDFLAGS) -o $@ -lcmocka -lrt -lutil $(THREAD_LIBS)
 
 # What the commands run that try to break the library.
 HARD_TESTS := $(SEVERAL) $(addprefix $(B)/test/,stress/large filesystems/atomic)
@@ -246,7 +248,7 @@ $(B)/test/fuzz/%.o: test/fuzz/%.c
 
 $(FUZZ): $(FUZZ_OBJS)
 	$(say) LINK $@
-	$(Q)$(CC) $(VARIANT_FLAGS) $^ $(LDFLAGS) -o $@ -lpthread
+	$(Q)$(CC) $(VARIANT_FLAGS) $^ $(LDFLAGS) -o $@ -lrt $(THREAD_LIBS)
 
 .PHONY: tests
 tests: $(BLACK_BOX) $(UNIT_TESTS) $(PRELOADS) $(B)/test/refused/refuse $(B)/test/filesystems/edges $(FUZZ) $(HARD_TESTS)

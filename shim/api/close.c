@@ -143,16 +143,19 @@ int rtaio_dup3(int old, int new, int flags)
 	return next.dup3(old, new, flags);
 }
 
-/* A libc older than close_range() has no next provider. */
+/* Before glibc 2.34 there is no next provider of this and of closefrom(). */
 int rtaio_close_range(unsigned first, unsigned last, int flags)
 {
+	int rc;
+
 	if (!next.close_range)
 		find_next();
-	if (!next.close_range)
-		return entry_fail(ENOSYS);
 	if (flags == 0)
 		before_close(first, last);
-	return next.close_range(first, last, flags);
+	if (next.close_range)
+		return next.close_range(first, last, flags);
+	rc = (int)RAW_SYSCALL(SYS_close_range, first, last, flags);
+	return rc < 0 ? entry_fail(-rc) : rc;
 }
 
 void rtaio_closefrom(int first)
@@ -162,6 +165,8 @@ void rtaio_closefrom(int first)
 		find_next();
 	if (next.closefrom)
 		next.closefrom(first);
+	else
+		RAW_SYSCALL(SYS_close_range, first > 0 ? first : 0, ~0u, 0u);
 }
 
 int rtaio_fclose(FILE *stream)

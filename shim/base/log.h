@@ -10,7 +10,12 @@
 #define RTAIO_LOG_H
 
 #include <stddef.h>
+#include <string.h>
 #include <unistd.h>
+
+#if !__GLIBC_PREREQ(2, 32)
+#define strerrordesc_np strerror
+#endif
 
 /* Note which file standard error is: the first call counts.  Before it log_line() is silent. */
 void log_note_stderr(void);

@@ -21,9 +21,9 @@
 /*
  * @at is "@" for a version of old binaries, "@@" for the default.  GCC needs its attribute,
  * since link-time optimisation may move a function away from assembler text that names it.
- * Clang, which has no such attribute, reads the text.
+ * Clang, which has no such attribute, reads the text.  GCC 10 takes one version of a function only.
  */
-#if defined(__has_attribute)
+#if defined(__has_attribute) && (!defined(__GNUC__) || __GNUC__ > 10)
 #if __has_attribute(symver)
 #define SYMVER(impl, name, at, node) \
 	extern __typeof__(impl) impl __attribute__((symver(#name at node)))
