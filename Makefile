@@ -79,6 +79,7 @@ BINDING := $(if $(filter 1,$(shell echo '__has_attribute(noplt)' | $(CC) -E -P -
 SHIM_LDFLAGS := -shared -Wl,-z,defs -Wl,-z,nodelete -Wl,--exclude-libs,ALL -Wl,-O1 -Wl,--hash-style=gnu \
 	-Wl,-z,$(BINDING) -Wl,-z,relro -Wl,-z,noseparate-code $(if $(VARIANT),,-nostartfiles) $(VARIANT_FLAGS)
 URING_CFLAGS := $(shell $(PKG_CONFIG) --cflags liburing 2>/dev/null)
+comma := ,
 # A part of libc since glibc 2.34.
 THREAD_LIBS := -lpthread -ldl
 SHIM_LIBS := -Wl,-Bstatic $(or $(shell $(PKG_CONFIG) --static --libs liburing 2>/dev/null),-luring) -Wl,-Bdynamic
@@ -86,14 +87,24 @@ SHIM_LIBS := -Wl,-Bstatic $(or $(shell $(PKG_CONFIG) --static --libs liburing 2>
 .PHONY: all
 all: $(LIBRARY) $(LIBRT) $(STATUS) $(ARCHIVE)
 
+# $(call need,package,header,libraries,condition): one line instead of a compiler's many if it is not there.
+need = printf '\#include <stdarg.h>\n\#include <stddef.h>\n\#include <stdint.h>\n\#include <setjmp.h>\n\#include <$(2)>\n%s\n' \
+		'_Static_assert($(or $(4),1), ""); int main(void) { return 0; }' | \
+	$(CC) $(URING_CFLAGS) $(CPPFLAGS) -D_GNU_SOURCE -x c - -o /dev/null $(LDFLAGS) $(3) 2>/dev/null || \
+	{ echo "rtaio: $(1)" >&2; exit 1; }
+
 $(B)/deps-found:
 	@mkdir -p $(B)
-	@need() { printf '#include <%s>\nint main(void){return 0;}\n' "$$1" | \
-		$(CC) $(URING_CFLAGS) $(CPPFLAGS) -x c - -o /dev/null $$2 $(LDFLAGS) 2>/dev/null || \
-		{ echo "rtaio: $$1 or its static library is missing: install $$3" >&2; exit 1; }; }; \
-	need liburing.h "$(SHIM_LIBS)" "liburing-dev"; \
-	need libaio.h "" "libaio-dev"; \
-	need bsd/sys/tree.h "" "libbsd-dev"
+	@command -v $(firstword $(CC)) >/dev/null || { echo "rtaio: there is no $(firstword $(CC)): install gcc, or name another compiler by CC=" >&2; exit 1; }
+	@$(call need,the compiler cannot build a program: install libc6-dev,stdio.h)
+	@$(call need,liburing.h or its static library is missing: install liburing-dev 2.3 or newer,liburing.h,$(SHIM_LIBS))
+	@$(call need,liburing is older than 2.3: see "Older releases" in README.md,liburing.h,,sizeof(IORING_SETUP_DEFER_TASKRUN))
+	@$(call need,libaio.h is missing: install libaio-dev,libaio.h)
+	@$(call need,bsd/sys/tree.h is missing: install libbsd-dev,bsd/sys/tree.h)
+	@touch $@
+
+$(B)/test-deps-found: | $(B)/deps-found
+	@$(call need,cmocka.h is missing$(comma) which the tests take: install libcmocka-dev,cmocka.h,-lcmocka)
 	@touch $@
 
 # The object depends on the Makefile, too: flags are part of the result.
@@ -171,7 +182,7 @@ RUN_TESTS := scripts/run-tests --library $(LIBRARY) --jobs $(JOBS)
 
 .SECONDARY: $(SUPPORT_OBJS)
 
-$(B)/test/support/%.o: test/support/%.c Makefile
+$(B)/test/support/%.o: test/support/%.c Makefile | $(B)/test-deps-found
 	@mkdir -p $(@D)
 	$(say) CC $<
 	$(Q)$(CC) $(TEST_FLAGS) $(CFLAGS) $(CPPFLAGS) -c $< -o $@
