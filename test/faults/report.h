@@ -11,6 +11,8 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+#include "older_libc.h"
+
 #define ROUNDS      3
 #define NR_THREADS  2
 #define BLOCK       4096

@@ -22,6 +22,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "older_libc.h"
+
 #define BLOCK 4096
 #define SIZE  (256 * BLOCK)
 #define DEEP  32

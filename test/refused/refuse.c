@@ -22,6 +22,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "older_libc.h"
+
 static const struct {
 	const char *name;
 	int calls[4];

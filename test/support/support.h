@@ -34,6 +34,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "older_libc.h"
+
 /*
  * The value of RTAIO_TEST_IMPLEMENTATION: glibc, auto, io_uring, libaio or
  * threads; "unknown" if unset.  For messages only: no test may depend on it.

@@ -28,6 +28,10 @@ WRAP(aio_error, (const struct aiocb *cb), cb)
 WRAP(close, (int fd), fd)
 WRAP(dup2, (int old, int new), old, new)
 WRAP(dup3, (int old, int new, int flags), old, new, flags)
+/* Older than glibc 2.34, libc has none. */
+int close_range(unsigned int first, unsigned int last, int flags);
+void closefrom(int first);
+
 WRAP(close_range, (unsigned int first, unsigned int last, int flags), first, last, flags)
 WRAP(fclose, (FILE * stream), stream)
 WRAP(setrlimit, (__rlimit_resource_t resource, const struct rlimit *limit), resource, limit)
