@@ -94,12 +94,11 @@ static void test_timeout_gives_eagain_and_is_not_short(void **state)
 }
 
 /* One nanosecond more or less than belongs into tv_nsec. */
-static void test_second_may_be_given_in_nanoseconds(void **state)
+static int wait_for_odd_seconds(void)
 {
 	static const struct timespec seconds[] = { { 0, 1000000000 }, { 1, -1 } };
 	uint64_t begin;
 
-	(void)state;
 	block_one_read();
 	for (int i = 0; i < 2; i++) {
 		begin = now_ns();
@@ -108,6 +107,13 @@ static void test_second_may_be_given_in_nanoseconds(void **state)
 		check(now_ns() - begin >= 999999999);
 	}
 	finish_read();
+	return 0;
+}
+
+static void test_second_may_be_given_in_nanoseconds(void **state)
+{
+	(void)state;
+	check_in_child(wait_for_odd_seconds, default_deadline_ms());
 }
 
 static void test_file_ends_the_wait_beside_a_blocked_pipe(void **state)
@@ -131,7 +137,7 @@ static void test_file_ends_the_wait_beside_a_blocked_pipe(void **state)
 	close(fd);
 }
 
-static void test_negative_timeout_does_not_wait(void **state)
+static int wait_for_negative_times(void)
 {
 	static const struct timespec timeouts[] = {
 		{ -1, 0 },         { 0, -1 },          { -1, -1 },
@@ -139,7 +145,6 @@ static void test_negative_timeout_does_not_wait(void **state)
 	};
 	uint64_t begin;
 
-	(void)state;
 	block_one_read();
 	begin = now_ns();
 	for (size_t i = 0; i < sizeof(timeouts) / sizeof(timeouts[0]); i++) {
@@ -148,6 +153,13 @@ static void test_negative_timeout_does_not_wait(void **state)
 	}
 	check(now_ns() - begin < stretched_ns(5000000000));
 	finish_read();
+	return 0;
+}
+
+static void test_negative_timeout_does_not_wait(void **state)
+{
+	(void)state;
+	check_in_child(wait_for_negative_times, default_deadline_ms());
 }
 
 /* ---- waiting ---- */
@@ -354,14 +366,14 @@ static void test_fsync_ends_the_wait(void **state)
 int main(void)
 {
 	const struct CMUnitTest aio_suspend_tests[] = {
+		cmocka_unit_test(test_second_may_be_given_in_nanoseconds),
+		cmocka_unit_test(test_negative_timeout_does_not_wait),
 		cmocka_unit_test(test_negative_count_gives_einval),
 		cmocka_unit_test(test_empty_list_returns_at_once),
 		cmocka_unit_test(test_finished_request_returns_at_once),
 		cmocka_unit_test(test_zero_timeout_polls),
 		cmocka_unit_test(test_timeout_gives_eagain_and_is_not_short),
-		cmocka_unit_test(test_second_may_be_given_in_nanoseconds),
 		cmocka_unit_test(test_file_ends_the_wait_beside_a_blocked_pipe),
-		cmocka_unit_test(test_negative_timeout_does_not_wait),
 		cmocka_unit_test(test_completion_ends_the_wait),
 		cmocka_unit_test(test_completion_ends_the_wait_with_the_longest_timeout),
 		cmocka_unit_test(test_any_request_of_the_list_ends_the_wait),
