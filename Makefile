@@ -98,7 +98,7 @@ $(B)/deps-found:
 	@command -v $(firstword $(CC)) >/dev/null || { echo "rtaio: there is no $(firstword $(CC)): install gcc, or name another compiler by CC=" >&2; exit 1; }
 	@$(call need,the compiler cannot build a program: install libc6-dev,stdio.h)
 	@$(call need,liburing.h or its static library is missing: install liburing-dev 2.3 or newer,liburing.h,$(SHIM_LIBS))
-	@$(call need,liburing is older than 2.3: see "Older releases" in README.md,liburing.h,,sizeof(IORING_SETUP_DEFER_TASKRUN))
+	@$(call need,liburing is older than 2.3: scripts/install-liburing builds a newer one and says how to use it,liburing.h,,sizeof(IORING_SETUP_DEFER_TASKRUN))
 	@$(call need,libaio.h is missing: install libaio-dev,libaio.h)
 	@$(call need,bsd/sys/tree.h is missing: install libbsd-dev,bsd/sys/tree.h)
 	@touch $@
@@ -351,7 +351,7 @@ model: ## verify the lock-free protocols with spin
 
 SCRIPTS := scripts/rtaio scripts/rtaio-conformance scripts/demo scripts/check scripts/install-missing scripts/run-tests scripts/side-by-side \
 	scripts/check-layers scripts/check-exports scripts/check-abi scripts/check-assertions scripts/check-differences scripts/check-traps scripts/check-mutants scripts/check-generated scripts/mutants.sh test/mutants/sample.sh scripts/check-coverage \
-	scripts/check-sanitizers scripts/check-faults scripts/check-kill scripts/check-interrupts scripts/check-stress scripts/check-orders scripts/check-hostile scripts/check-compilers scripts/check-releases scripts/check-packages scripts/chroot.sh scripts/fuzz scripts/conformance-musl scripts/bench scripts/model .ci/run \
+	scripts/check-sanitizers scripts/check-faults scripts/check-kill scripts/check-interrupts scripts/check-stress scripts/check-orders scripts/check-hostile scripts/check-compilers scripts/check-releases scripts/install-liburing scripts/check-packages scripts/chroot.sh scripts/fuzz scripts/conformance-musl scripts/bench scripts/model .ci/run \
 	scripts/check-kernels scripts/check-ltp scripts/guest/init scripts/guest/initrd scripts/guest/images.sh scripts/guest/filesystems \
 	test/packages/installed.sh $(SHELL_TESTS) $(filter %.sh,$(SYSTEM_TESTS) $(MACHINE_TESTS))
 C_FILES := $(wildcard shim/*.c shim/*/*.[ch] include/*.h test/*/*.[ch] test/*/*/*.[ch])

@@ -51,6 +51,17 @@ equal() {
 	fi
 }
 
+# write_section name file: what is on standard input goes between the file's comments of that name.
+write_section() {
+	local text
+	text=$(cat) || return
+	grep -q "^<!-- $1 -->\$" "$2" || { echo "${0##*/}: $2 has no section \"$1\"" >&2 && return 1; }
+	awk -v begin="<!-- $1 -->" -v end="<!-- /$1 -->" -v text="$text" '
+		$0 == end { inside = 0 }
+		!inside { print }
+		$0 == begin { inside = 1; print text }' "$2" >"$2.new" && cat "$2.new" >"$2" && rm -f "$2.new"
+}
+
 # To be called last: its status is the script's.
 finish() {
 	echo
