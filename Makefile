@@ -55,7 +55,7 @@ endif
 BASE_FLAGS := -std=c11 -D_GNU_SOURCE $(WARNINGS) -MMD -MP $(VARIANT_FLAGS)
 # Static probes, where the header is: systemtap-sdt-dev.
 SDT_FLAGS := $(shell $(CC) -E -include sys/sdt.h -x c /dev/null >/dev/null 2>&1 && echo -DRTAIO_HAS_SDT)
-SHIM_FLAGS := $(BASE_FLAGS) $(SDT_FLAGS) -DRTAIO_VERSION='"$(VERSION)"' -Iinclude -Ishim -include shim/base/bind_now.h -fPIC -fvisibility=hidden \
+SHIM_FLAGS := $(BASE_FLAGS) $(SDT_FLAGS) -DRTAIO_VERSION='"$(VERSION)"' -Iinclude -Ishim -include shim/base/bind_now.h -fvisibility=hidden \
 	-fasynchronous-unwind-tables $(if $(VARIANT),,-DNDEBUG)
 TEST_FLAGS := $(BASE_FLAGS) -Itest/support
 
@@ -78,6 +78,9 @@ BINDING := $(if $(filter 1,$(shell echo '__has_attribute(noplt)' | $(CC) -E -P -
 # serve libraries that are unloaded.
 SHIM_LDFLAGS := -shared -Wl,-z,defs -Wl,-z,nodelete -Wl,--exclude-libs,ALL -Wl,-O1 -Wl,--hash-style=gnu \
 	-Wl,-z,$(BINDING) -Wl,-z,relro -Wl,-z,noseparate-code $(if $(VARIANT),,-nostartfiles) $(VARIANT_FLAGS)
+ifneq ($(findstring -fuse-ld=gold,$(CC) $(CFLAGS) $(LDFLAGS)),)
+$(error rtaio: gold exports thread-local variables that are hidden: use ld.bfd, lld or mold)
+endif
 URING_CFLAGS := $(shell $(PKG_CONFIG) --cflags liburing 2>/dev/null)
 comma := ,
 # A part of libc since glibc 2.34.
@@ -111,7 +114,7 @@ $(B)/test-deps-found: | $(B)/deps-found
 $(B)/shim/%.o: shim/%.c Makefile | $(B)/deps-found
 	@mkdir -p $(@D)
 	$(say) CC $<
-	$(Q)$(CC) $(SHIM_FLAGS) $(URING_CFLAGS) $(CFLAGS) $(CPPFLAGS) -c $< -o $@
+	$(Q)$(CC) $(SHIM_FLAGS) $(URING_CFLAGS) $(CFLAGS) $(CPPFLAGS) -fPIC -c $< -o $@
 
 # ThreadSanitizer calls these before it is ready itself.
 ifeq ($(VARIANT),tsan)

@@ -78,7 +78,7 @@ static void check_write(int fd, size_t size, off_t off, bool is_notified)
 	ssize_t plain;
 
 	memset(expected, 0, size);
-	pread(fd, expected, size, off);
+	plain = pread(fd, expected, size, off); /* less, at the end */
 	memcpy(buf, expected, size);
 	plain = pwrite(fd, buf, size, off);
 	check_equal(transfer(fd, true, size, off, is_notified), plain < 0 ? -errno : plain);
