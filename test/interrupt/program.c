@@ -98,6 +98,8 @@ static unsigned long interrupted_at(const ucontext_t *context)
 	return (unsigned long)context->uc_mcontext.gregs[REG_RIP];
 #elif defined(__aarch64__)
 	return context->uc_mcontext.pc;
+#elif defined(__riscv)
+	return context->uc_mcontext.__gregs[REG_PC];
 #else
 	(void)context;
 	return 0;

@@ -101,6 +101,10 @@ static void change_rounding(void)
 	unsigned int control = 0x1f80 | 3 << 13; /* towards zero */
 
 	__asm__ volatile("ldmxcsr %0" : : "m"(control));
+#elif defined(__aarch64__)
+	__asm__ volatile("msr fpcr, %0" : : "r"(3ul << 22));
+#elif defined(__riscv)
+	__asm__ volatile("fsrmi 1");
 #endif
 }
 

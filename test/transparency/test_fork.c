@@ -23,16 +23,16 @@ extern char **environ;
 
 typedef pid_t fork_fn(void);
 
+static pid_t fork_by_system_call(void)
+{
+	return (pid_t)syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL);
+}
+
 static pid_t fork_without_handlers(void)
 {
 	fork_fn *function = (fork_fn *)dlsym(RTLD_DEFAULT, "_Fork");
 
-	return function ? function() : (pid_t)syscall(SYS_fork);
-}
-
-static pid_t fork_by_system_call(void)
-{
-	return (pid_t)syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL);
+	return function ? function() : fork_by_system_call();
 }
 
 static fork_fn *const all_forks[] = {

@@ -16,7 +16,8 @@ static pid_t fork_without_handlers(void)
 {
 	pid_t (*function)(void) = (pid_t(*)(void))dlsym(RTLD_DEFAULT, "_Fork");
 
-	return function ? function() : (pid_t)syscall(SYS_fork);
+	/* Newer architectures have no call fork. */
+	return function ? function() : (pid_t)syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL);
 }
 
 static atomic_int child_status = -1;

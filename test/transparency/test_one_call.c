@@ -10,6 +10,7 @@
  * filtered where a plain call is made at once.
  */
 #include "frozen.h"
+#include "registers.h"
 #include "transparency.h"
 
 #include <linux/aio_abi.h>
@@ -19,7 +20,6 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
-#include <ucontext.h>
 
 #define PAGE   4096
 #define SIZE   (16 * PAGE)
@@ -65,17 +65,6 @@ typedef long play_fn(const ucontext_t *context);
 static play_fn *play;
 static volatile int nr_played;
 
-static long argument(const ucontext_t *context, int i)
-{
-#ifdef __x86_64__
-	static const int registers[] = { REG_RDI, REG_RSI, REG_RDX };
-
-	return context->uc_mcontext.gregs[registers[i]];
-#else
-	return (long)context->uc_mcontext.regs[i];
-#endif
-}
-
 static void on_trapped(int signo, siginfo_t *info, void *context_)
 {
 	ucontext_t *context = context_;
@@ -84,11 +73,7 @@ static void on_trapped(int signo, siginfo_t *info, void *context_)
 	(void)signo;
 	(void)info;
 	nr_played++;
-#ifdef __x86_64__
-	context->uc_mcontext.gregs[REG_RAX] = res;
-#else
-	context->uc_mcontext.regs[0] = (unsigned long)res;
-#endif
+	set_call_result(context, res);
 }
 
 static void play_by(play_fn *function)
@@ -351,8 +336,8 @@ static void count_nowait(struct iocb **list, long nr)
  */
 static long submit_buffered(const ucontext_t *context)
 {
-	long context_id = argument(context, 0), nr = argument(context, 1);
-	long list = argument(context, 2), res;
+	long context_id = call_argument(context, 0), nr = call_argument(context, 1);
+	long list = call_argument(context, 2), res;
 
 	count_nowait((struct iocb **)list, nr);
 	check_equal(fcntl(fd, F_SETFL, 0), 0);

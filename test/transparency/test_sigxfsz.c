@@ -7,6 +7,7 @@
  * fits and ends with EFBIG after that, and no thread of the program sees a
  * signal.  The limit may change at any time, even by another process.
  */
+#include "registers.h"
 #include "transparency.h"
 
 #include <linux/filter.h>
@@ -16,7 +17,6 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
-#include <ucontext.h>
 
 #define LIMIT (64 * 1024)
 
@@ -207,26 +207,18 @@ TEST_IN_CHILD(test_file_size_limit_taken_away, limit_taken_away, 20000)
 
 /* ---- a limit that comes while somebody asks for it ---- */
 
-#if defined(__x86_64__)
-#define RESULT_OF(context)   ((context)->uc_mcontext.gregs[REG_RAX])
-#define ARGUMENT_OF(context) ((context)->uc_mcontext.gregs[REG_R10])
-#else
-#define RESULT_OF(context)   ((context)->uc_mcontext.regs[0])
-#define ARGUMENT_OF(context) ((context)->uc_mcontext.regs[3])
-#endif
-
 static volatile sig_atomic_t is_limited;
 
 /* The first call that asks in this thread is told that there is none, and then there is one. */
 static void answer_and_limit(int signo, siginfo_t *info, void *context_)
 {
 	ucontext_t *context = context_;
-	struct rlimit *answer = (struct rlimit *)(uintptr_t)ARGUMENT_OF(context);
+	struct rlimit *answer = (struct rlimit *)(uintptr_t)call_argument(context, 3);
 
 	(void)signo;
 	(void)info;
 	*answer = (struct rlimit){ is_limited ? LIMIT : RLIM_INFINITY, RLIM_INFINITY };
-	RESULT_OF(context) = 0;
+	set_call_result(context, 0);
 	if (!is_limited)
 		set_limit();
 	is_limited = true;
