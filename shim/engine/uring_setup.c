@@ -26,12 +26,13 @@
 #include "base/clock.h"
 #include "base/config.h"
 #include "base/descriptor.h"
+#include "base/page.h"
 #include "base/raw_syscall.h"
 #include "base/valgrind.h"
 #include "engine/uring_compat.h"
 
 #define ENTRIES_MAX     256u
-#define ENTRIES_MIN     64u /* 64 SQEs fill a page of 4 KiB */
+#define ENTRIES_MIN     64u /* 64 SQEs fill a page of 4 KiB, the smallest that there is */
 #define CQES_PER_SQE    2u
 #define RING_HEADER_MAX 1024u /* the kernel's struct io_rings has about 320 bytes */
 #define ENOMEM_RETRIES  5
@@ -58,11 +59,6 @@ static const struct attempt {
 	{ URING_COOP, IORING_SETUP_COOP_TASKRUN },
 	{ 0, 0 },
 };
-
-static size_t page_round(size_t bytes)
-{
-	return (bytes + 4095u) & ~(size_t)4095u;
-}
 
 /* Point liburing's struct at rings that lie at @rings and @sqes. */
 static void set_ring_pointers(struct io_uring *ring, const struct io_uring_params *params,
@@ -95,12 +91,13 @@ static void set_ring_pointers(struct io_uring *ring, const struct io_uring_param
 	cq->ring_entries = *cq->kring_entries;
 }
 
+/* The kernel refuses a part that does not begin a page. */
 static int setup_hidden(struct uring *uring, unsigned entries, struct io_uring_params *params)
 {
-	size_t sqes_bytes = page_round(entries * sizeof(struct io_uring_sqe));
+	size_t sqes_bytes = page_round_up(entries * sizeof(struct io_uring_sqe));
 	size_t rings_bytes =
-		page_round(RING_HEADER_MAX + params->cq_entries * sizeof(struct io_uring_cqe) +
-			   entries * sizeof(unsigned));
+		page_round_up(RING_HEADER_MAX + params->cq_entries * sizeof(struct io_uring_cqe) +
+			      entries * sizeof(unsigned));
 	char *memory;
 	int index;
 	long base;

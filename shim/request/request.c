@@ -19,6 +19,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "base/page.h"
 #include "base/raw_syscall.h"
 
 #define CHUNK_FIRST_BITS 8u  /* 256 records */
@@ -206,8 +207,9 @@ static void discard(uint32_t begin, uint32_t end)
 		uint32_t next = chunk_start(chunk + 1u);
 		size_t nr = (end < next ? end : next) - chunk_start(chunk);
 
+		/* The kernel rounds up, to records beyond @end that another thread may take now. */
 		RAW_SYSCALL(SYS_madvise, request_at(chunk_start(chunk)),
-			    nr * sizeof(struct request) & ~(size_t)4095u, MADV_DONTNEED);
+			    page_round_down(nr * sizeof(struct request)), MADV_DONTNEED);
 	}
 }
 

@@ -296,7 +296,10 @@ static inline void request_advance(struct request *req, size_t bytes)
 	req->offset += (off_t)bytes;
 }
 
-/* Its flags must be known.  False for an append, since its offset is unknown. */
+/*
+ * Its flags must be known.  False for an append, since its offset is unknown.  4 KiB is the smallest
+ * page of any kernel, so what lies in one of those lies in one page.
+ */
 static inline bool request_is_in_one_page(const struct request *req)
 {
 	return (uint64_t)req->offset % 4096 + req->nbytes <= 4096 && req->nbytes <= 4096 &&

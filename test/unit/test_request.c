@@ -131,6 +131,24 @@ static void test_generations_go_on_after_a_trim(void **state)
 	}
 }
 
+/* The kernel gives back whole pages.  The first record that was never used may lie in the last. */
+static void test_trim_spares_what_follows(void **state)
+{
+	static struct request *many[NR_BURST];
+	struct request *next;
+
+	(void)state;
+	for (int i = 0; i < NR_BURST; i++)
+		many[i] = request_alloc();
+	next = request_at(NR_BURST);
+	next->fd = 7; /* as a thread might that takes it during the trim */
+	for (int i = 0; i < NR_BURST; i++)
+		request_free(many[i]);
+	request_trim();
+	check(!request_may_trim());
+	check_equal(next->fd, 7);
+}
+
 /*
  * A thread that takes a record that was never used, or was given back, first has its number
  * and then begins it.  A trim that comes between the two must not think that it is
@@ -163,6 +181,7 @@ int main(void)
 		TEST(test_marks_do_not_touch_the_generation),
 		TEST(test_forgotten_records_begin_anew),
 		TEST(test_generations_go_on_after_a_trim),
+		TEST(test_trim_spares_what_follows),
 		TEST(test_no_trim_leaves_its_mark),
 	};
 
