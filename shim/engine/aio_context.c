@@ -72,6 +72,7 @@ int aio_context_open(void)
 	return ret;
 }
 
+/* Relaxed: who learns it late is refused again. */
 bool aio_context_is_refused(void)
 {
 	return atomic_load_explicit(&is_refused, memory_order_relaxed);
@@ -110,6 +111,7 @@ bool aio_context_is_empty(const struct aio_ring *ring)
 	       atomic_load_explicit(&ring->tail, memory_order_acquire);
 }
 
+/* Relaxed: only compared with a later value of its own. */
 unsigned aio_context_head(const struct aio_ring *ring)
 {
 	return atomic_load_explicit(&ring->head, memory_order_relaxed);
@@ -117,9 +119,11 @@ unsigned aio_context_head(const struct aio_ring *ring)
 
 struct io_event aio_context_take(struct aio_ring *ring)
 {
+	/* Written with the claim alone.  The event is read after aio_context_is_empty() saw the tail. */
 	unsigned head = atomic_load_explicit(&ring->head, memory_order_relaxed);
 	struct io_event event = ring->events[head];
 
+	/* Partner: the kernel, which writes an event there when it sees the new head. */
 	atomic_store_explicit(&ring->head, next_of(ring, head), memory_order_release);
 	tsan_reap(event.data);
 	return event;

@@ -187,6 +187,7 @@ bool inbox_is_open(struct inbox *inbox)
 	return atomic_load(&inbox->head) != INBOX_CLOSED;
 }
 
+/* Relaxed: inbox_fall_asleep() asks again before the receiver sleeps. */
 bool inbox_is_empty(const struct inbox *inbox)
 {
 	return atomic_load_explicit(&inbox->head, memory_order_relaxed) == INBOX_EMPTY;

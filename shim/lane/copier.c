@@ -32,7 +32,7 @@
 #define PIECES_MAX      16  /* pieces that may wait for the copier */
 
 static void (*ended)(struct request *req, bool is_done);
-static _Atomic int nr_pieces;       /* handed over and not yet copied */
+static _Atomic int nr_pieces; /* handed over and not yet copied; relaxed, it only chooses lanes */
 static struct time_budget failures; /* of attempts to make the thread */
 static pid_t tid;                   /* of the copier's thread, which alone uses it */
 

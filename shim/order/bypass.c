@@ -28,6 +28,7 @@ void bypass_init(void (*drained_)(void))
 	drained = drained_;
 }
 
+/* Relaxed: of two submissions the later one, if there is one, sees the number of the earlier. */
 uint64_t bypass_seq(void)
 {
 	return atomic_fetch_add_explicit(&last_seq, 1, memory_order_relaxed) + 1;
@@ -48,6 +49,7 @@ static bool take_slot(struct request *req)
 		struct request *expected = NULL;
 
 		note_use(slot); /* first: a search that depends on the record must get so far */
+		/* Relaxed, since the compare-and-swap decides.  Partner of that: find(). */
 		if (!atomic_load_explicit(&slots[slot], memory_order_relaxed) &&
 		    atomic_compare_exchange_strong(&slots[slot], &expected, req)) {
 			req->slot = (uint16_t)slot;

@@ -28,6 +28,7 @@ static size_t size_of(size_t nbytes)
 	return nbytes < PERFORM_BYTES_MAX ? nbytes : PERFORM_BYTES_MAX;
 }
 
+/* Relaxed: at worst one more request is submitted here before the engine's turn. */
 bool in_flight_has_room(size_t nbytes)
 {
 	return !atomic_load_explicit(&is_awaited, memory_order_relaxed) &&

@@ -84,6 +84,7 @@ static struct request *pop_free(void)
 		uint64_t next = ((head >> 32) + 1u) << 32 |
 				atomic_load_explicit(&req->free_next, memory_order_relaxed);
 
+		/* If the record was taken and freed meanwhile, the tag differs and @next is not used. */
 		if (atomic_compare_exchange_weak(&free_head, &head, next))
 			return req;
 	}
@@ -129,6 +130,11 @@ struct request *request_alloc(void)
 		return NULL;
 	/* A stale waiter may still access waiters and word: only the rest may be cleared plainly. */
 	generation = request_generation(req);
+	/*
+	 * Whoever sees the new generation or a new field sees that the record has left its slot
+	 * before.  Partners: read_handle() and find() in bypass.c.
+	 */
+	atomic_thread_fence(memory_order_release);
 	memset(&req->cb, 0, sizeof(*req) - offsetof(struct request, cb));
 	atomic_store_explicit(&req->waiters, 0, memory_order_relaxed);
 	atomic_store_explicit(&req->word, (uint64_t)(generation + 1u) << 32, memory_order_relaxed);

@@ -81,6 +81,7 @@ static bool register_waiter(const struct aiocb *const list[], int nent, uint64_t
  * Is @cb in progress, with @bit set in its record?  Another thread may have submitted the
  * aiocb again, on another record.  A thread that shares the slot may have set the bit there
  * after the completer read waiters: so read the bit first, then check that the record lives.
+ * @handle is no newer than the one that aiocb_request() reads, since both are one location's.
  */
 static bool is_known_to(const struct aiocb *cb, uint64_t bit)
 {
