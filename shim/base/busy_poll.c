@@ -13,10 +13,17 @@
 
 static struct time_budget wasted;
 
+/* Leave the core to its other hardware thread for a moment, and do not poll at full speed. */
 static void relax(void)
 {
-#ifdef __x86_64__
+#if defined(__x86_64__)
 	__builtin_ia32_pause();
+#elif defined(__aarch64__)
+	/* On cores with one hardware thread, yield does nothing; isb waits for the pipeline. */
+	__asm__ volatile("isb" : : : "memory");
+#elif defined(__riscv)
+	/* pause, as a number: assemblers want Zihintpause, cores without that do nothing. */
+	__asm__ volatile(".4byte 0x0100000f" : : : "memory");
 #else
 	atomic_signal_fence(memory_order_seq_cst);
 #endif
