@@ -30,6 +30,10 @@ ARCH := $(shell $(CC) -dumpmachine | cut -d- -f1)
 AR = $(shell $(CC) -print-prog-name=ar)
 NM = $(shell $(CC) -print-prog-name=nm)
 OBJCOPY = $(shell $(CC) -print-prog-name=objcopy)
+# Before version 14, gcc for riscv64 leaves atomic bytes to a library, which is bound statically, too.
+ifeq ($(ARCH),riscv64)
+ATOMIC_LIBS := -Wl,--push-state,-Bstatic -latomic -Wl,--pop-state
+endif
 
 ifneq ($(V),1)
 Q := @
@@ -69,8 +73,9 @@ ARCHIVE := $(if $(VARIANT),,$(B)/librtaio.a)
 LIBRT := $(B)/librt/librt.so.1
 STATUS := $(B)/rtaio-status
 
-# shim/base/bind_now.h has names looked up at load by an attribute of gcc; without it, as with clang, all are.
-BINDING := $(if $(filter 1,$(shell echo '__has_attribute(noplt)' | $(CC) -E -P -x c - 2>/dev/null)),lazy,now)
+# shim/base/bind_now.h has names looked up at load by an attribute of gcc; without it, as with clang, or without
+# effect, as on riscv64, all are.
+BINDING := $(if $(filter 1,$(if $(filter-out riscv64,$(ARCH)),$(shell echo '__has_attribute(noplt)' | $(CC) -E -P -x c - 2>/dev/null))),lazy,now)
 
 # liburing goes in statically and stays hidden: libc is the only dependency. Of libaio only the header is used.
 # Every program that is started pays for the loader's work: two segments instead of four, names
@@ -83,9 +88,9 @@ $(error rtaio: gold exports thread-local variables that are hidden: use ld.bfd, 
 endif
 URING_CFLAGS := $(shell $(PKG_CONFIG) --cflags liburing 2>/dev/null)
 comma := ,
-# A part of libc since glibc 2.34.
-THREAD_LIBS := -lpthread -ldl
-SHIM_LIBS := -Wl,-Bstatic $(or $(shell $(PKG_CONFIG) --static --libs liburing 2>/dev/null),-luring) -Wl,-Bdynamic
+# A part of libc since glibc 2.34; what an old compiler leaves to a library.
+THREAD_LIBS := -lpthread -ldl $(ATOMIC_LIBS)
+SHIM_LIBS := -Wl,-Bstatic $(or $(shell $(PKG_CONFIG) --static --libs liburing 2>/dev/null),-luring) -Wl,-Bdynamic $(ATOMIC_LIBS)
 
 .PHONY: all
 all: $(LIBRARY) $(LIBRT) $(STATUS) $(ARCHIVE)
@@ -226,7 +231,7 @@ $(B)/test/transparency/test_own_names: private CFLAGS += -rdynamic
 
 $(B)/test/transparency/plugin.so $(B)/test/transparency/fake_clock.so $(B)/test/transparency/wraps.so: $(B)/%.so: %.c
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(TEST_FLAGS) $(CFLAGS) $(CPPFLAGS) -fPIC -shared $< $(LDFLAGS) -o $@
+	$(Q)$(CC) $(TEST_FLAGS) $(CFLAGS) $(CPPFLAGS) -fPIC -shared $< $(LDFLAGS) -o $@ $(ATOMIC_LIBS)
 
 $(B)/test/transparency/obvious.so: test/transparency/obvious/obvious.c
 	@mkdir -p $(@D)

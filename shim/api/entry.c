@@ -33,7 +33,7 @@ int entry_refuse(struct aiocb *cb, int err)
 	return entry_fail(err);
 }
 
-/* The kernel's struct sigaction: handler and flags come first on x86-64 and aarch64. */
+/* The kernel's struct sigaction: handler and flags come first on x86-64, aarch64 and riscv64. */
 struct kernel_sigaction {
 	void (*handler)(int);
 	unsigned long flags;

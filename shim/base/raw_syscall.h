@@ -44,6 +44,20 @@ static inline long raw_syscall(long nr, long arg1, long arg2, long arg3, long ar
 			 : "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5), "r"(x8)
 			 : "memory");
 	return x0;
+#elif defined(__riscv)
+	register long a7 __asm__("a7") = nr;
+	register long a0 __asm__("a0") = arg1;
+	register long a1 __asm__("a1") = arg2;
+	register long a2 __asm__("a2") = arg3;
+	register long a3 __asm__("a3") = arg4;
+	register long a4 __asm__("a4") = arg5;
+	register long a5 __asm__("a5") = arg6;
+
+	__asm__ volatile("ecall"
+			 : "+r"(a0)
+			 : "r"(a1), "r"(a2), "r"(a3), "r"(a4), "r"(a5), "r"(a7)
+			 : "memory");
+	return a0;
 #else
 	int saved = errno;
 

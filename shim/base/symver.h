@@ -15,6 +15,8 @@
 #define GLIBC_BASE "GLIBC_2.2.5"
 #elif defined(__aarch64__)
 #define GLIBC_BASE "GLIBC_2.17"
+#elif defined(__riscv)
+#define GLIBC_BASE "GLIBC_2.27"
 #endif
 #define GLIBC_LIBC "GLIBC_2.34" /* moved librt into libc */
 

@@ -8,8 +8,8 @@
 #include <stddef.h>
 #include <string.h>
 
-#if !defined(__LP64__) || !(defined(__x86_64__) || defined(__aarch64__))
-#error "rtaio supports 64-bit x86-64 and aarch64 Linux only"
+#if !defined(__LP64__) || !(defined(__x86_64__) || defined(__aarch64__) || defined(__riscv))
+#error "rtaio supports 64-bit x86-64, aarch64 and riscv64 Linux only"
 #endif
 
 _Static_assert(sizeof(struct aiocb) == 168, "struct aiocb is not glibc's");
