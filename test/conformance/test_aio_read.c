@@ -14,10 +14,12 @@
 /* Two pages, the second of which cannot be accessed. */
 static char *page_before_a_hole(void)
 {
-	char *map = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	size_t page = page_size();
+	char *map =
+		mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	check(map != MAP_FAILED);
-	check(mprotect(map + 4096, 4096, PROT_NONE) == 0);
+	check(mprotect(map + page, page, PROT_NONE) == 0);
 	return map;
 }
 
@@ -293,23 +295,24 @@ static void test_read_into_bad_memory_fails_with_efault(void **state)
 
 	(void)state;
 	check_read_fails(fd, NULL, 100, 0, EFAULT);
-	check_read_fails(fd, map + 4096, 100, 0, EFAULT);
-	check(mprotect(map, 4096, PROT_READ) == 0);
+	check_read_fails(fd, map + page_size(), 100, 0, EFAULT);
+	check(mprotect(map, page_size(), PROT_READ) == 0);
 	check_read_fails(fd, map, 100, 0, EFAULT);
-	munmap(map, 8192);
+	munmap(map, 2 * page_size());
 	check_read_fails(fd, map, 100, 0, EFAULT);
 	close(fd);
 }
 
 static void test_read_into_half_bad_memory_is_short(void **state)
 {
-	int fd = temp_file_filled(20000);
+	size_t page = page_size();
+	int fd = temp_file_filled(2 * page + 100);
 	char *map = page_before_a_hole();
 
 	(void)state;
-	check_equal(read_now(fd, map, 8192, 0), 4096);
-	check_pattern(map, 0, 4096);
-	munmap(map, 8192);
+	check_equal(read_now(fd, map, 2 * page, 0), page);
+	check_pattern(map, 0, page);
+	munmap(map, 2 * page);
 	close(fd);
 }
 
@@ -337,7 +340,7 @@ static void test_buffer_unmapped_under_a_blocked_read_gives_efault(void **state)
 	open_pipe(fds);
 	aiocb_init(&cb, fds[0], map, 10, 0);
 	check_equal(aio_read(&cb), 0);
-	munmap(map, 8192);
+	munmap(map, 2 * page_size());
 	write_fully(fds[1], "0123456789", 10);
 	await_failure(&cb, EFAULT);
 	close_pair(fds);
@@ -436,8 +439,8 @@ static void test_direct_read_into_bad_memory_fails_with_efault(void **state)
 	if (fd < 0)
 		skip_because("no O_DIRECT below build/tmp");
 	check_read_fails(fd, NULL, 4096, 0, EFAULT);
-	check_read_fails(fd, map + 4096, 4096, 0, EFAULT);
-	munmap(map, 8192);
+	check_read_fails(fd, map + page_size(), 4096, 0, EFAULT);
+	munmap(map, 2 * page_size());
 	close(fd);
 }
 

@@ -13,9 +13,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #define ARENA_SIZE ((int64_t)32 << 20)
-#define PAGE_SIZE  4096
+#define PAGE_SIZE  ((int64_t)sysconf(_SC_PAGESIZE))
+#define PAGE_MAX   65536 /* of any kernel */
 #define GUARD      0xC5
 #define GARBAGE    0xA5
 #define UNREAD     0x5C /* what a buffer holds before a read */
@@ -29,7 +31,7 @@ struct block {
 struct arena {
 	struct block blocks[REQUESTS_MAX];
 	_Atomic int64_t used;
-	_Alignas(PAGE_SIZE) unsigned char bytes[ARENA_SIZE];
+	_Alignas(PAGE_MAX) unsigned char bytes[ARENA_SIZE];
 };
 
 static struct arena *arena;
@@ -52,8 +54,8 @@ void memory_begin(bool is_shared)
 	static struct arena *arenas[2];
 
 	if (!protected_page) {
-		protected_page = memory_map(PAGE_SIZE, false);
-		mprotect(protected_page, PAGE_SIZE, PROT_NONE);
+		protected_page = memory_map((size_t)PAGE_SIZE, false);
+		mprotect(protected_page, (size_t)PAGE_SIZE, PROT_NONE);
 	}
 	if (!arenas[is_shared])
 		arenas[is_shared] = memory_map(sizeof(*arena), is_shared);
@@ -93,7 +95,7 @@ static bool make_crossing_buffer(struct record *record)
 	if (!memory)
 		return false;
 	record->nr_good = record->length / 2 > PAGE_SIZE ? PAGE_SIZE : record->length / 2;
-	mprotect(memory + PAGE_SIZE, PAGE_SIZE, PROT_NONE);
+	mprotect(memory + PAGE_SIZE, (size_t)PAGE_SIZE, PROT_NONE);
 	record->buffer = memory + PAGE_SIZE - record->nr_good;
 	return true;
 }

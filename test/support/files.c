@@ -160,6 +160,9 @@ int direct_file(size_t size, int extra_flags)
 void open_pipe(int fds[2])
 {
 	check(pipe2(fds, O_CLOEXEC) == 0);
+	/* It is as large as with pages of 4 KiB, so that tests know when it is full. */
+	if (page_size() != 4096)
+		check(fcntl(fds[1], F_SETPIPE_SZ, 65536) == 65536);
 }
 
 void open_socketpair(int fds[2], int type)

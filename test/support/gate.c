@@ -20,6 +20,7 @@ bool gate_make(struct gate *gate, size_t size)
 	struct uffdio_api api = { .api = UFFD_API };
 	struct uffdio_register range = { .mode = UFFDIO_REGISTER_MODE_MISSING };
 
+	size = (size + page_size() - 1) & ~(page_size() - 1);
 	gate->size = size;
 	gate->fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
 	if (gate->fd < 0) {

@@ -238,6 +238,12 @@ int temp_file(int extra_flags);
 /* The same, holding size bytes of pattern_at(), its position at 0. */
 int temp_file_filled(size_t size);
 
+/* 4 KiB on x86-64, elsewhere up to 64 KiB. */
+static inline size_t page_size(void)
+{
+	return (size_t)sysconf(_SC_PAGESIZE);
+}
+
 /*
  * An unlinked file in direct_dir() of size bytes of pattern_at(), opened with
  * O_DIRECT; -1 where the file system refuses O_DIRECT.
@@ -252,7 +258,7 @@ bool pattern_matches(const void *buf, size_t position, size_t size);
 
 /* ---- pipes and sockets ---- */
 
-/* Blocking pairs: [0] is the end to read, [1] the end to write. */
+/* Blocking pairs: [0] is the end to read, [1] the end to write.  A pipe holds 64 KiB. */
 void open_pipe(int fds[2]);
 void open_socketpair(int fds[2], int type);
 void close_pair(int fds[2]);

@@ -161,7 +161,7 @@ static int time_out_with_low_water(void)
 /* Memory ends amid the data. */
 static int fault_amid_data(void)
 {
-	enum { GOOD = 200 << 10, ALL = 400 << 10 };
+	enum { GOOD = 192 << 10, ALL = 384 << 10 }; /* pages of any size */
 	char *memory = mmap(NULL, ALL, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	struct aiocb cb;
 	ssize_t res;
