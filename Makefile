@@ -362,7 +362,7 @@ model: ## verify the lock-free protocols with spin
 SCRIPTS := scripts/rtaio scripts/rtaio-conformance scripts/demo scripts/check scripts/install-missing scripts/run-tests scripts/side-by-side \
 	scripts/check-layers scripts/check-exports scripts/check-abi scripts/check-assertions scripts/check-differences scripts/check-traps scripts/check-mutants scripts/check-generated scripts/mutants.sh test/mutants/sample.sh scripts/check-coverage \
 	scripts/check-sanitizers scripts/check-faults scripts/check-kill scripts/check-interrupts scripts/check-stress scripts/check-orders scripts/check-hostile scripts/check-compilers scripts/check-releases scripts/install-liburing scripts/check-packages scripts/chroot.sh scripts/fuzz scripts/conformance-musl scripts/bench scripts/model .ci/run \
-	scripts/check-kernels scripts/check-ltp scripts/guest/init scripts/guest/initrd scripts/guest/images.sh scripts/guest/filesystems \
+	scripts/check-architectures scripts/check-kernels scripts/check-ltp scripts/guest/init scripts/guest/initrd scripts/guest/images.sh scripts/guest/filesystems \
 	test/packages/installed.sh $(SHELL_TESTS) $(filter %.sh,$(SYSTEM_TESTS) $(MACHINE_TESTS))
 C_FILES := $(wildcard shim/*.c shim/*/*.[ch] include/*.h test/*/*.[ch] test/*/*/*.[ch])
 

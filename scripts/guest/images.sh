@@ -4,20 +4,29 @@
 # images.sh - the kernels and disks that scripts/check-kernels boots, kept in a cache
 #
 # A kernel is a directory with vmlinuz, initrd and modules.img, taken from Debian's packages by an
-# apt of its own: the machine's sources and package lists are not touched. Sourced.
+# apt of its own: the machine's sources and package lists are not touched. Sourced; the caller may set
+# architecture, Debian's name of one.
 
+architecture=${architecture:-amd64}
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/rtaio
 mirror=${RTAIO_DEBIAN_MIRROR:-http://deb.debian.org/debian}
 security_mirror=${RTAIO_DEBIAN_SECURITY_MIRROR:-http://deb.debian.org/debian-security}
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 # The tests are built here, so the root has the C library of this release.
 suite=$(. /etc/os-release && echo "${VERSION_CODENAME:-bookworm}")
+# Debian has riscv64 since trixie.
+[ "$architecture" != riscv64 ] || [ "$suite" != bookworm ] || suite=trixie
 
 # Packages of the root beyond the minimum: for the tests, then for scripts/guest/filesystems.
 root_packages=(libcmocka0 kmod procps iproute2 e2fsprogs fio
 	nfs-kernel-server nfs-common samba cifs-utils f2fs-tools jfsutils dosfstools exfatprogs ntfs-3g
 	nilfs-tools ecryptfs-utils squashfs-tools xfsprogs btrfs-progs
 	cryptsetup-bin dmsetup thin-provisioning-tools mdadm nbd-server nbd-client)
+# Where the processor is emulated, even a package takes long to configure.
+[ "$architecture" = amd64 ] || root_packages=(libcmocka0 kmod procps iproute2 e2fsprogs)
+# The packages that the library and its tests are built with, and run with under qemu-user.
+sysroot_packages=(libc6 libc6-dev linux-libc-dev libcrypt1 libgcc-s1 libcmocka0 libcmocka-dev liburing2
+	liburing-dev libaio-dev libbsd-dev)
 
 # To read and to write all of a root takes its owner.
 as_root() {
@@ -37,51 +46,84 @@ ext4_image() {
 
 # ---- packages ----
 
+apt_dir=$cache/apt
+[ "$architecture" = amd64 ] || apt_dir=$cache/apt-$architecture
+
 # private_apt PROGRAM ARGUMENT...
 private_apt() {
 	local program=$1
 	shift
-	"$program" -q -o "Dir::Etc::SourceList=$cache/apt/sources.list" -o Dir::Etc::SourceParts=/dev/null \
-		-o "Dir::State::Lists=$cache/apt/lists" -o Dir::State::Status=/dev/null \
-		-o "Dir::Cache=$cache/apt" -o APT::Sandbox::User="$(id -un)" "$@"
+	"$program" -q -o "APT::Architecture=$architecture" -o "APT::Architectures=$architecture" \
+		-o "Dir::Etc::SourceList=$apt_dir/sources.list" -o Dir::Etc::SourceParts=/dev/null \
+		-o "Dir::State::Lists=$apt_dir/lists" -o Dir::State::Status=/dev/null \
+		-o "Dir::Cache=$apt_dir" -o APT::Sandbox::User="$(id -un)" "$@"
 }
 
 # The package lists of the releases, not older than a day.
 update_package_lists() {
-	mkdir -p "$cache/apt/lists/partial" "$cache/apt/archives/partial" || return
+	local releases=(bullseye bookworm bookworm-backports trixie sid) secured=(bullseye bookworm trixie)
+
+	[ "$architecture" != riscv64 ] || { releases=(trixie sid) && secured=(trixie); }
+	mkdir -p "$apt_dir/lists/partial" "$apt_dir/archives/partial" || return
 	{
-		for release in bullseye bookworm bookworm-backports trixie sid; do
+		for release in "${releases[@]}"; do
 			echo "deb [signed-by=$keyring] $mirror $release main"
 		done
-		for release in bullseye bookworm trixie; do
+		for release in "${secured[@]}"; do
 			echo "deb [signed-by=$keyring] $security_mirror $release-security main"
 		done
-	} >"$cache/apt/sources.list"
-	[ -z "$(find "$cache/apt/updated" -mtime -1 2>/dev/null)" ] || return 0
-	private_apt apt-get update >"$cache/apt/log" 2>&1 && touch "$cache/apt/updated"
+	} >"$apt_dir/sources.list"
+	[ -z "$(find "$apt_dir/updated" -mtime -1 2>/dev/null)" ] || return 0
+	private_apt apt-get update >"$apt_dir/log" 2>&1 && touch "$apt_dir/updated"
 }
 
-# The kernels that Debian has, oldest first.
+# The kernels that Debian has, oldest first, named by the version. Those of arm64 with pages of 16 KiB
+# end in -16k.
 list_releases() {
 	private_apt apt-cache pkgnames linux-image- |
-		sed -n -E 's/^linux-image-([0-9]+\.[0-9]+\.[0-9]+[-+][-+.~a-z0-9]*)-amd64$/\1/p' |
-		grep -v -E -e '-(rt|cloud)$' -e '-dbg' | sort -V
+		sed -n -E "s/^linux-image-([0-9]+\.[0-9]+\.[0-9]+[-+][-+.~a-z0-9]*)-$architecture(-16k)?$/\1\2/p" |
+		grep -v -E -e '-(rt|cloud)(-16k)?$' -e '-dbg' | sort -V
 }
 
-# find_release KERNEL: the newest that begins with these numbers, or of all.
+# find_release KERNEL: the newest that begins with these numbers, or of all; with pages of 16 KiB if it
+# ends in -16k.
 find_release() {
-	if [ "$1" = newest ]; then
-		list_releases | tail -n 1
-	else
-		list_releases | grep -E "^${1//[.+]/\\&}([-.+]|$)" | tail -n 1
-	fi
+	local pages=-v series=$1
+
+	[[ $series != *-16k ]] || { pages= && series=${series%-16k}; }
+	series=${series//[.+]/\\&}
+	[ "$series" != newest ] || series='[0-9]*'
+	list_releases | grep ${pages:+"$pages"} -e '-16k$' | grep -E "^$series([-.+]|$)" | tail -n 1
 }
 
 # The packages of a kernel: newer ones have the modules in one of their own.
 kernel_packages() {
-	private_apt apt-cache depends "linux-image-$1-amd64" |
+	private_apt apt-cache depends "linux-image-$1" |
 		sed -n -E 's/^ *Depends: (linux-(modules|binary|base)-[0-9].*)/\1/p'
-	echo "linux-image-$1-amd64"
+	echo "linux-image-$1"
+}
+
+# full_version RELEASE: as uname -r says it.
+full_version() {
+	if [[ $1 = *-16k ]]; then
+		echo "${1%-16k}-$architecture-16k"
+	else
+		echo "$1-$architecture"
+	fi
+}
+
+# unpack_packages DIRECTORY PACKAGE...
+unpack_packages() {
+	local work target status=0 file
+
+	target=$(realpath "$1") && work=$(mktemp -d "$cache/packages.XXXXXX") || return
+	shift
+	(cd "$work" && private_apt apt-get download "$@" >>"$apt_dir/log" 2>&1) || status=1
+	for file in "$work"/*.deb; do
+		dpkg-deb --fsys-tarfile "$file" | tar -x --keep-directory-symlink -f - -C "$target" || status=1
+	done
+	rm -rf "$work"
+	return "$status"
 }
 
 # ---- a kernel ----
@@ -110,8 +152,9 @@ unpacked() {
 build_initrd() {
 	local file tree=$1/initrd count=100
 
-	mkdir -p "$tree"/{bin,modules,proc,sys,dev,root} || return
-	cp "$(command -v busybox)" "$tree/bin/busybox" || return
+	mkdir -p "$tree"/{bin,modules,proc,sys,dev,root} "$1/packages" || return
+	unpack_packages "$1/packages" busybox-static || return
+	find "$1/packages" -name busybox -type f -perm -100 -exec cp {} "$tree/bin/busybox" \; || return
 	cp scripts/guest/initrd "$tree/init" || return
 	for file in $(module_files "$1" "$2"); do
 		unpacked "$file" >"$tree/modules/$count.ko" || return
@@ -127,13 +170,12 @@ find_vmlinuz() {
 
 # build_kernel RELEASE DIRECTORY, with a directory to work in
 build_kernel() {
-	local release=$1 target=$2 work=$3 package version=$1-amd64
-	local tree=$work/tree
+	local target=$2 work=$3 version tree=$3/tree
 
-	for package in $(kernel_packages "$release"); do
-		(cd "$work" && private_apt apt-get download "$package" >>"$cache/apt/log" 2>&1 &&
-			dpkg-deb -x "$package"_*.deb "$tree") || return
-	done
+	version=$(full_version "$1")
+	mkdir -p "$tree" || return
+	# shellcheck disable=SC2046 # several names
+	unpack_packages "$tree" $(kernel_packages "$version") || return
 	# One place for modules, whether it was merged with /usr or not.
 	mkdir -p "$tree/lib" && [ ! -d "$tree/usr/lib/modules" ] || mv "$tree/usr/lib/modules" "$tree/lib/" || return
 	/sbin/depmod --basedir "$tree" "$version" || return
@@ -143,9 +185,12 @@ build_kernel() {
 	mkdir -p "$target" && mv "$work/vmlinuz" "$work/initrd" "$work/modules.img" "$target"
 }
 
+kernels_dir=$cache/kernels
+[ "$architecture" = amd64 ] || kernels_dir=$cache/kernels-$architecture
+
 # get_kernel RELEASE: prints where it is.
 get_kernel() {
-	local target=$cache/kernels/$1 work status
+	local target=$kernels_dir/$1 work status
 
 	if [ ! -e "$target/modules.img" ] || [ scripts/guest/initrd -nt "$target/initrd" ]; then
 		work=$(mktemp -d "$cache/kernel.XXXXXX") || return
@@ -159,22 +204,49 @@ get_kernel() {
 
 # ---- the root ----
 
-# get_root: prints the image; its name says what is in it.
-get_root() {
-	local sum image work include
+# root_tree DIRECTORY: what debootstrap makes; of another processor the first stage alone.
+root_tree() {
+	local include options=()
 
-	sum=$(echo "${root_packages[@]}" | cksum | cut -d' ' -f1)
+	include=$(IFS=, && echo "${root_packages[*]}")
+	[ "$architecture" = "$(dpkg --print-architecture)" ] || options=(--foreign)
+	as_root debootstrap --variant=minbase --arch="$architecture" "${options[@]}" --include="$include" \
+		"$suite" "$1" "$mirror" >"$cache/debootstrap.log" 2>&1
+}
+
+# get_root FINISH: prints the image; its name says what is in it. FINISH IMAGE is called if packages
+# have yet to be configured, by a machine that runs them.
+get_root() {
+	local sum image work
+
+	sum=$(echo "$architecture ${root_packages[*]}" | sed 's/^amd64 //' | cksum | cut -d' ' -f1)
 	image=$cache/root-$suite-$sum.img
 	if [ ! -e "$image" ]; then
 		work=$(mktemp -d "$cache/root.XXXXXX") || return
-		include=$(IFS=, && echo "${root_packages[*]}")
 		as_root chmod 755 "$work"
-		as_root debootstrap --variant=minbase --include="$include" "$suite" "$work/root" "$mirror" \
-			>"$cache/debootstrap.log" 2>&1 &&
-			as_root rm -rf "$work"/root/var/cache/apt "$work"/root/var/lib/apt/lists &&
+		root_tree "$work/root" &&
+			{ [ -d "$work/root/debootstrap" ] || as_root rm -rf "$work"/root/var/cache/apt "$work"/root/var/lib/apt/lists; } &&
 			as_root mkdir -p "$work"/root/{job,results,lib/modules} &&
-			ext4_image "$work/image" root 3G "$work/root" && mv "$work/image" "$image"
+			ext4_image "$work/image" root 3G "$work/root" &&
+			{ [ ! -d "$work/root/debootstrap" ] || "$1" "$work/image"; } &&
+			mv "$work/image" "$image"
 		as_root rm -rf "$work"
 	fi
 	[ -e "$image" ] && echo "$image"
+}
+
+# ---- what is built with a cross compiler ----
+
+# get_sysroot: prints the directory.
+get_sysroot() {
+	local sum tree work
+
+	sum=$(echo "${sysroot_packages[@]}" | cksum | cut -d' ' -f1)
+	tree=$cache/sysroot-$suite-$architecture-$sum
+	if [ ! -d "$tree" ]; then
+		work=$(mktemp -d "$cache/sysroot.XXXXXX") && mkdir -p "$work/usr/lib" && ln -s usr/lib "$work/lib" || return
+		unpack_packages "$work" "${sysroot_packages[@]/%//$suite}" || { rm -rf "$work" && return 1; }
+		chmod 755 "$work" && mv "$work" "$tree"
+	fi
+	echo "$tree"
 }
