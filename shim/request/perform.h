@@ -9,8 +9,11 @@
 
 #include "request/request.h"
 
-/* The most bytes that the kernel moves by one call (MAX_RW_COUNT). */
-#define PERFORM_BYTES_MAX 0x7ffff000u
+/*
+ * One call moves as many bytes with any kernel: its MAX_RW_COUNT is 2 GiB less a page, of 64 KiB at
+ * the most.
+ */
+#define PERFORM_BYTES_MAX 0x7fff0000u
 
 /*
  * Bytes or -errno, on @fd: the request's descriptor or that of its pin.  EINTR is retried,
