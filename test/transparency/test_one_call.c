@@ -172,13 +172,12 @@ static long write_some(const ucontext_t *context)
 /* All of it is written, or the call fails and nothing is. */
 static int write_without_threads(size_t size)
 {
-	struct rlimit none = { 1, 1 };
 	struct aiocb cb;
 
 	if (!make_file(SIZE, 0))
 		return CHILD_SKIPPED;
 	become_nobody();
-	check_equal(setrlimit(RLIMIT_NPROC, &none), 0);
+	set_soft_limit(RLIMIT_NPROC, 1);
 	memset(buf, 'w', SIZE);
 	play_by(write_some);
 	answer_nowait(SYS_pwritev2, fd, 0, SECCOMP_RET_TRAP);
