@@ -13,17 +13,15 @@ struct forward forward;
 
 static void find_next(void)
 {
-	forward = (struct forward){
-		.aio_read = NEXT_PROVIDER(forward.aio_read, "aio_read"),
-		.aio_write = NEXT_PROVIDER(forward.aio_write, "aio_write"),
-		.aio_fsync = NEXT_PROVIDER(forward.aio_fsync, "aio_fsync"),
-		.aio_error = NEXT_PROVIDER(forward.aio_error, "aio_error"),
-		.aio_return = NEXT_PROVIDER(forward.aio_return, "aio_return"),
-		.aio_suspend = NEXT_PROVIDER(forward.aio_suspend, "aio_suspend"),
-		.aio_cancel = NEXT_PROVIDER(forward.aio_cancel, "aio_cancel"),
-		.lio_listio = NEXT_PROVIDER(forward.lio_listio, "lio_listio"),
-		.aio_init = NEXT_PROVIDER(forward.aio_init, "aio_init"),
-	};
+	forward.aio_read = NEXT_PROVIDER(forward.aio_read, "aio_read");
+	forward.aio_write = NEXT_PROVIDER(forward.aio_write, "aio_write");
+	forward.aio_fsync = NEXT_PROVIDER(forward.aio_fsync, "aio_fsync");
+	forward.aio_error = NEXT_PROVIDER(forward.aio_error, "aio_error");
+	forward.aio_return = NEXT_PROVIDER(forward.aio_return, "aio_return");
+	forward.aio_suspend = NEXT_PROVIDER(forward.aio_suspend, "aio_suspend");
+	forward.aio_cancel = NEXT_PROVIDER(forward.aio_cancel, "aio_cancel");
+	forward.lio_listio = NEXT_PROVIDER(forward.lio_listio, "lio_listio");
+	forward.aio_init = NEXT_PROVIDER(forward.aio_init, "aio_init");
 	forward.lio_listio_old =
 		(__typeof__(forward.lio_listio_old))(uintptr_t)dlvsym(RTLD_NEXT, "lio_listio",
 								      GLIBC_BASE);

@@ -14,8 +14,8 @@ struct forward {
 	int (*aio_read)(struct aiocb *cb);
 	int (*aio_write)(struct aiocb *cb);
 	int (*aio_fsync)(int op, struct aiocb *cb);
-	int (*aio_error)(const struct aiocb *cb);
-	ssize_t (*aio_return)(struct aiocb *cb);
+	int (*_Atomic aio_error)(const struct aiocb *cb);
+	ssize_t (*_Atomic aio_return)(struct aiocb *cb);
 	int (*aio_suspend)(const struct aiocb *const list[], int nent,
 			   const struct timespec *timeout);
 	int (*aio_cancel)(int fd, struct aiocb *cb);
@@ -24,7 +24,10 @@ struct forward {
 	void (*aio_init)(const struct aioinit *init);
 };
 
-/* Constant after next_aio_start(). */
+/*
+ * Constant after next_aio_start().  A thread may call aio_error and aio_return while another one is
+ * the first user.
+ */
 extern struct forward forward;
 
 /* Find the next provider.  False: there is none.  May be called again. */

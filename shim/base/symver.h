@@ -42,6 +42,6 @@
 	SYMVER(impl, name##64, "@@", GLIBC_LIBC)
 
 /* Needs <dlfcn.h>.  ISO C has no cast from void * to a function, so it goes by uintptr_t. */
-#define NEXT_PROVIDER(function, name) ((__typeof__(function))(uintptr_t)dlsym(RTLD_NEXT, name))
+#define NEXT_PROVIDER(function, name) ((__typeof__(*(function)) *)(uintptr_t)dlsym(RTLD_NEXT, name))
 
 #endif

@@ -181,12 +181,43 @@ static int close_and_fork(void)
 	return 0;
 }
 
+/* ---- threads that are there at the first use ---- */
+
+static atomic_bool is_asking, has_begun;
+
+/* About a request that never was. */
+static void *ask_for_result(void *unused)
+{
+	static struct aiocb idle;
+
+	while (!has_begun) {
+		check_equal(aio_error(&idle), 0);
+		check_equal(aio_return(&idle), 0);
+		is_asking = true;
+	}
+	return unused;
+}
+
+static int ask_at_first_use(void)
+{
+	pthread_t thread;
+
+	switch_off();
+	thread = start_thread(ask_for_result, NULL);
+	eventually(is_asking);
+	use_aio();
+	has_begun = true;
+	join_thread(thread);
+	return 0;
+}
+
 TEST_IN_CHILD(test_transfers_have_their_data, transfer, 20000)
 TEST_IN_CHILD(test_names_with_64_have_their_data, transfer_by_64, 20000)
 TEST_IN_CHILD(test_lists_have_their_data, list_both_ways, 20000)
 TEST_IN_CHILD(test_requests_are_cancelled, cancel_both_ways, 20000)
 TEST_IN_CHILD(test_notifications_arrive, notify_both_ways, 20000)
 TEST_IN_CHILD(test_all_of_it_works_across_a_fork, close_and_fork, 20000)
+TEST_IN_CHILD(test_results_are_there_during_the_first_use, ask_at_first_use, 20000)
 
 int main(void)
 {
@@ -197,6 +228,7 @@ int main(void)
 		cmocka_unit_test(test_requests_are_cancelled),
 		cmocka_unit_test(test_notifications_arrive),
 		cmocka_unit_test(test_all_of_it_works_across_a_fork),
+		cmocka_unit_test(test_results_are_there_during_the_first_use),
 	};
 
 	return cmocka_run_group_tests_name("stand_aside", tests, NULL, NULL);
