@@ -111,6 +111,7 @@ static int hang_as_planned(void *arg)
 	}
 	eventually(served_nr_held() > 0 && nobody_else_runs());
 	check_others_go_on();
+	served_release(); /* a search for leaks waits for threads that hang */
 	return 0;
 }
 
@@ -168,6 +169,7 @@ static int sync_other_files(void)
 		close(other);
 	}
 	check_still_hung();
+	served_release();
 	return 0;
 }
 
@@ -185,6 +187,7 @@ static int close_with_sync(void)
 		return CHILD_SKIPPED;
 	fd = hang_with_sync();
 	join_thread(start_thread(close_fd, &fd));
+	served_release();
 	return 0;
 }
 
@@ -211,10 +214,8 @@ static void read_lines(void)
 
 static void limit_processes(void)
 {
-	struct rlimit limit = { NR_PROCESSES, NR_PROCESSES };
-
 	become_nobody();
-	check_equal(setrlimit(RLIMIT_NPROC, &limit), 0);
+	set_soft_limit(RLIMIT_NPROC, NR_PROCESSES);
 }
 
 /* A request that no thread has taken has not begun: at most one per thread has. */
