@@ -11,11 +11,11 @@
 #include "request/lio_group.h"
 #include "request/waiter.h"
 
-/* Is res the error of a connection, which the kernel reports to one call only? */
+/* Is res the error of a connection, which the kernel reports to one call only?  EPIPE comes again. */
 static bool is_reported_once(const struct request *req)
 {
 	return S_ISSOCK(req->descriptor.mode) && req->res < 0 && req->res != -EFAULT &&
-	       req->res != -EAGAIN && req->res != -ECANCELED;
+	       req->res != -EAGAIN && req->res != -ECANCELED && req->res != -EPIPE;
 }
 
 /* A partial transfer hides the error that ended it, unless no later call would report that. */
