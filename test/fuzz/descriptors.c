@@ -11,12 +11,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #define FEED_MAX 4096 /* PIPE_BUF: all at once or nothing */
@@ -108,6 +110,13 @@ static int open_unnamed(const char *directory)
 	return fd;
 }
 
+static bool is_on_xfs(int fd)
+{
+	struct statfs fs;
+
+	return fstatfs(fd, &fs) == 0 && fs.f_type == XFS_SUPER_MAGIC;
+}
+
 static void open_file(const struct step *step)
 {
 	const char *directory = step->kind == KIND_SHM ? "/dev/shm" : getenv("RTAIO_TEST_FUZZ_DIR");
@@ -122,6 +131,7 @@ static void open_file(const struct step *step)
 		violation("machine", "no file in %s: %s", directory, strerror(errno));
 		return;
 	}
+	object->is_xfs = is_on_xfs(object->keeper);
 	fill_file(object->keeper, object->size);
 	make_file_descriptor(step->descriptor,
 			     open_again(object->keeper, flags_of(access, object->is_direct)),

@@ -32,7 +32,7 @@
 /* A file, or one direction of a pipe or socket. */
 struct object {
 	bool is_stream, is_socket, is_nonblocking;
-	bool is_direct;
+	bool is_direct, is_xfs;
 	bool is_appended;                      /* all writes go through descriptors with O_APPEND */
 	int reader, writer;                    /* enum usage */
 	int64_t size;                          /* of a file, to begin with */

@@ -33,8 +33,9 @@ void model_judge_file(const struct object *object);
 /* The bytes read of a stream are those that were written, and none is left out. */
 void model_judge_stream(const struct object *object);
 
-/* A read of a file that fails with EIO, though the disk is well. */
+/* A read or a sync of a file that fails with EIO, though the disk is well. */
 bool model_may_be_unreadable(const struct record *read);
+bool model_may_be_unsynced(const struct record *sync);
 
 /* At least and at most, the end of the file as a read may have met it. */
 int64_t model_least_end(const struct record *read);

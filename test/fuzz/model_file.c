@@ -163,19 +163,37 @@ static bool may_be_zeroed(const struct object *object, int64_t position)
 	return has_part && has_several;
 }
 
+static bool has_bad_buffer(const struct record *write, const struct object *object)
+{
+	return write->done && write->object == object && write->verb == VERB_WRITE &&
+	       (is_doubtful(write) || write->nr_good < write->length);
+}
+
 /*
  * Nor does ext4 clear the blocks that it took for a write by O_DIRECT whose buffer turned out to be
- * bad: a later write makes what the disk had there a part of the file. So it is on glibc.
+ * bad: a later write makes what the disk had there a part of the file. XFS does not even clear a page
+ * of its cache. So it is on glibc.
  */
 static bool may_be_stale(const struct object *object, int64_t position)
 {
-	for (int i = 0; object->is_direct && i < REQUESTS_MAX; i++) {
+	for (int i = 0; (object->is_direct || object->is_xfs) && i < REQUESTS_MAX; i++) {
 		const struct record *write = &history.records[i];
 
-		if (write->done && write->object == object && write->verb == VERB_WRITE &&
-		    is_doubtful(write) && touches_block(write, position & -BLOCK))
+		if (has_bad_buffer(write, object) && touches_block(write, position & -BLOCK))
 			return true;
 	}
+	return false;
+}
+
+/*
+ * ext4 writes the rest of such a write through its cache. If another write by O_DIRECT meets the page
+ * there, the kernel cannot drop it, complains in its log, and lets the next sync fail.
+ */
+bool model_may_be_unsynced(const struct record *sync)
+{
+	for (int i = 0; sync->object->is_direct && i < REQUESTS_MAX; i++)
+		if (has_bad_buffer(&history.records[i], sync->object))
+			return true;
 	return false;
 }
 
@@ -272,14 +290,19 @@ static void judge_bytes(const struct object *object, const struct record *read,
 
 /* ---- the end of the file ---- */
 
-/* Then nobody knows where any of them went. */
+/*
+ * Then nobody knows where any of them went. XFS writes two of different descriptors, by O_DIRECT, to
+ * one place; on glibc as well.
+ */
 static bool has_doubtful_append(const struct object *object)
 {
+	if (!object->is_appended)
+		return false;
 	for (int i = 0; i < REQUESTS_MAX; i++)
 		if (is_of(&history.records[i], object, VERB_WRITE) &&
 		    is_doubtful(&history.records[i]))
-			return object->is_appended;
-	return false;
+			return true;
+	return object->is_direct && object->is_xfs;
 }
 
 int64_t model_least_end(const struct record *read)

@@ -96,7 +96,7 @@ static bool is_file_error_allowed(const struct record *record)
 	bool overflows = record->offset >= OFFSET_TOO_LARGE;
 
 	if (is_barrier(record))
-		return false;
+		return record->error == EIO && model_may_be_unsynced(record);
 	if (record->error == EFAULT)
 		return is_buffer_bad(record);
 	if (record->error == EINVAL)
@@ -165,7 +165,7 @@ static void file_bounds(const struct record *record, int64_t *least, int64_t *mo
 	}
 	/* How much of a buffer that ends too soon is used, is the kernel's affair. */
 	if (is_buffer_bad(record))
-		*least = min(1, *least);
+		*least = record->object->is_xfs ? 0 : min(1, *least);
 }
 
 static void judge_result(const struct record *record)
