@@ -166,25 +166,10 @@ static void obey(int control)
 
 static bool start_server(void)
 {
-	int root, ends[2];
-	pid_t pid;
+	int root;
 
-	device = open("/dev/fuse", O_RDWR | O_CLOEXEC);
-	root = device < 0 ? -1 : fuse_mount_unnamed(device);
-	if (root < 0) {
-		printf("no file system in user space can be mounted: needs root and /dev/fuse");
+	if (fuse_start(&device, &root, answer, obey) < 0)
 		return false;
-	}
-	open_socketpair(ends, SOCK_STREAM);
-	pid = fork();
-	check(pid >= 0);
-	if (pid == 0) {
-		close(ends[1]);
-		close(root);
-		fuse_serve(device, ends[0], answer, obey);
-	}
-	close(ends[0]);
-	close(device);
 	for (int i = 0; i < NR_SERVED; i++) {
 		int flags = i == APPENDED ? O_APPEND : i == O_DIRECTLY ? O_DIRECT : 0;
 

@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 
@@ -104,4 +105,30 @@ _Noreturn void fuse_serve(int device, int control,
 			obey(control);
 	}
 	_exit(1);
+}
+
+int fuse_start(int *device, int *root,
+	       void (*answer)(const struct fuse_in_header *in, const void *arg),
+	       void (*obey)(int control))
+{
+	int ends[2];
+	pid_t pid;
+
+	*device = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+	*root = *device < 0 ? -1 : fuse_mount_unnamed(*device);
+	if (*root < 0) {
+		printf("no file system in user space can be mounted: needs root and /dev/fuse");
+		return -1;
+	}
+	open_socketpair(ends, SOCK_STREAM);
+	pid = fork();
+	check(pid >= 0);
+	if (pid == 0) {
+		close(ends[1]);
+		close(*root);
+		fuse_serve(*device, ends[0], answer, obey);
+	}
+	close(ends[0]);
+	close(*device);
+	return ends[1];
 }

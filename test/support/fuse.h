@@ -33,4 +33,12 @@ _Noreturn void fuse_serve(int device, int control,
 			  void (*answer)(const struct fuse_in_header *in, const void *arg),
 			  void (*obey)(int control));
 
+/*
+ * Mount without a name and fork the server, as above.  @device is for its answers, @root is the
+ * program's.  The other end of @control, or -1: the reason has been printed.
+ */
+int fuse_start(int *device, int *root,
+	       void (*answer)(const struct fuse_in_header *in, const void *arg),
+	       void (*obey)(int control));
+
 #endif

@@ -232,25 +232,6 @@ static void serve_command(int control_fd)
 
 bool served_start(void)
 {
-	int ends[2];
-	pid_t pid;
-
-	device = open("/dev/fuse", O_RDWR | O_CLOEXEC);
-	root_dir = device < 0 ? -1 : fuse_mount_unnamed(device);
-	if (root_dir < 0) {
-		printf("no file system in user space can be mounted: needs root and /dev/fuse");
-		return false;
-	}
-	open_socketpair(ends, SOCK_STREAM);
-	pid = fork();
-	check(pid >= 0);
-	if (pid == 0) {
-		close(ends[1]);
-		close(root_dir);
-		fuse_serve(device, ends[0], answer, serve_command);
-	}
-	close(ends[0]);
-	close(device);
-	control = ends[1];
-	return true;
+	control = fuse_start(&device, &root_dir, answer, serve_command);
+	return control >= 0;
 }
