@@ -144,13 +144,15 @@ $(LIBRT): $(SHIM_OBJS) shim/api/librt-$(ARCH).map Makefile
 		-Wl,--version-script=shim/api/librt-$(ARCH).map \
 		$(SHIM_OBJS) $(SHIM_LIBS) $(THREAD_LIBS) $(LDFLAGS) -o $@
 
-# After link-time optimisation gcc would write its own code again.
-MACHINE_CODE = $(if $(findstring clang,$(shell $(CC) --version)),,-flinker-output=nolto-rel)
+# To one object by the usual linker: lld and mold do not know what gcc asks of them. After link-time optimisation
+# gcc would write its own code again; clang's is read by the linker that it has.
+RELOCATABLE = -r -nostdlib $(if $(findstring clang,$(shell $(CC) --version)),$(if $(findstring -flto,$(CFLAGS)),$(filter \
+	-fuse-ld=%,$(LDFLAGS))),-flinker-output=nolto-rel)
 
 # One object, in which only what the library exports is global, under the default versions' names.
 $(B)/librtaio.a: $(B)/shim/static.o $(SHIM_OBJS) $(B)/librtaio.so.$(VERSION)
 	$(say) AR $@
-	$(Q)$(CC) -r -nostdlib $(MACHINE_CODE) $(CFLAGS) $(filter -fuse-ld=%,$(LDFLAGS)) -o $(@:.a=-all.o) \
+	$(Q)$(CC) $(RELOCATABLE) $(CFLAGS) -o $(@:.a=-all.o) \
 		$(B)/shim/static.o $(SHIM_OBJS) $(SHIM_LIBS)
 	$(Q)$(NM) -D --defined-only --with-symbol-versions $(B)/librtaio.so.$(VERSION) | \
 		sed -n 's/^[0-9a-f]* [^A] \(\(.*\)@@.*\)/\1 \2/p' >$(@:.a=.names)
