@@ -14,9 +14,9 @@
 /* Two pages, the second of which cannot be accessed. */
 static char *page_before_a_hole(void)
 {
+	int flags = MAP_PRIVATE | MAP_ANONYMOUS;
 	size_t page = page_size();
-	char *map =
-		mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *map = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, flags, -1, 0);
 
 	check(map != MAP_FAILED);
 	check(mprotect(map + page, page, PROT_NONE) == 0);

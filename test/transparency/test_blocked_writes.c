@@ -7,77 +7,17 @@
  * the descriptor meant then, and requests for the file that has the descriptor
  * next wait for none of it.
  *
- * The memory of the program blocks (gate.h).  Each test is made twice: in
- * a process that has just begun to use AIO, and in one whose helpers are idle.
+ * The memory of the program blocks.
  */
-#include "gate.h"
-#include "held_calls.h"
+#include "blocked.h"
 #include "transparency.h"
 
-#include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <stdatomic.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 
-#define SIZE       (128 * 1024)
 #define OTHER_SIZE (16 * SIZE)
-
-/* A file, and a write of SIZE bytes to it that goes on until the gate opens. */
-struct blocked {
-	struct gate gate;
-	struct aiocb cb;
-	int fd, kept;
-};
-
-static bool block_at(struct blocked *blocked, int fd, off_t offset)
-{
-	if (!gate_make(&blocked->gate, SIZE))
-		return false;
-	blocked->fd = fd;
-	blocked->kept = reopen(fd, O_RDWR);
-	submit_write(&blocked->cb, fd, blocked->gate.memory, SIZE, offset);
-	gate_await(&blocked->gate);
-	return true;
-}
-
-static void unblock(struct blocked *blocked, int value)
-{
-	gate_open(&blocked->gate, value);
-	check_equal(outcome(&blocked->cb), SIZE);
-}
-
-/* Threads of the library that have had work, and have none now. */
-static bool make_idle_helpers(void)
-{
-	static struct blocked blocked[3];
-	int nr = 0;
-
-	while (nr < 3 && block_at(&blocked[nr], temp_file(0), 0))
-		nr++;
-	for (int i = 0; i < nr; i++)
-		unblock(&blocked[i], 'x');
-	return nr == 3;
-}
-
-static char *filled_buffer(int value)
-{
-	char *buf = direct_buffer(SIZE);
-
-	memset(buf, value, SIZE);
-	return buf;
-}
-
-static void check_file_is(int fd, int value, off_t offset, size_t size)
-{
-	char *found = malloc(size);
-
-	check_equal(pread(fd, found, size, offset), size);
-	for (size_t i = 0; i < size; i++)
-		check_equal(found[i], value);
-	free(found);
-}
 
 static void check_file_is_untouched(int fd)
 {
@@ -333,15 +273,6 @@ static int use_next_file_of_range(void)
 
 /* ---- where a close has to wait after all ---- */
 
-/* Make the calls that @filter allows, in this thread and in those that begin later. */
-static void filter_calls(struct sock_filter *filter, size_t nr)
-{
-	struct sock_fprog program = { .len = (unsigned short)nr, .filter = filter };
-
-	check_equal(prctl(PR_SET_NO_NEW_PRIVS, 1L, 0L, 0L, 0L), 0);
-	check_equal(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program), 0);
-}
-
 /* Nobody can get at the file but by its descriptor: no other table, no other descriptor. */
 static void forbid_duplicates(void)
 {
@@ -396,135 +327,7 @@ static int signal_waiting_close(void)
 	return 0;
 }
 
-/* ---- two threads close one descriptor ---- */
-
-/* The same for the file of @fd alone. */
-static void forbid_duplicates_of(int fd)
-{
-	struct sock_filter filter[] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_pidfd_getfd, 5, 0),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_fcntl, 0, 7),
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[1])),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, F_DUPFD_CLOEXEC, 0, 5),
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[0])),
-		BPF_STMT(BPF_JMP | BPF_JA, 1),
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[1])),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned int)fd, 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-	};
-
-	filter_calls(filter, sizeof(filter) / sizeof(filter[0]));
-}
-
-static atomic_int has_listener; /* 1, or -1: this machine has none */
-static atomic_bool is_closed;
-static struct seccomp_notif nap;
-
-static void *close_two(void *arg)
-{
-	unsigned int first = (unsigned int)*(int *)arg;
-
-	atomic_store(&has_listener, held_calls_begin(SYS_nanosleep, SYS_nanosleep) ? 1 : -1);
-	check_equal(close_range(first, first + 1, 0), 0);
-	atomic_store(&is_closed, true);
-	return NULL;
-}
-
-/* A close that waits looks, and sleeps before it looks again.  It stays asleep until it is let go on. */
-static void await_nap(void)
-{
-	eventually(held_calls_has_one() || atomic_load(&is_closed));
-	if (!atomic_load(&is_closed))
-		held_calls_take(&nap);
-}
-
-static void end_nap(void)
-{
-	if (!atomic_load(&is_closed))
-		held_calls_let_go_on(&nap);
-}
-
-/* False: this machine cannot hold calls. */
-static bool begin_to_close_two(pthread_t *closer, int *first)
-{
-	*closer = start_thread(close_two, first);
-	eventually(atomic_load(&has_listener) != 0);
-	if (atomic_load(&has_listener) > 0)
-		await_nap();
-	return atomic_load(&has_listener) > 0;
-}
-
-static void end_close_of_two(pthread_t closer)
-{
-	while (!atomic_load(&is_closed)) {
-		end_nap();
-		await_nap();
-	}
-	join_thread(closer);
-}
-
-/* A write that blocks, and one that overlaps it. */
-static bool block_two_at(struct blocked *blocked, struct aiocb *behind, int fd, off_t offset)
-{
-	if (!block_at(blocked, fd, offset))
-		return false;
-	submit_write(behind, fd, filled_buffer('b'), SIZE, offset + SIZE / 2);
-	return true;
-}
-
-/*
- * The first thread closes two descriptors, and has to wait for the second one.  Meanwhile another
- * thread puts a file in the place of the first one, and writes to it.  Then the first thread looks again.
- */
-static int close_beside_a_close(void)
-{
-	int first = fcntl(temp_file(0), F_DUPFD, 301), next = temp_file(0);
-	static struct blocked blocked[3];
-	static struct aiocb behind[3];
-	pthread_t closer;
-
-	check_equal(fcntl(temp_file(0), F_DUPFD, first + 1), first + 1);
-	forbid_duplicates_of(first + 1);
-	for (int i = 0; i < 2; i++)
-		if (!block_two_at(&blocked[i], &behind[i], first + i, i * 8 * SIZE))
-			return CHILD_SKIPPED;
-	if (!begin_to_close_two(&closer, &first))
-		return CHILD_SKIPPED;
-	check_equal(dup2(next, first), first);
-	check(block_two_at(&blocked[2], &behind[2], first, 2 * 8 * SIZE));
-	end_nap();
-	await_nap();
-	for (int i = 0; i < 3; i++)
-		unblock(&blocked[i], 'w');
-	end_close_of_two(closer);
-	for (int i = 0; i < 3; i++) {
-		check_equal(outcome(&behind[i]), SIZE);
-		check_file_is(blocked[i].kept, 'w', i * 8 * SIZE, SIZE / 2);
-		check_file_is(blocked[i].kept, 'b', i * 8 * SIZE + SIZE / 2, SIZE);
-	}
-	check_equal(lseek(blocked[0].kept, 0, SEEK_END), SIZE + SIZE / 2);
-	return 0;
-}
-
 /* ---- both ways ---- */
-
-static int run_with_idle_helpers(void *arg)
-{
-	return make_idle_helpers() ? (*(int (**)(void))arg)() : CHILD_SKIPPED;
-}
-
-#define TEST_BLOCKED(test, function)                                                           \
-	static void test(void **state)                                                         \
-	{                                                                                      \
-		int (*run)(void) = (function);                                                 \
-                                                                                               \
-		(void)state;                                                                   \
-		check_or_skip_in_child(run, 20000);                                            \
-		support_check_or_skip_child(in_child_with(run_with_idle_helpers, &run, 20000), \
-					    #function, __FILE__, __LINE__);                    \
-	}
 
 TEST_BLOCKED(test_close_does_not_wait_for_a_write_that_blocks, close_amid_write)
 TEST_BLOCKED(test_short_requests_follow_a_write_that_blocks, overlap_with_short_ones)
@@ -532,7 +335,6 @@ TEST_BLOCKED(test_append_follows_a_write_that_blocks, switch_append_on)
 TEST_BLOCKED(test_writes_behind_one_that_blocks_can_be_cancelled, cancel_writes_behind)
 TEST_BLOCKED(test_writes_behind_one_that_blocks_reach_their_file, close_with_writes_behind)
 TEST_BLOCKED(test_silent_writes_apart_reach_their_file, close_with_silent_writes)
-TEST_BLOCKED(test_writes_reach_their_files_when_two_threads_close, close_beside_a_close)
 TEST_BLOCKED(test_notifying_writes_apart_reach_their_file, close_with_notifying_writes)
 TEST_BLOCKED(test_writes_reach_their_files_when_two_are_closed, close_twice)
 TEST_BLOCKED(test_next_file_does_not_wait_for_a_write_that_blocks, use_next_file)
@@ -553,7 +355,6 @@ int main(void)
 		cmocka_unit_test(test_next_file_does_not_wait_for_a_write_that_blocks),
 		cmocka_unit_test(test_next_file_of_a_range_does_not_wait),
 		cmocka_unit_test(test_handler_runs_while_close_waits),
-		cmocka_unit_test(test_writes_reach_their_files_when_two_threads_close),
 	};
 
 	return cmocka_run_group_tests_name("blocked_writes", tests, NULL, NULL);

@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: MIT
 /*
- * test_cancel_others.c - aio_cancel of one fd leaves the requests of others alone
+ * test_cancel_others.c - aio_cancel of one fd leaves the requests of other files alone
  *
  * Records of requests are used again at once, so that one which was of the fd
  * may be another's a moment later.  Two threads have requests under way on two
  * files alternately, while others cancel those of one again and again.
+ *
+ * The fd may also have meant another file when a request was submitted.
  */
 #include "offload.h"
 
 #include <stdatomic.h>
+#include <sys/socket.h>
 
 #define NR_SLOTS   8
 #define RUN_MS     1000
@@ -71,9 +74,50 @@ static int cancel_amid(void)
 
 TEST_OFFLOAD(test_cancel_of_one_fd_spares_the_others, cancel_amid, 30000)
 
+/* ---- cancelling by a descriptor that means another file by now ---- */
+
+/* A program frees its buffers as soon as aio_cancel does not say AIO_NOTCANCELED. */
+static void cancel_by_number(int fd, int peer, int file, bool is_write)
+{
+	static char bytes[64 * 1024];
+	struct aiocb cb;
+	int rc;
+
+	aiocb_init(&cb, fd, bytes, is_write ? sizeof(bytes) : 1, 0);
+	check_equal(is_write ? aio_write(&cb) : aio_read(&cb), 0);
+	check_equal(dup2(file, fd), fd);
+	rc = aio_cancel(fd, NULL);
+	check(rc == AIO_NOTCANCELED || aio_error(&cb) != EINPROGRESS);
+	close(peer);
+	eventually(aio_error(&cb) != EINPROGRESS);
+	check_equal(aio_cancel(fd, NULL), AIO_ALLDONE);
+	close(fd);
+}
+
+static int cancel_by_reused_descriptor(void)
+{
+	int file = temp_file(0), fds[2];
+
+	signal(SIGPIPE, SIG_IGN);
+	for (int i = 0; i < 20; i++) {
+		open_pipe(fds);
+		cancel_by_number(fds[0], fds[1], file, false);
+		open_socketpair(fds, SOCK_STREAM);
+		cancel_by_number(fds[0], fds[1], file, false);
+		open_pipe(fds);
+		fill_up(fds[1]);
+		cancel_by_number(fds[1], fds[0], file, true);
+	}
+	return 0;
+}
+
+TEST_IN_CHILD(test_cancel_by_a_reused_descriptor_knows_what_goes_on, cancel_by_reused_descriptor,
+	      30000)
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_cancel_by_a_reused_descriptor_knows_what_goes_on),
 		cmocka_unit_test(test_cancel_of_one_fd_spares_the_others),
 	};
 

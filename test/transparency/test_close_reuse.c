@@ -437,46 +437,6 @@ TEST_IN_CHILD(test_file_on_a_reused_descriptor_is_usable_at_once, use_reused_des
 TEST_IN_CHILD(test_pipe_on_a_reused_descriptor_is_usable_at_once, use_descriptor_reused_by_a_pipe,
 	      30000)
 
-/* ---- cancelling by a descriptor that means another file by now ---- */
-
-/* A program frees its buffers as soon as aio_cancel does not say AIO_NOTCANCELED. */
-static void cancel_by_number(int fd, int peer, int file, bool is_write)
-{
-	static char bytes[64 * 1024];
-	struct aiocb cb;
-	int rc;
-
-	aiocb_init(&cb, fd, bytes, is_write ? sizeof(bytes) : 1, 0);
-	check_equal(is_write ? aio_write(&cb) : aio_read(&cb), 0);
-	check_equal(dup2(file, fd), fd);
-	rc = aio_cancel(fd, NULL);
-	check(rc == AIO_NOTCANCELED || aio_error(&cb) != EINPROGRESS);
-	close(peer);
-	eventually(aio_error(&cb) != EINPROGRESS);
-	check_equal(aio_cancel(fd, NULL), AIO_ALLDONE);
-	close(fd);
-}
-
-static int cancel_by_reused_descriptor(void)
-{
-	int file = temp_file(0), fds[2];
-
-	signal(SIGPIPE, SIG_IGN);
-	for (int i = 0; i < 20; i++) {
-		open_pipe(fds);
-		cancel_by_number(fds[0], fds[1], file, false);
-		open_socketpair(fds, SOCK_STREAM);
-		cancel_by_number(fds[0], fds[1], file, false);
-		open_pipe(fds);
-		fill_up(fds[1]);
-		cancel_by_number(fds[1], fds[0], file, true);
-	}
-	return 0;
-}
-
-TEST_IN_CHILD(test_cancel_by_a_reused_descriptor_knows_what_goes_on, cancel_by_reused_descriptor,
-	      30000)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -499,7 +459,6 @@ int main(void)
 		cmocka_unit_test(test_files_on_one_descriptor_keep_their_writes),
 		cmocka_unit_test(test_file_on_a_reused_descriptor_is_usable_at_once),
 		cmocka_unit_test(test_pipe_on_a_reused_descriptor_is_usable_at_once),
-		cmocka_unit_test(test_cancel_by_a_reused_descriptor_knows_what_goes_on),
 	};
 
 	return cmocka_run_group_tests_name("close_reuse", tests, NULL, NULL);

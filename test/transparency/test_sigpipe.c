@@ -5,6 +5,7 @@
  * write(2) to a pipe or socket which nobody reads raises SIGPIPE in the thread
  * that calls it.  For a request of AIO that thread is none of the program's:
  * the request ends with EPIPE, and no thread sees a signal, now or later.
+ * But if bytes were written before the peer went away, it ends with their number.
  */
 #include "transparency.h"
 
@@ -13,6 +14,8 @@
 
 static atomic_int nr_signals;
 static char data[4096];
+
+#define TWO_PARTS 75000 /* more than the kernel takes at a time */
 
 static void count_signal(int signo)
 {
@@ -123,6 +126,50 @@ static int leave_nothing_pending(void)
 	return 0;
 }
 
+/* ---- a peer that goes away amid the call ---- */
+
+struct reader {
+	int fd;
+	ssize_t nr_read;
+};
+
+static void *read_and_leave(void *arg)
+{
+	struct reader *reader = arg;
+	static char bytes[512];
+
+	reader->nr_read = read(reader->fd, bytes, sizeof(bytes));
+	close(reader->fd);
+	return NULL;
+}
+
+/* The kernel sends it in two parts, and the peer has gone when it comes to the second. */
+static int write_to_the_last_reader(void)
+{
+	static char parts[TWO_PARTS];
+
+	signal(SIGPIPE, SIG_IGN);
+	for (int i = 0; i < 500; i++) {
+		struct reader reader = { 0 };
+		struct aiocb cb;
+		pthread_t thread;
+		ssize_t nr_written;
+		int fds[2];
+
+		open_socketpair(fds, SOCK_STREAM);
+		reader.fd = fds[1];
+		thread = start_thread(read_and_leave, &reader);
+		submit_write(&cb, fds[0], parts, TWO_PARTS, 0);
+		nr_written = outcome(&cb);
+		join_thread(thread);
+		check(nr_written >= reader.nr_read || reader.nr_read <= 0);
+		close(fds[0]);
+	}
+	return 0;
+}
+
+TEST_IN_CHILD(test_bytes_that_the_last_reader_got_were_written, write_to_the_last_reader, 20000)
+
 TEST_IN_CHILD(test_broken_pipe_does_not_kill_the_program, survive_by_default, 20000)
 TEST_IN_CHILD(test_broken_pipe_does_not_run_a_handler, never_run_handler, 20000)
 TEST_IN_CHILD(test_broken_pipe_leaves_no_signal_pending, leave_nothing_pending, 20000)
@@ -133,6 +180,7 @@ int main(void)
 		cmocka_unit_test(test_broken_pipe_does_not_kill_the_program),
 		cmocka_unit_test(test_broken_pipe_does_not_run_a_handler),
 		cmocka_unit_test(test_broken_pipe_leaves_no_signal_pending),
+		cmocka_unit_test(test_bytes_that_the_last_reader_got_were_written),
 	};
 
 	return cmocka_run_group_tests_name("sigpipe", tests, NULL, NULL);

@@ -18,7 +18,6 @@
 #define LONG_WRITE  (16u << 20)
 #define SHORT_WRITE 60000u
 #define NR_WRITES   8
-#define TWO_PARTS   75000u /* more than the kernel takes at a time */
 
 static char data[LONG_WRITE];
 
@@ -31,48 +30,6 @@ static void await_blocked(struct aiocb *cb, int peer)
 	eventually(others_are_asleep());
 	check_equal(aio_error(cb), EINPROGRESS);
 }
-
-/* ---- a peer that goes away amid the call ---- */
-
-struct reader {
-	int fd;
-	ssize_t nr_read;
-};
-
-static void *read_and_leave(void *arg)
-{
-	struct reader *reader = arg;
-	static char bytes[512];
-
-	reader->nr_read = read(reader->fd, bytes, sizeof(bytes));
-	close(reader->fd);
-	return NULL;
-}
-
-/* The kernel sends it in two parts, and the peer has gone when it comes to the second. */
-static int write_to_the_last_reader(void)
-{
-	signal(SIGPIPE, SIG_IGN);
-	for (int i = 0; i < 500; i++) {
-		struct reader reader = { 0 };
-		struct aiocb cb;
-		pthread_t thread;
-		ssize_t nr_written;
-		int fds[2];
-
-		open_socketpair(fds, SOCK_STREAM);
-		reader.fd = fds[1];
-		thread = start_thread(read_and_leave, &reader);
-		submit_write(&cb, fds[0], data, TWO_PARTS, 0);
-		nr_written = outcome(&cb);
-		join_thread(thread);
-		check(nr_written >= reader.nr_read || reader.nr_read <= 0);
-		close(fds[0]);
-	}
-	return 0;
-}
-
-TEST_IN_CHILD(test_bytes_that_the_last_reader_got_were_written, write_to_the_last_reader, 20000)
 
 /* ---- the error of a connection ---- */
 
@@ -511,7 +468,6 @@ int main(void)
 		cmocka_unit_test(test_write_never_overtakes_a_blocked_one),
 		cmocka_unit_test(test_nonblocking_write_is_what_there_is_room_for),
 		cmocka_unit_test(test_send_timeout_ends_a_write),
-		cmocka_unit_test(test_bytes_that_the_last_reader_got_were_written),
 		cmocka_unit_test(test_pipe_write_that_has_begun_is_not_cancelled),
 		cmocka_unit_test(test_unix_write_that_has_begun_is_not_cancelled),
 		cmocka_unit_test(test_datagram_that_has_begun_is_not_cancelled),
