@@ -72,6 +72,7 @@ LIBRARY := $(B)/librtaio.so
 ARCHIVE := $(if $(VARIANT),,$(B)/librtaio.a)
 LIBRT := $(B)/librt/librt.so.1
 STATUS := $(B)/rtaio-status
+STATUS_SRCS := shim/status.c shim/status_kernel.c
 
 # shim/base/bind_now.h has names looked up at load by an attribute of gcc; without it, as with clang, or without
 # effect, as on riscv64, all are.
@@ -144,8 +145,8 @@ $(LIBRT): $(SHIM_OBJS) shim/api/librt-$(ARCH).map Makefile
 		-Wl,--version-script=shim/api/librt-$(ARCH).map \
 		$(SHIM_OBJS) $(SHIM_LIBS) $(THREAD_LIBS) $(LDFLAGS) -o $@
 
-# To one object by the usual linker: lld and mold do not know what gcc asks of them. After link-time optimisation
-# gcc would write its own code again; clang's is read by the linker that it has.
+# The usual linker makes the one object: lld and mold do not know the options that gcc passes for it. With nolto-rel
+# gcc writes machine code. What clang -flto writes can be read by the linker of LDFLAGS alone.
 RELOCATABLE = -r -nostdlib $(if $(findstring clang,$(shell $(CC) --version)),$(if $(findstring -flto,$(CFLAGS)),$(filter \
 	-fuse-ld=%,$(LDFLAGS))),-flinker-output=nolto-rel)
 
@@ -161,7 +162,7 @@ $(B)/librtaio.a: $(B)/shim/static.o $(SHIM_OBJS) $(B)/librtaio.so.$(VERSION)
 		--wildcard --strip-unneeded-symbol='*@*' $(@:.a=-all.o) $(@:.a=.o)
 	$(Q)rm -f $@ && $(AR) rcs $@ $(@:.a=.o)
 
-$(STATUS): $(B)/shim/status.o $(SHIM_OBJS)
+$(STATUS): $(STATUS_SRCS:%.c=$(B)/%.o) $(SHIM_OBJS)
 	$(say) LINK $@
 	$(Q)$(CC) $(VARIANT_FLAGS) $^ $(SHIM_LIBS) $(THREAD_LIBS) $(LDFLAGS) -o $@
 
@@ -366,7 +367,7 @@ SCRIPTS := scripts/rtaio scripts/rtaio-conformance scripts/demo scripts/check sc
 	scripts/check-sanitizers scripts/check-faults scripts/check-kill scripts/check-interrupts scripts/check-stress scripts/check-orders scripts/check-hostile scripts/check-compilers scripts/check-releases scripts/install-liburing scripts/check-packages scripts/chroot.sh scripts/fuzz scripts/conformance-musl scripts/bench scripts/model .ci/run \
 	scripts/check-architectures scripts/check-kernels scripts/check-ltp scripts/guest/init scripts/guest/initrd scripts/guest/images.sh scripts/guest/filesystems \
 	test/packages/installed.sh $(SHELL_TESTS) $(filter %.sh,$(SYSTEM_TESTS) $(MACHINE_TESTS))
-C_FILES := $(wildcard shim/*.c shim/*/*.[ch] include/*.h test/*/*.[ch] test/*/*/*.[ch])
+C_FILES := $(wildcard shim/*.[ch] shim/*/*.[ch] include/*.h test/*/*.[ch] test/*/*/*.[ch])
 
 ANALYSER_FLAGS := -std=c11 -D_GNU_SOURCE -DNDEBUG -DRTAIO_VERSION=\"$(VERSION)\" -Iinclude -Ishim -include shim/base/bind_now.h
 
@@ -379,8 +380,8 @@ lint: $(LIBRARY) ## formatting, layers, exports, ABI, assertions, scripts, man p
 	scripts/check-abi $(LIBRARY)
 	scripts/check-assertions
 	scripts/check-differences
-	printf '%s\n' $(SHIM) shim/status.c | xargs -P $(JOBS) -n 12 sh -c 'clang-tidy --quiet "$$@" -- $(ANALYSER_FLAGS)' sh
-	printf '%s\n' $(SHIM) shim/status.c | xargs -P $(JOBS) -I{} sh -c 'gcc $(ANALYSER_FLAGS) -O2 -fanalyzer -Werror -c {} -o /dev/null'
+	printf '%s\n' $(SHIM) $(STATUS_SRCS) | xargs -P $(JOBS) -n 12 sh -c 'clang-tidy --quiet "$$@" -- $(ANALYSER_FLAGS)' sh
+	printf '%s\n' $(SHIM) $(STATUS_SRCS) | xargs -P $(JOBS) -I{} sh -c 'gcc $(ANALYSER_FLAGS) -O2 -fanalyzer -Werror -c {} -o /dev/null'
 	shellcheck -x $(SCRIPTS)
 	cppcheck --quiet --error-exitcode=1 --std=c11 --inline-suppr \
 		--enable=warning,portability --suppress=missingIncludeSystem -Iinclude \
@@ -511,4 +512,4 @@ help: ## this list
 		printf "  make %-14s %s\n", t, $$2}' Makefile
 	@echo "  variables: prefix libdir DESTDIR CC CFLAGS WERROR=1 V=1 VARIANT=asan|ubsan|tsan TESTS= JOBS=2 WRAPPER="
 
--include $(SHIM_OBJS:.o=.d) $(B)/shim/status.d $(B)/shim/static.d $(BLACK_BOX:=.d) $(UNIT_TESTS:=.d) $(SUPPORT_OBJS:.o=.d) $(FUZZ_OBJS:.o=.d)
+-include $(SHIM_OBJS:.o=.d) $(wildcard $(B)/shim/*.d) $(BLACK_BOX:=.d) $(UNIT_TESTS:=.d) $(SUPPORT_OBJS:.o=.d) $(FUZZ_OBJS:.o=.d)

@@ -3,271 +3,25 @@
  * status.c - rtaio-status: which lanes would serve here, and why others would not.
  *
  * "rtaio --status" runs this program with the environment, limits and confinement of the program
- * in question.  So it tries the real thing: it makes a ring, and it reads by Linux AIO, each in a
- * child.  Another child makes each system call of the library with arguments that are wrong, which
- * shows what a seccomp filter refuses, and at which calls it kills.  The first line says whether
- * all is well, the last ones list the lanes.
+ * in question, and asks the kernel (status_kernel.c).  The first line says whether all is well, the
+ * last ones list the lanes.
  */
 #include <errno.h>
-#include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/utsname.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "base/config.h"
 #include "base/log.h"
 #include "base/process.h"
-#include "base/raw_syscall.h"
-#include "base/valgrind.h"
-#include "engine/aio_context.h"
 #include "engine/uring_refusal.h"
 #include "engine/uring_setup.h"
+#include "status_kernel.h"
 
-#ifndef SYS_close_range
-#define SYS_close_range 436
-#endif
-
-#define CAP_SYS_ADMIN_BIT 21
-#define READ_TIMEOUT_S    5
-
-/* Who calls it?  The last ones are those of rtaio(7), "Sandboxes that kill". */
-enum caller { BY_RING, BY_LIBAIO, BY_ALL };
-
-#define CALL(caller, name)                \
-	{                                 \
-#name, SYS_##name, caller \
-	}
-
-static const struct call {
-	const char *name;
-	long nr;
-	enum caller caller;
-} calls[] = {
-	CALL(BY_RING, io_uring_setup),
-	CALL(BY_RING, io_uring_enter),
-	CALL(BY_RING, io_uring_register),
-	CALL(BY_LIBAIO, io_setup),
-	CALL(BY_LIBAIO, io_submit),
-	CALL(BY_LIBAIO, io_pgetevents),
-	CALL(BY_LIBAIO, io_destroy),
-	CALL(BY_ALL, fstat),
-	CALL(BY_ALL, fstatfs),
-	CALL(BY_ALL, getpriority),
-	CALL(BY_ALL, getrusage),
-	CALL(BY_ALL, getsockopt),
-	CALL(BY_ALL, gettid),
-	CALL(BY_ALL, ioctl),
-	CALL(BY_ALL, ioprio_get),
-	CALL(BY_ALL, ioprio_set),
-	CALL(BY_ALL, kill),
-	CALL(BY_ALL, ppoll),
-	CALL(BY_ALL, prctl),
-	CALL(BY_ALL, preadv),
-	CALL(BY_ALL, preadv2),
-	CALL(BY_ALL, prlimit64),
-	CALL(BY_ALL, pwritev2),
-	CALL(BY_ALL, readlinkat),
-	CALL(BY_ALL, sched_getaffinity),
-	CALL(BY_ALL, sched_setaffinity),
-	CALL(BY_ALL, sched_yield),
-	CALL(BY_ALL, setpriority),
-	CALL(BY_ALL, statx),
-	CALL(BY_ALL, close),
-	CALL(BY_ALL, close_range),
-	CALL(BY_ALL, kcmp),
-	CALL(BY_ALL, nanosleep),
-	CALL(BY_ALL, openat),
-	CALL(BY_ALL, pidfd_open),
-	CALL(BY_ALL, rt_sigpending),
-	CALL(BY_ALL, rt_sigtimedwait),
-};
-
-#define RING_ENTRY 1 /* no sysctl is for it */
-#define NR_CALLS   (sizeof(calls) / sizeof(calls[0]))
-
-/* What the children found, in shared memory.  One that a seccomp filter kills leaves no answer. */
-static struct found {
-	struct answer {
-		bool is_there;
-		int err; /* 0: it serves */
-	} uring, libaio, unlocked, calls[NR_CALLS];
-	size_t nr_called;  /* of the calls; one may have been the end of a child */
-	uint32_t features; /* of the ring */
-	uint32_t nr_entries;
-} * found;
-
-static bool has_filter;
-
-/* ---- looking into /proc ---- */
-
-/* The number in a file of sysctls, or @absent. */
-static long long sysctl_value(const char *path, long long absent)
-{
-	FILE *file = fopen(path, "re");
-	long long value;
-
-	if (!file)
-		return absent;
-	if (fscanf(file, "%lld", &value) != 1)
-		value = absent;
-	fclose(file);
-	return value;
-}
-
-/* A number of /proc/self/status, or 0. */
-static unsigned long long own_status(const char *name, int base)
-{
-	FILE *file = fopen("/proc/self/status", "re");
-	unsigned long long value = 0;
-	char line[4096];
-
-	if (!file)
-		return 0;
-	while (fgets(line, sizeof(line), file))
-		if (strncmp(line, name, strlen(name)) == 0)
-			value = strtoull(line + strlen(name), NULL, base);
-	fclose(file);
-	return value;
-}
-
-/* The files exist since Linux 6.6. */
-#define URING_DISABLED "/proc/sys/kernel/io_uring_disabled"
-#define URING_GROUP    "/proc/sys/kernel/io_uring_group"
-#define AIO_MAX_NR     "/proc/sys/fs/aio-max-nr"
-
-static bool is_in_group(long long group)
-{
-	static gid_t groups[NGROUPS_MAX];
-	int nr = getgroups(NGROUPS_MAX, groups);
-
-	for (int i = 0; i < nr; i++)
-		if (groups[i] == group)
-			return true;
-	return getegid() == group;
-}
-
-static bool sysctl_forbids_ring(void)
-{
-	long long disabled = sysctl_value(URING_DISABLED, 0);
-
-	if (disabled != 1)
-		return disabled == 2;
-	return !(own_status("CapEff:", 16) & 1u << CAP_SYS_ADMIN_BIT) &&
-	       !is_in_group(sysctl_value(URING_GROUP, -1));
-}
-
-/* ---- asking the kernel ---- */
-
-static struct answer ask_io_uring(void)
-{
-	struct uring uring;
-	int ret = uring_setup(&uring);
-
-	if (ret == 0) {
-		found->features = uring.features;
-		found->nr_entries = uring.ring.sq.ring_entries;
-		uring_teardown(&uring);
-	}
-	return (struct answer){ true, -ret };
-}
-
-/* Does a ring need memory that may be locked? */
-static struct answer ask_unlocked(void)
-{
-	struct rlimit old, none;
-	struct uring uring;
-	int ret;
-
-	getrlimit(RLIMIT_MEMLOCK, &old);
-	none = (struct rlimit){ 0, old.rlim_max };
-	setrlimit(RLIMIT_MEMLOCK, &none);
-	ret = uring_setup(&uring);
-	setrlimit(RLIMIT_MEMLOCK, &old);
-	if (ret == 0)
-		uring_teardown(&uring);
-	return (struct answer){ true, -ret };
-}
-
-/* A read of a pipe that has a byte, by the calls of the direct lane. */
-static int read_by_libaio(void)
-{
-	struct timespec timeout = { .tv_sec = READ_TIMEOUT_S };
-	struct io_event event;
-	struct iocb iocb = { .aio_lio_opcode = IO_CMD_PREAD }, *iocbs[] = { &iocb };
-	int fds[2], ret;
-	char byte = 'x';
-
-	if (pipe(fds) < 0 || write(fds[1], &byte, 1) != 1)
-		return -errno;
-	iocb.aio_fildes = fds[0];
-	iocb.u.c.buf = &byte;
-	iocb.u.c.nbytes = 1;
-	ret = aio_context_submit(1, iocbs);
-	if (ret < 0)
-		return ret;
-	ret = (int)RAW_SYSCALL(SYS_io_pgetevents, aio_context(), 1L, 1L, &event, &timeout, NULL);
-	return ret < 0 ? ret : ret == 1 && event.res == 1 ? 0 : -EIO;
-}
-
-static struct answer ask_libaio(void)
-{
-	int ret = aio_context_open();
-
-	if (ret == 0)
-		ret = read_by_libaio();
-	return (struct answer){ true, -ret };
-}
-
-/*
- * A call that gets through fails by its arguments, if at all.  No process has the largest number.
- * Valgrind would look into the arguments itself.
- */
-static struct answer ask_calls(void)
-{
-	while (found->nr_called < NR_CALLS) {
-		size_t i = found->nr_called++;
-		long first = calls[i].nr == SYS_kill ? INT_MAX : -1;
-		long ret = 0;
-
-		if (!valgrind_is_here())
-			ret = RAW_SYSCALL(calls[i].nr, first, -1L, -1L, -1L, -1L, -1L);
-
-		found->calls[i] = (struct answer){ true, ret < 0 && ret > -4096 ? (int)-ret : 0 };
-	}
-	return (struct answer){ true, 0 };
-}
-
-/* In a child, since a seccomp filter may kill the process that asks. */
-static void ask(struct answer *answer, struct answer (*ask_kernel)(void))
-{
-	pid_t pid = fork();
-
-	if (pid <= 0)
-		*answer = ask_kernel();
-	if (pid == 0)
-		_exit(0);
-	waitpid(pid, NULL, 0);
-}
-
-static void ask_everything(void)
-{
-	struct answer all;
-
-	has_filter = own_status("Seccomp:", 10) != 0;
-	ask(&found->uring, ask_io_uring);
-	ask(&found->unlocked, ask_unlocked);
-	ask(&found->libaio, ask_libaio);
-	while (found->nr_called < NR_CALLS)
-		ask(&all, ask_calls);
-}
+static const struct found *found;
 
 /* ---- what was refused ---- */
 
@@ -288,9 +42,9 @@ static unsigned show_calls(const char *title, enum caller caller,
 {
 	unsigned nr = 0;
 
-	for (size_t i = 0; i < NR_CALLS; i++)
-		if (calls[i].caller == caller && is_meant(&found->calls[i]))
-			printf("%s%s", nr++ ? ", " : title, calls[i].name);
+	for (size_t i = 0; i < status_nr_calls; i++)
+		if (status_calls[i].caller == caller && is_meant(&found->calls[i]))
+			printf("%s%s", nr++ ? ", " : title, status_calls[i].name);
 	if (nr)
 		putchar('\n');
 	return nr;
@@ -298,8 +52,8 @@ static unsigned show_calls(const char *title, enum caller caller,
 
 static bool is_any_killed(enum caller caller)
 {
-	for (size_t i = 0; i < NR_CALLS; i++)
-		if (calls[i].caller == caller && is_killed(&found->calls[i]))
+	for (size_t i = 0; i < status_nr_calls; i++)
+		if (status_calls[i].caller == caller && is_killed(&found->calls[i]))
 			return true;
 	return false;
 }
@@ -307,7 +61,7 @@ static bool is_any_killed(enum caller caller)
 /* The library cannot tell the filter from the sysctl, since it opens no file. */
 static struct uring_refusal ring_refusal(int err)
 {
-	bool by_filter = has_filter && is_refused(&found->calls[RING_ENTRY]);
+	bool by_filter = found->has_filter && is_refused(&found->calls[RING_ENTRY]);
 	bool by_sysctl = err == EPERM && sysctl_forbids_ring();
 	struct uring_refusal refusal = uring_refusal(err);
 
@@ -315,7 +69,7 @@ static struct uring_refusal ring_refusal(int err)
 		refusal.reason = "sysctl kernel.io_uring_disabled forbids it";
 		refusal.remedy = "sysctl -w kernel.io_uring_disabled=0; or, with 1, run as a "
 				 "member of the group kernel.io_uring_group";
-	} else if (has_filter && !by_sysctl &&
+	} else if (found->has_filter && !by_sysctl &&
 		   (err == EPERM || (err == ENOSYS && sysctl_value(URING_DISABLED, -1) >= 0))) {
 		refusal.reason = "a seccomp filter (container profile) forbids it";
 		refusal.remedy = "allow io_uring_setup, io_uring_enter and io_uring_register in "
@@ -344,7 +98,7 @@ static struct uring_refusal libaio_refusal(int err)
 			"the kernel, or a sandbox that emulates one, is without it",
 			"use a kernel with CONFIG_AIO",
 		};
-	if (has_filter && (err == EPERM || err == EACCES || err == ENOSYS))
+	if (found->has_filter && (err == EPERM || err == EACCES || err == ENOSYS))
 		return (struct uring_refusal){ "a seccomp filter forbids it", allow };
 	if (err == EPERM || err == EACCES || err == ENOSYS)
 		return (struct uring_refusal){
@@ -501,17 +255,15 @@ int main(void)
 	config_load(true);
 	wants_ring = config.backend == BACKEND_AUTO || config.backend == BACKEND_IO_URING;
 	wants_direct = config.backend == BACKEND_AUTO || config.backend == BACKEND_LIBAIO;
-	found = mmap(NULL, sizeof(*found), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
-		     0);
-	if (found == MAP_FAILED) {
+	found = status_ask();
+	if (!found) {
 		perror("rtaio-status: mmap");
 		return 2;
 	}
-	ask_everything();
 	is_well = show_summary(wants_ring, wants_direct);
 	uname(&kernel);
 	printf("\nrtaio %s on %s %s %s%s\n", RTAIO_VERSION, kernel.sysname, kernel.release,
-	       kernel.machine, has_filter ? ", behind a seccomp filter" : "");
+	       kernel.machine, found->has_filter ? ", behind a seccomp filter" : "");
 	show("io_uring", &found->uring, BY_RING, show_io_uring);
 	show("libaio", &found->libaio, BY_LIBAIO, show_libaio);
 	printf("threads    yes   at most %u for files, and one for each stream that blocks\n",
