@@ -72,7 +72,7 @@ int aio_context_open(void)
 	return ret;
 }
 
-/* Relaxed: who learns it late is refused again. */
+/* Relaxed: a thread that reads an old value is refused again by the kernel. */
 bool aio_context_is_refused(void)
 {
 	return atomic_load_explicit(&is_refused, memory_order_relaxed);
@@ -111,7 +111,7 @@ bool aio_context_is_empty(const struct aio_ring *ring)
 	       atomic_load_explicit(&ring->tail, memory_order_acquire);
 }
 
-/* Relaxed: only compared with a later value of its own. */
+/* Relaxed: the caller only compares it with a later value. */
 unsigned aio_context_head(const struct aio_ring *ring)
 {
 	return atomic_load_explicit(&ring->head, memory_order_relaxed);
@@ -119,7 +119,7 @@ unsigned aio_context_head(const struct aio_ring *ring)
 
 struct io_event aio_context_take(struct aio_ring *ring)
 {
-	/* Written with the claim alone.  The event is read after aio_context_is_empty() saw the tail. */
+	/* Only the holder of the claim writes the head.  aio_context_is_empty() has acquired the tail. */
 	unsigned head = atomic_load_explicit(&ring->head, memory_order_relaxed);
 	struct io_event event = ring->events[head];
 

@@ -429,7 +429,7 @@ pid_t engine_tid(void)
 	return atomic_load(&tid);
 }
 
-/* Relaxed: only the name is compared, and a wrong answer costs time alone. */
+/* Relaxed: a wrong answer costs only time. */
 bool engine_may_have_ring(void)
 {
 	return config.backend != BACKEND_THREADS && config.backend != BACKEND_LIBAIO &&

@@ -45,7 +45,7 @@
 #define PAUSE_FIRST_NS UINT64_C(50000000)   /* first pause of inline copies, */
 #define PAUSE_LAST_NS  UINT64_C(3200000000) /* doubled up to this */
 
-/* Times, relaxed: whoever sees one late makes another inline copy. */
+/* Times.  Relaxed: a thread that reads an old one makes another inline copy. */
 static _Atomic uint64_t paused_until_ns; /* no inline copies (ext4) before */
 static _Atomic uint64_t pause_ns;        /* the last pause */
 static _Atomic uint64_t watch_until_ns;

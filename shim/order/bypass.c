@@ -28,7 +28,7 @@ void bypass_init(void (*drained_)(void))
 	drained = drained_;
 }
 
-/* Relaxed: of two submissions the later one, if there is one, sees the number of the earlier. */
+/* Relaxed: a submission that comes after another one still gets a higher number. */
 uint64_t bypass_seq(void)
 {
 	return atomic_fetch_add_explicit(&last_seq, 1, memory_order_relaxed) + 1;

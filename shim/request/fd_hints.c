@@ -8,8 +8,8 @@
  *   31..8   its flags, as fcntl(F_GETFL) gives them
  *    3..0   enum file_kind
  *
- * All is relaxed.  An answer may be late, as any hint may; a word is read as a whole.  The kernel orders a
- * close, whose hook has cleared the entry, before the open that gives the number again.
+ * All accesses are relaxed.  A hint may be out of date, and a word is read as a whole.  The hook of a
+ * close clears the entry.  The kernel orders that close before the open that gives the number again.
  *
  * Each thread counts in its row (thread.h) how often it still may use an entry before it must ask for
  * the flags again.

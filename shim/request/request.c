@@ -131,8 +131,8 @@ struct request *request_alloc(void)
 	/* A stale waiter may still access waiters and word: only the rest may be cleared plainly. */
 	generation = request_generation(req);
 	/*
-	 * Whoever sees the new generation or a new field sees that the record has left its slot
-	 * before.  Partners: read_handle() and find() in bypass.c.
+	 * A thread that reads the new generation or a new field also sees that the record has left
+	 * its slot.  Partners: read_handle() and find() in bypass.c.
 	 */
 	atomic_thread_fence(memory_order_release);
 	memset(&req->cb, 0, sizeof(*req) - offsetof(struct request, cb));
