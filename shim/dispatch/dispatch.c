@@ -96,9 +96,10 @@ static void publish(struct request *req, ssize_t res)
 	uint64_t waiters;
 
 	engine_state.nr_outstanding--;
-	filter_leave(req);
+	request_release_descriptor(req);
+	filter_leave_range(req);
 	waiters = publish_result(req, res, STATS_engine_reads);
-	request_release_descriptor(req); /* until then offload.c leaves syncs to the engine */
+	filter_leave_number(req);
 	notify_deliver(req);
 	engine_state.slots_to_wake |= waiter_wake(req, waiters);
 	if (group && lio_group_leave(group, res < 0))

@@ -49,10 +49,7 @@ static bool is_alone(const struct request *req)
 	has_reads = filter_depth(FILTER_ENGINE, &range) > 0;
 	range.is_write = true;
 	has_writes = filter_depth(FILTER_ENGINE, &range) > 0;
-	/*
-	 * The filter does not count a request whose result is about to be published.  Then the
-	 * engine still holds the descriptor, or the bypass table has the request.
-	 */
+	/* The bypass table has a request until its result is published, as the filter has. */
 	return !has_reads && !has_writes && !descriptor_is_held(req->fd) &&
 	       !bypass_has_any(req->fd, UINT64_MAX);
 }

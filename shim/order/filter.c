@@ -215,6 +215,32 @@ void filter_leave(struct request *req)
 	req->is_filtered = false;
 }
 
+static struct filter_range number_of(const struct request *req)
+{
+	return (struct filter_range){ .fd = req->fd, .is_write = req->op == OP_WRITE };
+}
+
+void filter_leave_range(struct request *req)
+{
+	struct filter_range number = number_of(req);
+	bool is_counted =
+		req->is_filtered && lane_of(req) == FILTER_ENGINE && request_is_transfer(req);
+
+	if (is_counted)
+		filter_raise(FILTER_ENGINE, &number);
+	filter_leave(req);
+	req->is_filtered = is_counted;
+}
+
+void filter_leave_number(struct request *req)
+{
+	struct filter_range number = number_of(req);
+
+	if (req->is_filtered)
+		filter_lower(FILTER_ENGINE, &number);
+	req->is_filtered = false;
+}
+
 /* Where all is zero, memset would only cost memory. */
 void filter_after_fork(void)
 {

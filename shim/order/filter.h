@@ -47,6 +47,14 @@ bool filter_may_conflict(enum filter_lane lane, const struct filter_range *range
 void filter_enter(struct request *req);
 void filter_leave(struct request *req);
 
+/*
+ * [engine] The transfer is done and its result is about to be published.  The range is free now: a
+ * program that sees the result may submit at once.  The number that filter_depth() tells goes down
+ * only with filter_leave_number(), after the publication: a later sync may not be complete before.
+ */
+void filter_leave_range(struct request *req);
+void filter_leave_number(struct request *req);
+
 /* How many requests of that direction are not complete on the descriptor (hashed)? */
 unsigned filter_depth(enum filter_lane lane, const struct filter_range *range);
 

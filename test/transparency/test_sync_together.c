@@ -227,33 +227,74 @@ static int sync_beside_notifying_write(void)
 	return sync_beside_write(true);
 }
 
-/* The write is done, but the program cannot see it yet: its control block cannot be written to. */
-static int sync_beside_result(void)
+/* @write is done, but the program cannot see it yet: its control block cannot be written to. */
+static void sync_before(struct gate *result, struct aiocb *write, ssize_t expected)
 {
-	struct aiocb *write = direct_buffer(PAGE);
-	struct gate data, result;
-
-	if (!prepare() || !gate_make(&data, LONG_SIZE))
-		return CHILD_SKIPPED;
-	aiocb_init(write, fd, data.memory, LONG_SIZE, 0);
-	notify_by_signal(&write->aio_sigevent, SIGURG, 1); /* ignored by default */
-	check_equal(aio_write(write), 0);
-	gate_await(&data);
-	if (!gate_forbid_writes(&result, write, PAGE))
-		return CHILD_SKIPPED;
-	gate_open(&data, 'g');
-	gate_await(&result);
+	gate_await(result);
 	submit_sync(&first, O_DSYNC);
 	for (int i = 0; i < 20; i++) {
 		short_pause();
 		check(!held_calls_has_one());
 	}
 	check_equal(aio_error(&first), EINPROGRESS);
-	gate_allow_writes(&result);
-	check_equal(outcome(write), LONG_SIZE);
+	gate_allow_writes(result);
+	check_equal(outcome(write), expected);
 	take_call();
 	answer(0);
 	check_equal(outcome(&first), 0);
+}
+
+/* From here on another thread waits for @data, and then to tell the result. */
+static struct aiocb *write_from(struct gate *data, struct gate *result)
+{
+	struct aiocb *write = direct_buffer(PAGE);
+
+	aiocb_init(write, fd, data->memory, LONG_SIZE, 0);
+	notify_by_signal(&write->aio_sigevent, SIGURG, 1); /* ignored by default */
+	check_equal(aio_write(write), 0);
+	gate_await(data);
+	return gate_forbid_writes(result, write, PAGE) ? write : NULL;
+}
+
+static int sync_beside_result(void)
+{
+	struct gate data, result;
+	struct aiocb *write;
+
+	if (!prepare() || !gate_make(&data, LONG_SIZE))
+		return CHILD_SKIPPED;
+	write = write_from(&data, &result);
+	if (!write)
+		return CHILD_SKIPPED;
+	gate_open(&data, 'g');
+	sync_before(&result, write, LONG_SIZE);
+	return 0;
+}
+
+/* The thread that would tell the result of the second write still tells that of the first. */
+static int sync_beside_direct_result(void)
+{
+	struct aiocb *before, *write = direct_buffer(PAGE);
+	struct gate data, result_before, result;
+
+	if (!prepare() || !gate_make(&data, LONG_SIZE))
+		return CHILD_SKIPPED;
+	before = write_from(&data, &result_before);
+	if (!before)
+		return CHILD_SKIPPED;
+	gate_open(&data, 'g');
+	gate_await(&result_before);
+	fd = direct_file(PAGE, 0);
+	if (fd < 0)
+		return CHILD_SKIPPED;
+	aiocb_init(write, fd, direct_buffer(PAGE), PAGE, 0);
+	notify_by_signal(&write->aio_sigevent, SIGURG, 1);
+	check_equal(aio_write(write), 0);
+	if (!gate_forbid_writes(&result, write, PAGE))
+		return CHILD_SKIPPED;
+	gate_allow_writes(&result_before);
+	check_equal(outcome(before), LONG_SIZE);
+	sync_before(&result, write, PAGE);
 	return 0;
 }
 
@@ -354,6 +395,7 @@ TEST_OR_SKIP(test_sync_of_the_data_and_fsync_are_two_calls, sync_other_kind, 200
 TEST_OR_SKIP(test_sync_waits_for_a_silent_write_under_way, sync_beside_silent_write, 20000)
 TEST_OR_SKIP(test_sync_waits_for_a_notifying_write_under_way, sync_beside_notifying_write, 20000)
 TEST_OR_SKIP(test_sync_waits_for_the_result_of_a_write, sync_beside_result, 20000)
+TEST_OR_SKIP(test_sync_waits_for_the_result_of_a_direct_write, sync_beside_direct_result, 20000)
 TEST_OR_SKIP(test_each_descriptor_has_its_own_call, sync_two_descriptors, 20000)
 TEST_OR_SKIP(test_sync_that_waits_for_another_can_be_cancelled, cancel_one_of_them, 20000)
 TEST_OR_SKIP(test_syncs_outlive_the_oldest_of_them, cancel_oldest, 20000)
@@ -369,6 +411,7 @@ int main(void)
 		cmocka_unit_test(test_sync_waits_for_a_silent_write_under_way),
 		cmocka_unit_test(test_sync_waits_for_a_notifying_write_under_way),
 		cmocka_unit_test(test_sync_waits_for_the_result_of_a_write),
+		cmocka_unit_test(test_sync_waits_for_the_result_of_a_direct_write),
 		cmocka_unit_test(test_each_descriptor_has_its_own_call),
 		cmocka_unit_test(test_sync_that_waits_for_another_can_be_cancelled),
 		cmocka_unit_test(test_syncs_outlive_the_oldest_of_them),
