@@ -10,7 +10,6 @@
 #include "sockets.h"
 #include "transparency.h"
 
-#include <dirent.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/mman.h>
@@ -322,34 +321,6 @@ static void *empty(void *fd)
 	return NULL;
 }
 
-/* Does another thread sleep in a system call whose first argument is @fd? */
-static bool sleeps_on(pid_t tid, int fd)
-{
-	char path[64], text[128] = "";
-	unsigned long first = 0;
-	int file;
-
-	snprintf(path, sizeof(path), "/proc/self/task/%d/syscall", (int)tid);
-	file = open(path, O_RDONLY | O_CLOEXEC);
-	if (file < 0 || read(file, text, sizeof(text) - 1) < 0)
-		text[0] = '\0';
-	close(file);
-	return sscanf(text, "%*d %lx", &first) == 1 && first == (unsigned long)fd;
-}
-
-static bool has_begun(int fd)
-{
-	DIR *tasks = opendir("/proc/self/task");
-	struct dirent *entry;
-	bool found = false;
-
-	check(tasks != NULL);
-	while (!found && (entry = readdir(tasks)))
-		found = sleeps_on(atoi(entry->d_name), fd);
-	closedir(tasks);
-	return found;
-}
-
 /*
  * The first of these has begun, having moved nothing yet, and waits for room:
  * it goes on.  The others are queued and end.
@@ -362,8 +333,7 @@ static void check_begun_write_goes_on(int fds[2], size_t size, bool all_at_once)
 	fill_up(fds[1]);
 	for (int i = 0; i < NR_WRITES; i++)
 		submit_write(&cbs[i], fds[1], data, size, 0);
-	/* A thread sleeps there, or else there is none. */
-	(void)becomes_true(has_begun(fds[1]), stretched_ms(500));
+	eventually(others_are_asleep());
 	if (all_at_once) {
 		check_equal(aio_cancel(fds[1], NULL), AIO_NOTCANCELED);
 	} else {
