@@ -44,10 +44,11 @@
  * Between alloc and enter the record has the generation of the new request, but still
  * the old descriptor. So the descriptor counts only if the record is seen in its slot
  * after the generation was read. On a processor that orders less than the model the
- * fence of request_alloc() lets nobody see the new generation and the old slot. Proved: a request that is found is on the descriptor
- * that was asked for, and so is one that is withdrawn; a program that has seen the
- * results of all its requests that bypass the engine is told that all are done; one that
- * is told so has none in progress. A user may also close its descriptor before it asks, so
+ * fence of request_alloc() lets nobody see the new generation and the old slot.
+ *
+ * Proved: a request that is found is on the descriptor that was asked for, and so is one
+ * that is withdrawn; a program that has seen the results of all its requests that bypass
+ * the engine is told that all are done; one that is told so has none in progress. A user may also close its descriptor before it asks, so
  * that cancel_all() finds a request that is older than quiesce_since(): it is counted, but
  * not withdrawn.
  * config: -DHANDLER
