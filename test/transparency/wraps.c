@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 _Atomic unsigned int wraps_nr_calls;
@@ -28,11 +29,6 @@ WRAP(aio_error, (const struct aiocb *cb), cb)
 WRAP(close, (int fd), fd)
 WRAP(dup2, (int old, int new), old, new)
 WRAP(dup3, (int old, int new, int flags), old, new, flags)
-/* Older than glibc 2.34, libc has none. */
-int close_range(unsigned int first, unsigned int last, int flags);
-void closefrom(int first);
-
-WRAP(close_range, (unsigned int first, unsigned int last, int flags), first, last, flags)
 WRAP(fclose, (FILE * stream), stream)
 WRAP(setrlimit, (__rlimit_resource_t resource, const struct rlimit *limit), resource, limit)
 WRAP(setrlimit64, (__rlimit_resource_t resource, const struct rlimit64 *limit), resource, limit)
@@ -49,10 +45,27 @@ ssize_t aio_return(struct aiocb *cb)
 	return NEXT(aio_return)(cb);
 }
 
+/* Older than glibc 2.34, libc has none, and perhaps nothing comes next. */
+int close_range(unsigned int first, unsigned int last, int flags);
+void closefrom(int first);
+
+int close_range(unsigned int first, unsigned int last, int flags)
+{
+	__typeof__(&close_range) next = NEXT(close_range);
+
+	wraps_nr_calls++;
+	return next ? next(first, last, flags) : (int)syscall(__NR_close_range, first, last, flags);
+}
+
 void closefrom(int first)
 {
+	__typeof__(&closefrom) next = NEXT(closefrom);
+
 	wraps_nr_calls++;
-	NEXT(closefrom)(first);
+	if (next)
+		next(first);
+	else
+		syscall(__NR_close_range, first, ~0U, 0);
 }
 
 void _exit(int status)
