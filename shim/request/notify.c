@@ -149,6 +149,10 @@ void notify_signal_now(const struct notification *notification)
 /* The callback has returned or ended its thread.  In a forked child the count begins anew. */
 static void end_callback(void *generation)
 {
+#if !__GLIBC_PREREQ(2, 35)
+	/* While the thread ends, it takes signals though it has a lock that pthread_create needs. */
+	signals_set(ALL_BUT_LIBC);
+#endif
 	if (process_is_still((uint32_t)(uintptr_t)generation))
 		atomic_fetch_sub(&nr_callbacks, 1);
 }

@@ -9,6 +9,7 @@
 #include "transparency.h"
 
 #include <setjmp.h>
+#include <stdatomic.h>
 #include <sys/time.h>
 
 #define STORM_NS 1500000000
@@ -343,6 +344,75 @@ static int jump_out_of_submit(void)
 
 TEST_IN_CHILD(test_handler_may_jump_out_of_a_submitting_call, jump_out_of_submit, 40000)
 
+/* ---- over the end of a thread that ran a callback ---- */
+
+#define NR_CALLBACKS 24
+
+static struct aiocb told[NR_CALLBACKS];
+static atomic_int nr_told;
+static int handler_fds[2];
+
+static void count_callback(union sigval value)
+{
+	(void)value;
+	nr_told++;
+}
+
+/* Such a request waits for what follows it. */
+static void read_in_handler(int signo)
+{
+	struct aiocb cb;
+	const struct aiocb *list[] = { &cb };
+	int error = errno;
+	char byte;
+
+	(void)signo;
+	submit_read(&cb, handler_fds[0], &byte, 1, 0);
+	write_fully(handler_fds[1], "x", 1);
+	while (aio_error(&cb) == EINPROGRESS)
+		aio_suspend(list, 1, NULL);
+	check_equal(aio_return(&cb), 1);
+	nr_handled = nr_handled + 1;
+	wind_timer(period_us);
+	errno = error;
+}
+
+/* Their threads end together, and more are made meanwhile. */
+static void be_called_back(void)
+{
+	static char bytes[NR_CALLBACKS];
+	int fds[2];
+
+	nr_told = 0;
+	open_pipe(fds);
+	for (int i = 0; i < NR_CALLBACKS; i++) {
+		aiocb_init(&told[i], fds[0], &bytes[i], 1, 0);
+		notify_by_thread(&told[i].aio_sigevent, count_callback, NULL);
+		check_equal(aio_read(&told[i]), 0);
+	}
+	write_fully(fds[1], bytes, NR_CALLBACKS);
+	for (int i = 0; i < NR_CALLBACKS; i++)
+		check_equal(outcome(&told[i]), 1);
+	eventually(nr_told == NR_CALLBACKS);
+	close_pair(fds);
+}
+
+static int end_callbacks_in_storm(void)
+{
+	uint64_t end = now_ns() + STORM_NS;
+
+	open_pipe(handler_fds);
+	change_mask(SIG_BLOCK, SIGALRM); /* only threads of callbacks take it */
+	handle_signal(SIGALRM, read_in_handler, SA_RESTART);
+	set_timer(100);
+	while (now_ns() < end || nr_handled < 100)
+		be_called_back();
+	set_timer(0);
+	return 0;
+}
+
+TEST_IN_CHILD(test_handler_may_wait_over_the_end_of_a_callback, end_callbacks_in_storm, 40000)
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -351,6 +421,7 @@ int main(void)
 		cmocka_unit_test(test_handler_does_not_wait_for_what_it_interrupts),
 		cmocka_unit_test(test_handler_may_jump_out_of_aio_suspend),
 		cmocka_unit_test(test_handler_may_jump_out_of_a_submitting_call),
+		cmocka_unit_test(test_handler_may_wait_over_the_end_of_a_callback),
 	};
 
 	return cmocka_run_group_tests_name("handlers", tests, NULL, NULL);
