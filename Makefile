@@ -408,6 +408,8 @@ SUBSTITUTE_MANUAL = $(SUBSTITUTE) -e 's|/usr/local/libexec/rtaio|$(PROGRAM_DIR)|
 to = '$(DESTDIR)$(1)'
 # $(call install_text,source,mode,path) and the same for a manual.  Modes do not depend on the umask.
 install_text = $(SUBSTITUTE) $(1) | install -m $(2) /dev/stdin $(call to,$(3))
+# $(call install_library,source,path): a program that starts meanwhile finds the old one or the new one, whole.
+install_library = install -m 755 $(1) $(call to,$(libdir)/rtaio/new) && mv -f $(call to,$(libdir)/rtaio/new) $(call to,$(2))
 install_manual = $(SUBSTITUTE_MANUAL) scripts/man/$(1) | install -m 644 /dev/stdin $(call to,$(mandir)/$(2)/$(1))
 
 # rtaio-conformance is installed where its programs can be built.
@@ -425,11 +427,11 @@ install: check-directories all $(if $(HAS_CMOCKA),install-conformance) ## to $(D
 		$(call to,$(libdir)/cmake/rtaio) \
 		$(call to,$(PROGRAM_DIR)) $(call to,$(includedir)) $(call to,$(mandir)/man1) \
 		$(call to,$(mandir)/man7) $(call to,$(completiondir))
-	install -m 755 $(B)/librtaio.so.$(VERSION) $(call to,$(libdir))
+	$(call install_library,$(B)/librtaio.so.$(VERSION),$(libdir)/librtaio.so.$(VERSION))
 	ln -sf librtaio.so.$(VERSION) $(call to,$(libdir)/librtaio.so.$(SOVERSION))
 	ln -sf librtaio.so.$(SOVERSION) $(call to,$(libdir)/librtaio.so)
 	$(if $(ARCHIVE),install -m 644 $(ARCHIVE) $(call to,$(libdir)))
-	install -m 755 $(LIBRT) $(call to,$(libdir)/rtaio)
+	$(call install_library,$(LIBRT),$(libdir)/rtaio/librt.so.1)
 	install -m 755 $(STATUS) $(call to,$(PROGRAM_DIR))
 	install -m 644 include/rtaio.h $(call to,$(includedir))
 	$(call install_text,scripts/rtaio,755,$(bindir)/rtaio)

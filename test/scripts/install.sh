@@ -54,6 +54,18 @@ modes() {
 }
 equal "all modes are the same" "$(modes umask)" "$(modes plain)"
 
+# A program that starts meanwhile must find a whole library.
+if command -v strace >/dev/null; then
+	check "make install, again" env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS strace -f -qq -o calls \
+		-e trace=open,openat,creat,truncate,unlink,unlinkat,rename,renameat,renameat2,symlink,symlinkat \
+		make -C "$tree" -s install prefix="$work/plain" HAS_CMOCKA=
+	equal "the libraries are replaced by rename" "$(grep -E '"([^"]*/)?(librtaio\.so\.[0-9.]*|librt\.so\.1)"[^"]*$' calls |
+		grep -v -e O_RDONLY -e ' = -1 ' | sed 's/^[0-9]* *\(rename\|[a-z]*\).*"\(.*\)".*/\1 \2/; s: .*/: :' | sort -u)" \
+		"$(cd plain/lib && printf 'rename %s\n' librt.so.1 librtaio.so.0*)"
+else
+	skip "the libraries are replaced by rename" "there is no strace"
+fi
+
 # A directory that is shared with others.
 mkdir -p shared/usr/libexec/conformance && touch shared/usr/libexec/conformance/others
 check "libexecdir may be shared" make_tree install DESTDIR="$work/shared" prefix=/usr libexecdir=/usr/libexec
