@@ -420,6 +420,8 @@ HAS_CMOCKA := $(shell $(CC) $(CPPFLAGS) -E -include stdarg.h -include stddef.h -
 check-directories:
 	@case '$(prefix)$(libdir)$(includedir)' in *[[:space:]:]*) echo "rtaio: LD_PRELOAD and pkg-config cannot name" \
 		"a path with a space or a colon: choose another prefix, libdir or includedir" >&2; exit 1;; esac
+	@for directory in '$(bindir)' '$(libdir)' '$(libexecdir)' '$(includedir)' '$(mandir)'; do case "$$directory" in \
+		[!/]*|*[\&\|\\]*) echo "rtaio: not an absolute path, or with & or | or \\ in it: $$directory" >&2; exit 1;; esac; done
 
 .PHONY: install
 install: check-directories all $(if $(HAS_CMOCKA),install-conformance) ## to $(DESTDIR)$(prefix)

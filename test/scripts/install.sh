@@ -43,6 +43,10 @@ check "so may a directory that no loader reads" make_tree install prefix="$work/
 check "the manuals are there" test -r "$mandir/man1/rtaio.1" -a -r "$mandir/man7/rtaio.7"
 equal "a prefix may not" "$(make_tree install prefix="$work/p q" >message; echo $?)" 2
 check "the message says why" grep -q '^rtaio: LD_PRELOAD .* cannot name a path with a space' message
+equal "nor may it be relative" "$(make_tree install prefix=build/p >message; echo $?)" 2
+check "the message says so" grep -q '^rtaio: not an absolute path, .*: build/p/bin$' message
+equal "nor have what sed replaces" "$(make_tree install prefix="$work/p&q" >message; echo $?)" 2
+check "the message names it" grep -q '^rtaio: .* with & .*/p&q/bin$' message
 equal "nothing was installed" "$(ls -d p* 2>&1)" plain
 
 check "a umask is no obstacle" sh -c "umask 077; mkdir umask; cd '$tree' &&
