@@ -75,13 +75,14 @@ build_with_cmake() {
 	mkdir -p cmake && cp "$examples/linked.c" cmake && cat >cmake/CMakeLists.txt <<-'EOF' &&
 		cmake_minimum_required(VERSION 3.13)
 		project(linked C)
-		find_package(rtaio 0.1 REQUIRED)
+		find_package(rtaio ${VERSION} EXACT REQUIRED)
 		foreach(library rtaio static)
 			add_executable(with_${library} linked.c)
 			target_link_libraries(with_${library} rtaio::${library})
 		endforeach()
 	EOF
-		CC=$cc cmake -S cmake -B cmake/build -DCMAKE_PREFIX_PATH="$inst" && make -C cmake/build
+		CC=$cc cmake -S cmake -B cmake/build -DCMAKE_PREFIX_PATH="$inst" \
+			-DVERSION="$(pkg-config --modversion rtaio)" && make -C cmake/build
 }
 
 # The lines of C in rtaio(7), as the body of a program.
