@@ -191,9 +191,11 @@ check "a program links with what pkg-config --static says" build_pkg_config_stat
 served "linked with it" "wrote 32 bytes" env RTAIO_VERBOSE=1 ./static out
 equal "the archive shows the names of the shared library" "$(names "$inst/lib/librtaio.a")" \
 	"$(names -D "$inst/lib/librtaio.so.0")"
-$cc -static -o whole "$examples/linked.c" "$inst/lib/librtaio.a" 2>message
-equal "a static program does not link" "$?, $(grep -o -m 1 'librtaio_does_not_work_with_static' message)" \
-	"1, librtaio_does_not_work_with_static"
+for static in -static -static-pie; do
+	$cc $static -o whole "$examples/linked.c" "$inst/lib/librtaio.a" 2>message
+	equal "a program does not link with $static" "$?, $(grep -o -m 1 'librtaio_does_not_work_with_static' message)" \
+		"1, librtaio_does_not_work_with_static"
+done
 check "a library links with rtaio" build_indirect
 unserved "a program that only its library links is not served" "wrote 32 bytes" ./indirect out
 served "one that is linked itself is" "wrote 32 bytes" env RTAIO_VERBOSE=1 ./direct out
