@@ -45,13 +45,14 @@ build_linked() {
 # build_static PROGRAM SOURCE: the library is in the program.
 build_static() {
 	# shellcheck disable=SC2046 # a list of words
-	$cc "${cflags[@]}" $(pkg-config --cflags rtaio) -o "$1" "$2" "$(pkg-config --variable=archive rtaio)"
+	$cc "${cflags[@]}" $(pkg-config --cflags rtaio) -o "$1" "$2" "$(pkg-config --variable=archive rtaio)" -lpthread -ldl
 }
 
 # The same as a linker does it that takes archives where it can.
 build_pkg_config_static() {
 	# shellcheck disable=SC2046 # a list of words
-	$cc "${cflags[@]}" -o "$1" "$2" -Wl,-Bstatic $(pkg-config --static --cflags --libs rtaio) -Wl,-Bdynamic
+	$cc "${cflags[@]}" -o "$1" "$2" -Wl,-Bstatic $(pkg-config --static --cflags --libs rtaio) -Wl,-Bdynamic \
+		-lpthread -ldl
 }
 
 # What links with the archive sees the names of the shared library, and no other.
