@@ -481,7 +481,7 @@ dist: ## build/rtaio-VERSION.tar.gz, the same whoever makes it
 
 .PHONY: check-dist
 check-dist: dist ## the tarball builds and passes by itself, and makes the same tarball
-	@work=$$(mktemp -d /var/tmp/rtaio-dist.XXXXXX) && trap 'rm -rf "$$work"' EXIT && \
+	@work=$$(mktemp -d /var/tmp/rtaio-dist.XXXXXX) && trap 'rm -rf "$$work"' EXIT && chmod 755 "$$work" && \
 		tar -x -z -f $(TARBALL) -C "$$work" && tarball=$$PWD/$(TARBALL) && cd "$$work/rtaio-$(VERSION)" && \
 		$(MAKE) dist && cmp $(TARBALL) "$$tarball" && $(MAKE) WERROR=1 all tests && $(MAKE) WERROR=1 QUICK=1 check
 

@@ -189,6 +189,10 @@ proc() {
 # A sysctl refuses io_uring_setup alone.
 by_sysctl=("$refuse" io_uring_setup --)
 someone=(setpriv --reuid 234567 --regid 234567 --clear-groups)
+# A tree below /root is closed to others.
+serves_someone() {
+	"${someone[@]}" test -x "$tree/scripts/rtaio" 2>/dev/null
+}
 if "${with_proc[@]}" '' true 2>/dev/null; then
 	proc "a kernel without the sysctl" ' Operation not permitted: a seccomp filter .*refused: io_uring_setup +libaio' \
 		'' "${by_sysctl[@]}"
@@ -201,13 +205,17 @@ if "${with_proc[@]}" '' true 2>/dev/null; then
 		kernel/io_uring_disabled=2 "$refuse" io_uring --
 	proc "the sysctl is not for root" ': a seccomp filter .*io_uring_disabled is 1, so that root alone ' \
 		'kernel/io_uring_disabled=1 kernel/io_uring_group=-1' "${by_sysctl[@]}"
-	proc "nobody but root" ': sysctl .*io_uring_disabled is 1, so that root alone .*names no group' \
-		'kernel/io_uring_disabled=1 kernel/io_uring_group=-1' "${someone[@]}" "${by_sysctl[@]}"
-	proc "another group" ': sysctl .*io_uring_disabled is 1, so that root and group 7 ' \
-		'kernel/io_uring_disabled=1 kernel/io_uring_group=7' "${someone[@]}" "${by_sysctl[@]}"
-	proc "the group of kernel.io_uring_group" ': a seccomp filter .*is 1, so that root and group 7 ' \
-		'kernel/io_uring_disabled=1 kernel/io_uring_group=7' \
-		setpriv --reuid 234567 --regid 234567 --groups 8,7 "${by_sysctl[@]}"
+	if serves_someone; then
+		proc "nobody but root" ': sysctl .*io_uring_disabled is 1, so that root alone .*names no group' \
+			'kernel/io_uring_disabled=1 kernel/io_uring_group=-1' "${someone[@]}" "${by_sysctl[@]}"
+		proc "another group" ': sysctl .*io_uring_disabled is 1, so that root and group 7 ' \
+			'kernel/io_uring_disabled=1 kernel/io_uring_group=7' "${someone[@]}" "${by_sysctl[@]}"
+		proc "the group of kernel.io_uring_group" ': a seccomp filter .*is 1, so that root and group 7 ' \
+			'kernel/io_uring_disabled=1 kernel/io_uring_group=7' \
+			setpriv --reuid 234567 --regid 234567 --groups 8,7 "${by_sysctl[@]}"
+	else
+		skip "nobody but root" "no other user may enter the tree"
+	fi
 	proc "a kernel without Linux AIO" 'libaio +no +Function not implemented: the kernel, .*CONFIG_AIO' \
 		'' "$refuse" libaio=ENOSYS --
 	proc "how many contexts are left" 'Linux AIO: 30 of fs.aio-max-nr 70 left' 'fs/aio-nr=40 fs/aio-max-nr=70' env
@@ -216,7 +224,7 @@ else
 fi
 
 # Of a user whose locked memory nobody else counts.
-if [ "$(id -u)" -eq 0 ] && command -v setpriv >/dev/null; then
+if serves_someone; then
 	ends "locked memory is short" 1 '^Not well: .*cannot serve here.*io_uring +no .*raise ulimit -l' \
 		env RTAIO_BACKEND=io_uring setpriv --reuid 234567 --clear-groups \
 		sh -c 'ulimit -l 0; exec "$@"' sh
@@ -230,7 +238,7 @@ if [ "$(id -u)" -eq 0 ] && command -v setpriv >/dev/null; then
 	ends "what the limit of locked memory means" 0 "locked memory 4096 KiB${meaning:+ .$meaning.}, descriptors" \
 		setpriv --reuid 234567 --clear-groups sh -c 'ulimit -l 4096; exec "$@"' sh
 else
-	skip "locked memory is short" "only root can become a user of his own"
+	skip "locked memory is short" "only root can become a user of his own, who must be able to enter the tree"
 fi
 # The lanes of the program, of its list of them, of rtaio.h and of the manual are those of the design.
 # shellcheck disable=SC2016 # the backquotes are those of the table
