@@ -46,7 +46,7 @@ static int run_role(void *arg)
 	setenv("RTAIO_INLINE", "1", 1);
 	setenv("RTAIO_OFFLOAD", "1", 1);
 	setenv("RTAIO_TEST_COPIER", play->is_forced ? "1" : "0", 1);
-	execl("/proc/self/exe", program_invocation_name, "--role", play->role, NULL);
+	execl(own_program(), program_invocation_name, "--role", play->role, NULL);
 	return 1;
 }
 

@@ -159,14 +159,22 @@ void read_with_callback(void (*callback)(union sigval), pthread_attr_t *attr)
 
 /* ---- children and threads ---- */
 
-void preload(const char *name, bool is_first)
+const char *own_program(void)
 {
-	const char *others = getenv("LD_PRELOAD");
-	char path[PATH_MAX], list[3 * PATH_MAX];
+	static char path[PATH_MAX];
 	ssize_t size = readlink("/proc/self/exe", path, sizeof(path) - 1);
 
 	check(size > 0);
 	path[size] = '\0';
+	return path;
+}
+
+void preload(const char *name, bool is_first)
+{
+	const char *others = getenv("LD_PRELOAD");
+	char path[PATH_MAX], list[3 * PATH_MAX];
+
+	strcpy(path, own_program());
 	dirname(path);
 	if (!others)
 		others = "";

@@ -81,6 +81,9 @@ void use_aio_briefly(void);
 /* For what is executed next: the library @name of the folder of the program, before all others or after them. */
 void preload(const char *name, bool is_first);
 
+/* The path of the program.  Valgrind answers a look at /proc/self/exe, but an execve of it would run valgrind. */
+const char *own_program(void);
+
 /* Wait for a child with a deadline and return its wait status. */
 int wait_for_child(pid_t pid);
 

@@ -251,7 +251,7 @@ static int enter_world(void *arg)
 		setenv("RTAIO_VERBOSE", "1", 1);
 		setenv("RTAIO_STATS", "1", 1);
 	}
-	execl("/proc/self/exe", "test_allow_list", world->moment, NULL);
+	execl(own_program(), "test_allow_list", world->moment, NULL);
 	return 1;
 }
 

@@ -373,7 +373,7 @@ static int be_idle_program(void)
 static int exec_idle_program(void)
 {
 	close_others_on_exec();
-	execl("/proc/self/exe", "test_descriptors", "--idle", NULL);
+	execl(own_program(), "test_descriptors", "--idle", NULL);
 	return 1;
 }
 

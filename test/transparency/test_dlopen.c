@@ -28,11 +28,9 @@ struct plugin {
 
 static void plugin_load(struct plugin *plugin)
 {
-	char path[PATH_MAX];
-	ssize_t size = readlink("/proc/self/exe", path, sizeof(path) - 16);
+	char path[PATH_MAX + 16];
 
-	check(size > 0);
-	path[size] = '\0';
+	strcpy(path, own_program());
 	strcpy(strrchr(path, '/') + 1, "plugin.so");
 	plugin->handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
 	if (!plugin->handle)
@@ -211,7 +209,7 @@ static int use_aio_beside_dlopen(void)
 static int switch_off_beside_dlopen(void)
 {
 	setenv("RTAIO_BACKEND", "glibc", 1);
-	execl("/proc/self/exe", "test_dlopen", "beside", NULL);
+	execl(own_program(), "test_dlopen", "beside", NULL);
 	return 1;
 }
 

@@ -124,7 +124,7 @@ static int run_role(void *role)
 {
 	close_others_on_exec();
 	setenv("TEST_EXIT_ROLE", role, 1);
-	execl("/proc/self/exe", "test_exit", "--role", role, NULL);
+	execl(own_program(), "test_exit", "--role", role, NULL);
 	return 1;
 }
 

@@ -69,7 +69,7 @@ static int run_program(void *arg)
 	const struct program *program = arg;
 
 	setenv("RTAIO_STATS", program->path, 1);
-	execl("/proc/self/exe", program_invocation_name, "--role", program->role, NULL);
+	execl(own_program(), program_invocation_name, "--role", program->role, NULL);
 	return 1;
 }
 

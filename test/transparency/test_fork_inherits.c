@@ -238,7 +238,7 @@ static int play_parent(void)
 static int run_parent(void *path)
 {
 	setenv("RTAIO_STATS", path, 1);
-	execl("/proc/self/exe", program_invocation_name, "--role", "parent", NULL);
+	execl(own_program(), program_invocation_name, "--role", "parent", NULL);
 	return 1;
 }
 

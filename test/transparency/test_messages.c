@@ -144,7 +144,7 @@ static int execute_role(void *arg)
 	signal(SIGXFSZ, SIG_DFL);
 	if (role->prepare)
 		role->prepare();
-	execl("/proc/self/exe", "test_messages", role->name, NULL);
+	execl(own_program(), "test_messages", role->name, NULL);
 	return 1;
 }
 

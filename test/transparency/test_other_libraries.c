@@ -93,7 +93,7 @@ static int enter_world(void *arg)
 	preload("wraps.so", world->is_first);
 	if (strcmp(world->what, "aside") == 0)
 		setenv("RTAIO_BACKEND", "glibc", 1);
-	execl("/proc/self/exe", "test_other_libraries", world->what, NULL);
+	execl(own_program(), "test_other_libraries", world->what, NULL);
 	return 1;
 }
 

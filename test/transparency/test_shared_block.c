@@ -181,7 +181,7 @@ static int share_with_process(void *arg)
 	check(pid >= 0);
 	if (pid == 0) {
 		unsetenv("LD_PRELOAD");
-		execl("/proc/self/exe", "test_shared_block", path, nr, NULL);
+		execl(own_program(), "test_shared_block", path, nr, NULL);
 		_exit(1);
 	}
 	check_equal(waitpid(pid, &status, 0), pid);
