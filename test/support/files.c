@@ -200,7 +200,7 @@ size_t fill_up(int fd)
 
 void read_fully(int fd, void *buf, size_t size)
 {
-	static char scratch[65536];
+	char scratch[4096];
 	uint64_t until = now_ns() + (uint64_t)default_deadline_ms() * 1000000;
 	int flags = fcntl(fd, F_GETFL);
 	size_t done = 0;
