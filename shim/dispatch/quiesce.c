@@ -30,8 +30,12 @@
 
 #define NAP_FIRST_NS 20000u /* between two questions, doubled up to NAP_LAST_NS */
 #define NAP_LAST_NS  1000000u
-#define UNKNOWN_MAX  16u        /* questions until a call of unknown state counts as begun */
-#define CLOSED_MAX   BYPASS_MAX /* each entry serves at least one request of bypass.c */
+/*
+ * Questions until a call of unknown state counts as begun, a quarter of a second.  A worker that is
+ * about to make it may be kept from a processor for so long.
+ */
+#define UNKNOWN_MAX 256u
+#define CLOSED_MAX  BYPASS_MAX /* each entry serves at least one request of bypass.c */
 
 /*
  * A descriptor that was closed, or is about to be, and the file that it meant.  Several threads may

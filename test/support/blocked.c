@@ -64,6 +64,18 @@ void filter_calls(struct sock_filter *filter, size_t nr)
 	check_equal(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program), 0);
 }
 
+void forbid_call(unsigned int nr)
+{
+	struct sock_filter filter[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, nr, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+
+	filter_calls(filter, sizeof(filter) / sizeof(filter[0]));
+}
+
 int run_with_idle_helpers(void *arg)
 {
 	return make_idle_helpers() ? (*(int (**)(void))arg)() : CHILD_SKIPPED;

@@ -30,6 +30,9 @@ void check_file_is(int fd, int value, off_t offset, size_t size);
 /* Make the calls that @filter allows, in this thread and in those that begin later. */
 void filter_calls(struct sock_filter *filter, size_t nr);
 
+/* The same for one call, which fails with EPERM. */
+void forbid_call(unsigned int nr);
+
 /*
  * A test is made twice: in a process that has just begun to use AIO, and in one with threads of the
  * library that have had work and have none now.

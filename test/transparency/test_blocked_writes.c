@@ -277,15 +277,9 @@ static int use_next_file_of_range(void)
 static void forbid_duplicates(void)
 {
 	struct rlimit limit = { 500, 500 };
-	struct sock_filter filter[] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_close_range, 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-	};
 
 	check_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
-	filter_calls(filter, sizeof(filter) / sizeof(filter[0]));
+	forbid_call(SYS_close_range);
 }
 
 static atomic_bool has_handled;
