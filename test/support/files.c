@@ -155,6 +155,15 @@ int direct_file(size_t size, int extra_flags)
 	return fd;
 }
 
+int direct_file_or_skip(size_t size, int extra_flags)
+{
+	int fd = direct_file(size, extra_flags);
+
+	if (fd < 0)
+		skip_because("no O_DIRECT below build/tmp");
+	return fd;
+}
+
 /* ---- pipes and sockets ---- */
 
 void open_pipe(int fds[2])

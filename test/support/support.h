@@ -249,6 +249,7 @@ static inline size_t page_size(void)
  * O_DIRECT; -1 where the file system refuses O_DIRECT.
  */
 int direct_file(size_t size, int extra_flags);
+int direct_file_or_skip(size_t size, int extra_flags); /* skips the test there */
 
 /* The byte expected at a position of a patterned file. */
 unsigned char pattern_at(size_t position);
