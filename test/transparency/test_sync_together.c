@@ -230,7 +230,6 @@ static int sync_beside_notifying_write(void)
 /* @write is done, but the program cannot see it yet: its control block cannot be written to. */
 static void sync_before(struct gate *result, struct aiocb *write, ssize_t expected)
 {
-	gate_await(result);
 	submit_sync(&first, O_DSYNC);
 	for (int i = 0; i < 20; i++) {
 		short_pause();
@@ -244,29 +243,32 @@ static void sync_before(struct gate *result, struct aiocb *write, ssize_t expect
 	check_equal(outcome(&first), 0);
 }
 
-/* From here on another thread waits for @data, and then to tell the result. */
-static struct aiocb *write_from(struct gate *data, struct gate *result)
+/* A write that is done, and whose result waits for @result.  NULL: this machine does not allow it. */
+static struct aiocb *finish_write(struct gate *result)
 {
 	struct aiocb *write = direct_buffer(PAGE);
+	struct gate data;
 
-	aiocb_init(write, fd, data->memory, LONG_SIZE, 0);
+	if (!gate_make(&data, LONG_SIZE))
+		return NULL;
+	aiocb_init(write, fd, data.memory, LONG_SIZE, 0);
 	notify_by_signal(&write->aio_sigevent, SIGURG, 1); /* ignored by default */
 	check_equal(aio_write(write), 0);
-	gate_await(data);
-	return gate_forbid_writes(result, write, PAGE) ? write : NULL;
+	gate_await(&data);
+	if (!gate_forbid_writes(result, write, PAGE))
+		return NULL;
+	gate_open(&data, 'g');
+	gate_await(result);
+	return write;
 }
 
 static int sync_beside_result(void)
 {
-	struct gate data, result;
 	struct aiocb *write;
+	struct gate result;
 
-	if (!prepare() || !gate_make(&data, LONG_SIZE))
+	if (!prepare() || !(write = finish_write(&result)))
 		return CHILD_SKIPPED;
-	write = write_from(&data, &result);
-	if (!write)
-		return CHILD_SKIPPED;
-	gate_open(&data, 'g');
 	sync_before(&result, write, LONG_SIZE);
 	return 0;
 }
@@ -275,15 +277,10 @@ static int sync_beside_result(void)
 static int sync_beside_direct_result(void)
 {
 	struct aiocb *before, *write = direct_buffer(PAGE);
-	struct gate data, result_before, result;
+	struct gate result_before, result;
 
-	if (!prepare() || !gate_make(&data, LONG_SIZE))
+	if (!prepare() || !(before = finish_write(&result_before)))
 		return CHILD_SKIPPED;
-	before = write_from(&data, &result_before);
-	if (!before)
-		return CHILD_SKIPPED;
-	gate_open(&data, 'g');
-	gate_await(&result_before);
 	fd = direct_file(PAGE, 0);
 	if (fd < 0)
 		return CHILD_SKIPPED;
@@ -294,6 +291,7 @@ static int sync_beside_direct_result(void)
 		return CHILD_SKIPPED;
 	gate_allow_writes(&result_before);
 	check_equal(outcome(before), LONG_SIZE);
+	gate_await(&result);
 	sync_before(&result, write, PAGE);
 	return 0;
 }
