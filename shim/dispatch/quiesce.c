@@ -31,8 +31,8 @@
 #define NAP_FIRST_NS 20000u /* between two questions, doubled up to NAP_LAST_NS */
 #define NAP_LAST_NS  1000000u
 /*
- * Questions until a call of unknown state counts as begun, a quarter of a second.  A worker that is
- * about to make it may be kept from a processor for so long.
+ * After so many questions, a quarter of a second, a call of unknown state counts as begun.  On a busy
+ * processor a worker may wait for long before it makes its call.
  */
 #define UNKNOWN_MAX 256u
 #define CLOSED_MAX  BYPASS_MAX /* each entry serves at least one request of bypass.c */

@@ -49,7 +49,7 @@ static bool is_alone(const struct request *req)
 	has_reads = filter_depth(FILTER_ENGINE, &range) > 0;
 	range.is_write = true;
 	has_writes = filter_depth(FILTER_ENGINE, &range) > 0;
-	/* The bypass table has a request until its result is published, as the filter has. */
+	/* The filter and the bypass table count a request until its result is published. */
 	return !has_reads && !has_writes && !descriptor_is_held(req->fd) &&
 	       !bypass_has_any(req->fd, UINT64_MAX);
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * test_close_unseen.c - a close where nobody can see how far a thread of the library is
+ * test_close_unseen.c - a close that cannot see whether a worker has begun its call
  *
- * That takes a descriptor table of its own, which the kernel refuses here.  The thread is about to write
- * to the file that is being closed.
+ * The library looks by a thread with a descriptor table of its own.  Here a filter refuses that table.
+ * The worker is about to write to the file that is being closed.
  */
 #include "blocked.h"
 #include "held_calls.h"
@@ -12,7 +12,7 @@
 #include <stdatomic.h>
 #include <sys/syscall.h>
 
-#define NR_NAPS 100 /* some 100 ms: a busy processor keeps threads waiting for so long */
+#define NR_NAPS 100 /* some 100 ms: on a busy processor a thread may wait for so long */
 
 static int fd, other;
 static atomic_bool is_closed;
