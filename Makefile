@@ -65,14 +65,14 @@ TEST_FLAGS := $(BASE_FLAGS) -Itest/support
 
 # --- the library -----------------------------------------------------------
 
-SHIM := $(sort $(wildcard shim/*/*.c))
+SHIM := $(filter-out shim/tools/%,$(sort $(wildcard shim/*/*.c)))
 SHIM_OBJS := $(SHIM:%.c=$(B)/%.o)
 
 LIBRARY := $(B)/librtaio.so
 ARCHIVE := $(if $(VARIANT),,$(B)/librtaio.a)
 LIBRT := $(B)/librt/librt.so.1
 STATUS := $(B)/rtaio-status
-STATUS_SRCS := shim/status.c shim/status_kernel.c
+STATUS_SRCS := $(wildcard shim/tools/status*.c)
 
 # shim/base/bind_now.h has names looked up at load by an attribute of gcc; without it, as with clang, or without
 # effect, as on riscv64, all are.
@@ -516,4 +516,4 @@ help: ## this list
 		printf "  make %-14s %s\n", t, $$2}' Makefile
 	@echo "  variables: prefix libdir DESTDIR CC CFLAGS WERROR=1 V=1 VARIANT=asan|ubsan|tsan TESTS= JOBS=2 WRAPPER="
 
--include $(SHIM_OBJS:.o=.d) $(wildcard $(B)/shim/*.d) $(BLACK_BOX:=.d) $(UNIT_TESTS:=.d) $(SUPPORT_OBJS:.o=.d) $(FUZZ_OBJS:.o=.d)
+-include $(SHIM_OBJS:.o=.d) $(wildcard $(B)/shim/*.d $(B)/shim/tools/*.d) $(BLACK_BOX:=.d) $(UNIT_TESTS:=.d) $(SUPPORT_OBJS:.o=.d) $(FUZZ_OBJS:.o=.d)

@@ -107,7 +107,7 @@ equal "the manual lists what threads need" \
 		"$tree/test/transparency/test_allow_list.c" | grep -o 'SYS_[a-z0-9_]*' | sed 's/SYS_//' |
 		sort -u | tr '\n' ' ')"
 equal "--status tries what the manual lists" \
-	"$(sed -n 's/^\tCALL(BY_ALL, \([a-z0-9_]*\)),$/\1/p' "$tree/shim/status_kernel.c" | sort | tr '\n' ' ')" \
+	"$(sed -n 's/^\tCALL(BY_ALL, \([a-z0-9_]*\)),$/\1/p' "$tree/shim/tools/status_kernel.c" | sort | tr '\n' ' ')" \
 	"$(sed -n '/^.SS Sandboxes that kill/,/^.SS /p' "$tree/scripts/man/rtaio.7" |
 		sed -n 's/^.BR \([a-z0-9_]*\) (2).*/\1/p' | sort -u | tr '\n' ' ')"
 ends "what Docker's default profile refuses" 0 \
@@ -134,7 +134,7 @@ system_service() {
 }
 if command -v systemd-analyze >/dev/null; then
 	equal "SystemCallFilter=@system-service has what rtaio calls" "$(comm -13 <(system_service @system-service | sort -u) \
-		<(sed -n 's/^\tCALL(BY_[A-Z]*, \([a-z0-9_]*\)),$/\1/p' "$tree/shim/status_kernel.c" | sort))" ""
+		<(sed -n 's/^\tCALL(BY_[A-Z]*, \([a-z0-9_]*\)),$/\1/p' "$tree/shim/tools/status_kernel.c" | sort))" ""
 else
 	skip "SystemCallFilter=@system-service has what rtaio calls" "systemd-analyze is not installed"
 fi

@@ -6,7 +6,7 @@
  * child makes each system call of the library with arguments that are wrong, which shows what a
  * seccomp filter refuses, and at which calls it kills.
  */
-#include "status_kernel.h"
+#include "tools/status_kernel.h"
 
 #include <errno.h>
 #include <limits.h>

@@ -19,7 +19,7 @@
 #include "base/process.h"
 #include "engine/uring_refusal.h"
 #include "engine/uring_setup.h"
-#include "status_kernel.h"
+#include "tools/status_kernel.h"
 
 static const struct found *found;
 
