@@ -127,6 +127,9 @@ ifeq ($(VARIANT),tsan)
 $(B)/shim/api/setrlimit.o $(B)/shim/api/close.o $(B)/shim/lane/fsize_limit.o: CPPFLAGS += -fno-sanitize=thread
 endif
 
+# Its assembler text names a variable, which link-time optimization would move away.
+$(B)/shim/api/dump_root.o: CPPFLAGS += -fno-lto
+
 $(B)/librtaio.so.$(VERSION): $(SHIM_OBJS) shim/api/librtaio-$(ARCH).map Makefile
 	$(say) LINK $@
 	$(Q)$(CC) $(SHIM_LDFLAGS) -Wl,-soname,librtaio.so.$(SOVERSION) \

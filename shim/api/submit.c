@@ -64,6 +64,7 @@ static void notify_by_engine(const struct notification *notification)
 	req->op = OP_GROUP; /* no I/O, only a notification */
 	req->message.kind = MESSAGE_NOTIFY;
 	req->notification = *notification;
+	request_note_time(req);
 	request_set_place(req, PLACE_DONE);
 	if (engine_hand_over(&req->message, &req->message) < 0) {
 		notify_signal_now(notification);
@@ -165,6 +166,7 @@ static struct request *make_record(const struct request *draft)
 		request_free(req);
 		return NULL;
 	}
+	request_note_time(req);
 	return req;
 }
 

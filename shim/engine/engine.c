@@ -19,6 +19,7 @@
 
 #include "base/clock.h"
 #include "base/config.h"
+#include "base/dump_root.h"
 #include "base/futex.h"
 #include "base/log.h"
 #include "base/process.h"
@@ -444,3 +445,5 @@ void engine_after_fork(void)
 	atomic_store(&serving, NULL);
 	inbox_after_fork(&engine_inbox);
 }
+
+const struct dump_engine engine_dump = { .serving = &serving, .tid = &tid };

@@ -105,4 +105,6 @@ bool engine_has_lost_ring(void);
 /* Child of a fork: no engine. */
 void engine_after_fork(void);
 
+extern const struct dump_engine engine_dump; /* base/dump_root.h */
+
 #endif

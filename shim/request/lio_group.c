@@ -16,6 +16,7 @@ struct request *lio_group_open(bool has_waiter)
 	group->message.kind = MESSAGE_GROUP;
 	atomic_store(&group->members, 1);
 	atomic_store(&group->holders, has_waiter ? 2 : 1);
+	request_note_time(group);
 	return group;
 }
 

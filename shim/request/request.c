@@ -19,6 +19,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "base/dump_root.h"
 #include "base/page.h"
 #include "base/raw_syscall.h"
 
@@ -290,3 +291,19 @@ void request_after_fork(void)
 	atomic_store(&free_head, 0);
 	atomic_store(&high_water, 0);
 }
+
+const struct dump_records request_dump = {
+	.chunks = chunks,
+	.high_water = &high_water,
+	.nr_chunks = CHUNK_NR,
+	.first_bits = CHUNK_FIRST_BITS,
+	.record_size = sizeof(struct request),
+	.nr_members = DUMP_NR_MEMBERS,
+	.members = {
+#define SIZE_OF(path)      sizeof(((struct request *)0)->path)
+#define MEMBER(name, path) [DUMP_##name] = { offsetof(struct request, path), SIZE_OF(path) },
+		DUMP_MEMBERS(MEMBER) /* NOLINT: some members are pointers */
+#undef MEMBER
+#undef SIZE_OF
+	},
+};

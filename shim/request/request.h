@@ -39,6 +39,7 @@
 #include <bsd/sys/queue.h>
 #include <bsd/sys/tree.h>
 
+#include "base/clock.h"
 #include "base/descriptor.h"
 #include "base/thread.h"
 
@@ -139,6 +140,8 @@ struct request {
 	uint32_t position; /* position in the work of its thread: submit_ahead.h */
 	int priority;      /* scheduling priority minus aio_reqprio, as glibc orders */
 	uint64_t submit_seq; /* order of submission, where it matters: bypass.h */
+	/* For rtaio dump: clock_coarse_ns().  It is set last: without it the record is being made. */
+	_Atomic uint64_t submitted_at;
 	struct notification notification;
 
 	/* --- pool of workers: guarded by its lock --- */
@@ -264,6 +267,12 @@ static inline bool request_is_transfer(const struct request *req)
 	return req->op == OP_READ || req->op == OP_WRITE;
 }
 
+/* [submitter] The record is made. */
+static inline void request_note_time(struct request *req)
+{
+	atomic_store_explicit(&req->submitted_at, clock_coarse_ns(), memory_order_release);
+}
+
 /* Reads, or writes, of a stream: one at a time is in flight.  0: @req waits for no other. */
 static inline uint32_t request_chain(const struct request *req)
 {
@@ -308,5 +317,7 @@ static inline bool request_is_in_one_page(const struct request *req)
 
 /* Child of a fork: every record is free.  Generations go on. */
 void request_after_fork(void);
+
+extern const struct dump_records request_dump; /* base/dump_root.h */
 
 #endif
