@@ -2,7 +2,7 @@
 #
 # rtaio - POSIX AIO on io_uring and Linux AIO
 #
-#   make            the library, the librt.so.1 for old binaries, rtaio-status
+#   make            the library, the librt.so.1 for old binaries, the launcher's programs
 #   make check      all tests;  make lint  style;  make help  everything else
 #
 # Settings go on the command line or into config.mak.  VARIANT=asan|ubsan|tsan
@@ -73,6 +73,9 @@ ARCHIVE := $(if $(VARIANT),,$(B)/librtaio.a)
 LIBRT := $(B)/librt/librt.so.1
 STATUS := $(B)/rtaio-status
 STATUS_SRCS := $(wildcard shim/tools/status*.c)
+# It takes nothing of the library but headers.
+DUMP := $(B)/rtaio-dump
+DUMP_SRCS := $(filter-out $(STATUS_SRCS),$(wildcard shim/tools/*.c))
 
 # shim/base/bind_now.h has names looked up at load by an attribute of gcc; without it, as with clang, or without
 # effect, as on riscv64, all are.
@@ -94,7 +97,7 @@ THREAD_LIBS := -lpthread -ldl $(ATOMIC_LIBS)
 SHIM_LIBS := -Wl,-Bstatic $(or $(shell $(PKG_CONFIG) --static --libs liburing 2>/dev/null),-luring) -Wl,-Bdynamic $(ATOMIC_LIBS)
 
 .PHONY: all
-all: $(LIBRARY) $(LIBRT) $(STATUS) $(ARCHIVE)
+all: $(LIBRARY) $(LIBRT) $(STATUS) $(DUMP) $(ARCHIVE)
 
 # $(call need,package,header,libraries,condition): one line instead of a compiler's many if it is not there.
 need = printf '\#include <stdarg.h>\n\#include <stddef.h>\n\#include <stdint.h>\n\#include <setjmp.h>\n\#include <$(2)>\n%s\n' \
@@ -168,6 +171,10 @@ $(B)/librtaio.a: $(B)/shim/static.o $(SHIM_OBJS) $(B)/librtaio.so.$(VERSION)
 $(STATUS): $(STATUS_SRCS:%.c=$(B)/%.o) $(SHIM_OBJS)
 	$(say) LINK $@
 	$(Q)$(CC) $(VARIANT_FLAGS) $^ $(SHIM_LIBS) $(THREAD_LIBS) $(LDFLAGS) -o $@
+
+$(DUMP): $(DUMP_SRCS:%.c=$(B)/%.o)
+	$(say) LINK $@
+	$(Q)$(CC) $(VARIANT_FLAGS) $^ $(LDFLAGS) -o $@
 
 # --- tests -----------------------------------------------------------------
 
@@ -243,6 +250,9 @@ $(B)/test/transparency/obvious.so: test/transparency/obvious/obvious.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(TEST_FLAGS) $(URING_CFLAGS) $(CFLAGS) $(CPPFLAGS) -fPIC -shared $< $(LDFLAGS) -o $@ $(SHIM_LIBS) $(THREAD_LIBS)
 
+# A program whose requests do not end, for test/scripts/dump.sh.
+HANG := $(B)/test/scripts/hang
+
 # Targets of libFuzzer, linked with the library itself: with CC=clang and VARIANT=fuzzer.
 $(B)/test/hostile/%: test/hostile/%.c $(SHIM_OBJS)
 	@mkdir -p $(@D)
@@ -278,7 +288,7 @@ $(FUZZ): $(FUZZ_OBJS)
 	$(Q)$(CC) $(VARIANT_FLAGS) $^ $(LDFLAGS) -o $@ -lrt $(THREAD_LIBS)
 
 .PHONY: tests
-tests: $(BLACK_BOX) $(UNIT_TESTS) $(PRELOADS) $(B)/test/refused/refuse $(B)/test/filesystems/edges $(FUZZ) $(HARD_TESTS)
+tests: $(BLACK_BOX) $(UNIT_TESTS) $(PRELOADS) $(B)/test/refused/refuse $(B)/test/filesystems/edges $(FUZZ) $(HARD_TESTS) $(HANG)
 
 .PHONY: unit-tests
 unit-tests: $(UNIT_TESTS)
@@ -290,7 +300,7 @@ conformance-programs: $(CONFORMANCE)
 test-programs: all tests
 
 SHELL_TESTS := test/faults/found.sh test/scripts/launcher.sh test/scripts/environment.sh test/scripts/privileged.sh \
-	test/scripts/completion.sh test/scripts/status.sh test/scripts/recipes.sh test/scripts/conformance.sh \
+	test/scripts/completion.sh test/scripts/status.sh test/scripts/dump.sh test/scripts/recipes.sh test/scripts/conformance.sh \
 	test/scripts/valgrind.sh test/scripts/assertions.sh test/scripts/differences.sh test/scripts/layers.sh \
 	test/scripts/run_tests.sh test/scripts/coverage.sh test/scripts/mutants.sh \
 	test/abi/preload_old.sh test/abi/idle.sh test/abi/early.sh test/examples/run.sh test/fuzz/processes.sh test/scripts/install.sh test/scripts/abi.sh
@@ -383,8 +393,8 @@ lint: $(LIBRARY) ## formatting, layers, exports, ABI, assertions, scripts, man p
 	scripts/check-abi $(LIBRARY)
 	scripts/check-assertions
 	scripts/check-differences
-	printf '%s\n' $(SHIM) $(STATUS_SRCS) | xargs -P $(JOBS) -n 12 sh -c 'clang-tidy --quiet "$$@" -- $(ANALYSER_FLAGS)' sh
-	printf '%s\n' $(SHIM) $(STATUS_SRCS) | xargs -P $(JOBS) -I{} sh -c 'gcc $(ANALYSER_FLAGS) -O2 -fanalyzer -Werror -c {} -o /dev/null'
+	printf '%s\n' $(SHIM) $(STATUS_SRCS) $(DUMP_SRCS) | xargs -P $(JOBS) -n 12 sh -c 'clang-tidy --quiet "$$@" -- $(ANALYSER_FLAGS)' sh
+	printf '%s\n' $(SHIM) $(STATUS_SRCS) $(DUMP_SRCS) | xargs -P $(JOBS) -I{} sh -c 'gcc $(ANALYSER_FLAGS) -O2 -fanalyzer -Werror -c {} -o /dev/null'
 	shellcheck -x $(SCRIPTS)
 	cppcheck --quiet --error-exitcode=1 --std=c11 --inline-suppr \
 		--enable=warning,portability --suppress=missingIncludeSystem -Iinclude \
@@ -437,7 +447,7 @@ install: check-directories all $(if $(HAS_CMOCKA),install-conformance) ## to $(D
 	ln -sf librtaio.so.$(SOVERSION) $(call to,$(libdir)/librtaio.so)
 	$(if $(ARCHIVE),install -m 644 $(ARCHIVE) $(call to,$(libdir)))
 	$(call install_library,$(LIBRT),$(libdir)/rtaio/librt.so.1)
-	install -m 755 $(STATUS) $(call to,$(PROGRAM_DIR))
+	install -m 755 $(STATUS) $(DUMP) $(call to,$(PROGRAM_DIR))
 	install -m 644 include/rtaio.h $(call to,$(includedir))
 	$(call install_text,scripts/rtaio,755,$(bindir)/rtaio)
 	$(call install_text,scripts/rtaio.pc.in,644,$(libdir)/pkgconfig/rtaio.pc)
@@ -460,7 +470,7 @@ install-conformance: check-directories $(CONFORMANCE)
 uninstall: ## remove the installed files
 	rm -f $(call to,$(libdir)/librtaio.so.$(VERSION)) $(call to,$(libdir)/librtaio.so.$(SOVERSION)) \
 		$(call to,$(libdir)/librtaio.so) $(call to,$(libdir)/librtaio.a) $(call to,$(libdir)/rtaio/librt.so.1) \
-		$(call to,$(PROGRAM_DIR)/rtaio-status) $(call to,$(includedir)/rtaio.h) \
+		$(call to,$(PROGRAM_DIR)/rtaio-status) $(call to,$(PROGRAM_DIR)/rtaio-dump) $(call to,$(includedir)/rtaio.h) \
 		$(call to,$(bindir)/rtaio) $(call to,$(libdir)/pkgconfig/rtaio.pc) \
 		$(call to,$(mandir)/man1/rtaio.1) $(call to,$(mandir)/man7/rtaio.7) \
 		$(call to,$(completiondir)/rtaio) \

@@ -27,7 +27,7 @@ make_tree() {
 	mkdir -p "$1/build" || exit 2
 	cp -a Makefile LICENSE README.md CHANGELOG.md include scripts shim test "$1" || exit 2
 	[ ! -e config.mak ] || cp -a config.mak "$1"
-	if ! { cp -a build/shim build/librt build/rtaio-status build/deps-found build/librtaio.so* "$1/build" &&
+	if ! { cp -a build/shim build/librt build/rtaio-status build/rtaio-dump build/deps-found build/librtaio.so* "$1/build" &&
 		cp -al build/test "$1/build"; }; then
 		die "build the library and the tests first: make all tests"
 	fi

@@ -41,6 +41,7 @@ static const struct {
 	{ "kcmp", { SYS_kcmp, -1, -1, -1 } },
 	{ "clone", { SYS_clone, SYS_clone3, -1, -1 } },
 	{ "clone3", { SYS_clone3, -1, -1, -1 } },
+	{ "process_vm_readv", { SYS_process_vm_readv, -1, -1, -1 } },
 	{ "statx", { SYS_statx, -1, -1, -1 } }, /* which old profiles do not know */
 	{ "preadv", { SYS_preadv, -1, -1, -1 } },
 	{ "nowait", { SYS_preadv2, SYS_pwritev2, -1, -1 } }, /* which alone take RWF_NOWAIT */

@@ -29,9 +29,26 @@ offers "a backend as a word of its own" "threads" rtaio --backend th
 offers "an option behind another" "--inline=" rtaio --backend = auto --depth 64 --in
 offers "the values of inline" "0 1" rtaio --inline ''
 offers "the values of offload" "0 1" rtaio --offload = 
+# is_offered WORD word...: is it among what is offered?
+is_offered() {
+	COMP_WORDS=("${@:2}")
+	COMP_CWORD=$(($# - 2))
+	_rtaio 2>/dev/null
+	printf '%s\n' "${COMPREPLY[@]}" | grep -q -x -e "$1"
+}
+
+check "dump is offered as a command" is_offered dump rtaio dum
+offers "the options of dump" "--all" rtaio dump --a
+sleep 1000 &
+LD_PRELOAD=$tree/build/librtaio.so sleep 1000 &
+check "a process loads the library" timeout 20 sh -c "until grep -q librtaio /proc/$!/maps; do :; done"
+check "dump is offered processes that have the library" is_offered "$!" rtaio dump "$!"
+equal "but no others" "$(is_offered "$(jobs -p | head -1)" rtaio dump ''; echo $?)" 1
+kill %1 %2
 offers "a command behind the options" "truncate" rtaio --stats --verbose trunc
 offers "a command behind --" "truncate" rtaio -- trunc
 cd "$tree/scripts" || exit 1
+offers "files for rtaio dump" "check-exports" rtaio dump check-e
 offers "files for the command, without its own completion" "check-exports" rtaio ls check-e
 offers "files, also behind options of the command" "check-layers" rtaio --depth 4 ls -l check-la
 _command_offset() {

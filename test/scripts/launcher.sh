@@ -121,6 +121,15 @@ chmod +x tree/build/rtaio-status
 equal "--status runs the status program, with the options" \
 	"$("$rtaio" --backend=threads --status)" "status of threads"
 
+ends "dump without the program" 125 'rtaio-dump is missing' dump 1
+printf '#!/bin/sh\nprintf "<%%s>" "$@"\n' >tree/build/rtaio-dump
+chmod +x tree/build/rtaio-dump
+equal "dump runs the program of that name, with its arguments" "$("$rtaio" dump --json 'a b')" "<--json><a b>"
+printf '#!/bin/sh\necho "mine $*"\n' >bin/dump && chmod +x bin/dump
+equal "a command of that name is run behind --" "$(PATH=$work/bin:$PATH "$rtaio" -- dump 1)" "mine 1"
+equal "and behind an option" "$(PATH=$work/bin:$PATH "$rtaio" --verbose dump 2)" "mine 2"
+equal "and by its path" "$(cd bin && "$rtaio" ./dump 3)" "mine 3"
+
 equal "--dry-run prints variables and command" "$("$rtaio" --dry-run --depth=5 ls -l)" \
 	"env RTAIO_DEPTH=5 LD_PRELOAD=$library ls -l"
 # shellcheck disable=SC2016 # quoted is what these are to stay
