@@ -16,8 +16,8 @@
 #include <limits.h>
 #include <string.h>
 
+#include "api/calls.h"
 #include "api/entry.h"
-#include "api/next_aio.h"
 #include "api/submit.h"
 #include "base/config.h"
 #include "base/process.h"
@@ -44,41 +44,21 @@ static int submit_one(struct aiocb *cb, enum request_op op)
 
 static int submit_transfer(struct aiocb *cb, enum request_op op)
 {
-	if (!entry_enter())
-		return entry_refuse(cb, errno);
-	if (next_aio_is_on())
-		return op == OP_READ ? forward.aio_read(cb) : forward.aio_write(cb);
-	if (!entry_check_priority(cb))
-		return entry_fail(EINVAL);
-	return submit_one(cb, op);
+	return entry_check_priority(cb) ? submit_one(cb, op) : entry_fail(EINVAL);
 }
 
-EXPORT int rtaio_aio_read(struct aiocb *cb);
-EXPORT int rtaio_aio_write(struct aiocb *cb);
-EXPORT int rtaio_aio_fsync(int op, struct aiocb *cb);
-EXPORT int rtaio_aio_error(const struct aiocb *cb);
-EXPORT ssize_t rtaio_aio_return(struct aiocb *cb);
-EXPORT int rtaio_aio_cancel(int fd, struct aiocb *cb);
-EXPORT void rtaio_aio_init(const struct aioinit *init);
-
-int rtaio_aio_read(struct aiocb *cb)
+int own_aio_read(struct aiocb *cb)
 {
 	return submit_transfer(cb, OP_READ);
 }
 
-int rtaio_aio_write(struct aiocb *cb)
+int own_aio_write(struct aiocb *cb)
 {
 	return submit_transfer(cb, OP_WRITE);
 }
 
-int rtaio_aio_fsync(int op, struct aiocb *cb)
+int own_aio_fsync(int op, struct aiocb *cb)
 {
-	if (op != O_SYNC && op != O_DSYNC)
-		return entry_fail(EINVAL);
-	if (!entry_enter())
-		return entry_refuse(cb, errno);
-	if (next_aio_is_on())
-		return forward.aio_fsync(op, cb);
 	/* As in glibc, EBADF is the result of this call; a transfer completes with it. */
 	if (RAW_SYSCALL(SYS_fcntl, cb->aio_fildes, F_GETFL) < 0)
 		return entry_fail(EBADF);
@@ -86,13 +66,10 @@ int rtaio_aio_fsync(int op, struct aiocb *cb)
 	return submit_one(cb, op == O_SYNC ? OP_FSYNC : OP_FDATASYNC);
 }
 
-int rtaio_aio_error(const struct aiocb *cb)
+int own_aio_error(const struct aiocb *cb)
 {
 	int err = aiocb_error(cb);
 
-	/* forward.aio_error is NULL before the first use: then no request is in progress. */
-	if (next_aio_is_on() && forward.aio_error)
-		return forward.aio_error(cb);
 	/* The completion may lie in the event ring already. */
 	if (err == EINPROGRESS && process_is_ready()) {
 		event_ring_poll();
@@ -101,10 +78,8 @@ int rtaio_aio_error(const struct aiocb *cb)
 	return err;
 }
 
-ssize_t rtaio_aio_return(struct aiocb *cb)
+ssize_t own_aio_return(struct aiocb *cb)
 {
-	if (next_aio_is_on() && forward.aio_return)
-		return forward.aio_return(cb);
 	/* A program may call aio_return without aio_error. */
 	if (aiocb_error(cb) == EINPROGRESS && process_is_ready())
 		event_ring_poll();
@@ -147,30 +122,99 @@ static int cancel_all(int fd)
 	return cancel_and_wait(fd, 0);
 }
 
-int rtaio_aio_cancel(int fd, struct aiocb *cb)
+int own_aio_cancel(int fd, struct aiocb *cb)
 {
-	if (!entry_enter())
-		return -1;
-	if (next_aio_is_on())
-		return forward.aio_cancel(fd, cb);
 	if (RAW_SYSCALL(SYS_fcntl, fd, F_GETFL) < 0)
 		return entry_fail(EBADF);
 	return cb ? cancel_one(fd, cb) : cancel_all(fd);
 }
 
 /* aio_threads and aio_num are ignored.  aio_idle_time may change at any time, as in glibc. */
-void rtaio_aio_init(const struct aioinit *init)
+void own_aio_init(const struct aioinit *init)
 {
-	if (!entry_enter())
-		return;
-	if (next_aio_is_on()) {
-		forward.aio_init(init);
-		return;
-	}
 	if (init->aio_idle_time < 0)
 		atomic_store(&config.idle_ns, 0);
 	else if (init->aio_idle_time > 0)
 		atomic_store(&config.idle_ns, (uint64_t)init->aio_idle_time * 1000000000u);
+}
+
+/* ---- what is exported ---- */
+
+EXPORT int rtaio_aio_read(struct aiocb *cb);
+EXPORT int rtaio_aio_write(struct aiocb *cb);
+EXPORT int rtaio_aio_fsync(int op, struct aiocb *cb);
+EXPORT int rtaio_aio_error(const struct aiocb *cb);
+EXPORT ssize_t rtaio_aio_return(struct aiocb *cb);
+EXPORT int rtaio_aio_cancel(int fd, struct aiocb *cb);
+EXPORT void rtaio_aio_init(const struct aioinit *init);
+
+int rtaio_aio_read(struct aiocb *cb)
+{
+	const struct aio_calls *detour;
+
+	if (!entry_enter())
+		return entry_refuse(cb, errno);
+	detour = calls_find_detour();
+	return detour ? detour->aio_read(cb) : own_aio_read(cb);
+}
+
+int rtaio_aio_write(struct aiocb *cb)
+{
+	const struct aio_calls *detour;
+
+	if (!entry_enter())
+		return entry_refuse(cb, errno);
+	detour = calls_find_detour();
+	return detour ? detour->aio_write(cb) : own_aio_write(cb);
+}
+
+int rtaio_aio_fsync(int op, struct aiocb *cb)
+{
+	const struct aio_calls *detour;
+
+	if (op != O_SYNC && op != O_DSYNC)
+		return entry_fail(EINVAL);
+	if (!entry_enter())
+		return entry_refuse(cb, errno);
+	detour = calls_find_detour();
+	return detour ? detour->aio_fsync(op, cb) : own_aio_fsync(op, cb);
+}
+
+int rtaio_aio_error(const struct aiocb *cb)
+{
+	const struct aio_calls *detour = calls_find_detour();
+
+	return detour ? detour->aio_error(cb) : own_aio_error(cb);
+}
+
+ssize_t rtaio_aio_return(struct aiocb *cb)
+{
+	const struct aio_calls *detour = calls_find_detour();
+
+	return detour ? detour->aio_return(cb) : own_aio_return(cb);
+}
+
+int rtaio_aio_cancel(int fd, struct aiocb *cb)
+{
+	const struct aio_calls *detour;
+
+	if (!entry_enter())
+		return -1;
+	detour = calls_find_detour();
+	return detour ? detour->aio_cancel(fd, cb) : own_aio_cancel(fd, cb);
+}
+
+void rtaio_aio_init(const struct aioinit *init)
+{
+	const struct aio_calls *detour;
+
+	if (!entry_enter())
+		return;
+	detour = calls_find_detour();
+	if (detour)
+		detour->aio_init(init);
+	else
+		own_aio_init(init);
 }
 
 LP64_NAMES(rtaio_aio_read, aio_read);

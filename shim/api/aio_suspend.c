@@ -15,8 +15,8 @@
 #include <signal.h>
 #include <time.h>
 
+#include "api/calls.h"
 #include "api/entry.h"
-#include "api/next_aio.h"
 #include "base/clock.h"
 #include "base/raw_syscall.h"
 #include "base/signal_mask.h"
@@ -174,22 +174,28 @@ static int suspend(const struct entries *entries, const struct timespec *timeout
 	return ret == -ETIMEDOUT ? -EAGAIN : ret;
 }
 
+int own_aio_suspend(const struct aiocb *const list[], int nent, const struct timespec *timeout)
+{
+	int ret;
+
+	submit_ahead_note_wait();
+	ret = suspend(&(struct entries){ list, nent }, timeout);
+	return ret < 0 ? entry_fail(-ret) : 0;
+}
+
 EXPORT int rtaio_aio_suspend(const struct aiocb *const list[], int nent,
 			     const struct timespec *timeout);
 
 int rtaio_aio_suspend(const struct aiocb *const list[], int nent, const struct timespec *timeout)
 {
-	int ret;
+	const struct aio_calls *detour;
 
 	if (nent < 0)
 		return entry_fail(EINVAL);
 	if (!entry_enter())
 		return -1;
-	if (next_aio_is_on())
-		return forward.aio_suspend(list, nent, timeout);
-	submit_ahead_note_wait();
-	ret = suspend(&(struct entries){ list, nent }, timeout);
-	return ret < 0 ? entry_fail(-ret) : 0;
+	detour = calls_find_detour();
+	return (detour ? detour->aio_suspend : own_aio_suspend)(list, nent, timeout);
 }
 
 LP64_NAMES(rtaio_aio_suspend, aio_suspend);

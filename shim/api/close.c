@@ -21,6 +21,7 @@
 
 #include "api/entry.h"
 #include "base/descriptor.h"
+#include "base/observer.h"
 #include "base/process.h"
 #include "base/raw_syscall.h"
 #include "base/symver.h"
@@ -83,6 +84,8 @@ static void before_close(unsigned first, unsigned last)
 		last = INT_MAX;
 	if (!process_was_used() || first > last)
 		return;
+	if (process_is_ready())
+		OBSERVE(closing, (int)first, (int)last);
 	if (__builtin_expect(is_any_held(first, last), 0) && is_our_table())
 		quiesce((int)first, (int)last);
 	fd_hints_drop(first, last); /* last: until now a lane may have noted a hint */
@@ -95,14 +98,17 @@ static void before_close_one(int fd)
 		before_close((unsigned)fd, (unsigned)fd);
 }
 
-/* A call that fails closes nothing.  This is checked only if a request depends on @new. */
+/*
+ * A call that fails closes nothing.  This is checked only if a request depends on @new, or
+ * somebody observes.
+ */
 static bool closes(int old, int new, int flags)
 {
 	struct rlimit limit = { .rlim_cur = RLIM_INFINITY };
 
 	if (old == new || (flags & ~O_CLOEXEC))
 		return false;
-	if (!process_was_used() || !descriptor_is_held(new))
+	if (!process_was_used() || (!descriptor_is_held(new) && !observer))
 		return true;
 	RAW_SYSCALL(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &limit);
 	if ((rlim_t) new >= limit.rlim_cur)

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "api/next_aio.h"
+#include "api/observe.h"
 #include "base/config.h"
 #include "base/descriptor.h"
 #include "base/log.h"
@@ -98,8 +99,10 @@ __attribute__((constructor)) static void at_load(void)
 	if (is_configured)
 		return;
 	config_load(false);
-	if (next_aio_is_on())
-		next_aio_start(); /* only then: nine look-ups that few programs need */
+	if (next_aio_is_on() &&
+	    next_aio_start()) /* only then: ten look-ups that few programs need */
+		atomic_store(&calls_detour, &next_calls);
+	observe_load();
 }
 
 static void begin(bool is_child)
@@ -113,6 +116,7 @@ static void begin(bool is_child)
 		switch_off();
 	else if (config.verbose)
 		announce();
+	observe_start(next_aio_is_on() ? &next_calls : NULL, is_child);
 	dispatch_start();
 	check_named_backend();
 }
@@ -126,16 +130,19 @@ int lifecycle_begin(void)
  * A program that never used AIO prints nothing.  Nor does a child of vfork, which shares the
  * parent's memory and ends by _exit.
  */
-static void print_stats(void)
+static void end_process(void)
 {
-	if (process_is_ready() && config.stats &&
-	    RAW_SYSCALL(SYS_getpid) == atomic_load(&process_pid))
+	if (!process_is_ready() || (!config.stats && !observer) ||
+	    RAW_SYSCALL(SYS_getpid) != atomic_load(&process_pid))
+		return;
+	OBSERVE(ending);
+	if (config.stats)
 		stats_print();
 }
 
 __attribute__((destructor)) static void at_exit(void)
 {
-	print_stats();
+	end_process();
 }
 
 /* See the struct in close.c. */
@@ -156,7 +163,7 @@ EXPORT _Noreturn void rtaio_exit_of_c(int status);
 
 static _Noreturn void exit_by(void (**next_exit)(int), int status)
 {
-	print_stats();
+	end_process();
 	if (!*next_exit)
 		find_next();
 	for (;;)

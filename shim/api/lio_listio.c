@@ -12,8 +12,8 @@
 #include <aio.h>
 #include <errno.h>
 
+#include "api/calls.h"
 #include "api/entry.h"
-#include "api/next_aio.h"
 #include "api/submit.h"
 #include "base/process.h"
 #include "base/stats.h"
@@ -188,20 +188,30 @@ static int submit_entries(int mode, struct aiocb *const entries[], int nent, str
 	return mode == LIO_WAIT ? submit_and_wait(&list) : submit_and_go(&list);
 }
 
-static int checked_submit(int mode, struct aiocb *const entries[], int nent, struct sigevent *event,
-			  bool is_old)
+int own_lio_listio(int mode, struct aiocb *const entries[], int nent, struct sigevent *event)
 {
-	int ret;
+	int ret = submit_entries(mode, entries, nent, event, false);
 
-	if (mode != LIO_WAIT && mode != LIO_NOWAIT)
-		return entry_fail(EINVAL);
-	if (!entry_enter())
-		return entry_fail(-refuse_entries(entries, nent, errno));
-	if (next_aio_is_on())
-		return (is_old ? forward.lio_listio_old : forward.lio_listio)(mode, entries, nent,
-									      event);
-	ret = submit_entries(mode, entries, nent, event, is_old);
 	return ret < 0 ? entry_fail(-ret) : 0;
+}
+
+int own_lio_listio_old(int mode, struct aiocb *const entries[], int nent, struct sigevent *event)
+{
+	int ret = submit_entries(mode, entries, nent, event, true);
+
+	return ret < 0 ? entry_fail(-ret) : 0;
+}
+
+/* False, with errno. */
+static bool check_and_enter(int mode, struct aiocb *const entries[], int nent)
+{
+	if (mode != LIO_WAIT && mode != LIO_NOWAIT)
+		errno = EINVAL;
+	else if (!entry_enter())
+		errno = -refuse_entries(entries, nent, errno);
+	else
+		return true;
+	return false;
 }
 
 EXPORT int rtaio_lio_listio(int mode, struct aiocb *const entries[], int nent,
@@ -211,12 +221,22 @@ EXPORT int rtaio_lio_listio_old(int mode, struct aiocb *const entries[], int nen
 
 int rtaio_lio_listio(int mode, struct aiocb *const entries[], int nent, struct sigevent *event)
 {
-	return checked_submit(mode, entries, nent, event, false);
+	const struct aio_calls *detour;
+
+	if (!check_and_enter(mode, entries, nent))
+		return -1;
+	detour = calls_find_detour();
+	return (detour ? detour->lio_listio : own_lio_listio)(mode, entries, nent, event);
 }
 
 int rtaio_lio_listio_old(int mode, struct aiocb *const entries[], int nent, struct sigevent *event)
 {
-	return checked_submit(mode, entries, nent, event, true);
+	const struct aio_calls *detour;
+
+	if (!check_and_enter(mode, entries, nent))
+		return -1;
+	detour = calls_find_detour();
+	return (detour ? detour->lio_listio_old : own_lio_listio_old)(mode, entries, nent, event);
 }
 
 SYMVER(rtaio_lio_listio, lio_listio, "@@", GLIBC_LIBC);

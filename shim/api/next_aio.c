@@ -9,32 +9,32 @@
 
 #include "base/symver.h"
 
-struct forward forward;
+struct aio_calls next_calls;
 
 static void find_next(void)
 {
-	forward.aio_read = NEXT_PROVIDER(forward.aio_read, "aio_read");
-	forward.aio_write = NEXT_PROVIDER(forward.aio_write, "aio_write");
-	forward.aio_fsync = NEXT_PROVIDER(forward.aio_fsync, "aio_fsync");
-	forward.aio_error = NEXT_PROVIDER(forward.aio_error, "aio_error");
-	forward.aio_return = NEXT_PROVIDER(forward.aio_return, "aio_return");
-	forward.aio_suspend = NEXT_PROVIDER(forward.aio_suspend, "aio_suspend");
-	forward.aio_cancel = NEXT_PROVIDER(forward.aio_cancel, "aio_cancel");
-	forward.lio_listio = NEXT_PROVIDER(forward.lio_listio, "lio_listio");
-	forward.aio_init = NEXT_PROVIDER(forward.aio_init, "aio_init");
-	forward.lio_listio_old =
-		(__typeof__(forward.lio_listio_old))(uintptr_t)dlvsym(RTLD_NEXT, "lio_listio",
-								      GLIBC_BASE);
-	if (!forward.lio_listio_old)
-		forward.lio_listio_old = forward.lio_listio;
+	next_calls.aio_read = NEXT_PROVIDER(next_calls.aio_read, "aio_read");
+	next_calls.aio_write = NEXT_PROVIDER(next_calls.aio_write, "aio_write");
+	next_calls.aio_fsync = NEXT_PROVIDER(next_calls.aio_fsync, "aio_fsync");
+	next_calls.aio_error = NEXT_PROVIDER(next_calls.aio_error, "aio_error");
+	next_calls.aio_return = NEXT_PROVIDER(next_calls.aio_return, "aio_return");
+	next_calls.aio_suspend = NEXT_PROVIDER(next_calls.aio_suspend, "aio_suspend");
+	next_calls.aio_cancel = NEXT_PROVIDER(next_calls.aio_cancel, "aio_cancel");
+	next_calls.lio_listio = NEXT_PROVIDER(next_calls.lio_listio, "lio_listio");
+	next_calls.aio_init = NEXT_PROVIDER(next_calls.aio_init, "aio_init");
+	next_calls.lio_listio_old =
+		(__typeof__(next_calls.lio_listio_old))(uintptr_t)dlvsym(RTLD_NEXT, "lio_listio",
+									 GLIBC_BASE);
+	if (!next_calls.lio_listio_old)
+		next_calls.lio_listio_old = next_calls.lio_listio;
 }
 
 bool next_aio_start(void)
 {
 	/* Usually done when the library is loaded. */
-	if (!forward.aio_read)
+	if (!next_calls.aio_read)
 		find_next();
-	return forward.aio_read && forward.aio_write && forward.aio_fsync && forward.aio_error &&
-	       forward.aio_return && forward.aio_suspend && forward.aio_cancel &&
-	       forward.lio_listio && forward.aio_init;
+	return next_calls.aio_read && next_calls.aio_write && next_calls.aio_fsync &&
+	       next_calls.aio_error && next_calls.aio_return && next_calls.aio_suspend &&
+	       next_calls.aio_cancel && next_calls.lio_listio && next_calls.aio_init;
 }

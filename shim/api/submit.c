@@ -13,6 +13,7 @@
 
 #include "base/config.h"
 #include "base/probes.h"
+#include "base/refusal.h"
 #include "base/raw_syscall.h"
 #include "base/stats.h"
 #include "engine/engine.h"
@@ -104,7 +105,7 @@ static bool may_notify_at_once(const struct sigevent *event)
 static void publish_at_once(struct aiocb *cb, enum request_op op, ssize_t res, uint32_t position)
 {
 	publish_count(op, res, STATS_inline_reads);
-	PROBE_ISSUE(cb, PROBE_INLINE);
+	SDT_ISSUE(cb, PROBE_INLINE);
 	PROBE_COMPLETE(cb, res);
 	aiocb_complete_at_once(cb, op, res, position);
 }
@@ -119,18 +120,24 @@ static bool complete_inline(struct request *draft, bool may_bypass,
 	ssize_t res;
 
 	if (is_write && submit_ahead_wants_short_calls(submit_ahead_pieces(draft->nbytes) > 1))
-		return false; /* first, since it needs no system call */
-	if (!config.inline_lane || !request_is_transfer(draft) ||
-	    (notifies && !may_notify_at_once(event)) || !inline_accepts(draft, &kind))
+		return refuse(REFUSED_ahead); /* first, since it needs no system call */
+	if (!config.inline_lane)
+		return refuse(REFUSED_switched_off);
+	if (!request_is_transfer(draft))
+		return refuse(REFUSED_sync);
+	if (notifies && !may_notify_at_once(event))
+		return refuse(REFUSED_notification);
+	if (!inline_accepts(draft, &kind))
 		return false;
 	if (may_bypass && !submission->batch && !notifies && copier_wants(draft, kind)) {
 		draft->copy_kind = (uint8_t)kind;
 		draft->descriptor.mode = S_IFREG;
 		draft->descriptor.has_type = true;
-		return false;
+		return refuse(REFUSED_none);
 	}
-	if ((!is_write && submit_ahead_wants_short_calls(false)) ||
-	    !inline_perform(draft, kind, &res))
+	if (!is_write && submit_ahead_wants_short_calls(false))
+		return refuse(REFUSED_ahead);
+	if (!inline_perform(draft, kind, &res))
 		return false;
 	if (notifies)
 		notify_prepare(&draft->notification, event);
@@ -174,7 +181,7 @@ static struct request *make_record(const struct request *draft)
 static bool enter_bypass(struct request *req)
 {
 	if (notify_is_wanted(&req->notification))
-		return false;
+		return refusal_last == REFUSED_direct ? refuse(REFUSED_notification) : false;
 	if (req->copy_kind)
 		return bypass_enter(req, PLACE_HANDED_OVER);
 	if (request_is_transfer(req) && direct_accepts(req))
@@ -376,6 +383,7 @@ static int begin(struct submission *submission, struct aiocb *cb, enum request_o
 		req->descriptor = submission->descriptor;
 	if (!may_bypass || !enter_bypass(req))
 		enter_engine(req);
+	OBSERVE(refused, cb, (enum refusal)refusal_last);
 	remember(submission, req);
 	if (submission->group)
 		lio_group_join(submission->group, req);

@@ -112,24 +112,53 @@ static void set_switch(const char *name, const char *value, void *out)
 		complain("%s=%s is neither 0 nor 1: %d is used", name, value, *on);
 }
 
+static bool is_on(const char *value)
+{
+	return *value != '\0' && strcmp(value, "0") != 0;
+}
+
+/* True: done.  The file will have @what. */
+static bool copy_path(const char *name, const char *value, char path[PATH_BYTES], const char *what)
+{
+	if (strlen(value) >= PATH_BYTES) {
+		complain("%s: the file name is longer than %d bytes: no %s", name, PATH_BYTES - 1,
+			 what);
+		return false;
+	}
+	strcpy(path, value);
+	return true;
+}
+
 /* 0, 1, or the name of the file that receives the counters. */
 static void set_stats(const char *name, const char *value, void *out)
 {
 	struct config *target = out;
 
-	target->stats = false;
 	target->stats_path[0] = '\0';
-	if (strcmp(value, "0") == 0 || *value == '\0')
+	target->stats = is_on(value);
+	if (target->stats && strcmp(value, "1") != 0)
+		target->stats = copy_path(name, value, target->stats_path, "statistics");
+}
+
+/* The directory for the records of each process; empty: off. */
+static void set_explain(const char *name, const char *value, void *out)
+{
+	struct config *target = out;
+
+	if (is_on(value) && copy_path(name, value, target->observe_path, "report"))
+		target->observe = OBSERVE_EXPLAIN;
+}
+
+/* 0, 1, or the name of the file that receives the findings. */
+static void set_check(const char *name, const char *value, void *out)
+{
+	struct config *target = out;
+
+	if (!is_on(value))
 		return;
-	if (strcmp(value, "1") != 0) {
-		if (strlen(value) >= sizeof(target->stats_path)) {
-			complain("%s: the file name is longer than %zu bytes: no statistics", name,
-				 sizeof(target->stats_path) - 1);
-			return;
-		}
-		strcpy(target->stats_path, value);
-	}
-	target->stats = true;
+	target->observe_path[0] = '\0';
+	if (strcmp(value, "1") == 0 || copy_path(name, value, target->observe_path, "findings"))
+		target->observe = OBSERVE_CHECK;
 }
 
 /* A mask of the features of io_uring that may be used: tests simulate older kernels. */
@@ -158,6 +187,9 @@ static const struct variable {
 	{ "RTAIO_OFFLOAD", set_switch, &config.offload_lane },
 	{ "RTAIO_VERBOSE", set_switch, &config.verbose },
 	{ "RTAIO_STATS", set_stats, &config },
+	{ "RTAIO_EXPLAIN", set_explain, &config },
+	{ "RTAIO_CHECK", set_check, &config },
+	{ "RTAIO_TEST_CALLBACK_MS", set_limit, &config.callback_ms },
 	{ "RTAIO_TEST_COPIER", set_switch, &config.is_always_ahead },
 	{ "RTAIO_TEST_URING", set_features, &config.uring_features },
 };
@@ -187,10 +219,11 @@ static void read_entry(const char *entry)
 	if (variable)
 		variable->set(variable->name, equals + 1, variable->out);
 	else if (strncmp(entry, "RTAIO_TEST_", strlen("RTAIO_TEST_")) != 0)
-		complain("%.*s is not a variable of rtaio: it knows RTAIO_BACKEND, RTAIO_VERBOSE, "
-			 "RTAIO_STATS, RTAIO_INLINE, RTAIO_OFFLOAD, RTAIO_BUSY_POLL, RTAIO_DEPTH, "
-			 "RTAIO_IN_FLIGHT, RTAIO_THREADS and RTAIO_CALLBACKS",
-			 (int)(equals - entry), entry);
+		complain(
+			"%.*s is not a variable of rtaio: it knows RTAIO_BACKEND, RTAIO_VERBOSE, "
+			"RTAIO_STATS, RTAIO_INLINE, RTAIO_OFFLOAD, RTAIO_BUSY_POLL, RTAIO_DEPTH, "
+			"RTAIO_IN_FLIGHT, RTAIO_THREADS, RTAIO_CALLBACKS, RTAIO_EXPLAIN and RTAIO_CHECK",
+			(int)(equals - entry), entry);
 }
 
 void config_load(bool at_first_use)

@@ -25,6 +25,15 @@ enum backend_choice {
 	BACKEND_NR,
 };
 
+/* Who observes the program's requests: api/observe.h. */
+enum observe_choice {
+	OBSERVE_NOTHING = 0,
+	OBSERVE_EXPLAIN,
+	OBSERVE_CHECK,
+};
+
+#define PATH_BYTES 256 /* of a path in the configuration, with its end */
+
 struct config {
 	_Atomic enum backend_choice backend;
 	unsigned in_flight_kib; /* most O_DIRECT data in flight: in_flight.h */
@@ -36,7 +45,11 @@ struct config {
 	bool offload_lane;
 	bool verbose;
 	bool stats;
-	char stats_path[256];     /* empty: standard error */
+	char stats_path[PATH_BYTES]; /* empty: standard error */
+	enum observe_choice observe;
+	char observe_path
+		[PATH_BYTES];     /* explain: a directory; check: a file, empty: standard error */
+	unsigned callback_ms;     /* for tests: when a callback counts as blocked; 0: the default */
 	bool is_always_ahead;     /* for tests: as if every thread submitted far ahead */
 	unsigned uring_features;  /* for tests: URING_* bits that may be used */
 	_Atomic uint64_t idle_ns; /* how long threads of the library stay without work */

@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/config.h"
+#include "base/refusal.h"
 #include "base/stats.h"
 #include "base/thread.h"
 #include "engine/aio_context.h"
@@ -41,30 +42,37 @@ bool direct_accepts(struct request *req)
 	unsigned class;
 
 	if (config.backend != BACKEND_AUTO && config.backend != BACKEND_LIBAIO)
-		return false;
+		return refusal_last == REFUSED_direct ? refuse(REFUSED_backend) : false;
 	descriptor_get_flags(req->fd, &req->descriptor);
 	if (req->descriptor.err || !(req->descriptor.flags & O_DIRECT))
 		return false;
 	if (req->offset < 0 || req->nbytes == 0 || req->nbytes > BYTES_MAX)
-		return false;
+		return refuse(REFUSED_length);
 	/* Only a worker may ask for the kind; before that it is unknown. */
 	kind = fd_hints_recall(req->fd, req->descriptor.flags);
 	if (kind != FILE_DIRECT && kind != FILE_DIRECT_WAITING)
-		return false;
+		return refuse(kind == FILE_UNKNOWN ? REFUSED_first : REFUSED_file_system);
 	req->descriptor.mode = S_IFREG; /* or a block device, which is the same here */
 	req->descriptor.has_type = true;
-	if (!reaper_has_context() || !in_flight_has_room(req->nbytes))
-		return false;
+	if (!reaper_has_context())
+		return refuse(REFUSED_context);
+	if (!in_flight_has_room(req->nbytes))
+		return refuse(REFUSED_in_flight);
 	req->refuses_nowait = kind == FILE_DIRECT_WAITING;
 	range = filter_range_of(req);
 	class = fd_hints_class(req);
-	if (filter_may_conflict_anywhere(&range) || fd_hints_withholds(class))
-		return false;
-	if (req->op == OP_WRITE &&
-	    ((req->descriptor.flags & O_APPEND) || fsize_limit_is_set(clock_now_ns())))
-		return false;
-	return submit_ahead_average() < DEEP * submit_ahead_pieces(req->nbytes) ||
-	       !fd_hints_prefers_engine(class);
+	if (filter_may_conflict_anywhere(&range))
+		return refuse(REFUSED_overlap);
+	if (fd_hints_withholds(class))
+		return refuse(REFUSED_congested);
+	if (req->op == OP_WRITE && (req->descriptor.flags & O_APPEND))
+		return refuse(REFUSED_file_system);
+	if (req->op == OP_WRITE && fsize_limit_is_set(clock_now_ns()))
+		return refuse(REFUSED_limit);
+	if (submit_ahead_average() < DEEP * submit_ahead_pieces(req->nbytes) ||
+	    !fd_hints_prefers_engine(class))
+		return true;
+	return refuse(REFUSED_batches);
 }
 
 /* --- submitting ------------------------------------------------------------ */

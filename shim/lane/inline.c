@@ -24,6 +24,7 @@
 
 #include "base/clock.h"
 #include "base/raw_syscall.h"
+#include "base/refusal.h"
 #include "base/stats.h"
 #include "base/thread.h"
 #include "base/time_budget.h"
@@ -89,11 +90,15 @@ static ssize_t read_nowait(const struct request *req)
 static bool read_cached(struct request *req, ssize_t *res)
 {
 	*res = read_nowait(req);
-	if (*res == -EOPNOTSUPP || *res == -ESPIPE)
+	if (*res == -EOPNOTSUPP || *res == -ESPIPE) {
 		note_kind(req, FILE_OTHER);
+		return refuse(REFUSED_file_system);
+	}
 	if (*res < 0)
-		return false;
-	return (size_t)*res == req->nbytes || descriptor_ends_at(req->fd, req->offset + *res);
+		return refuse(*res == -EAGAIN ? REFUSED_miss : REFUSED_error);
+	if ((size_t)*res == req->nbytes || descriptor_ends_at(req->fd, req->offset + *res))
+		return true;
+	return refuse(REFUSED_miss);
 }
 
 static ssize_t write_nowait(const struct request *req)
@@ -106,13 +111,13 @@ static ssize_t write_nowait(const struct request *req)
 static bool read_plain(struct request *req, ssize_t *res)
 {
 	*res = RAW_SYSCALL(SYS_pread64, req->fd, req->buf, req->nbytes, req->offset);
-	return *res >= 0;
+	return *res >= 0 || refuse(REFUSED_error);
 }
 
 static bool write_plain(struct request *req, ssize_t *res)
 {
 	*res = RAW_SYSCALL(SYS_pwrite64, req->fd, req->buf, req->nbytes, req->offset);
-	return *res >= 0;
+	return *res >= 0 || refuse(REFUSED_error);
 }
 
 /*
@@ -132,7 +137,7 @@ static bool write_cached(struct request *req, enum file_kind kind, ssize_t *res)
 				   req->nbytes - (size_t)*res, req->offset + *res);
 		*res += rest > 0 ? rest : 0;
 	}
-	return *res >= 0;
+	return *res >= 0 || refuse(*res == -EAGAIN ? REFUSED_would_wait : REFUSED_error);
 }
 
 /* Leave such writes to other lanes for a while, longer each time. */
@@ -237,14 +242,16 @@ static bool write_at_once(struct request *req, enum file_kind kind, ssize_t *res
 	uint64_t now = clock_now_ns();
 
 	if (fsize_limit_is_set(now))
-		return false;
+		return refuse(REFUSED_limit);
 	if (kind == FILE_MEMORY)
 		return write_plain(req, res);
 	if (file_takes_nowait_writes(kind))
 		return write_cached(req, kind, res);
-	return kind == FILE_COPIED_WRITES &&
-	       now >= atomic_load_explicit(&paused_until_ns, memory_order_relaxed) &&
-	       write_copied(req, now, res);
+	if (kind != FILE_COPIED_WRITES)
+		return refuse(REFUSED_file_system);
+	if (now < atomic_load_explicit(&paused_until_ns, memory_order_relaxed))
+		return refuse(REFUSED_paused);
+	return write_copied(req, now, res);
 }
 
 /* Is the call likely to succeed without waiting? */
@@ -252,10 +259,13 @@ static bool is_worth_a_try(const struct request *req, enum file_kind kind)
 {
 	/* The engine submits likely misses together. */
 	if (req->op == OP_READ)
-		return kind == FILE_MEMORY || !fd_hints_expects_miss(req->fd);
+		return kind == FILE_MEMORY || !fd_hints_expects_miss(req->fd) ||
+		       refuse(REFUSED_miss);
 	if (file_takes_nowait_writes(kind) && !request_is_in_one_page(req))
-		return false;
-	return kind != FILE_NOWAIT_READS && !(req->descriptor.flags & (O_SYNC | O_DSYNC));
+		return refuse(REFUSED_page);
+	if (kind == FILE_NOWAIT_READS)
+		return refuse(REFUSED_file_system);
+	return !(req->descriptor.flags & (O_SYNC | O_DSYNC)) || refuse(REFUSED_sync);
 }
 
 /*
@@ -266,10 +276,12 @@ static bool is_worth_a_try(const struct request *req, enum file_kind kind)
 static bool transfer_at_stream(struct request *req, ssize_t *res)
 {
 	*res = perform_nowait(req, req->op == OP_WRITE ? RWF_NOSIGNAL : 0);
+	if (*res == -EAGAIN || *res == -EOPNOTSUPP)
+		return refuse(*res == -EAGAIN ? REFUSED_not_ready : REFUSED_file_system);
 	if (req->op == OP_READ || *res < 0 || (size_t)*res == req->nbytes)
-		return *res != -EAGAIN && *res != -EOPNOTSUPP;
+		return true;
 	request_advance(req, (size_t)*res);
-	return false;
+	return refuse(REFUSED_not_ready);
 }
 
 /* A request must not overtake others of its descriptor and direction. */
@@ -277,10 +289,11 @@ static bool accepts_stream(const struct request *req)
 {
 	struct filter_range range = filter_range_of(req);
 
-	if (req->descriptor.is_assumed || filter_depth(FILTER_STREAMS, &range) > 0 ||
-	    (req->op == OP_WRITE && req->nbytes > PIPE_BUF))
-		return false;
-	return perform_nowait_is_plain(req);
+	if (req->descriptor.is_assumed || filter_depth(FILTER_STREAMS, &range) > 0)
+		return refuse(REFUSED_busy);
+	if (req->op == OP_WRITE && req->nbytes > PIPE_BUF)
+		return refuse(REFUSED_length);
+	return perform_nowait_is_plain(req) || refuse(REFUSED_file_system);
 }
 
 bool inline_perform(struct request *req, enum file_kind kind, ssize_t *res)
@@ -328,7 +341,7 @@ bool inline_accepts(struct request *req, enum file_kind *kind)
 	bool is_clear;
 
 	if (req->nbytes == 0 || req->nbytes > INLINE_BYTES_MAX || req->offset < 0)
-		return false;
+		return refuse(REFUSED_length);
 	if (req->descriptor.has_type) { /* known here of streams only */
 		*kind = FILE_STREAM;
 		return accepts_stream(req);
@@ -336,11 +349,15 @@ bool inline_accepts(struct request *req, enum file_kind *kind)
 	is_clear = filter_is_clear(req->fd, req->op == OP_WRITE);
 	if (!trusts_hint(req, is_clear, kind)) {
 		descriptor_get_flags(req->fd, &req->descriptor);
-		if (req->descriptor.err || req->descriptor.flags & (O_PATH | O_DIRECT))
-			return false;
+		if (req->descriptor.err || req->descriptor.flags & O_PATH)
+			return refuse(REFUSED_descriptor);
+		if (req->descriptor.flags & O_DIRECT)
+			return refuse(REFUSED_direct);
 		*kind = kind_now(req, kind_of(req), is_clear);
 	}
 	if (*kind == FILE_OTHER || *kind == FILE_STREAM)
-		return false;
-	return (is_clear || !may_conflict(req)) && is_worth_a_try(req, *kind);
+		return refuse(*kind == FILE_STREAM ? REFUSED_first : REFUSED_file_system);
+	if (!is_clear && may_conflict(req))
+		return refuse(REFUSED_overlap);
+	return is_worth_a_try(req, *kind);
 }

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "base/config.h"
+#include "base/observer.h"
 #include "base/process.h"
 #include "base/raw_syscall.h"
 #include "base/signal_mask.h"
@@ -153,6 +154,7 @@ static void end_callback(void *generation)
 	/* While the thread ends, it takes signals though it has a lock that pthread_create needs. */
 	signals_set(ALL_BUT_LIBC);
 #endif
+	OBSERVE(callback, NULL);
 	if (process_is_still((uint32_t)(uintptr_t)generation))
 		atomic_fetch_sub(&nr_callbacks, 1);
 }
@@ -168,6 +170,7 @@ static void *run_callback(void *arg)
 	stats_inc(notify_callbacks);
 	thread_begin_callback();
 	pthread_cleanup_push(end_callback, (void *)generation);
+	OBSERVE(callback, function);
 	signals_set(0);
 	function(value);
 	pthread_cleanup_pop(1);

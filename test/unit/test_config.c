@@ -47,6 +47,21 @@ static int everything_is_set(void)
 	return 0;
 }
 
+static int observers_are_asked_for(void)
+{
+	LOAD("RTAIO_EXPLAIN", "", "RTAIO_CHECK", "0");
+	check_equal(config.observe, OBSERVE_NOTHING);
+	LOAD("RTAIO_EXPLAIN", "/some/directory");
+	check_equal(config.observe, OBSERVE_EXPLAIN);
+	check(strcmp(config.observe_path, "/some/directory") == 0);
+	LOAD("RTAIO_CHECK", "1");
+	check_equal(config.observe, OBSERVE_CHECK);
+	check_equal(config.observe_path[0], '\0');
+	LOAD("RTAIO_CHECK", "/some/file");
+	check(strcmp(config.observe_path, "/some/file") == 0);
+	return 0;
+}
+
 /* Nothing else of the program's environment counts. */
 static int others_are_set(void)
 {
@@ -117,6 +132,7 @@ TEST_LOAD(test_value_that_cannot_be_used_is_reported, unusable_values_are_set,
 	  "RTAIO_DEPTH=65537 is not a number from 1 to 65536: 256 is used")
 TEST_LOAD(test_unknown_backend_is_no_backend, unknown_backend_is_set,
 	  "RTAIO_BACKEND=uring is not a backend")
+TEST_LOAD(test_observers_are_asked_for, observers_are_asked_for, NULL)
 TEST_LOAD(test_unknown_variable_is_reported, unknown_variable_is_set,
 	  "RTAIO_DEPHT is not a variable of rtaio")
 TEST_LOAD(test_path_that_is_too_long_means_no_statistics, long_path_is_set, "no statistics")
@@ -129,6 +145,7 @@ int main(void)
 		cmocka_unit_test(test_other_variables_are_left_alone),
 		cmocka_unit_test(test_value_that_cannot_be_used_is_reported),
 		cmocka_unit_test(test_unknown_backend_is_no_backend),
+		cmocka_unit_test(test_observers_are_asked_for),
 		cmocka_unit_test(test_unknown_variable_is_reported),
 		cmocka_unit_test(test_path_that_is_too_long_means_no_statistics),
 	};
