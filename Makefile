@@ -65,7 +65,8 @@ TEST_FLAGS := $(BASE_FLAGS) -Itest/support
 
 # --- the library -----------------------------------------------------------
 
-SHIM := $(filter-out shim/tools/%,$(sort $(wildcard shim/*/*.c)))
+# Observers are libraries of their own, which the library loads if the user asks for one.
+SHIM := $(filter-out shim/tools/% shim/observers/%,$(sort $(wildcard shim/*/*.c)))
 SHIM_OBJS := $(SHIM:%.c=$(B)/%.o)
 
 LIBRARY := $(B)/librtaio.so
@@ -96,8 +97,10 @@ comma := ,
 THREAD_LIBS := -lpthread -ldl $(ATOMIC_LIBS)
 SHIM_LIBS := -Wl,-Bstatic $(or $(shell $(PKG_CONFIG) --static --libs liburing 2>/dev/null),-luring) -Wl,-Bdynamic $(ATOMIC_LIBS)
 
+OBSERVERS := $(B)/rtaio/explain.so
+
 .PHONY: all
-all: $(LIBRARY) $(LIBRT) $(STATUS) $(DUMP) $(ARCHIVE)
+all: $(LIBRARY) $(LIBRT) $(STATUS) $(DUMP) $(ARCHIVE) $(OBSERVERS)
 
 # $(call need,package,header,libraries,condition): one line instead of a compiler's many if it is not there.
 need = printf '\#include <stdarg.h>\n\#include <stddef.h>\n\#include <stdint.h>\n\#include <setjmp.h>\n\#include <$(2)>\n%s\n' \
@@ -167,6 +170,12 @@ $(B)/librtaio.a: $(B)/shim/static.o $(SHIM_OBJS) $(B)/librtaio.so.$(VERSION)
 	$(Q)$(OBJCOPY) --redefine-syms=$(@:.a=.names) --keep-global-symbols=$(@:.a=.global) \
 		--wildcard --strip-unneeded-symbol='*@*' $(@:.a=-all.o) $(@:.a=.o)
 	$(Q)rm -f $@ && $(AR) rcs $@ $(@:.a=.o)
+
+$(B)/rtaio/explain.so: $(patsubst %.c,$(B)/%.o,$(wildcard shim/observers/explain*.c) shim/base/clock.c)
+$(OBSERVERS): Makefile
+	@mkdir -p $(@D)
+	$(say) LINK $@
+	$(Q)$(CC) -shared -Wl,-z,defs -Wl,-z,relro $(VARIANT_FLAGS) $(filter %.o,$^) $(THREAD_LIBS) $(LDFLAGS) -o $@
 
 $(STATUS): $(STATUS_SRCS:%.c=$(B)/%.o) $(SHIM_OBJS)
 	$(say) LINK $@
