@@ -74,9 +74,11 @@ ARCHIVE := $(if $(VARIANT),,$(B)/librtaio.a)
 LIBRT := $(B)/librt/librt.so.1
 STATUS := $(B)/rtaio-status
 STATUS_SRCS := $(wildcard shim/tools/status*.c)
+EXPLAIN := $(B)/rtaio-explain
+EXPLAIN_SRCS := $(wildcard shim/tools/explain*.c)
 # It takes nothing of the library but headers.
 DUMP := $(B)/rtaio-dump
-DUMP_SRCS := $(filter-out $(STATUS_SRCS),$(wildcard shim/tools/*.c))
+DUMP_SRCS := $(filter-out $(STATUS_SRCS) $(EXPLAIN_SRCS),$(wildcard shim/tools/*.c))
 
 # shim/base/bind_now.h has names looked up at load by an attribute of gcc; without it, as with clang, or without
 # effect, as on riscv64, all are.
@@ -100,7 +102,7 @@ SHIM_LIBS := -Wl,-Bstatic $(or $(shell $(PKG_CONFIG) --static --libs liburing 2>
 OBSERVERS := $(B)/rtaio/explain.so
 
 .PHONY: all
-all: $(LIBRARY) $(LIBRT) $(STATUS) $(DUMP) $(ARCHIVE) $(OBSERVERS)
+all: $(LIBRARY) $(LIBRT) $(STATUS) $(EXPLAIN) $(DUMP) $(ARCHIVE) $(OBSERVERS)
 
 # $(call need,package,header,libraries,condition): one line instead of a compiler's many if it is not there.
 need = printf '\#include <stdarg.h>\n\#include <stddef.h>\n\#include <stdint.h>\n\#include <setjmp.h>\n\#include <$(2)>\n%s\n' \
@@ -177,6 +179,10 @@ $(OBSERVERS): Makefile
 	$(say) LINK $@
 	$(Q)$(CC) -shared -Wl,-z,defs -Wl,-z,relro $(VARIANT_FLAGS) $(filter %.o,$^) $(THREAD_LIBS) $(LDFLAGS) -o $@
 
+$(EXPLAIN): $(EXPLAIN_SRCS:%.c=$(B)/%.o) $(B)/shim/base/clock.o
+	$(say) LINK $@
+	$(Q)$(CC) $(VARIANT_FLAGS) $^ $(ATOMIC_LIBS) $(LDFLAGS) -o $@
+
 $(STATUS): $(STATUS_SRCS:%.c=$(B)/%.o) $(SHIM_OBJS)
 	$(say) LINK $@
 	$(Q)$(CC) $(VARIANT_FLAGS) $^ $(SHIM_LIBS) $(THREAD_LIBS) $(LDFLAGS) -o $@
@@ -238,6 +244,10 @@ $(B)/test/unit/test_pool_order: $(B)/shim/engine/pool_order.o
 $(B)/test/unit/test_request: $(patsubst %,$(B)/shim/%.o,request/request base/descriptor)
 $(B)/test/unit/test_uring_refusal: $(B)/shim/engine/uring_refusal.o
 $(B)/test/unit/test_waiter: $(patsubst %,$(B)/shim/%.o,request/waiter request/request request/aiocb base/descriptor)
+$(B)/test/unit/test_explain_data: $(patsubst %,$(B)/shim/tools/%.o,explain_data explain_tables explain_format)
+$(B)/test/unit/test_explain_advice: $(patsubst %,$(B)/shim/tools/%.o,explain_advice explain_report explain_data explain_tables explain_format)
+# They write files of the library's version.
+$(B)/test/unit/test_explain_data $(B)/test/unit/test_explain_advice: private CPPFLAGS += -DRTAIO_VERSION='"$(VERSION)"'
 $(UNIT_TESTS): $(B)/test/unit/%: test/unit/%.c $(SUPPORT_OBJS) $(UNIT_BASE:%=$(B)/shim/%.o) Makefile
 	@mkdir -p $(@D)
 	$(say) TEST $<
@@ -402,8 +412,8 @@ lint: $(LIBRARY) ## formatting, layers, exports, ABI, assertions, scripts, man p
 	scripts/check-abi $(LIBRARY)
 	scripts/check-assertions
 	scripts/check-differences
-	printf '%s\n' $(SHIM) $(STATUS_SRCS) $(DUMP_SRCS) | xargs -P $(JOBS) -n 12 sh -c 'clang-tidy --quiet "$$@" -- $(ANALYSER_FLAGS)' sh
-	printf '%s\n' $(SHIM) $(STATUS_SRCS) $(DUMP_SRCS) | xargs -P $(JOBS) -I{} sh -c 'gcc $(ANALYSER_FLAGS) -O2 -fanalyzer -Werror -c {} -o /dev/null'
+	printf '%s\n' $(SHIM) $(STATUS_SRCS) $(EXPLAIN_SRCS) $(DUMP_SRCS) | xargs -P $(JOBS) -n 12 sh -c 'clang-tidy --quiet "$$@" -- $(ANALYSER_FLAGS)' sh
+	printf '%s\n' $(SHIM) $(STATUS_SRCS) $(EXPLAIN_SRCS) $(DUMP_SRCS) | xargs -P $(JOBS) -I{} sh -c 'gcc $(ANALYSER_FLAGS) -O2 -fanalyzer -Werror -c {} -o /dev/null'
 	shellcheck -x $(SCRIPTS)
 	cppcheck --quiet --error-exitcode=1 --std=c11 --inline-suppr \
 		--enable=warning,portability --suppress=missingIncludeSystem -Iinclude \
@@ -456,7 +466,8 @@ install: check-directories all $(if $(HAS_CMOCKA),install-conformance) ## to $(D
 	ln -sf librtaio.so.$(SOVERSION) $(call to,$(libdir)/librtaio.so)
 	$(if $(ARCHIVE),install -m 644 $(ARCHIVE) $(call to,$(libdir)))
 	$(call install_library,$(LIBRT),$(libdir)/rtaio/librt.so.1)
-	install -m 755 $(STATUS) $(DUMP) $(call to,$(PROGRAM_DIR))
+	$(foreach observer,$(OBSERVERS),$(call install_library,$(observer),$(libdir)/rtaio/$(notdir $(observer))) && )true
+	install -m 755 $(STATUS) $(EXPLAIN) $(DUMP) $(call to,$(PROGRAM_DIR))
 	install -m 644 include/rtaio.h $(call to,$(includedir))
 	$(call install_text,scripts/rtaio,755,$(bindir)/rtaio)
 	$(call install_text,scripts/rtaio.pc.in,644,$(libdir)/pkgconfig/rtaio.pc)
@@ -479,7 +490,9 @@ install-conformance: check-directories $(CONFORMANCE)
 uninstall: ## remove the installed files
 	rm -f $(call to,$(libdir)/librtaio.so.$(VERSION)) $(call to,$(libdir)/librtaio.so.$(SOVERSION)) \
 		$(call to,$(libdir)/librtaio.so) $(call to,$(libdir)/librtaio.a) $(call to,$(libdir)/rtaio/librt.so.1) \
-		$(call to,$(PROGRAM_DIR)/rtaio-status) $(call to,$(PROGRAM_DIR)/rtaio-dump) $(call to,$(includedir)/rtaio.h) \
+		$(foreach observer,$(OBSERVERS),$(call to,$(libdir)/rtaio/$(notdir $(observer)))) \
+		$(call to,$(PROGRAM_DIR)/rtaio-status) $(call to,$(PROGRAM_DIR)/rtaio-explain) \
+		$(call to,$(PROGRAM_DIR)/rtaio-dump) $(call to,$(includedir)/rtaio.h) \
 		$(call to,$(bindir)/rtaio) $(call to,$(libdir)/pkgconfig/rtaio.pc) \
 		$(call to,$(mandir)/man1/rtaio.1) $(call to,$(mandir)/man7/rtaio.7) \
 		$(call to,$(completiondir)/rtaio) \

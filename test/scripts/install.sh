@@ -63,9 +63,9 @@ if command -v strace >/dev/null; then
 	check "make install, again" env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS strace -f -qq -o calls \
 		-e trace=open,openat,creat,truncate,unlink,unlinkat,rename,renameat,renameat2,symlink,symlinkat \
 		make -C "$tree" -s install prefix="$work/plain" HAS_CMOCKA=
-	equal "the libraries are replaced by rename" "$(grep -E '"([^"]*/)?(librtaio\.so\.[0-9.]*|librt\.so\.1)"[^"]*$' calls |
+	equal "the libraries are replaced by rename" "$(grep -E '"([^"]*/)?(librtaio\.so\.[0-9.]*|librt\.so\.1|explain\.so)"[^"]*$' calls |
 		grep -v -e O_RDONLY -e ' = -1 ' | sed 's/^[0-9]* *\(rename\|[a-z]*\).*"\(.*\)".*/\1 \2/; s: .*/: :' | sort -u)" \
-		"$(cd plain/lib && printf 'rename %s\n' librt.so.1 librtaio.so.0*)"
+		"$(cd plain/lib && printf 'rename %s\n' explain.so librt.so.1 librtaio.so.0*)"
 else
 	skip "the libraries are replaced by rename" "there is no strace"
 fi
