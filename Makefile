@@ -319,7 +319,8 @@ conformance-programs: $(CONFORMANCE)
 test-programs: all tests
 
 SHELL_TESTS := test/faults/found.sh test/scripts/launcher.sh test/scripts/environment.sh test/scripts/privileged.sh \
-	test/scripts/completion.sh test/scripts/status.sh test/scripts/dump.sh test/scripts/recipes.sh test/scripts/conformance.sh \
+	test/scripts/completion.sh test/scripts/status.sh test/scripts/explain.sh test/scripts/dump.sh test/scripts/recipes.sh \
+	test/scripts/conformance.sh \
 	test/scripts/valgrind.sh test/scripts/assertions.sh test/scripts/differences.sh test/scripts/layers.sh \
 	test/scripts/run_tests.sh test/scripts/coverage.sh test/scripts/mutants.sh \
 	test/abi/preload_old.sh test/abi/idle.sh test/abi/early.sh test/examples/run.sh test/fuzz/processes.sh test/scripts/install.sh test/scripts/abi.sh

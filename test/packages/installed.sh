@@ -61,6 +61,7 @@ fi
 check "the programs of --status run" "${wrapper[@]}" /usr/libexec/rtaio/rtaio-status
 check "the program of rtaio dump runs" "${wrapper[@]}" /usr/libexec/rtaio/rtaio-dump --help
 if [ ${#conformance[@]} -gt 0 ]; then
+	check "explain has its programs" rtaio explain true
 	equal "ldconfig knows the library" "$(ldconfig -p | grep -c -E "=> (/usr)?/lib/$triplet/librtaio\.so\.0$")" 1
 	check "the conformance programs pass" "${conformance[@]}" --filter=test_read_returns_the_data_at_the_offset
 fi

@@ -47,8 +47,16 @@ equal "but no others" "$(is_offered "$(jobs -p | head -1)" rtaio dump ''; echo $
 kill %1 %2
 offers "a command behind the options" "truncate" rtaio --stats --verbose trunc
 offers "a command behind --" "truncate" rtaio -- trunc
+offers "explain where a command may be" "explain" rtaio --verbose explai
+offers "its options behind it" "--json --json=" rtaio explain --js
+offers "and none of them before" "" rtaio --js
+offers "the others as well" "--depth=" rtaio explain --json --dep
+offers "a command behind explain" "truncate" rtaio explain --json --output = file --depth 4 trunc
+offers "a command behind explain --" "truncate" rtaio explain -- trunc
 cd "$tree/scripts" || exit 1
 offers "files for rtaio dump" "check-exports" rtaio dump check-e
+offers "a file for --output" "check-exports" rtaio explain --output check-e
+offers "a file for --json=" "check-exports" rtaio explain --json = check-e
 offers "files for the command, without its own completion" "check-exports" rtaio ls check-e
 offers "files, also behind options of the command" "check-layers" rtaio --depth 4 ls -l check-la
 _command_offset() {

@@ -106,7 +106,7 @@ ends "a directory" 126 'cannot be executed' ./bin
 
 check "--help describes every option" sh -c "
 	for option in backend depth threads busy-poll inline offload stats verbose librt dry-run library-path status \
-		version help; do
+		version help output json html compare progress no-progress; do
 		'$rtaio' --help | grep -q -e \"--\$option\" || { echo \$option; exit 1; }
 	done"
 equal "--version in a tree" "$("$rtaio" --version)" "rtaio 1.2.3"
@@ -129,6 +129,29 @@ printf '#!/bin/sh\necho "mine $*"\n' >bin/dump && chmod +x bin/dump
 equal "a command of that name is run behind --" "$(PATH=$work/bin:$PATH "$rtaio" -- dump 1)" "mine 1"
 equal "and behind an option" "$(PATH=$work/bin:$PATH "$rtaio" --verbose dump 2)" "mine 2"
 equal "and by its path" "$(cd bin && "$rtaio" ./dump 3)" "mine 3"
+# The program behind explain, which says how it was run.
+# shellcheck disable=SC2016 # the variables are the program's
+printf '#!/bin/sh\nprintf "<%%s>" "$@"; env | grep -E "^(RTAIO|LD)_"; exit 11\n' >tree/build/rtaio-explain
+ends "explain without the program" 125 'rtaio-explain is missing' explain true
+chmod +x tree/build/rtaio-explain
+ends "explain without the observer" 125 'rtaio/explain.so is missing' explain true
+mkdir tree/build/rtaio
+cp "$library" tree/build/rtaio/explain.so
+equal "explain gets its options, the variables and the command" \
+	"$("$rtaio" --depth=5 explain --json='a b' --output c --backend threads --compare ls -l "it's")" \
+	"<--json=a b><--output=c><--compare><--set=RTAIO_DEPTH=5><--set=RTAIO_BACKEND=threads><--set=LD_PRELOAD=$library><--><ls><-l><it's>"
+ends "its status is the launcher's" 11 '^$' explain true
+equal "--dry-run prints its command line" "$("$rtaio" explain --dry-run --html ls 'a b')" \
+	"$work/tree/build/rtaio-explain --html --set=LD_PRELOAD=$library -- ls 'a b'"
+equal "an empty word and a quote stay words" "$(sh -c "$("$rtaio" explain --dry-run ls '' "'")")" \
+	"<--set=LD_PRELOAD=$library><--><ls><><'>"
+printf '#!/bin/sh\nexit 12\n' >bin/explain
+chmod +x bin/explain
+PATH=$work/bin:$PATH ends "a program named explain behind --" 12 '^$' -- explain
+PATH=$work/bin:$PATH ends "or explained itself" 11 '^$' explain explain
+ends "an option of explain without it" 125 'json is an option of explain' --json true
+ends "explain without a command" 125 'no command given' explain --json
+ends "a command of explain that is not there" 127 'no-such-command: command not found' explain no-such-command
 
 equal "--dry-run prints variables and command" "$("$rtaio" --dry-run --depth=5 ls -l)" \
 	"env RTAIO_DEPTH=5 LD_PRELOAD=$library ls -l"
