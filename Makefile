@@ -65,9 +65,12 @@ TEST_FLAGS := $(BASE_FLAGS) -Itest/support
 
 # --- the library -----------------------------------------------------------
 
-# Observers are libraries of their own, which the library loads if the user asks for one.
 SHIM := $(filter-out shim/tools/% shim/observers/%,$(sort $(wildcard shim/*/*.c)))
 SHIM_OBJS := $(SHIM:%.c=$(B)/%.o)
+
+# Observers are libraries of their own, which the library loads if the user asks for one.
+OBSERVERS := $(addprefix $(B)/rtaio/,explain.so check.so memory.so)
+OBSERVER_SRCS := $(wildcard shim/observers/*.c)
 
 LIBRARY := $(B)/librtaio.so
 ARCHIVE := $(if $(VARIANT),,$(B)/librtaio.a)
@@ -79,6 +82,7 @@ EXPLAIN_SRCS := $(wildcard shim/tools/explain*.c)
 # It takes nothing of the library but headers.
 DUMP := $(B)/rtaio-dump
 DUMP_SRCS := $(filter-out $(STATUS_SRCS) $(EXPLAIN_SRCS),$(wildcard shim/tools/*.c))
+TOOL_SRCS := $(wildcard shim/tools/*.c)
 
 # shim/base/bind_now.h has names looked up at load by an attribute of gcc; without it, as with clang, or without
 # effect, as on riscv64, all are.
@@ -98,8 +102,6 @@ comma := ,
 # A part of libc since glibc 2.34; what an old compiler leaves to a library.
 THREAD_LIBS := -lpthread -ldl $(ATOMIC_LIBS)
 SHIM_LIBS := -Wl,-Bstatic $(or $(shell $(PKG_CONFIG) --static --libs liburing 2>/dev/null),-luring) -Wl,-Bdynamic $(ATOMIC_LIBS)
-
-OBSERVERS := $(B)/rtaio/explain.so
 
 .PHONY: all
 all: $(LIBRARY) $(LIBRT) $(STATUS) $(EXPLAIN) $(DUMP) $(ARCHIVE) $(OBSERVERS)
@@ -174,6 +176,8 @@ $(B)/librtaio.a: $(B)/shim/static.o $(SHIM_OBJS) $(B)/librtaio.so.$(VERSION)
 	$(Q)rm -f $@ && $(AR) rcs $@ $(@:.a=.o)
 
 $(B)/rtaio/explain.so: $(patsubst %.c,$(B)/%.o,$(wildcard shim/observers/explain*.c) shim/base/clock.c)
+$(B)/rtaio/check.so: $(patsubst %.c,$(B)/%.o,$(wildcard shim/observers/check*.c))
+$(B)/rtaio/memory.so: $(B)/shim/observers/memory.o
 $(OBSERVERS): Makefile
 	@mkdir -p $(@D)
 	$(say) LINK $@
@@ -203,6 +207,8 @@ BLACK_BOX := $(patsubst %.c,$(B)/%,$(filter-out $(OLD_LISTS),$(wildcard test/con
 ASSERTIONS := test/conformance/ASSERTIONS.md
 CITED := $(shell grep -s -o -E 'test_[a-z_]+ *:' $(ASSERTIONS) | tr -d ' :' | sort -u)
 CONFORMANCE := $(foreach program,$(BLACK_BOX),$(if $(findstring /conformance/,$(program))$(filter $(CITED),$(notdir $(program))),$(program)))
+# Cases for `rtaio check`, run by a script.
+MISUSE := $(addprefix $(B)/test/check/,wrong right)
 # White box: linked to some objects of the library, but to none that exports a function of libc's.
 UNIT_TESTS := $(patsubst %.c,$(B)/%,$(wildcard test/unit/test_*.c))
 UNIT_BASE := base/config base/log base/stats base/clock base/thread
@@ -307,7 +313,7 @@ $(FUZZ): $(FUZZ_OBJS)
 	$(Q)$(CC) $(VARIANT_FLAGS) $^ $(LDFLAGS) -o $@ -lrt $(THREAD_LIBS)
 
 .PHONY: tests
-tests: $(BLACK_BOX) $(UNIT_TESTS) $(PRELOADS) $(B)/test/refused/refuse $(B)/test/filesystems/edges $(FUZZ) $(HARD_TESTS) $(HANG)
+tests: $(BLACK_BOX) $(UNIT_TESTS) $(PRELOADS) $(MISUSE) $(B)/test/refused/refuse $(B)/test/filesystems/edges $(FUZZ) $(HARD_TESTS) $(HANG)
 
 .PHONY: unit-tests
 unit-tests: $(UNIT_TESTS)
@@ -413,8 +419,8 @@ lint: $(LIBRARY) ## formatting, layers, exports, ABI, assertions, scripts, man p
 	scripts/check-abi $(LIBRARY)
 	scripts/check-assertions
 	scripts/check-differences
-	printf '%s\n' $(SHIM) $(STATUS_SRCS) $(EXPLAIN_SRCS) $(DUMP_SRCS) | xargs -P $(JOBS) -n 12 sh -c 'clang-tidy --quiet "$$@" -- $(ANALYSER_FLAGS)' sh
-	printf '%s\n' $(SHIM) $(STATUS_SRCS) $(EXPLAIN_SRCS) $(DUMP_SRCS) | xargs -P $(JOBS) -I{} sh -c 'gcc $(ANALYSER_FLAGS) -O2 -fanalyzer -Werror -c {} -o /dev/null'
+	printf '%s\n' $(SHIM) $(OBSERVER_SRCS) $(TOOL_SRCS) | xargs -P $(JOBS) -n 12 sh -c 'clang-tidy --quiet "$$@" -- $(ANALYSER_FLAGS)' sh
+	printf '%s\n' $(SHIM) $(OBSERVER_SRCS) $(TOOL_SRCS) | xargs -P $(JOBS) -I{} sh -c 'gcc $(ANALYSER_FLAGS) -O2 -fanalyzer -Werror -c {} -o /dev/null'
 	shellcheck -x $(SCRIPTS)
 	cppcheck --quiet --error-exitcode=1 --std=c11 --inline-suppr \
 		--enable=warning,portability --suppress=missingIncludeSystem -Iinclude \
@@ -467,7 +473,7 @@ install: check-directories all $(if $(HAS_CMOCKA),install-conformance) ## to $(D
 	ln -sf librtaio.so.$(SOVERSION) $(call to,$(libdir)/librtaio.so)
 	$(if $(ARCHIVE),install -m 644 $(ARCHIVE) $(call to,$(libdir)))
 	$(call install_library,$(LIBRT),$(libdir)/rtaio/librt.so.1)
-	$(foreach observer,$(OBSERVERS),$(call install_library,$(observer),$(libdir)/rtaio/$(notdir $(observer))) && )true
+	$(foreach observer,$(OBSERVERS),$(call install_library,$(observer),$(libdir)/rtaio/$(notdir $(observer))) &&) true
 	install -m 755 $(STATUS) $(EXPLAIN) $(DUMP) $(call to,$(PROGRAM_DIR))
 	install -m 644 include/rtaio.h $(call to,$(includedir))
 	$(call install_text,scripts/rtaio,755,$(bindir)/rtaio)
@@ -552,4 +558,4 @@ help: ## this list
 		printf "  make %-14s %s\n", t, $$2}' Makefile
 	@echo "  variables: prefix libdir DESTDIR CC CFLAGS WERROR=1 V=1 VARIANT=asan|ubsan|tsan TESTS= JOBS=2 WRAPPER="
 
--include $(SHIM_OBJS:.o=.d) $(wildcard $(B)/shim/*.d $(B)/shim/tools/*.d) $(BLACK_BOX:=.d) $(UNIT_TESTS:=.d) $(SUPPORT_OBJS:.o=.d) $(FUZZ_OBJS:.o=.d)
+-include $(SHIM_OBJS:.o=.d) $(patsubst %.c,$(B)/%.d,$(OBSERVER_SRCS) $(TOOL_SRCS)) $(BLACK_BOX:=.d) $(UNIT_TESTS:=.d) $(SUPPORT_OBJS:.o=.d) $(FUZZ_OBJS:.o=.d)

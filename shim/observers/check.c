@@ -1,0 +1,397 @@
+// SPDX-License-Identifier: MIT
+/*
+ * check.c - find misuse of POSIX AIO while the program runs.
+ *
+ * This file takes the program's calls, and is told what happens inside.  check_submit.c has the rules for a
+ * request that is submitted, check_flight.c for one in flight, this file those for results.  A rule may
+ * miss a mistake, but must not blame what is right: in doubt it is silent.
+ */
+#include "observers/check_state.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "api/observe.h"
+#include "observers/check_callback.h"
+#include "observers/check_flight.h"
+#include "observers/check_report.h"
+#include "observers/check_submit.h"
+
+/* Set by the library that is preloaded to see memory that is given back (memory.c), if it is. */
+extern void (*rtaio_memory_freed)(const void *address, size_t size)
+	__attribute__((weak, visibility("default")));
+
+static void begin_call(struct here *here)
+{
+	here->is_taken = false;
+	atomic_fetch_add(&requests_nr_calls, 1);
+	flight_check_stack(here);
+	callback_check(false);
+}
+
+/* ---- submission ---- */
+
+static int submit(struct aiocb *cb, const char *function, enum operation operation, int op)
+{
+	struct here here;
+	int ret;
+
+	begin_call(&here);
+	submit_check_handler(function, &here);
+	submit_expect(&(struct submit_call){ function, NULL, &here }, cb, operation);
+	if (operation == OPERATION_SYNC)
+		ret = check.calls->aio_fsync(op, cb);
+	else
+		ret = (operation == OPERATION_READ ? check.calls->aio_read
+						   : check.calls->aio_write)(cb);
+	(ret == 0 ? submit_accepted : submit_refused)(cb);
+	return ret;
+}
+
+static int check_aio_read(struct aiocb *cb)
+{
+	return check_is_on() ? submit(cb, "aio_read", OPERATION_READ, 0)
+			     : check.calls->aio_read(cb);
+}
+
+static int check_aio_write(struct aiocb *cb)
+{
+	return check_is_on() ? submit(cb, "aio_write", OPERATION_WRITE, 0)
+			     : check.calls->aio_write(cb);
+}
+
+static int check_aio_fsync(int op, struct aiocb *cb)
+{
+	return check_is_on() ? submit(cb, "aio_fsync", OPERATION_SYNC, op)
+			     : check.calls->aio_fsync(op, cb);
+}
+
+/* ---- results ---- */
+
+/* A call has looked at @cb, and has seen @err. */
+static void note_look(const struct aiocb *cb, int err)
+{
+	uint64_t mask = requests_lock();
+	struct record *record = requests_find(cb);
+
+	if (record) {
+		record->is_looked_at = true;
+		if (err == 0)
+			record->is_successful = true;
+		else if (err != EINPROGRESS)
+			record->is_excused = true;
+		if (err != EINPROGRESS && !check.is_told)
+			requests_end(record);
+	}
+	requests_unlock(mask);
+}
+
+static int check_aio_error(const struct aiocb *cb)
+{
+	struct here here;
+	int err;
+
+	if (!check_is_on())
+		return check.calls->aio_error(cb);
+	begin_call(&here);
+	flight_check_named(cb, &here);
+	err = check.calls->aio_error(cb);
+	if (err == EINPROGRESS)
+		flight_check_copied(cb, &here);
+	note_look(cb, err);
+	return err;
+}
+
+/* Is the result taken too early, or for the second time? */
+static enum kind judge_return(const struct aiocb *cb, int err, struct submitted *copy)
+{
+	enum kind kind = KINDS_NR;
+	uint64_t mask = requests_lock();
+	struct record *record = requests_find(cb);
+
+	if (record && err == EINPROGRESS && flight_is_sure(record))
+		kind = KIND_returned_early;
+	else if (record && err != EINPROGRESS && record->is_returned)
+		kind = KIND_returned_twice;
+	else if (record && err != EINPROGRESS)
+		record->is_returned = true;
+	if (kind != KINDS_NR && !requests_note(record, kind, copy))
+		kind = KINDS_NR;
+	requests_unlock(mask);
+	return kind;
+}
+
+static ssize_t check_aio_return(struct aiocb *cb)
+{
+	struct submitted submitted;
+	struct here here;
+	enum kind kind;
+	int err;
+
+	if (!check_is_on())
+		return check.calls->aio_return(cb);
+	begin_call(&here);
+	flight_check_named(cb, &here);
+	err = check.calls->aio_error(cb);
+	if (err == EINPROGRESS)
+		flight_check_copied(cb, &here);
+	kind = judge_return(cb, err, &submitted);
+	note_look(cb, err);
+	if (kind != KINDS_NR)
+		report(kind, &submitted, here_frames(&here), NULL,
+		       kind == KIND_returned_early ? "aio_return was called during the %s"
+						   : "aio_return was called again for the %s",
+		       describe(&submitted).text);
+	return check.calls->aio_return(cb);
+}
+
+static int check_aio_suspend(const struct aiocb *const list[], int nent,
+			     const struct timespec *timeout)
+{
+	struct here here;
+	int ret;
+
+	if (!check_is_on())
+		return check.calls->aio_suspend(list, nent, timeout);
+	begin_call(&here);
+	for (int i = 0; i < nent; i++) {
+		if (!list[i])
+			continue;
+		flight_check_named(list[i], &here);
+		if (check.calls->aio_error(list[i]) == EINPROGRESS)
+			flight_check_copied(list[i], &here);
+		note_look(list[i], EINPROGRESS);
+	}
+	ret = check.calls->aio_suspend(list, nent, timeout);
+	if (ret == 0 && nent == 1 && list[0])
+		note_look(list[0], check.calls->aio_error(list[0]));
+	return ret;
+}
+
+static void give_up_one(struct record *record)
+{
+	record->is_excused = true;
+	record->is_given_up = true;
+}
+
+/* The program gives up @cb, or all requests of @fd. */
+static void give_up(int fd, const struct aiocb *cb)
+{
+	uint64_t mask = requests_lock();
+	struct record *record;
+	unsigned index = 0;
+
+	if (cb && (record = requests_find(cb)))
+		give_up_one(record);
+	while (!cb && (record = requests_next(&index)))
+		if (record->submitted.fields.aio_fildes == fd)
+			give_up_one(record);
+	requests_unlock(mask);
+}
+
+static int check_aio_cancel(int fd, struct aiocb *cb)
+{
+	struct here here;
+
+	if (!check_is_on())
+		return check.calls->aio_cancel(fd, cb);
+	begin_call(&here);
+	submit_check_handler("aio_cancel", &here);
+	if (cb) {
+		flight_check_named(cb, &here);
+		if (check.calls->aio_error(cb) == EINPROGRESS)
+			flight_check_copied(cb, &here);
+	}
+	give_up(fd, cb);
+	return check.calls->aio_cancel(fd, cb);
+}
+
+/* ---- lists ---- */
+
+static bool is_request(const struct aiocb *cb)
+{
+	return cb && (cb->aio_lio_opcode == LIO_READ || cb->aio_lio_opcode == LIO_WRITE);
+}
+
+static void expect_entry(const struct submit_call *call, const struct aiocb *cb)
+{
+	if (is_request(cb))
+		submit_expect(call, cb,
+			      cb->aio_lio_opcode == LIO_READ ? OPERATION_READ : OPERATION_WRITE);
+	else if (cb && cb->aio_lio_opcode != LIO_NOP)
+		submit_refused(cb); /* as will be this one, whose result replaces the last */
+}
+
+static void excuse(const struct aiocb *cb)
+{
+	uint64_t mask = requests_lock();
+	struct record *record = requests_find(cb);
+
+	if (record)
+		record->is_excused = true;
+	requests_unlock(mask);
+}
+
+/* LIO_WAIT says whether all were successful, so that nobody need look at each. */
+static void note_list(struct aiocb *const entries[], int nent)
+{
+	for (int i = 0; i < nent; i++) {
+		if (!is_request(entries[i]))
+			continue;
+		if (!check.is_told)
+			note_look(entries[i], check.calls->aio_error(entries[i]));
+		excuse(entries[i]);
+	}
+}
+
+static int list(int (*call)(int, struct aiocb *const[], int, struct sigevent *), int mode,
+		struct aiocb *const entries[], int nent, struct sigevent *sig)
+{
+	struct here here;
+	int ret;
+
+	begin_call(&here);
+	submit_check_handler("lio_listio", &here);
+	for (int i = 0; i < nent; i++)
+		expect_entry(&(struct submit_call){ "lio_listio", entries, &here }, entries[i]);
+	ret = call(mode, entries, nent, sig);
+	submit_list_accepted(entries, ret == 0);
+	if (mode == LIO_WAIT && (ret == 0 || errno == EIO))
+		note_list(entries, nent);
+	return ret;
+}
+
+static int check_lio_listio(int mode, struct aiocb *const entries[], int nent, struct sigevent *sig)
+{
+	return check_is_on() ? list(check.calls->lio_listio, mode, entries, nent, sig)
+			     : check.calls->lio_listio(mode, entries, nent, sig);
+}
+
+static int check_lio_listio_old(int mode, struct aiocb *const entries[], int nent,
+				struct sigevent *sig)
+{
+	return check_is_on() ? list(check.calls->lio_listio_old, mode, entries, nent, sig)
+			     : check.calls->lio_listio_old(mode, entries, nent, sig);
+}
+
+static void check_aio_init(const struct aioinit *init)
+{
+	check.calls->aio_init(init);
+}
+
+/* ---- what happens inside ---- */
+
+static void completed(const struct aiocb *cb, ssize_t res)
+{
+	(void)res;
+	if (check_is_on())
+		flight_end(cb);
+}
+
+static void callback(void (*function)(union sigval))
+{
+	if (!check_is_on())
+		return;
+	if (function)
+		callback_begin(function);
+	else
+		callback_end();
+}
+
+/* A program may end while requests are in flight; these have ended while it still used AIO. */
+static enum kind judge_end(const struct record *record)
+{
+	if (record->nr_in_flight || record->is_excused || record->is_returned ||
+	    record->ended_at >= atomic_load(&requests_nr_calls))
+		return KINDS_NR;
+	if (!record->is_looked_at)
+		return KIND_result_ignored;
+	if (record->is_successful && record->submitted.operation != OPERATION_SYNC)
+		return KIND_never_returned;
+	return KINDS_NR;
+}
+
+static enum kind find_ignored(unsigned *index, struct submitted *copy)
+{
+	enum kind kind = KINDS_NR;
+	uint64_t mask = requests_lock();
+	struct record *record;
+
+	while (kind == KINDS_NR && (record = requests_next(index))) {
+		kind = judge_end(record);
+		if (kind != KINDS_NR && !requests_note(record, kind, copy))
+			kind = KINDS_NR;
+	}
+	requests_unlock(mask);
+	return kind;
+}
+
+static void ending(void)
+{
+	struct submitted submitted;
+	unsigned index = 0;
+	enum kind kind;
+
+	if (!check_is_on())
+		return;
+	callback_check(true);
+	while ((kind = find_ignored(&index, &submitted)) != KINDS_NR)
+		report(kind, &submitted, NULL, "noticed when the process ended",
+		       kind == KIND_result_ignored ? "nothing asked for the result of the %s"
+						   : "aio_return was never called for the %s",
+		       describe(&submitted).text);
+	report_summary();
+	/* What others do while the process goes down is nobody's misuse. */
+	check.process = 0;
+}
+
+static const struct aio_calls calls = {
+	.aio_read = check_aio_read,
+	.aio_write = check_aio_write,
+	.aio_fsync = check_aio_fsync,
+	.aio_error = check_aio_error,
+	.aio_return = check_aio_return,
+	.aio_suspend = check_aio_suspend,
+	.aio_cancel = check_aio_cancel,
+	.lio_listio = check_lio_listio,
+	.lio_listio_old = check_lio_listio_old,
+	.aio_init = check_aio_init,
+};
+
+static bool start(const struct observed *observed, bool is_child);
+
+extern const struct observer rtaio_observer __attribute__((visibility("default")));
+
+const struct observer rtaio_observer = {
+	.start = start,
+	.calls = &calls,
+	.completed = completed,
+	.closing = flight_check_closed,
+	.callback = callback,
+	.ending = ending,
+};
+
+static bool start(const struct observed *observed, bool is_child)
+{
+	(void)is_child; /* a child begins anew */
+	if (strcmp(observed->version, RTAIO_VERSION) != 0) {
+		observed->log_line("the observer \"check\" is of version %s, not %s", RTAIO_VERSION,
+				   observed->version);
+		return false;
+	}
+	check.calls = observed->calls;
+	check.is_told = atomic_load(&observed->config->backend) != BACKEND_GLIBC;
+	check.callback_ms = observed->config->callback_ms;
+	trace_leave_out(&rtaio_observer);
+	trace_leave_out((const void *)(uintptr_t)observed->log_line);
+	requests_start();
+	callback_start();
+	report_start(observed);
+	check.process = (pid_t)RAW_SYSCALL(SYS_getpid);
+	if (&rtaio_memory_freed) {
+		trace_leave_out(&rtaio_memory_freed);
+		rtaio_memory_freed = flight_check_freed;
+	}
+	return true;
+}
