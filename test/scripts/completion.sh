@@ -47,12 +47,18 @@ equal "but no others" "$(is_offered "$(jobs -p | head -1)" rtaio dump ''; echo $
 kill %1 %2
 offers "a command behind the options" "truncate" rtaio --stats --verbose trunc
 offers "a command behind --" "truncate" rtaio -- trunc
-offers "explain where a command may be" "explain" rtaio --verbose explai
-offers "its options behind it" "--json --json=" rtaio explain --js
+offers "subcommands where a command may be first" "explain" rtaio explai
+offers "the second one" "check" rtaio chec
+offers "but not behind an option" "" rtaio --verbose explai
+offers "options of explain behind it" "--json --json=" rtaio explain --js
 offers "and none of them before" "" rtaio --js
 offers "the others as well" "--depth=" rtaio explain --json --dep
 offers "a command behind explain" "truncate" rtaio explain --json --output = file --depth 4 trunc
 offers "a command behind explain --" "truncate" rtaio explain -- trunc
+offers "options of check behind it" "--memory" rtaio check --mem
+offers "and all others" "--busy-poll=" rtaio check --memory --bu
+offers "a command behind check" "truncate" rtaio check --output = file --memory trunc
+offers "its options nowhere else" "" rtaio --mem
 cd "$tree/scripts" || exit 1
 offers "files for rtaio dump" "check-exports" rtaio dump check-e
 offers "a file for --output" "check-exports" rtaio explain --output check-e

@@ -23,6 +23,7 @@ librt_dir=$work/tree/build/librt
 cp "$tree/scripts/rtaio" "$rtaio"
 ${CC:-cc} -shared -o "$library" -x c /dev/null || exit 1
 cp "$library" "$librt_dir/librt.so.1"
+mkdir "$work/tree/build/rtaio" && cp "$library" "$work/tree/build/rtaio/memory.so"
 echo 'VERSION := 1.2.3' >"$work/tree/Makefile"
 unset LD_LIBRARY_PATH
 
@@ -45,8 +46,8 @@ ends() {
 sets() {
 	local test=$1 expected=$2
 	shift 2
-	equal "$test" "$("$rtaio" "$@" env | grep -E '^(RTAIO|LD)_' | sort | tr '\n' ' ')" \
-		"$expected "
+	equal "$test" "$("$rtaio" "$@" env | grep -E '^(RTAIO|LD)_' | sed 's:^RTAIO_CHECK=/.*:RTAIO_CHECK=FILE:' | sort |
+		tr '\n' ' ')" "$expected "
 }
 
 sets "a command alone is preloaded" "LD_PRELOAD=$library" --
@@ -79,8 +80,22 @@ RTAIO_BACKEND=libaio sets "a variable holds where no option is given" \
 RTAIO_BACKEND=libaio sets "an option beats a variable" \
 	"LD_PRELOAD=$library RTAIO_BACKEND=auto" --backend=auto
 
+sets "check sets a file for what is found" "LD_PRELOAD=$library RTAIO_BACKEND=threads RTAIO_CHECK=FILE" \
+	check --backend=threads 2>/dev/null
+sets "check --memory preloads another library" \
+	"LD_PRELOAD=$library:$work/tree/build/rtaio/memory.so RTAIO_CHECK=FILE" check --memory 2>/dev/null
+equal "check --dry-run" "$("$rtaio" check --output=found --dry-run ls)" \
+	"env LD_PRELOAD=$library RTAIO_CHECK=$work/found ls"
 ends "the command's status is the launcher's" 7 '' -- sh -c 'exit 7'
 ends "options of the command are not ours" 0 '' sh -c 'exit 0' --backend=nonsense
+ends "check ends with the command's status" 7 'no use of POSIX AIO' check sh -c 'exit 7'
+ends "an option of check alone" 125 "unknown option '--memory'" --memory true
+ends "an exit status that is none" 125 'from 0 to 255' check --error-exitcode=256 true
+ends "a report in no directory" 125 'no directory /nowhere' check --output=/nowhere/x true
+ends "check without a command" 125 'no command given' check --
+printf '#!/bin/sh\nexit 9\n' >bin/check
+chmod +x bin/check
+PATH=$work/bin:$PATH ends "behind -- it is a command" 9 '^$' -- check
 ends "an unknown option" 125 "unknown option '--bogus'" --bogus true
 ends "an option that is cut short" 125 "unknown option '--verb'" --verb true
 ends "a backend that is cut short" 125 'io_uring, libaio, threads or glibc' --backend=io true
@@ -106,7 +121,7 @@ ends "a directory" 126 'cannot be executed' ./bin
 
 check "--help describes every option" sh -c "
 	for option in backend depth threads busy-poll inline offload stats verbose librt dry-run library-path status \
-		version help output json html compare progress no-progress; do
+		version help output json html compare progress no-progress memory error-exitcode; do
 		'$rtaio' --help | grep -q -e \"--\$option\" || { echo \$option; exit 1; }
 	done"
 equal "--version in a tree" "$("$rtaio" --version)" "rtaio 1.2.3"
@@ -135,10 +150,10 @@ printf '#!/bin/sh\nprintf "<%%s>" "$@"; env | grep -E "^(RTAIO|LD)_"; exit 11\n'
 ends "explain without the program" 125 'rtaio-explain is missing' explain true
 chmod +x tree/build/rtaio-explain
 ends "explain without the observer" 125 'rtaio/explain.so is missing' explain true
-mkdir tree/build/rtaio
+mkdir -p tree/build/rtaio
 cp "$library" tree/build/rtaio/explain.so
 equal "explain gets its options, the variables and the command" \
-	"$("$rtaio" --depth=5 explain --json='a b' --output c --backend threads --compare ls -l "it's")" \
+	"$("$rtaio" explain --depth=5 --json='a b' --output c --backend threads --compare ls -l "it's")" \
 	"<--json=a b><--output=c><--compare><--set=RTAIO_DEPTH=5><--set=RTAIO_BACKEND=threads><--set=LD_PRELOAD=$library><--><ls><-l><it's>"
 ends "its status is the launcher's" 11 '^$' explain true
 equal "--dry-run prints its command line" "$("$rtaio" explain --dry-run --html ls 'a b')" \
@@ -149,7 +164,8 @@ printf '#!/bin/sh\nexit 12\n' >bin/explain
 chmod +x bin/explain
 PATH=$work/bin:$PATH ends "a program named explain behind --" 12 '^$' -- explain
 PATH=$work/bin:$PATH ends "or explained itself" 11 '^$' explain explain
-ends "an option of explain without it" 125 'json is an option of explain' --json true
+PATH=$work/bin:$PATH ends "a program named explain behind an option" 12 '^$' --verbose explain
+ends "an option of explain without it" 125 'unknown option .--json' --json true
 ends "explain without a command" 125 'no command given' explain --json
 ends "a command of explain that is not there" 127 'no-such-command: command not found' explain no-such-command
 

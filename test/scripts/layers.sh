@@ -36,6 +36,9 @@ says "the tree has neither" 0 ' 0 upward, 0 circles, '
 echo '#include "lane/inline.h"' >>"$work/tree/shim/base/config.h"
 says "an include that points upward" 1 'upward: base/config to lane/inline (include)'
 fresh
+echo '#include "lane/inline.h"' >>"$work/tree/shim/observers/check.c"
+says "an observer that looks inside" 1 'not for observers: observers/check to lane/inline (include)'
+fresh
 echo '#include "order/fdqueue.h"' >>"$work/tree/shim/order/bypass.h"
 says "a circle within a layer" 1 'order/fdqueue'
 fresh

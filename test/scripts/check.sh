@@ -1,0 +1,150 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+#
+# check.sh - `rtaio check` finds each misuse once, and leaves alone what is right
+#
+# The programs of test/check have a case for each rule, named after it, and cases of right use. glibc tells
+# nobody when a request ends, so that some misuse cannot be seen there.
+
+set -u
+
+tree=$(cd "$(dirname "$0")/../.." && pwd)
+# shellcheck source=test/support/results.sh
+. "$tree/test/support/results.sh"
+# shellcheck source=test/support/programs.sh
+. "$tree/test/support/programs.sh"
+
+programs_options "$@"
+[ $# -gt 0 ] || programs_backends+=(glibc)
+
+work=$(mktemp -d "${TMPDIR:-/tmp}/rtaio-check-test.XXXXXX") || exit 1
+trap 'rm -rf "$work"' EXIT
+rtaio=$tree/scripts/rtaio
+wrong=$tree/build/test/check/wrong
+right=$tree/build/test/check/right
+invisible_with_glibc='changed-in-flight:unseen buffer-freed:unseen aiocb-on-dead-stack buffer-on-dead-stack:thread
+	result-ignored:exit callback-blocks'
+needs_memory='freed-in-flight buffer-freed buffer-freed:moved'
+kinds='submitted-again changed-in-flight freed-in-flight copied-in-flight buffer-freed buffer-on-dead-stack
+	aiocb-on-dead-stack list-on-dead-stack returned-early returned-twice never-returned overlapping-writes
+	offset-on-stream closed-in-flight callback-blocks result-ignored unsafe-in-signal-handler'
+
+# watch argument...: what is found goes to $work/found, the status to $status.
+watch() {
+	RTAIO_TEST_CALLBACK_MS=50 timeout -k 5 60 "$rtaio" check "$@" >"$work/output" 2>"$work/found"
+	status=$?
+}
+
+# finds kind: this one alone, once, with both places.
+finds() {
+	if [ "$(grep -c '^rtaio check: [a-z-]*: ' "$work/found")" -ne 1 ]; then
+		echo "not one finding:"
+	elif ! grep -q "^rtaio check: $1: " "$work/found"; then
+		echo "not $1:"
+	elif [ $status -ne 99 ]; then
+		echo "status $status:"
+	elif ! grep -q '^rtaio check: 1 finding, ' "$work/found"; then
+		echo "no summary:"
+	elif ! grep -q '^    #0 .*/check/wrong+0x' "$work/found"; then
+		echo "no backtrace:"
+	else
+		return 0
+	fi
+	cat "$work/found" "$work/output"
+	return 1
+}
+
+finds_nothing() {
+	[ $status -eq 0 ] && grep -q '^rtaio check: no misuse found, [1-9]' "$work/found" &&
+		! grep -q '^rtaio check: [a-z-]*: ' "$work/found" && return
+	echo "status $status:"
+	cat "$work/found" "$work/output"
+	return 1
+}
+
+# is_in word list
+is_in() {
+	[[ " $(tr -s '\n\t' '  ' <<<"$2") " == *" $1 "* ]]
+}
+
+for backend in "${programs_backends[@]}"; do
+	for case in $("$wrong"); do
+		if [ "$backend" = glibc ] && is_in "$case" "$invisible_with_glibc"; then
+			skip "$backend: finds $case" "glibc does not tell"
+			continue
+		fi
+		options=(--backend="$backend")
+		! is_in "$case" "$needs_memory" || options+=(--memory)
+		watch "${options[@]}" -- "$wrong" "$case"
+		check "$backend: finds $case" finds "${case%:*}"
+	done
+	for case in $("$right"); do
+		watch --memory --backend="$backend" "$right" "$case"
+		check "$backend: leaves alone $case" finds_nothing
+	done
+done
+
+for kind in $kinds; do
+	check "there is a case for $kind" grep -q -x -e "$kind" <<<"$("$wrong")"
+done
+listed=$(sed -n '/^\.SH "MISUSE/,/^\.SH "A PROGRAM/s/^\.B \([a-z].*\)/\1/p' "$tree/scripts/man/rtaio.1" | sed 's:.-:-:g')
+equal "the manual lists every kind" "$(sort <<<"$listed" | xargs)" \
+	"$(xargs -n 1 <<<"$kinds" | sort | xargs)"
+
+# A place is reported once, however often it is passed.
+cat >"$work/loop.c" <<'END'
+#include <aio.h>
+#include <unistd.h>
+int main(void)
+{
+	static struct aiocb cb[100];
+	static char buf[8];
+	int fds[2];
+
+	if (pipe(fds) < 0)
+		return 1;
+	for (int i = 0; i < 100; i++) {
+		cb[i] = (struct aiocb){ .aio_fildes = fds[0], .aio_buf = buf, .aio_nbytes = 8 };
+		cb[i].aio_offset = 1;
+		aio_read(&cb[i]);
+	}
+	_exit(0);
+}
+END
+${CC:-cc} -D_GNU_SOURCE -o "$work/loop" "$work/loop.c" -lrt || exit 1
+watch "$work/loop"
+equal "a misuse in a loop is reported once" "$(grep -c '^rtaio check: offset-on-stream: ' "$work/found")" 1
+
+# The launcher's part.
+watch true
+equal "a command without AIO keeps its status" "$status" 0
+check "and it is said that nothing was seen" grep -q 'no use of POSIX AIO' "$work/found"
+watch -- sh -c "'$wrong' submitted-again; exit 7"
+equal "the command's own failure is the status" "$status" 7
+check "what was found is shown all the same" grep -q '^rtaio check: submitted-again: ' "$work/found"
+watch --error-exitcode=3 -- "$wrong" submitted-again
+equal "--error-exitcode" "$status" 3
+watch -- sh -c "'$wrong' submitted-again; '$right' only-syncs"
+equal "a finding of any process counts" "$status" 99
+watch --output="$work/report" -- "$wrong" submitted-again
+equal "--output leaves nothing on standard error" "$(cat "$work/found")" ""
+check "and has the report" grep -q '^rtaio check: submitted-again: ' "$work/report"
+equal "the command keeps its input" "$(echo text | "$rtaio" check cat 2>/dev/null)" text
+for signal in TERM HUP; do
+	# The variables are the command's.
+	# shellcheck disable=SC2016
+	"$rtaio" check -- sh -c 'trap "exit 5" TERM; trap "exit 6" HUP; echo ready >"$1/ready"; while :; do sleep 0.01; done' \
+		sh "$work" 2>/dev/null &
+	launcher=$!
+	until [ -s "$work/ready" ]; do sleep 0.01; done
+	kill -$signal $launcher
+	wait $launcher
+	equal "SIG$signal reaches the command" $? "$([ $signal = TERM ] && echo 5 || echo 6)"
+	rm "$work/ready"
+done
+RTAIO_CHECK=$work/by-hand LD_PRELOAD=$programs_library "$wrong" submitted-again
+check "RTAIO_CHECK alone writes to a file" grep -q '^rtaio check: submitted-again: ' "$work/by-hand"
+RTAIO_CHECK=1 LD_PRELOAD=$programs_library "$wrong" submitted-again 2>"$work/found"
+check "RTAIO_CHECK=1 writes to standard error" grep -q '^rtaio check: submitted-again: ' "$work/found"
+
+finish
