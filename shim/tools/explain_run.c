@@ -45,6 +45,16 @@ static bool is_blocked;
 
 /* ---- the directory ---- */
 
+/*
+ * A command of root may give up its rights before it uses AIO.  So others may make files there, which
+ * they cannot list; the reader takes them for no more than figures.
+ */
+static void admit_others(const char *directory)
+{
+	if (geteuid() == 0)
+		chmod(directory, 01733);
+}
+
 static bool make_directory(struct running *running)
 {
 	const char *places[] = { "/dev/shm", getenv("TMPDIR"), "/tmp" };
@@ -55,8 +65,10 @@ static bool make_directory(struct running *running)
 			continue;
 		snprintf(running->directory, sizeof(running->directory), "%s/rtaio-explain.XXXXXX",
 			 places[i]);
-		if (mkdtemp(running->directory))
+		if (mkdtemp(running->directory)) {
+			admit_others(running->directory);
 			return true;
+		}
 	}
 	perror("rtaio-explain: cannot make a directory");
 	return false;
