@@ -116,6 +116,10 @@ watch "$work/loop"
 equal "a misuse in a loop is reported once" "$(grep -c '^rtaio check: offset-on-stream: ' "$work/found")" 1
 
 # The launcher's part.
+# shellcheck disable=SC2016 # the process is the command's
+watch sh -c 'kill -TERM $$'
+equal "a command that is killed has the status of its signal" "$status" 143
+check "and it is not said that it used no AIO" grep -q 'a signal has ended the command' "$work/found"
 watch true
 equal "a command without AIO keeps its status" "$status" 0
 check "and it is said that nothing was seen" grep -q 'no use of POSIX AIO' "$work/found"
@@ -126,6 +130,16 @@ watch --error-exitcode=3 -- "$wrong" submitted-again
 equal "--error-exitcode" "$status" 3
 watch -- sh -c "'$wrong' submitted-again; '$right' only-syncs"
 equal "a finding of any process counts" "$status" 99
+if [ "$(id -u)" -eq 0 ] && command -v setpriv >/dev/null; then
+	chmod 711 "$work"
+	watch -- setpriv --reuid=65534 --regid=65534 --clear-groups "$wrong" submitted-again
+	if grep -q 'cannot be preloaded\|^setpriv: ' "$work/found"; then
+		skip "a command that gives up its rights is checked" "another user cannot reach the tree"
+	else
+		equal "a command that gives up its rights is checked" \
+			"$status $(grep -c '^rtaio check: submitted-again: ' "$work/found")" "99 1"
+	fi
+fi
 watch --output="$work/report" -- "$wrong" submitted-again
 equal "--output leaves nothing on standard error" "$(cat "$work/found")" ""
 check "and has the report" grep -q '^rtaio check: submitted-again: ' "$work/report"
