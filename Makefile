@@ -78,10 +78,10 @@ LIBRT := $(B)/librt/librt.so.1
 STATUS := $(B)/rtaio-status
 STATUS_SRCS := $(wildcard shim/tools/status*.c)
 EXPLAIN := $(B)/rtaio-explain
-EXPLAIN_SRCS := $(wildcard shim/tools/explain*.c)
+EXPLAIN_SRCS := $(wildcard shim/tools/explain*.c) shim/tools/names.c
 # It takes nothing of the library but headers.
 DUMP := $(B)/rtaio-dump
-DUMP_SRCS := $(filter-out $(STATUS_SRCS) $(EXPLAIN_SRCS),$(wildcard shim/tools/*.c))
+DUMP_SRCS := $(filter-out $(wildcard shim/tools/status*.c shim/tools/explain*.c),$(wildcard shim/tools/*.c))
 TOOL_SRCS := $(wildcard shim/tools/*.c)
 
 # shim/base/bind_now.h has names looked up at load by an attribute of gcc; without it, as with clang, or without

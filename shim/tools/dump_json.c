@@ -7,50 +7,12 @@
 #include <stdio.h>
 
 #include "tools/dump_show.h"
-
-/* The bytes of the character there, if it is right UTF-8; else 0. */
-static unsigned length_of(const unsigned char *at)
-{
-	unsigned nr = at[0] < 0x80                    ? 1
-		      : at[0] >= 0xc2 && at[0] < 0xe0 ? 2
-		      : at[0] >= 0xe0 && at[0] < 0xf0 ? 3
-		      : at[0] >= 0xf0 && at[0] < 0xf5 ? 4
-						      : 0;
-
-	for (unsigned i = 1; i < nr; i++)
-		if ((at[i] & 0xc0) != 0x80)
-			return 0;
-	/* Too long, a surrogate, or behind the last character. */
-	if ((at[0] == 0xe0 && at[1] < 0xa0) || (at[0] == 0xed && at[1] >= 0xa0) ||
-	    (at[0] == 0xf0 && at[1] < 0x90) || (at[0] == 0xf4 && at[1] >= 0x90))
-		return 0;
-	return nr;
-}
-
-static void print_string(const char *text)
-{
-	const unsigned char *at = (const unsigned char *)text;
-
-	putchar('"');
-	while (*at) {
-		unsigned nr = length_of(at);
-
-		if (nr == 0)
-			printf("\\ufffd");
-		else if (*at < ' ' || *at == 0x7f)
-			printf("\\u%04x", *at);
-		else
-			printf("%s%.*s", *at == '"' || *at == '\\' ? "\\" : "", (int)nr,
-			       (const char *)at);
-		at += nr ? nr : 1;
-	}
-	putchar('"');
-}
+#include "tools/names.h"
 
 static void print_member(const char *before, const char *name, const char *text)
 {
 	printf("%s\"%s\": ", before, name);
-	print_string(text);
+	print_json(stdout, text);
 }
 
 /* Of a request; the others have none of that. */

@@ -10,6 +10,7 @@
 
 #include "tools/dump_show.h"
 #include "tools/fail.h"
+#include "tools/names.h"
 
 #define ROWS_SHOWN 50
 #define SUMS_SHOWN 20
@@ -24,14 +25,11 @@ struct table {
 	char *(*rows)[COLUMNS];
 };
 
-/* Names of files, threads and commands may hold anything, also what a terminal obeys. */
 static char *clean(const char *from)
 {
 	char *text = text_of(from);
 
-	for (char *at = text; *at; at++)
-		if ((unsigned char)*at < ' ' || *at == 0x7f)
-			*at = '?';
+	make_plain(text);
 	return text;
 }
 

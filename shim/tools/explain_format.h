@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * explain_format.h - figures and names as a person reads them.
+ * explain_format.h - figures as a person reads them.
  *
- * The functions return one of a few static buffers in turn: use the text before the next dozen calls.
+ * The functions return one of a few static buffers: use the text before the next dozen calls.
  */
 #ifndef RTAIO_EXPLAIN_FORMAT_H
 #define RTAIO_EXPLAIN_FORMAT_H
@@ -15,10 +15,5 @@ const char *format_short(double value);   /* 1.2 M */
 const char *format_bytes(double bytes);   /* 4 KiB */
 const char *format_time(double ns);       /* 1.2 ms */
 const char *format_percent(double share); /* of 1: 12 % */
-
-/* Names of files may have any bytes. */
-void print_plain(FILE *out, const char *name); /* for a terminal */
-void print_json(FILE *out, const char *text);  /* with the quotes */
-void print_html(FILE *out, const char *text);
 
 #endif

@@ -9,6 +9,7 @@
 #include "tools/explain_advice.h"
 #include "tools/explain_format.h"
 #include "tools/explain_tables.h"
+#include "tools/names.h"
 
 #define CHART_WIDTH  640
 #define CHART_HEIGHT 180

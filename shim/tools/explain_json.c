@@ -9,6 +9,7 @@
 #include "tools/explain_advice.h"
 #include "tools/explain_format.h"
 #include "tools/explain_tables.h"
+#include "tools/names.h"
 
 /* A comma before each member but the first. */
 static void begin_item(FILE *out, bool is_first)

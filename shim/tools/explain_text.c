@@ -11,6 +11,7 @@
 #include "tools/explain_advice.h"
 #include "tools/explain_format.h"
 #include "tools/explain_tables.h"
+#include "tools/names.h"
 
 #define WIDTH     98
 #define LINES_MAX 16u /* of a table */
