@@ -219,6 +219,10 @@ ${CC:-cc} -D_GNU_SOURCE -o syncs "$tree/test/explain/syncs.c" -lrt || exit 1
 explain ./syncs data
 says "a sync is never inline" '^64 requests, ' '^  fsync, file +100 %'
 equal "not even if another one does its work" "$(grep -c '^  inline' report)" 0
+${CC:-cc} -D_GNU_SOURCE -o lists "$tree/test/explain/lists.c" -lrt || exit 1
+explain --json=counts ./lists data
+check "each entry of a list is counted, but not those left out" \
+	grep -q '"submitted": 200, "completed": 200, "collected": 200' counts
 for backend in auto io_uring libaio threads glibc; do
 	explain --backend=$backend --json ./reads data
 	if command -v jq >/dev/null; then
