@@ -176,7 +176,7 @@ $(B)/librtaio.a: $(B)/shim/static.o $(SHIM_OBJS) $(B)/librtaio.so.$(VERSION)
 	$(Q)rm -f $@ && $(AR) rcs $@ $(@:.a=.o)
 
 $(B)/rtaio/explain.so: $(patsubst %.c,$(B)/%.o,$(wildcard shim/observers/explain*.c) shim/base/clock.c)
-$(B)/rtaio/check.so: $(patsubst %.c,$(B)/%.o,$(wildcard shim/observers/check*.c))
+$(B)/rtaio/check.so: $(patsubst %.c,$(B)/%.o,$(wildcard shim/observers/check*.c) shim/base/clock.c)
 $(B)/rtaio/memory.so: $(B)/shim/observers/memory.o
 $(OBSERVERS): Makefile
 	@mkdir -p $(@D)
@@ -208,7 +208,7 @@ ASSERTIONS := test/conformance/ASSERTIONS.md
 CITED := $(shell grep -s -o -E 'test_[a-z_]+ *:' $(ASSERTIONS) | tr -d ' :' | sort -u)
 CONFORMANCE := $(foreach program,$(BLACK_BOX),$(if $(findstring /conformance/,$(program))$(filter $(CITED),$(notdir $(program))),$(program)))
 # Cases for `rtaio check`, run by a script.
-MISUSE := $(addprefix $(B)/test/check/,wrong right)
+MISUSE := $(addprefix $(B)/test/check/,wrong right right_elsewhere)
 # White box: linked to some objects of the library, but to none that exports a function of libc's.
 UNIT_TESTS := $(patsubst %.c,$(B)/%,$(wildcard test/unit/test_*.c))
 UNIT_BASE := base/config base/log base/stats base/clock base/thread

@@ -13,14 +13,15 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "observers/check_state.h"
 #include "observers/check_report.h"
 
 #define RUNNING_MAX   256u /* more are not watched */
 #define LIMIT_MS      10000u
 #define LIMIT_EXIT_MS 1000u
+#define NS_PER_MS     1000000u
 
 static struct running {
 	_Atomic pid_t tid; /* 0: free; -1: being filled */
@@ -30,14 +31,6 @@ static struct running {
 } running[RUNNING_MAX];
 
 static _Atomic unsigned nr_running;
-
-static uint64_t now_ms(void)
-{
-	struct timespec now;
-
-	RAW_SYSCALL(SYS_clock_gettime, CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 void callback_start(void)
 {
@@ -54,7 +47,7 @@ void callback_begin(void (*function)(union sigval))
 			continue;
 		running[i].is_reported = false;
 		running[i].function = function;
-		running[i].begin_ms = now_ms();
+		running[i].begin_ms = clock_now_ns() / NS_PER_MS;
 		atomic_store(&running[i].tid, (pid_t)RAW_SYSCALL(SYS_gettid));
 		atomic_fetch_add(&nr_running, 1);
 		return;
@@ -114,7 +107,7 @@ static bool find_request(void (*function)(union sigval), struct submitted *copy)
 
 static void check_one(struct running *callback, pid_t tid, uint64_t limit_ms)
 {
-	uint64_t ms = now_ms() - callback->begin_ms;
+	uint64_t ms = clock_now_ns() / NS_PER_MS - callback->begin_ms;
 	void (*function)(union sigval) = callback->function;
 	struct submitted submitted;
 	bool is_known;

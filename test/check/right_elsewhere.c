@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: MIT
+/*
+ * right_elsewhere.c - the same in handlers, callbacks, coroutines, threads and processes
+ */
+#include "cases.h"
+
+#include <pthread.h>
+#include <sys/wait.h>
+#include <ucontext.h>
+
+static struct pending pending;
+
+/* ---- notification ---- */
+
+static sem_t is_done;
+
+static void collect(union sigval value)
+{
+	struct aiocb *cb = value.sival_ptr;
+	static int times;
+
+	check_equal(aio_error(cb), 0);
+	check_equal(aio_return(cb), 8);
+	if (++times < 3)
+		check_equal(aio_read(cb), 0);
+	else
+		sem_post(&is_done);
+}
+
+static void callbacks_collect(void)
+{
+	char buf[8];
+	int fd = temp_file_filled(8);
+
+	aiocb_init(&pending.cb, fd, buf, 8, 0);
+	notify_by_thread(&pending.cb.aio_sigevent, collect, &pending.cb);
+	check_equal(aio_read(&pending.cb), 0);
+	await_semaphore(&is_done);
+}
+
+static void exits_in_its_callback(union sigval value)
+{
+	check_equal(aio_return(value.sival_ptr), 8);
+	exit(0);
+}
+
+static void callback_ends_the_process(void)
+{
+	char buf[8];
+	int fd = temp_file_filled(8);
+
+	aiocb_init(&pending.cb, fd, buf, 8, 0);
+	notify_by_thread(&pending.cb.aio_sigevent, exits_in_its_callback, &pending.cb);
+	check_equal(aio_read(&pending.cb), 0);
+	for (;;)
+		pause();
+}
+
+static struct aiocb *volatile collected;
+
+static void collect_in_handler(int signo, siginfo_t *info, void *context)
+{
+	struct aiocb *cb = info->si_value.sival_ptr;
+
+	(void)signo;
+	(void)context;
+	if (aio_error(cb) == 0 && aio_return(cb) == 8)
+		collected = cb;
+}
+
+/* On a stack of its own, while main has the aiocb on the other. */
+static void handler_collects(void)
+{
+	struct sigaction action = { .sa_sigaction = collect_in_handler,
+				    .sa_flags = SA_SIGINFO | SA_ONSTACK };
+	stack_t stack = { .ss_sp = malloc(65536), .ss_size = 65536 };
+	struct aiocb cb;
+	char buf[8];
+
+	sigaltstack(&stack, NULL);
+	sigaction(SIGUSR2, &action, NULL);
+	open_pipe(pending.fds);
+	aiocb_init(&cb, pending.fds[0], buf, 8, 0);
+	notify_by_signal(&cb.aio_sigevent, SIGUSR2, 0);
+	cb.aio_sigevent.sigev_value.sival_ptr = &cb;
+	check_equal(aio_read(&cb), 0);
+	let_end(&pending);
+	eventually(collected == &cb);
+}
+
+static void submit_in_handler(int signo)
+{
+	volatile int ret;
+
+	(void)signo;
+	ret = aio_read(&pending.cb);
+	check_equal(ret, 0);
+}
+
+/* The handler interrupts nothing but the wait. */
+static void handler_submits_in_sigsuspend(void)
+{
+	sigset_t none;
+
+	change_mask(SIG_BLOCK, SIGUSR2);
+	signal(SIGUSR2, submit_in_handler);
+	open_pipe(pending.fds);
+	aiocb_init(&pending.cb, pending.fds[0], pending.buf, 8, 0);
+	raise(SIGUSR2);
+	sigemptyset(&none);
+	sigsuspend(&none);
+	end_read(&pending);
+}
+
+/* ---- other stacks, threads and processes ---- */
+
+static ucontext_t of_main, of_coroutine;
+static const struct aiocb *of_the_coroutine;
+
+static void coroutine(void)
+{
+	struct aiocb cb;
+	char buf[8];
+
+	submit_read(&cb, pending.fds[0], buf, 8, 0);
+	of_the_coroutine = &cb;
+	swapcontext(&of_coroutine, &of_main);
+	check_equal(await_result(&cb), 8);
+}
+
+static void coroutines(void)
+{
+	size_t size = 256 * 1024;
+
+	open_pipe(pending.fds);
+	getcontext(&of_coroutine);
+	of_coroutine.uc_stack.ss_sp = malloc(size);
+	of_coroutine.uc_stack.ss_size = size;
+	of_coroutine.uc_link = &of_main;
+	makecontext(&of_coroutine, coroutine, 0);
+	swapcontext(&of_main, &of_coroutine);
+	check_equal(aio_error(of_the_coroutine), EINPROGRESS);
+	let_end(&pending);
+	swapcontext(&of_main, &of_coroutine);
+}
+
+static void *submit_and_end(void *arg)
+{
+	(void)arg;
+	begin_read(&pending);
+	return NULL;
+}
+
+static void thread_ends_first(void)
+{
+	pthread_t thread;
+
+	check_equal(pthread_create(&thread, NULL, submit_and_end, NULL), 0);
+	check_equal(pthread_join(thread, NULL), 0);
+	check_equal(aio_error(&pending.cb), EINPROGRESS);
+	end_read(&pending);
+}
+
+static void *go_on_alone(void *main_thread)
+{
+	struct pending own;
+
+	check_equal(pthread_join(*(pthread_t *)main_thread, NULL), 0);
+	begin_read(&own);
+	end_read(&own);
+	exit(0);
+}
+
+static void main_thread_ends(void)
+{
+	static pthread_t self;
+	pthread_t thread;
+
+	self = pthread_self();
+	check_equal(pthread_create(&thread, NULL, go_on_alone, &self), 0);
+	pthread_exit(NULL);
+}
+
+static int close_and_read(void)
+{
+	struct pending own;
+
+	pending.cb.aio_nbytes = 1; /* the parent's is another one */
+	aio_error(&pending.cb);
+	close_pair(pending.fds);
+	memset(&pending.cb, 0, sizeof(pending.cb));
+	begin_read(&own);
+	end_read(&own);
+	return 0;
+}
+
+static void fork_child(void)
+{
+	struct pending of_parent;
+
+	begin_read(&pending);
+	begin_read(&of_parent);
+	check_in_child(close_and_read, 5000);
+	end_read(&pending);
+	end_read(&of_parent);
+}
+
+static void vfork_child(void)
+{
+	int status;
+	pid_t pid;
+
+	begin_read(&pending);
+	pid = vfork();
+	if (pid == 0) {
+		close(pending.fds[0]);
+		_exit(0);
+	}
+	check_equal(waitpid(pid, &status, 0), pid);
+	end_read(&pending);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct test_case cases[] = {
+		{ "callbacks-collect", callbacks_collect },
+		{ "callback-ends-the-process", callback_ends_the_process },
+		{ "handler-collects", handler_collects },
+		{ "handler-submits-in-sigsuspend", handler_submits_in_sigsuspend },
+		{ "coroutines", coroutines },
+		{ "thread-ends-first", thread_ends_first },
+		{ "main-thread-ends", main_thread_ends },
+		{ "fork-child", fork_child },
+		{ "vfork-child", vfork_child },
+	};
+
+	return run_case(cases, sizeof(cases) / sizeof(cases[0]), argc, argv);
+}
