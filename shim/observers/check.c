@@ -233,7 +233,7 @@ static void excuse(const struct aiocb *cb)
 	requests_unlock(mask);
 }
 
-/* LIO_WAIT says whether all were successful, so that nobody need look at each. */
+/* LIO_WAIT says whether all were successful, so the program need not ask for each result. */
 static void note_list(struct aiocb *const entries[], int nent)
 {
 	for (int i = 0; i < nent; i++) {

@@ -186,7 +186,7 @@ bool memory_is_mapped(const volatile void *address, size_t size)
 
 	if (size == 0)
 		return true;
-	/* MS_ASYNC does nothing but to look whether all pages are there. */
+	/* MS_ASYNC only checks that all pages are mapped. */
 	return RAW_SYSCALL(SYS_msync, begin, (uintptr_t)address + size - begin, MS_ASYNC) !=
 	       -ENOMEM;
 }

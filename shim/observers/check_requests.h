@@ -75,7 +75,7 @@ extern _Atomic unsigned requests_nr_in_flight;
 extern _Atomic uint64_t requests_nr_calls; /* of the program */
 extern _Atomic uint64_t requests_nr;       /* that it has submitted */
 
-/* Forget all: the first use in this process. */
+/* First use in this process: drop all records. */
 void requests_start(void);
 
 /* Returns what requests_unlock() needs. */

@@ -153,7 +153,7 @@ static void print_cells(FILE *out, const struct column *columns, const struct ex
 	putc('\n', out);
 }
 
-/* Sizes and depths stand beside the kinds. */
+/* Kinds, sizes and depths are three columns. */
 static void print_requests(FILE *out, const struct explain_data *data)
 {
 	static const struct column columns[COLUMNS] = {

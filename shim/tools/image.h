@@ -2,7 +2,7 @@
 /*
  * image.h - the memory of another process, or of one that left a core file
  *
- * A process is read from outside.  It is neither stopped nor traced, and may change meanwhile.
+ * A process is read while it runs: it is neither stopped nor traced.
  */
 #ifndef RTAIO_IMAGE_H
 #define RTAIO_IMAGE_H

@@ -94,11 +94,11 @@ static void freed_after_the_end(void)
 
 static void realloc_that_keeps_the_block(void)
 {
-	char *buf = malloc(100000), *same, *beside = malloc(16);
+	char *buf = malloc(100000), *same, *other = malloc(16);
 
 	open_pipe(pending.fds);
 	submit_read(&pending.cb, pending.fds[0], buf, 1000, 0);
-	free(beside);
+	free(other);
 	same = realloc(buf, 99000);
 	check(same == buf);
 	let_end(&pending);

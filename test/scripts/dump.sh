@@ -322,13 +322,13 @@ if "${under[@]}" true 2>/dev/null; then
 	RTAIO_BACKEND=threads begin pipe 1
 	outer=$pid
 	read -r pid _ <"/proc/$outer/task/$outer/children"
-	shows "threads have the numbers outside of the container" 'with a worker, thread [0-9]{3,} +pipe:'
+	shows "threads have their numbers of the host" 'with a worker, thread [0-9]{3,} +pipe:'
 	tid=$(sed -n 's/.* with a worker, thread \([0-9]*\) .*/\1/p' <<<"$output")
 	check "the thread is of that process" test -n "$tid" -a -d "/proc/$pid/task/${tid:-none}"
 	pid=$outer
 	ends "it ends"
 else
-	skip "threads have the numbers outside of the container" "no namespace of processes can be made"
+	skip "threads have their numbers of the host" "no namespace of processes can be made"
 fi
 under=()
 
