@@ -12,6 +12,7 @@
 #ifndef RTAIO_DESCRIPTOR_H
 #define RTAIO_DESCRIPTOR_H
 
+#include <fcntl.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -44,6 +45,16 @@ bool descriptor_is_same_file(int fd, int other);
 static inline bool descriptor_is_file(const struct descriptor *d)
 {
 	return S_ISREG(d->mode) || S_ISBLK(d->mode) || S_ISDIR(d->mode);
+}
+
+/*
+ * Each buffered write syncs what it has written.  So it reports an error of writing back, which the
+ * kernel reports once for each open file.  With O_DIRECT the device reports to the write itself.
+ * The flags must be known.
+ */
+static inline bool descriptor_has_synced_writes(const struct descriptor *d)
+{
+	return (d->flags & (O_DIRECT | O_DSYNC)) == O_DSYNC;
 }
 
 static inline bool descriptor_is_pipe_or_socket(const struct descriptor *d)

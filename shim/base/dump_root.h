@@ -17,7 +17,7 @@
 #define DUMP_OWNER     "rtaio"
 #define DUMP_NOTE_TYPE 1         /* its 4 bytes: how far behind them the root lies */
 #define DUMP_MAGIC     "rtaio-d" /* 8 bytes */
-#define DUMP_LAYOUT    1
+#define DUMP_LAYOUT    2
 
 /* Name, member of struct request.  New ones come last. */
 #define DUMP_MEMBERS(X)                \

@@ -52,10 +52,10 @@ void cancel_answer(struct request *req, bool is_cancelled, bool is_kept)
 	question->nr_kept += is_kept;
 }
 
-/* A write that is half done cannot be undone: it goes on. */
+/* A write that is half done, or is repeated, cannot be undone: it goes on. */
 static bool cancel_if_waiting(struct request *req)
 {
-	if ((req->op == OP_WRITE && req->done > 0) || !issue_withdraw(req))
+	if ((req->op == OP_WRITE && req->done > 0) || req->is_repeated || !issue_withdraw(req))
 		return false;
 	engine_state_end(req, -ECANCELED);
 	return true;

@@ -55,6 +55,7 @@
 #include "dispatch/question.h"
 #include "dispatch/quiesce.h"
 #include "dispatch/schedule.h"
+#include "dispatch/synced_writes.h"
 #include "engine/engine.h"
 #include "engine/workers.h"
 #include "lane/copier.h"
@@ -170,8 +171,11 @@ static void finish(struct request *req)
 {
 	struct fdqueue *queue = req->queue;
 	bool is_last = true;
-	ssize_t res = publish_final_result(req);
+	ssize_t res;
 
+	if (synced_writes_hold(req))
+		return;
+	res = publish_final_result(req);
 	if (req->pin)
 		pin_put(req->pin);
 	if (req->is_file_data)

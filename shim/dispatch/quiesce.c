@@ -222,8 +222,8 @@ static bool pin_file(const struct request *question, struct request *req)
 	return closed && has_pin(question, closed) && give_pin(req, closed);
 }
 
-/* The ring holds the file, but may give @req back. */
-static void quiesce_in_ring(const struct request *question, struct request *req)
+/* The ring may give @req back, and a synced write may be repeated. */
+static void quiesce_returning(const struct request *question, struct request *req)
 {
 	if (!pin_file(question, req))
 		request_release_descriptor(req);
@@ -245,7 +245,7 @@ static void quiesce_stream(struct request *question, struct request *req)
 	else if (request_place(req) == PLACE_WORKERS)
 		quiesce_running(question, req);
 	else if (request_place(req) == PLACE_RING && req->is_polled)
-		quiesce_in_ring(question, req);
+		quiesce_returning(question, req);
 	else
 		request_release_descriptor(req); /* the ring holds the file */
 }
@@ -261,8 +261,8 @@ static void quiesce_file(struct request *question, struct request *req)
 		issue_to_worker_instead(req);
 	} else if (place == PLACE_WORKERS) {
 		quiesce_running(question, req);
-	} else if (place == PLACE_RING) {
-		quiesce_in_ring(question, req);
+	} else if (place == PLACE_RING || place == PLACE_PERFORMED) {
+		quiesce_returning(question, req);
 	}
 }
 

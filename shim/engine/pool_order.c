@@ -19,7 +19,7 @@ bool pool_order_is_bounded(const struct request *req)
 
 bool pool_order_locks_inode(const struct request *req)
 {
-	return req->op == OP_WRITE && !(req->descriptor.flags & (O_DIRECT | O_SYNC | O_DSYNC));
+	return req->op == OP_WRITE && !(req->descriptor.flags & (O_DIRECT | O_DSYNC));
 }
 
 /* The descriptor was closed after @earlier had begun and before @req: their files differ. */

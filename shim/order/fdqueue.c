@@ -122,6 +122,7 @@ static struct fdqueue *make_queue(const struct request *req)
 	queue->is_file = descriptor_is_file(&req->descriptor);
 	TAILQ_INIT(&queue->outstanding);
 	TAILQ_INIT(&queue->waiting);
+	TAILQ_INIT(&queue->performed);
 	RB_INSERT(queue_tree, &queues, queue);
 	return queue;
 }
@@ -235,13 +236,31 @@ static void put_in_flight(struct fdqueue *queue, struct request *req)
 		queue->range_max[direction] = length;
 	RB_INSERT(range_tree, &queue->ranges[direction], req);
 	queue->nr_in_flight++;
+	queue->nr_synced += request_is_synced_write(req);
+}
+
+/* All earlier requests that @req finds are in flight, or barriers. */
+static bool follows_barrier(struct request *req)
+{
+	struct request *other = req;
+
+	while ((other = TAILQ_PREV(other, request_list, outstanding_link)))
+		if (request_is_barrier(other))
+			return true;
+	return false;
+}
+
+static bool waits_for_errors(struct fdqueue *queue, struct request *req)
+{
+	return request_is_synced_write(req) &&
+	       (!TAILQ_EMPTY(&queue->performed) || follows_barrier(req));
 }
 
 static struct request *next_of_file(struct fdqueue *queue)
 {
 	struct request *req = TAILQ_FIRST(&queue->waiting);
 
-	if (!req)
+	if (!req || waits_for_errors(queue, req))
 		return NULL;
 	if (waits_for_bypass(queue, req) || must_wait(queue, req)) {
 		if (!req->has_stalled) {

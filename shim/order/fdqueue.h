@@ -16,6 +16,10 @@
  * the whole file.  Since requests are issued in order, only one at a time is checked against
  * those in flight: O(log n), however many wait.
  *
+ * Synced writes (request_is_synced_write()) are issued in groups.  A group gets writes until the first
+ * of it has ended; the next group waits until all have.  None is issued while an earlier barrier is
+ * outstanding.  So whose errors one may have taken is known: synced_writes.h.
+ *
  * A barrier (aio_fsync) is issued when it is the oldest outstanding request of its queue.
  * Only later barriers wait for it.  Those of its kind right behind it join it: nothing else
  * precedes them, so its result is theirs.
@@ -43,6 +47,8 @@ struct fdqueue {
 	unsigned nr_in_flight; /* file requests issued and not complete */
 	struct request_list outstanding; /* accepted and not complete, oldest first */
 	struct request_list waiting;     /* file requests not issued, oldest first */
+	unsigned nr_synced;              /* synced writes in flight */
+	struct request_list performed;   /* synced writes that wait for those */
 	struct chain_tree chain[2];      /* stream requests not issued: reads, writes */
 	bool is_busy[2];                 /* a request of that chain is in flight */
 	struct range_tree ranges[2];     /* file requests in flight: reads, writes */

@@ -266,6 +266,7 @@ void request_set_place(struct request *req, enum request_place place)
 		SUBMITTER = 1u << PLACE_SUBMITTER,
 		ISSUED = 1u << PLACE_RING | 1u << PLACE_WORKERS | 1u << PLACE_NO_THREAD,
 		ELSEWHERE = 1u << PLACE_HANDED_OVER | 1u << PLACE_DIRECT,
+		PERFORMED = 1u << PLACE_PERFORMED,
 		LIVE = SUBMITTER | 1u << PLACE_QUEUE | ISSUED | ELSEWHERE,
 	};
 	static const uint16_t allowed_from[] = {
@@ -273,11 +274,12 @@ void request_set_place(struct request *req, enum request_place place)
 		[PLACE_SUBMITTER] = 1u << PLACE_FREE | ELSEWHERE,
 		[PLACE_QUEUE] = SUBMITTER,
 		[PLACE_RING] = 1u << PLACE_QUEUE | ISSUED,
-		[PLACE_WORKERS] = 1u << PLACE_QUEUE | ISSUED,
+		[PLACE_WORKERS] = 1u << PLACE_QUEUE | ISSUED | PERFORMED,
 		[PLACE_NO_THREAD] = 1u << PLACE_QUEUE | ISSUED,
 		[PLACE_HANDED_OVER] = SUBMITTER,
 		[PLACE_DIRECT] = SUBMITTER,
-		[PLACE_ENDED] = LIVE & ~(ELSEWHERE),
+		[PLACE_PERFORMED] = 1u << PLACE_ENDED,
+		[PLACE_ENDED] = (LIVE & ~ELSEWHERE) | PERFORMED,
 		[PLACE_DONE] = SUBMITTER | ELSEWHERE | 1u << PLACE_ENDED,
 	};
 

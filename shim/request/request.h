@@ -16,13 +16,16 @@
  *   PLACE_NO_THREAD    the engine: no thread        outstanding, and without_thread
  *   PLACE_HANDED_OVER  the workers, or the copier   theirs, and bypass.c
  *   PLACE_DIRECT       the kernel: Linux AIO        bypass.c
+ *   PLACE_PERFORMED    the engine: others may have  outstanding, and performed
+ *                      taken its error              of its fdqueue
  *   PLACE_ENDED        the engine: res is known     outstanding, and ended
  *   PLACE_DONE         the thread that published    notification lists
  *   PLACE_SPARE        request_trim()               none
  *
  * The engine moves a record from QUEUE to RING, WORKERS or NO_THREAD, and among these three.
  * Submitters move it from SUBMITTER to DIRECT or HANDED_OVER.  A request that bounces goes from
- * there back to SUBMITTER, on its way to the engine.  Any place leads to DONE when the result
+ * there back to SUBMITTER, on its way to the engine.  A synced write (synced_writes.h) goes from
+ * ENDED to PERFORMED and back, perhaps by way of WORKERS.  Any place leads to DONE when the result
  * is published, and DONE to FREE when nothing refers to the record any more.  aio_error()
  * says EINPROGRESS from SUBMITTER until DONE.  request_set_place() makes every change.
  */
@@ -66,6 +69,7 @@ enum request_place {
 	PLACE_NO_THREAD,
 	PLACE_HANDED_OVER,
 	PLACE_DIRECT,
+	PLACE_PERFORMED,
 	PLACE_ENDED,
 	PLACE_DONE,
 	PLACE_SPARE,
@@ -164,15 +168,18 @@ struct request {
 	TAILQ_ENTRY(request) outstanding_link; /* in queue->outstanding, oldest first */
 	TAILQ_ENTRY(request) list_link;        /* list of its place, or of notify.c */
 	RB_ENTRY(request) tree_link;           /* stream chain, or ranges in flight */
-	ssize_t res;            /* a worker writes, then hands over through the inbox */
-	uint8_t attempts;       /* resubmissions that made no progress */
-	uint8_t cqes_due;       /* CQEs still to come: the transfer's, its cancellation's */
-	bool has_cqe;           /* the transfer's CQE was reaped */
-	bool is_withdrawn;      /* taken out of its queue's order to be cancelled */
-	bool has_joined;        /* a sync: takes the result of an earlier one */
-	bool is_polled;         /* the ring only polls its descriptor; a worker reads */
-	bool has_stalled;       /* waited for an overlapping request */
-	bool is_file_data;      /* counted in engine_state.nr_files_in_flight */
+	ssize_t res;       /* a worker writes, then hands over through the inbox */
+	uint8_t attempts;  /* resubmissions that made no progress */
+	uint8_t cqes_due;  /* CQEs still to come: the transfer's, its cancellation's */
+	bool has_cqe;      /* the transfer's CQE was reaped */
+	bool is_withdrawn; /* taken out of its queue's order to be cancelled */
+	bool has_joined;   /* a sync: takes the result of an earlier one */
+	bool is_polled;    /* the ring only polls its descriptor; a worker reads */
+	bool has_stalled;  /* waited for an overlapping request */
+	bool is_file_data; /* counted in engine_state.nr_files_in_flight */
+	bool is_repeated;  /* a synced write: res is of its second call, first_res of the first */
+	bool is_settled;   /* a synced write: res is its own */
+	ssize_t first_res;
 	struct request *cancel; /* the aio_cancel that asked the kernel, or NULL */
 	struct pin *pin;        /* holds its file, if the descriptor was closed before it began */
 	unsigned detached;      /* which queue: as fdqueue->detached */
@@ -260,6 +267,11 @@ void request_set_place(struct request *req, enum request_place place);
 static inline bool request_is_barrier(const struct request *req)
 {
 	return req->op == OP_FSYNC || req->op == OP_FDATASYNC;
+}
+
+static inline bool request_is_synced_write(const struct request *req)
+{
+	return req->op == OP_WRITE && descriptor_has_synced_writes(&req->descriptor);
 }
 
 static inline bool request_is_transfer(const struct request *req)

@@ -75,6 +75,8 @@ const char *words_place(const struct dumped *dumped)
 	case PLACE_DIRECT:
 		return dumped->word & REQUEST_SUBMITTING ? "in the call that submits it"
 							 : "in the kernel, Linux AIO";
+	case PLACE_PERFORMED:
+		return "performed, waits for other O_SYNC writes";
 	case PLACE_ENDED:
 		return "complete, about to be told";
 	case PLACE_DONE:

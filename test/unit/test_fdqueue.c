@@ -278,6 +278,83 @@ static void test_barrier_does_not_join_before_what_bypasses_the_engine(void **st
 	bypass_leave(write);
 }
 
+static struct request *add_synced(off_t offset)
+{
+	struct request *req = add_file(OP_WRITE, offset, 1);
+
+	req->descriptor.flags = O_DSYNC;
+	return req;
+}
+
+/* As synced_writes.c does. */
+static void perform(struct request *req)
+{
+	queue->nr_synced--;
+	request_set_place(req, PLACE_ENDED);
+	request_set_place(req, PLACE_PERFORMED);
+	TAILQ_INSERT_TAIL(&queue->performed, req, list_link);
+}
+
+static void settle(struct request *req)
+{
+	TAILQ_REMOVE(&queue->performed, req, list_link);
+	end(req);
+}
+
+static void test_synced_writes_go_in_groups(void **state)
+{
+	struct request *first = add_synced(0), *second = add_synced(1), *third, *fourth;
+
+	(void)state;
+	check_next(first);
+	check_next(second);
+	third = add_synced(2);
+	check_next(third);
+	perform(second);
+	fourth = add_synced(3);
+	check_none();
+	perform(first);
+	perform(third);
+	check_equal(queue->nr_synced, 0);
+	check_none();
+	settle(second);
+	settle(first);
+	check_none();
+	settle(third);
+	check_next(fourth);
+}
+
+static void test_synced_write_waits_for_earlier_barriers_alone(void **state)
+{
+	struct request *first = add_synced(0), *barrier = add_file(OP_FSYNC, 0, 0);
+	struct request *second = add_synced(1), *later = add_file(OP_FSYNC, 0, 0);
+
+	(void)state;
+	check_next(first);
+	check_none();
+	end(first);
+	check_next(barrier);
+	check_none();
+	end(barrier);
+	check_next(second);
+	check_none();
+	end(second);
+	check_next(later);
+}
+
+static void test_only_synced_writes_wait_for_barriers(void **state)
+{
+	struct request *barrier = add_file(OP_FSYNC, 0, 0);
+	struct request *direct = add_synced(0), *read = add_synced(1);
+
+	(void)state;
+	direct->descriptor.flags |= O_DIRECT;
+	read->op = OP_READ;
+	check_next(barrier);
+	check_next(direct);
+	check_next(read);
+}
+
 static void test_file_requests_need_room(void **state)
 {
 	struct request *read = add_file(OP_READ, 0, 100);
@@ -367,6 +444,9 @@ int main(void)
 		TEST(test_barrier_does_not_join_one_of_another_kind),
 		TEST(test_transfer_that_comes_back_answers_no_barrier),
 		TEST(test_barrier_does_not_join_before_what_bypasses_the_engine),
+		TEST(test_synced_writes_go_in_groups),
+		TEST(test_synced_write_waits_for_earlier_barriers_alone),
+		TEST(test_only_synced_writes_wait_for_barriers),
 		TEST(test_file_requests_need_room),
 		TEST(test_stream_has_one_in_flight_each_way),
 		TEST(test_priority_orders_what_waits_on_a_stream),
