@@ -15,6 +15,7 @@
 #include "dispatch/issue.h"
 #include "dispatch/question.h"
 #include "dispatch/quiesce.h"
+#include "dispatch/synced_writes.h"
 #include "engine/engine.h"
 #include "engine/workers.h"
 #include "order/bypass.h"
@@ -63,7 +64,7 @@ static bool cancel_if_waiting(struct request *req)
 
 static void cancel_request(struct request *question, struct request *req)
 {
-	if (request_place(req) == PLACE_ENDED)
+	if (request_place(req) == PLACE_ENDED && !synced_writes_may_hold(req))
 		return;
 	if (cancel_if_waiting(req)) {
 		question->nr_cancelled++;

@@ -235,14 +235,16 @@ static void absorb(struct request *req)
 static void ring_is_done(struct request *req)
 {
 	bool is_cancelled = req->cancel && (req->res == -ECANCELED || req->res == -EINTR);
+	bool is_over;
 
 	if (is_cancelled)
 		engine_state_end(req, -ECANCELED);
 	else
 		absorb(req);
 	/* If absorb() issued @req or its rest again, it was not cancelled. */
+	is_over = request_place(req) == PLACE_ENDED && (is_cancelled || !synced_writes_may_hold(req));
 	if (req->cancel)
-		cancel_answer(req, is_cancelled, request_place(req) != PLACE_ENDED);
+		cancel_answer(req, is_cancelled, !is_over);
 }
 
 static void on_complete(struct request *req, ssize_t res)

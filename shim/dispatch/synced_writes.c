@@ -85,13 +85,18 @@ static void settle(struct fdqueue *queue)
 	}
 }
 
+bool synced_writes_may_hold(const struct request *req)
+{
+	return req->queue && req->queue->is_file && request_is_synced_write(req) &&
+	       !req->is_withdrawn && !req->is_settled;
+}
+
 bool synced_writes_hold(struct request *req)
 {
 	struct fdqueue *queue = req->queue;
 	bool is_cancelled = req->res == -ECANCELED;
 
-	if (!queue || !queue->is_file || !request_is_synced_write(req) || req->is_withdrawn ||
-	    req->is_settled)
+	if (!synced_writes_may_hold(req))
 		return false;
 	queue->nr_synced--;
 	if (!is_cancelled) {

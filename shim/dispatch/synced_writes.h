@@ -16,6 +16,9 @@
 
 struct request;
 
+/* @req has ended.  Is its result perhaps another's? */
+bool synced_writes_may_hold(const struct request *req);
+
 /* @req has ended.  True: its result is held back, and it will end again. */
 bool synced_writes_hold(struct request *req);
 

@@ -69,11 +69,12 @@ static void make_file_descriptor(int id, int fd, int access, struct object *obje
 			access == ACCESS_READ ? NULL : object);
 }
 
-static int flags_of(int access, bool is_direct)
+/* Every other descriptor that writes to a page cache syncs: O_DSYNC has an order of its own. */
+static int flags_of(int access, bool is_direct, int id)
 {
 	static const int flags[] = { O_RDWR, O_RDONLY, O_WRONLY, O_RDWR | O_APPEND };
 
-	return flags[access] | (is_direct ? O_DIRECT : 0);
+	return flags[access] | (is_direct ? O_DIRECT : id % 2 ? O_DSYNC : 0);
 }
 
 /* The same file through another descriptor. */
@@ -134,7 +135,8 @@ static void open_file(const struct step *step)
 	object->is_xfs = is_on_xfs(object->keeper);
 	fill_file(object->keeper, object->size);
 	make_file_descriptor(step->descriptor,
-			     open_again(object->keeper, flags_of(access, object->is_direct)),
+			     open_again(object->keeper,
+					flags_of(access, object->is_direct, step->descriptor)),
 			     access, object);
 }
 
@@ -164,7 +166,8 @@ static void open_other(const struct step *step)
 	else if (!object->is_appended && access == ACCESS_APPEND)
 		access = ACCESS_BOTH;
 	make_file_descriptor(step->descriptor,
-			     open_again(object->keeper, flags_of(access, object->is_direct)),
+			     open_again(object->keeper,
+					flags_of(access, object->is_direct, step->descriptor)),
 			     access, object);
 }
 

@@ -7,17 +7,18 @@
  */
 #include "frozen.h"
 #include "held_calls.h"
+#include "offload.h"
 
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
-#define BLOCK     4096
-#define NR_WRITES 8
-#define NR_BLOCKS 64
-#define HOLE      37 /* this block cannot be written */
-#define NR_ROUNDS 25
+#define BLOCK       4096
+#define NR_WRITES   8
+#define DISK_BLOCKS 64
+#define HOLE        37 /* this block cannot be written */
+#define NR_ROUNDS   25
 
 static struct aiocb cbs[NR_WRITES], sync_cb;
 static char buf[BLOCK];
@@ -30,8 +31,8 @@ static void make_image(int dir)
 	int rest = openat(dir, "rest", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 
 	check(image >= 0 && rest >= 0);
-	check_equal(ftruncate(image, NR_BLOCKS * BLOCK), 0);
-	for (off_t i = 0; i < NR_BLOCKS; i++)
+	check_equal(ftruncate(image, DISK_BLOCKS * BLOCK), 0);
+	for (off_t i = 0; i < DISK_BLOCKS; i++)
 		if (i != HOLE)
 			check_equal(pwrite(image, buf, BLOCK, i * BLOCK), BLOCK);
 	while (write(rest, buf, BLOCK) > 0)
@@ -141,7 +142,8 @@ TEST_OR_SKIP(test_later_write_takes_no_error_of_a_sync, sync_beside_writes, 2000
 
 /* ---- writes whose calls are held ---- */
 
-#define NR_HELD 2 /* of these the first one fails, but not if it is made again */
+#define NR_CANCELS 20000
+#define NR_HELD    2 /* of these the first one fails, but not if it is made again */
 
 static int fd;
 static struct seccomp_notif failing;
@@ -212,6 +214,23 @@ static int cancel_beside_error(void)
 	return 0;
 }
 
+/* It asks later and later, so now and then while a result is held back. */
+static int cancel_often(void)
+{
+	fd = reopen(memory_file(), O_RDWR | O_DSYNC);
+	for (int round = 0; round < NR_CANCELS; round++) {
+		uint64_t asks_at = now_ns() + (uint64_t)(round % 1000) * 40;
+
+		submit_write(&cbs[0], fd, buf, BLOCK, 0);
+		while (now_ns() < asks_at)
+			continue;
+		if (aio_cancel(fd, NULL) == AIO_ALLDONE)
+			check(aio_error(&cbs[0]) != EINPROGRESS);
+		await(&cbs[0]);
+	}
+	return 0;
+}
+
 /* The next file of that descriptor gets nothing. */
 static int close_beside_error(void)
 {
@@ -232,6 +251,7 @@ static int close_beside_error(void)
 
 TEST_OR_SKIP(test_error_that_does_not_come_back_stays, write_beside_error, 20000)
 TEST_OR_SKIP(test_cancel_beside_an_error, cancel_beside_error, 20000)
+TEST_IN_CHILD(test_cancel_says_all_done_when_it_is, cancel_often, 60000)
 TEST_OR_SKIP(test_close_beside_an_error, close_beside_error, 20000)
 
 int main(void)
@@ -242,6 +262,7 @@ int main(void)
 		cmocka_unit_test(test_later_write_takes_no_error_of_a_sync),
 		cmocka_unit_test(test_error_that_does_not_come_back_stays),
 		cmocka_unit_test(test_cancel_beside_an_error),
+		cmocka_unit_test(test_cancel_says_all_done_when_it_is),
 		cmocka_unit_test(test_close_beside_an_error),
 	};
 
