@@ -17,9 +17,10 @@
 #include "observers/check_flight.h"
 #include "observers/check_report.h"
 #include "observers/check_submit.h"
+#include "observers/memory.h"
 
-/* Set by the library that is preloaded to see memory that is given back (memory.c), if it is. */
-extern void (*rtaio_memory_freed)(const void *address, size_t size)
+/* Of the library that is preloaded to see memory that is given back (memory.c), if it is. */
+extern const struct memory_watcher *rtaio_memory_watcher
 	__attribute__((weak, visibility("default")));
 
 static void begin_call(struct here *here)
@@ -359,6 +360,16 @@ static const struct aio_calls calls = {
 	.aio_init = check_aio_init,
 };
 
+static uint64_t nr_requests(void)
+{
+	return atomic_load(&requests_nr);
+}
+
+static const struct memory_watcher memory_watcher = {
+	.nr_requests = nr_requests,
+	.freed = flight_check_freed,
+};
+
 static bool start(const struct observed *observed, bool is_child);
 
 extern const struct observer rtaio_observer __attribute__((visibility("default")));
@@ -389,9 +400,9 @@ static bool start(const struct observed *observed, bool is_child)
 	callback_start();
 	report_start(observed);
 	check.process = (pid_t)RAW_SYSCALL(SYS_getpid);
-	if (&rtaio_memory_freed) {
-		trace_leave_out(&rtaio_memory_freed);
-		rtaio_memory_freed = flight_check_freed;
+	if (&rtaio_memory_watcher) {
+		trace_leave_out(&rtaio_memory_watcher);
+		rtaio_memory_watcher = &memory_watcher;
 	}
 	return true;
 }

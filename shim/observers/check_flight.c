@@ -307,7 +307,8 @@ static bool overlaps(const void *address, size_t size, const volatile void *othe
 	return begin - other_begin < other_size || other_begin - begin < size;
 }
 
-static enum kind find_freed(const void *address, size_t size, struct submitted *copy)
+static enum kind find_freed(const void *address, size_t size, uint64_t nr_requests,
+			    struct submitted *copy)
 {
 	enum kind kind = KINDS_NR;
 	uint64_t mask = requests_lock();
@@ -317,6 +318,8 @@ static enum kind find_freed(const void *address, size_t size, struct submitted *
 		const struct submitted *submitted = &record->submitted;
 		const struct aiocb *fields = &submitted->fields;
 
+		if (record->number >= nr_requests)
+			continue;
 		if (overlaps(address, size, submitted->cb, sizeof(*fields)))
 			kind = KIND_freed;
 		else if (submitted->operation != OPERATION_SYNC &&
@@ -330,7 +333,7 @@ static enum kind find_freed(const void *address, size_t size, struct submitted *
 	return kind;
 }
 
-void flight_check_freed(const void *address, size_t size)
+void flight_check_freed(const void *address, size_t size, uint64_t nr_requests)
 {
 	struct here here = { .is_taken = false };
 	struct submitted submitted;
@@ -338,7 +341,7 @@ void flight_check_freed(const void *address, size_t size)
 
 	if (atomic_load(&requests_nr_in_flight) == 0 || size == 0 || !check_is_on())
 		return;
-	while ((kind = find_freed(address, size, &submitted)) != KINDS_NR)
+	while ((kind = find_freed(address, size, nr_requests, &submitted)) != KINDS_NR)
 		report(kind, &submitted, here_frames(&here), NULL, "the %s was freed during the %s",
 		       kind == KIND_freed ? "aiocb" : "buffer", describe(&submitted).text);
 }

@@ -28,8 +28,8 @@ void flight_check_stack(struct here *here);
 /* The request ends now, which the program cannot know yet. */
 void flight_end(const struct aiocb *cb);
 
-/* The program gives memory back. */
-void flight_check_freed(const void *address, size_t size);
+/* The program gives memory back: see memory.h. */
+void flight_check_freed(const void *address, size_t size, uint64_t nr_requests);
 
 /* The program closes descriptors. */
 void flight_check_closed(int first, int last);

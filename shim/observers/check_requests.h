@@ -50,6 +50,7 @@ struct record {
 	TAILQ_ENTRY(record) in_flight;
 	struct record *next; /* of the same bucket */
 	struct submitted submitted;
+	uint64_t number; /* how many were submitted before */
 	struct file file;
 	struct on_stack on_stack;
 	struct aiocb *const *list; /* whose entry it is, or NULL */

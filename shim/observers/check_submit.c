@@ -206,7 +206,7 @@ void submit_expect(const struct submit_call *call, const struct aiocb *cb, enum 
 		record.has_buffer = memory_is_mapped(fields->aio_buf, fields->aio_nbytes);
 	}
 	find_on_stack(&record.on_stack, &record.submitted, call);
-	atomic_fetch_add(&requests_nr, 1);
+	record.number = atomic_fetch_add(&requests_nr, 1);
 	expect(&record);
 }
 

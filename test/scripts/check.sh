@@ -118,6 +118,81 @@ ${CC:-cc} -D_GNU_SOURCE -o "$work/loop" "$work/loop.c" -lrt || exit 1
 watch "$work/loop"
 equal "a misuse in a loop is reported once" "$(grep -c '^rtaio check: offset-on-stream: ' "$work/found")" 1
 
+# An allocator of the program's own. Its realloc moves each block, and another thread has the old one at once.
+cat >"$work/own_malloc.c" <<'END'
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+extern void got_block(void *block) __attribute__((weak));
+static _Alignas(16) char heap[64 << 20];
+static size_t used;
+struct header { size_t size, other; };
+void *malloc(size_t size)
+{
+	size_t all = (size + sizeof(struct header) + 15) & ~(size_t)15;
+	struct header *header = (void *)(heap + __atomic_fetch_add(&used, all, __ATOMIC_SEQ_CST));
+
+	*header = (struct header){ size, 0xdeadbeefdeadbee0 }; /* no size for libc */
+	return header + 1;
+}
+void free(void *block) { (void)block; }
+void *calloc(size_t nr, size_t size) { return malloc(nr * size); }
+void *realloc(void *block, size_t size)
+{
+	void *moved = malloc(size);
+	if (block && memcpy(moved, block, size) && got_block)
+		got_block(block);
+	return moved;
+}
+#ifdef KNOWS_SIZES
+size_t malloc_usable_size(void *block) { return ((struct header *)block)[-1].size; }
+#endif
+END
+cat >"$work/uses_it.c" <<'END'
+#include <aio.h>
+#include <stdlib.h>
+#include <unistd.h>
+static int fds[2];
+static struct aiocb cb;
+void got_block(void *block)
+{
+	cb = (struct aiocb){ .aio_fildes = fds[0], .aio_buf = block, .aio_nbytes = 8 };
+	aio_read(&cb);
+}
+int main(int argc, char **argv)
+{
+	const struct aiocb *list[1] = { &cb };
+	void *block = malloc(100);
+
+	(void)argv;
+	if (pipe(fds) < 0 || !block)
+		return 1;
+	if (argc > 1) { /* a misuse */
+		got_block(block);
+		free(block);
+	} else {
+		aio_cancel(fds[0], NULL); /* the observer has begun */
+		block = realloc(block, 50);
+	}
+	if (write(fds[1], "12345678", 8) != 8 || aio_suspend(list, 1, NULL) != 0 || aio_return(&cb) != 8)
+		return 1;
+	return 0;
+}
+END
+mkdir "$work/without_sizes" "$work/with_sizes"
+for folder in without_sizes with_sizes; do
+	${CC:-cc} -fno-builtin -fPIC -shared $([ $folder = without_sizes ] || echo -DKNOWS_SIZES) \
+		-o "$work/$folder/libown_malloc.so" "$work/own_malloc.c" || exit 1
+done
+${CC:-cc} -D_GNU_SOURCE -o "$work/uses_it" -rdynamic "$work/uses_it.c" -L"$work/with_sizes" -lown_malloc -lrt || exit 1
+LD_LIBRARY_PATH=$work/with_sizes watch --memory "$work/uses_it"
+check "--memory leaves alone a block that realloc has given to another thread" finds_nothing
+for folder in with_sizes without_sizes; do
+	LD_LIBRARY_PATH=$work/$folder watch --memory "$work/uses_it" wrong
+	equal "--memory takes an allocator $folder" \
+		"$status $(grep -c '^rtaio check: buffer-freed: ' "$work/found")" "99 1"
+done
+
 # The launcher's part.
 # shellcheck disable=SC2016 # the process is the command's
 watch sh -c 'kill -TERM $$'
