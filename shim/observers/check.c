@@ -300,6 +300,20 @@ static void callback(void (*function)(union sigval))
 		callback_end();
 }
 
+static bool is_notified(const struct aiocb *fields)
+{
+	const struct sigevent *event = &fields->aio_sigevent;
+
+	return event->sigev_notify == SIGEV_THREAD ||
+	       (event->sigev_notify == SIGEV_SIGNAL && event->sigev_signo != 0);
+}
+
+/* Reads ahead may be left behind, unless the program was told that they have ended. */
+static bool may_be_ignored(const struct submitted *submitted)
+{
+	return submitted->operation == OPERATION_READ && !is_notified(&submitted->fields);
+}
+
 /* A program may end while requests are in flight; these have ended while it still used AIO. */
 static enum kind judge_end(const struct record *record)
 {
@@ -307,7 +321,7 @@ static enum kind judge_end(const struct record *record)
 	    record->ended_at >= atomic_load(&requests_nr_calls))
 		return KINDS_NR;
 	if (!record->is_looked_at)
-		return KIND_result_ignored;
+		return may_be_ignored(&record->submitted) ? KINDS_NR : KIND_result_ignored;
 	if (record->is_successful && record->submitted.operation != OPERATION_SYNC)
 		return KIND_never_returned;
 	return KINDS_NR;

@@ -229,6 +229,18 @@ static void use_the_stack(void)
 	memset((char *)frame, 1, sizeof(frame));
 }
 
+/* A reader that ends early leaves what it has read ahead. */
+static void reads_ahead(void)
+{
+	int fd = temp_file_filled(8);
+	struct aiocb cb;
+	char buf[8];
+
+	submit_read(&cb, fd, buf, sizeof(buf), 0);
+	begin_read(&pending);
+	end_read(&pending);
+}
+
 /* Memory of main is others' from then on, and requests end, but the process does, too. */
 static void returns_from_main(void)
 {
@@ -302,6 +314,7 @@ int main(int argc, char **argv)
 		{ "only-syncs", only_syncs },
 		{ "ends-with-requests-in-flight", ends_with_requests_in_flight },
 		{ "ends-when-told", ends_when_told },
+		{ "reads-ahead", reads_ahead },
 		{ "returns-from-main", returns_from_main },
 		{ "appending-writes", appending_writes },
 		{ "writes-side-by-side", writes_side_by_side },
