@@ -263,9 +263,10 @@ void submit_check_handler(const char *function, struct here *here)
 {
 	struct submitted call = { .cb = NULL };
 
-	if (!frames_are_of_handler(here_frames(here)))
+	if (!frames_interrupt_unsafe(here_frames(here)))
 		return;
 	frames_to_trace(here_frames(here), &call.trace);
-	report(KIND_unsafe_in_handler, &call, NULL, "called in a signal handler",
-	       "POSIX does not list %s as async-signal-safe, though it is so here", function);
+	report(KIND_unsafe_in_handler, &call, NULL,
+	       "called in a signal handler, which has interrupted such a function",
+	       "%s is async-signal-safe here, but not by POSIX", function);
 }

@@ -95,13 +95,20 @@ __attribute__((constructor)) static void warm_up(void)
 	frames_take(&frames);
 }
 
+/* The kernel's, between a handler and what it has interrupted. */
+static bool is_signal_frame(const struct frames *frames, unsigned index)
+{
+	return index + 1 < frames->nr && frames->frame[index + 1].is_interrupted;
+}
+
 void frames_to_trace(const struct frames *frames, struct trace *trace)
 {
 	trace->nr = 0;
 	/* The call itself, which ends before the address where its function goes on. */
 	for (unsigned i = frames->first; i < frames->nr && trace->nr < TRACE_MAX; i++)
-		trace->address[trace->nr++] =
-			(void *)(frames->frame[i].address - !frames->frame[i].is_interrupted);
+		if (!is_signal_frame(frames, i))
+			trace->address[trace->nr++] = (void *)(frames->frame[i].address -
+							       !frames->frame[i].is_interrupted);
 }
 
 uintptr_t frames_root(const struct frames *frames)
@@ -122,7 +129,7 @@ struct activation frames_find(const struct frames *frames, const volatile void *
 		const struct frame *frame = &frames->frame[i], *caller = frame + 1;
 
 		/* The kernel's own frame: a handler may run on another stack. */
-		if (caller->is_interrupted || caller->start - frame->start > FRAME_SIZE_MAX)
+		if (is_signal_frame(frames, i) || caller->start - frame->start > FRAME_SIZE_MAX)
 			continue;
 		if (wanted >= frame->start && wanted < caller->start)
 			return (struct activation){ caller->start, caller->address };
@@ -142,39 +149,66 @@ bool frames_have(const struct frames *frames, const struct activation *activatio
 
 /* ---- signal handlers ---- */
 
-/* These let signals in while they wait, so that the handlers interrupt nothing else. */
-static bool waits_for_signals(uintptr_t address)
-{
-	static const char *const names[] = { "sigsuspend",   "pause",       "ppoll",
-					     "pselect",      "epoll_pwait", "aio_suspend",
-					     "aio_suspend64" };
-	const char *name;
-	Dl_info info;
+/*
+ * A handler may call what is not async-signal-safe, unless it interrupts such a function.  These are the
+ * usual ones that hold a lock, or change what the process has only once.
+ */
+static const char *const unsafe_functions[] = {
+	"aio_cancel",     "aio_fsync",   "aio_read", "aio_write", "aligned_alloc",  "calloc",
+	"closedir",       "closelog",    "dlclose",  "dlopen",    "dlsym",          "dprintf",
+	"exit",           "fclose",      "fdopen",   "fflush",    "fgetc",          "fgets",
+	"fopen",          "fprintf",     "fputc",    "fputs",     "fread",          "free",
+	"fscanf",         "fseek",       "fseeko",   "fwrite",    "getaddrinfo",    "getc",
+	"getchar",        "getdelim",    "getline",  "getpwnam",  "getpwuid",       "lio_listio",
+	"localtime",      "localtime_r", "malloc",   "memalign",  "mktime",         "opendir",
+	"openlog",        "pclose",      "perror",   "popen",     "posix_memalign", "printf",
+	"pthread_create", "putc",        "putchar",  "puts",      "readdir",        "realloc",
+	"scanf",          "setenv",      "strftime", "syslog",    "tzset",          "unsetenv",
+	"vfprintf",       "vprintf",     "vsyslog",
+};
 
-	if (!dladdr((void *)address, &info) || !info.dli_sname)
+/* By one of its names: __libc_malloc, _IO_puts, fopen64, fputs_unlocked, __printf_chk. */
+static bool is_named(const char *function, const char *name)
+{
+	static const char *const endings[] = { "", "64", "_unlocked", "_chk" };
+	const char *ending;
+
+	function += strspn(function, "_");
+	if (strncmp(function, "libc_", 5) == 0)
+		function += 5;
+	if (strncmp(function, "IO_", 3) == 0)
+		function += 3;
+	if (strncmp(function, name, strlen(name)) != 0)
 		return false;
-	name = info.dli_sname + strspn(info.dli_sname, "_");
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (strcmp(name, names[i]) == 0)
+	ending = function + strlen(name);
+	for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]); i++)
+		if (strcmp(ending, endings[i]) == 0)
 			return true;
 	return false;
 }
 
-#define DEPTH_OF_WAIT \
-	8 /* below the function's own frame: the library's, or those of the system call */
+static bool is_unsafe(uintptr_t address)
+{
+	Dl_info info;
 
-bool frames_are_of_handler(const struct frames *frames)
+	if (!dladdr((void *)address, &info) || !info.dli_sname)
+		return false;
+	for (size_t i = 0; i < sizeof(unsafe_functions) / sizeof(unsafe_functions[0]); i++)
+		if (is_named(info.dli_sname, unsafe_functions[i]))
+			return true;
+	return false;
+}
+
+bool frames_interrupt_unsafe(const struct frames *frames)
 {
 	unsigned at = frames->first;
 
 	while (at < frames->nr && !frames->frame[at].is_interrupted)
 		at++;
-	if (at == frames->nr)
-		return false;
-	for (unsigned i = at; i < frames->nr && i < at + DEPTH_OF_WAIT; i++)
-		if (waits_for_signals(frames->frame[i].address))
-			return false;
-	return true;
+	for (; at < frames->nr; at++)
+		if (is_unsafe(frames->frame[at].address - !frames->frame[at].is_interrupted))
+			return true;
+	return false;
 }
 
 /* ---- text ---- */

@@ -60,8 +60,8 @@ struct activation frames_find(const struct frames *frames, const volatile void *
 /* Only for a whole stack. */
 bool frames_have(const struct frames *frames, const struct activation *activation);
 
-/* Does a signal handler run, which did not interrupt a function that waits for signals? */
-bool frames_are_of_handler(const struct frames *frames);
+/* Does a signal handler run that interrupted a function which is not async-signal-safe? */
+bool frames_interrupt_unsafe(const struct frames *frames);
 
 /* Lines "    #0 function+0x12 (file+0xoffset)".  Returns how many bytes of @text are used. */
 size_t trace_print(const struct trace *trace, char *text, size_t size);

@@ -5,6 +5,7 @@
 #include "cases.h"
 
 #include <pthread.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <ucontext.h>
 
@@ -112,7 +113,95 @@ static void handler_submits_in_sigsuspend(void)
 	end_read(&pending);
 }
 
+/* raise() is async-signal-safe, and main is in no other function of libc. */
+static void handler_interrupts_the_program(void)
+{
+	signal(SIGUSR2, submit_in_handler);
+	open_pipe(pending.fds);
+	aiocb_init(&pending.cb, pending.fds[0], pending.buf, 8, 0);
+	raise(SIGUSR2);
+	end_read(&pending);
+}
+
+static struct pending awaited;
+
+static void submit_and_let_end(int signo)
+{
+	submit_in_handler(signo);
+	let_end(&awaited);
+}
+
+static void handler_interrupts_aio_suspend(void)
+{
+	const struct aiocb *list[1] = { &awaited.cb };
+	struct itimerval soon = { .it_value.tv_usec = 50000 };
+
+	signal(SIGALRM, submit_and_let_end);
+	open_pipe(pending.fds);
+	aiocb_init(&pending.cb, pending.fds[0], pending.buf, 8, 0);
+	begin_read(&awaited);
+	setitimer(ITIMER_REAL, &soon, NULL);
+	while (aio_suspend(list, 1, NULL) != 0)
+		check_equal(errno, EINTR);
+	check_equal(aio_return(&awaited.cb), 8);
+	end_read(&pending);
+}
+
+static void free_in_callback(union sigval value)
+{
+	struct pending *own = value.sival_ptr;
+
+	check_equal(aio_return(&own->cb), 8);
+	close_pair(own->fds);
+	free(own);
+	sem_post(&is_done);
+}
+
+static void callback_frees(void)
+{
+	struct pending *own = malloc(sizeof(*own));
+
+	open_pipe(own->fds);
+	aiocb_init(&own->cb, own->fds[0], own->buf, 8, 0);
+	notify_by_thread(&own->cb.aio_sigevent, free_in_callback, own);
+	check_equal(aio_read(&own->cb), 0);
+	let_end(own);
+	await_semaphore(&is_done);
+	begin_read(&pending);
+	end_read(&pending);
+}
+
 /* ---- other stacks, threads and processes ---- */
+
+static sem_t is_submitted;
+
+static void *collect_three(void *arg)
+{
+	(void)arg;
+	for (int i = 0; i < 3; i++) {
+		await_semaphore(&is_submitted);
+		check_equal(aio_return(&pending.cb), 8);
+		sem_post(&is_done);
+	}
+	return NULL;
+}
+
+/* One thread submits and asks for the end, another one takes the result. */
+static void collected_by_another_thread(void)
+{
+	pthread_t thread;
+
+	open_pipe(pending.fds);
+	check_equal(pthread_create(&thread, NULL, collect_three, NULL), 0);
+	for (int i = 0; i < 3; i++) {
+		submit_read(&pending.cb, pending.fds[0], pending.buf, 8, 0);
+		let_end(&pending);
+		eventually(aio_error(&pending.cb) == 0);
+		sem_post(&is_submitted);
+		await_semaphore(&is_done);
+	}
+	check_equal(pthread_join(thread, NULL), 0);
+}
 
 static ucontext_t of_main, of_coroutine;
 static const struct aiocb *of_the_coroutine;
@@ -227,6 +316,10 @@ int main(int argc, char **argv)
 		{ "callback-ends-the-process", callback_ends_the_process },
 		{ "handler-collects", handler_collects },
 		{ "handler-submits-in-sigsuspend", handler_submits_in_sigsuspend },
+		{ "handler-interrupts-the-program", handler_interrupts_the_program },
+		{ "handler-interrupts-aio_suspend", handler_interrupts_aio_suspend },
+		{ "callback-frees", callback_frees },
+		{ "collected-by-another-thread", collected_by_another_thread },
 		{ "coroutines", coroutines },
 		{ "thread-ends-first", thread_ends_first },
 		{ "main-thread-ends", main_thread_ends },

@@ -5,6 +5,7 @@
 #include "cases.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <sys/mman.h>
 
 static struct pending pending;
@@ -318,12 +319,24 @@ static void submit_in_handler(int signo)
 	(void)ret;
 }
 
+static ssize_t raise_in_write(void *cookie, const char *text, size_t size)
+{
+	(void)cookie;
+	(void)text;
+	raise(SIGUSR2);
+	return (ssize_t)size;
+}
+
+/* The handler interrupts fflush(). */
 static void unsafe_in_handler(void)
 {
+	FILE *out = fopencookie(NULL, "w", (cookie_io_functions_t){ .write = raise_in_write });
+
 	signal(SIGUSR2, submit_in_handler);
 	open_pipe(pending.fds);
 	aiocb_init(&pending.cb, pending.fds[0], pending.buf, 8, 0);
-	raise(SIGUSR2);
+	fputs("text", out);
+	fflush(out);
 	end_read(&pending);
 }
 
