@@ -410,6 +410,7 @@ static bool start(const struct observed *observed, bool is_child)
 	check.callback_ms = observed->config->callback_ms;
 	trace_leave_out(&rtaio_observer);
 	trace_leave_out((const void *)(uintptr_t)observed->log_line);
+	trace_start();
 	requests_start();
 	callback_start();
 	report_start(observed);

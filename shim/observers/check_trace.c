@@ -5,12 +5,15 @@
 #include "observers/check_trace.h"
 
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <link.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <unwind.h>
+
+#include "base/raw_syscall.h"
 
 #define OBJECTS_MAX 4
 /* A thread's static storage and first frames lie above its stack; a frame is hardly ever larger. */
@@ -21,6 +24,8 @@ static struct object {
 	uintptr_t begin, end;
 } left_out[OBJECTS_MAX];
 static unsigned nr_left_out;
+
+static char program[4096]; /* the file; empty: unknown */
 
 /* ---- whose address ---- */
 
@@ -213,6 +218,20 @@ bool frames_interrupt_unsafe(const struct frames *frames)
 
 /* ---- text ---- */
 
+void trace_start(void)
+{
+	long length = RAW_SYSCALL(SYS_readlinkat, AT_FDCWD, "/proc/self/exe", program,
+				  sizeof(program) - 1);
+
+	program[length > 0 ? length : 0] = '\0';
+}
+
+/* The loader calls the program by argv[0], which need not be a path, and which programs change. */
+static const char *file_of(const Dl_info *info, const struct link_map *map)
+{
+	return map->l_name[0] == '\0' && program[0] ? program : info->dli_fname;
+}
+
 /* The offset is the one that addr2line takes: from where the object was linked to lie. */
 size_t trace_print_address(const void *address, char *text, size_t size)
 {
@@ -225,9 +244,10 @@ size_t trace_print_address(const void *address, char *text, size_t size)
 		used = snprintf(text, size, "%p", address);
 	else if (info.dli_sname)
 		used = snprintf(text, size, "%s+0x%" PRIxPTR " (%s+0x%" PRIxPTR ")", info.dli_sname,
-				at - (uintptr_t)info.dli_saddr, info.dli_fname, at - map->l_addr);
+				at - (uintptr_t)info.dli_saddr, file_of(&info, map),
+				at - map->l_addr);
 	else
-		used = snprintf(text, size, "? (%s+0x%" PRIxPTR ")", info.dli_fname,
+		used = snprintf(text, size, "? (%s+0x%" PRIxPTR ")", file_of(&info, map),
 				at - map->l_addr);
 	return used < (int)size ? (size_t)used : size - 1;
 }

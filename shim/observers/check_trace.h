@@ -63,6 +63,9 @@ bool frames_have(const struct frames *frames, const struct activation *activatio
 /* Does a signal handler run that interrupted a function which is not async-signal-safe? */
 bool frames_interrupt_unsafe(const struct frames *frames);
 
+/* First use in this process. */
+void trace_start(void);
+
 /* Lines "    #0 function+0x12 (file+0xoffset)".  Returns how many bytes of @text are used. */
 size_t trace_print(const struct trace *trace, char *text, size_t size);
 

@@ -118,6 +118,10 @@ ${CC:-cc} -D_GNU_SOURCE -o "$work/loop" "$work/loop.c" -lrt || exit 1
 watch "$work/loop"
 equal "a misuse in a loop is reported once" "$(grep -c '^rtaio check: offset-on-stream: ' "$work/found")" 1
 
+# shellcheck disable=SC2016 # the variable is the command's
+watch bash -c 'exec -a "another name" "$0" submitted-again' "$wrong"
+check "a program is named by its file, whatever it calls itself" finds submitted-again
+
 # An allocator of the program's own. Its realloc moves each block, and another thread has the old one at once.
 cat >"$work/own_malloc.c" <<'END'
 #include <stddef.h>
