@@ -414,6 +414,7 @@ static bool start(const struct observed *observed, bool is_child)
 	requests_start();
 	callback_start();
 	report_start(observed);
+	report_begin();
 	check.process = (pid_t)RAW_SYSCALL(SYS_getpid);
 	if (&rtaio_memory_watcher) {
 		trace_leave_out(&rtaio_memory_watcher);

@@ -204,6 +204,15 @@ void report_callback(const void *function, const struct submitted *submitted, un
 	errno = saved_errno;
 }
 
+void report_begin(void)
+{
+	char line[64];
+	int used = snprintf(line, sizeof(line), "rtaio check: process %d is watched\n",
+			    (int)RAW_SYSCALL(SYS_getpid));
+
+	write_text(line, (size_t)used);
+}
+
 void report_summary(void)
 {
 	unsigned nr = atomic_load(&nr_findings);

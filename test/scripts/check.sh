@@ -97,8 +97,9 @@ equal "the manual lists every kind" "$(sort <<<"$listed" | xargs)" \
 # A place is reported once, however often it is passed.
 cat >"$work/loop.c" <<'END'
 #include <aio.h>
+#include <signal.h>
 #include <unistd.h>
-int main(void)
+int main(int argc, char **argv)
 {
 	static struct aiocb cb[100];
 	static char buf[8];
@@ -111,6 +112,9 @@ int main(void)
 		cb[i].aio_offset = 1;
 		aio_read(&cb[i]);
 	}
+	if (argc > 1)
+		raise(SIGKILL);
+	(void)argv;
 	_exit(0);
 }
 END
@@ -201,7 +205,11 @@ done
 # shellcheck disable=SC2016 # the process is the command's
 watch sh -c 'kill -TERM $$'
 equal "a command that is killed has the status of its signal" "$status" 143
-check "and it is not said that it used no AIO" grep -q 'a signal has ended the command' "$work/found"
+check "and nothing was seen" grep -q 'no use of POSIX AIO' "$work/found"
+watch sh -c "'$right' only-syncs; '$work/loop' killed"
+equal "what a killed process did until then is reported" \
+	"$status $(grep -c -e '^rtaio: check: a process ended by a signal, ' -e ': offset-on-stream: ' \
+		-e ': no misuse found, ' "$work/found")" "137 3"
 watch true
 equal "a command without AIO keeps its status" "$status" 0
 check "and it is said that nothing was seen" grep -q 'no use of POSIX AIO' "$work/found"
