@@ -10,9 +10,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <string.h>
 
 #include "api/observe.h"
+#include "base/clock.h"
 #include "observers/check_callback.h"
 #include "observers/check_flight.h"
 #include "observers/check_report.h"
@@ -23,9 +25,21 @@
 extern const struct memory_watcher *rtaio_memory_watcher
 	__attribute__((weak, visibility("default")));
 
+static _Atomic(pthread_t) first_thread; /* that has used AIO */
+static atomic_bool has_threads;         /* more than one has */
+
+static void note_thread(void)
+{
+	pthread_t nobody = 0, self = pthread_self();
+
+	if (!atomic_compare_exchange_strong(&first_thread, &nobody, self) && nobody != self)
+		atomic_store(&has_threads, true);
+}
+
 static void begin_call(struct here *here)
 {
 	here->is_taken = false;
+	note_thread();
 	atomic_fetch_add(&requests_nr_calls, 1);
 	flight_check_stack(here);
 	callback_check(false);
@@ -314,11 +328,22 @@ static bool may_be_ignored(const struct submitted *submitted)
 	return submitted->operation == OPERATION_READ && !is_notified(&submitted->fields);
 }
 
+/* A failure may end a program that takes no more results then; a thread may be about to take one. */
+#define PATIENCE_MS            100u
+#define PATIENCE_OF_THREADS_MS 1000u
+
+static bool has_ended_lately(const struct record *record)
+{
+	uint64_t ms = clock_now_ns() / 1000000u - record->ended_ms;
+
+	return ms < (atomic_load(&has_threads) ? PATIENCE_OF_THREADS_MS : PATIENCE_MS);
+}
+
 /* A program may end while requests are in flight; these have ended while it still used AIO. */
 static enum kind judge_end(const struct record *record)
 {
 	if (record->nr_in_flight || record->is_excused || record->is_returned ||
-	    record->ended_at >= atomic_load(&requests_nr_calls))
+	    record->ended_at >= atomic_load(&requests_nr_calls) || has_ended_lately(record))
 		return KINDS_NR;
 	if (!record->is_looked_at)
 		return may_be_ignored(&record->submitted) ? KINDS_NR : KIND_result_ignored;
@@ -400,6 +425,8 @@ const struct observer rtaio_observer = {
 static bool start(const struct observed *observed, bool is_child)
 {
 	(void)is_child; /* a child begins anew */
+	atomic_store(&first_thread, 0);
+	atomic_store(&has_threads, false);
 	if (strcmp(observed->version, RTAIO_VERSION) != 0) {
 		observed->log_line("the observer \"check\" is of version %s, not %s", RTAIO_VERSION,
 				   observed->version);

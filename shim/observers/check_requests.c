@@ -9,11 +9,13 @@
 #include <sys/mman.h>
 #include <sys/uio.h>
 
+#include "base/clock.h"
 #include "base/futex.h"
 #include "base/page.h"
 #include "base/raw_syscall.h"
 #include "base/signal_mask.h"
 
+#define NS_PER_MS   1000000u
 #define BUCKETS     16384u /* a power of two */
 #define CHUNK_NR    1024u  /* records that are allocated together */
 #define CHUNKS_MAX  1024u
@@ -145,6 +147,7 @@ void requests_end(struct record *record)
 		return;
 	record->has_ended = true;
 	record->ended_at = record->is_being_submitted ? 0 : atomic_load(&requests_nr_calls);
+	record->ended_ms = clock_now_ns() / NS_PER_MS;
 	TAILQ_REMOVE(&requests_in_flight, record, in_flight);
 	atomic_fetch_sub(&requests_nr_in_flight, 1);
 	if (is_on_stack(record))

@@ -64,6 +64,7 @@ struct record {
 	bool is_excused;    /* the result need not be taken */
 	bool is_given_up;   /* by aio_cancel */
 	uint64_t ended_at;  /* requests_nr_calls then; 0: before the submitting call returned */
+	uint64_t ended_ms;  /* and when */
 	unsigned reported;  /* bits of kinds */
 };
 

@@ -270,6 +270,32 @@ static void main_thread_ends(void)
 	pthread_exit(NULL);
 }
 
+static void *write_and_ask(void *arg)
+{
+	int fd = temp_file(0);
+	char data[8] = "data";
+
+	for (;;) {
+		struct aiocb cb;
+
+		submit_write(&cb, fd, data, sizeof(data), 0);
+		sem_post(arg);
+		check_equal(await_result(&cb), sizeof(data));
+	}
+	return NULL;
+}
+
+/* Another one is between the end of a write and its result. */
+static void ends_amid_use_by_threads(void)
+{
+	pthread_t threads[4];
+
+	for (int i = 0; i < 4; i++)
+		check_equal(pthread_create(&threads[i], NULL, write_and_ask, &is_submitted), 0);
+	for (int i = 0; i < 1000; i++)
+		await_semaphore(&is_submitted);
+}
+
 static int close_and_read(void)
 {
 	struct pending own;
@@ -323,6 +349,7 @@ int main(int argc, char **argv)
 		{ "coroutines", coroutines },
 		{ "thread-ends-first", thread_ends_first },
 		{ "main-thread-ends", main_thread_ends },
+		{ "ends-amid-use-by-threads", ends_amid_use_by_threads },
 		{ "fork-child", fork_child },
 		{ "vfork-child", vfork_child },
 	};
