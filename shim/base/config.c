@@ -140,12 +140,13 @@ static void set_stats(const char *name, const char *value, void *out)
 		target->stats = copy_path(name, value, target->stats_path, "statistics");
 }
 
-/* The directory for the records of each process; empty: off. */
+/* The directory for the records of each process; empty: off.  RTAIO_CHECK goes first, wherever it stands. */
 static void set_explain(const char *name, const char *value, void *out)
 {
 	struct config *target = out;
 
-	if (is_on(value) && copy_path(name, value, target->observe_path, "report"))
+	if (target->observe != OBSERVE_CHECK && is_on(value) &&
+	    copy_path(name, value, target->observe_path, "report"))
 		target->observe = OBSERVE_EXPLAIN;
 }
 
@@ -156,6 +157,7 @@ static void set_check(const char *name, const char *value, void *out)
 
 	if (!is_on(value))
 		return;
+	target->observe = OBSERVE_NOTHING;
 	target->observe_path[0] = '\0';
 	if (strcmp(value, "1") == 0 || copy_path(name, value, target->observe_path, "findings"))
 		target->observe = OBSERVE_CHECK;

@@ -62,6 +62,17 @@ static int observers_are_asked_for(void)
 	return 0;
 }
 
+static int one_of_two_observers_counts(void)
+{
+	LOAD("RTAIO_EXPLAIN", "/some/directory", "RTAIO_CHECK", "/some/file");
+	check_equal(config.observe, OBSERVE_CHECK);
+	check(strcmp(config.observe_path, "/some/file") == 0);
+	LOAD("RTAIO_CHECK", "1", "RTAIO_EXPLAIN", "/some/directory");
+	check_equal(config.observe, OBSERVE_CHECK);
+	check_equal(config.observe_path[0], '\0');
+	return 0;
+}
+
 /* Nothing else of the program's environment counts. */
 static int others_are_set(void)
 {
@@ -133,6 +144,7 @@ TEST_LOAD(test_value_that_cannot_be_used_is_reported, unusable_values_are_set,
 TEST_LOAD(test_unknown_backend_is_no_backend, unknown_backend_is_set,
 	  "RTAIO_BACKEND=uring is not a backend")
 TEST_LOAD(test_observers_are_asked_for, observers_are_asked_for, NULL)
+TEST_LOAD(test_one_of_two_observers_counts, one_of_two_observers_counts, NULL)
 TEST_LOAD(test_unknown_variable_is_reported, unknown_variable_is_set,
 	  "RTAIO_DEPHT is not a variable of rtaio")
 TEST_LOAD(test_path_that_is_too_long_means_no_statistics, long_path_is_set, "no statistics")
@@ -146,6 +158,7 @@ int main(void)
 		cmocka_unit_test(test_value_that_cannot_be_used_is_reported),
 		cmocka_unit_test(test_unknown_backend_is_no_backend),
 		cmocka_unit_test(test_observers_are_asked_for),
+		cmocka_unit_test(test_one_of_two_observers_counts),
 		cmocka_unit_test(test_unknown_variable_is_reported),
 		cmocka_unit_test(test_path_that_is_too_long_means_no_statistics),
 	};
