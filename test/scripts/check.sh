@@ -152,7 +152,7 @@ void *realloc(void *block, size_t size)
 		got_block(block);
 	return moved;
 }
-#ifdef KNOWS_SIZES
+#if KNOWS_SIZES
 size_t malloc_usable_size(void *block) { return ((struct header *)block)[-1].size; }
 #endif
 END
@@ -189,7 +189,7 @@ int main(int argc, char **argv)
 END
 mkdir "$work/without_sizes" "$work/with_sizes"
 for folder in without_sizes with_sizes; do
-	${CC:-cc} -fno-builtin -fPIC -shared $([ $folder = without_sizes ] || echo -DKNOWS_SIZES) \
+	${CC:-cc} -fno-builtin -fPIC -shared -DKNOWS_SIZES=$([ $folder = with_sizes ] && echo 1 || echo 0) \
 		-o "$work/$folder/libown_malloc.so" "$work/own_malloc.c" || exit 1
 done
 ${CC:-cc} -D_GNU_SOURCE -o "$work/uses_it" -rdynamic "$work/uses_it.c" -L"$work/with_sizes" -lown_malloc -lrt || exit 1
@@ -233,6 +233,31 @@ fi
 watch --output="$work/report" -- "$wrong" submitted-again
 equal "--output leaves nothing on standard error" "$(cat "$work/found")" ""
 check "and has the report" grep -q '^rtaio check: submitted-again: ' "$work/report"
+# Other users see the directory, but cannot list it.
+# shellcheck disable=SC2016 # the variable is the command's
+name_of_file() {
+	"$rtaio" check sh -c 'echo "${RTAIO_CHECK##*/}"' 2>/dev/null
+}
+check "nobody can guess where the processes write" test "$(name_of_file)" != "$(name_of_file)"
+watch --output="$work/nowhere/report" touch "$work/was-run"
+check "a report that cannot be written is found before the command runs" \
+	test "$status" -eq 125 -a ! -e "$work/was-run"
+if [ -w /dev/full ]; then
+	watch --output=/dev/full -- "$wrong" submitted-again
+	equal "a device without room" "$status $(grep -c 'cannot be written: .*No space left' "$work/found")" "125 1"
+	watch --output=/dev/full -- sh -c "'$wrong' submitted-again; exit 9"
+	equal "the command's status goes first" "$status" 9
+fi
+for closed in '<&-' '>&-' '2>&-' '<&- >&- 2>&-'; do
+	rm -f "$work/report"
+	eval "timeout 60 '$rtaio' check --output='$work/report' -- '$wrong' submitted-again $closed"
+	equal "closed: $closed" "$? $(grep -c '^rtaio check: submitted-again: ' "$work/report")" "99 1"
+done
+RTAIO_EXPLAIN=$work watch "$wrong" submitted-again
+equal "it is checked, and not explained as well" "$status $(find "$work" -name '[0-9]*-[0-9]*' | wc -l)" "99 0"
+RTAIO_CHECK=$work/unused "$rtaio" explain --output="$work/report" "$wrong" submitted-again
+check "or explained, and not checked as well" \
+	sh -c "grep -q '^2 requests' '$work/report' && ! [ -e '$work/unused' ]"
 equal "the command keeps its input" "$(echo text | "$rtaio" check cat 2>/dev/null)" text
 for signal in TERM HUP; do
 	# The variables are the command's.
