@@ -189,7 +189,7 @@ int main(int argc, char **argv)
 END
 mkdir "$work/without_sizes" "$work/with_sizes"
 for folder in without_sizes with_sizes; do
-	${CC:-cc} -fno-builtin -fPIC -shared -DKNOWS_SIZES=$([ $folder = with_sizes ] && echo 1 || echo 0) \
+	${CC:-cc} -fno-builtin -fPIC -shared "-DKNOWS_SIZES=$([ $folder = with_sizes ] && echo 1 || echo 0)" \
 		-o "$work/$folder/libown_malloc.so" "$work/own_malloc.c" || exit 1
 done
 ${CC:-cc} -D_GNU_SOURCE -o "$work/uses_it" -rdynamic "$work/uses_it.c" -L"$work/with_sizes" -lown_malloc -lrt || exit 1
