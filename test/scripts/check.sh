@@ -126,6 +126,20 @@ equal "a misuse in a loop is reported once" "$(grep -c '^rtaio check: offset-on-
 watch bash -c 'exec -a "another name" "$0" submitted-again' "$wrong"
 check "a program is named by its file, whatever it calls itself" finds submitted-again
 
+if command -v addr2line >/dev/null; then
+	watch "$wrong" submitted-again
+	check "functions are named, with their lines" grep -q '^    #. submitted_again at .*/check/wrong\.c:[0-9]' \
+		"$work/found"
+	objcopy --strip-debug "$wrong" "$work/symbols" && strip -o "$work/stripped" "$wrong" || exit 1
+	watch "$work/symbols" submitted-again
+	check "without debugging information they are named" grep -q '^    #. submitted_again at ??' "$work/found"
+	watch "$work/stripped" submitted-again
+	equal "without symbols they are not guessed" "$(grep -c '/stripped+0x' "$work/found") $(grep '/stripped+0x' \
+		"$work/found" | grep -v -c '^    #[0-9]* ? (')" "7 0"
+else
+	skip "functions are named, with their lines" "addr2line is not installed"
+fi
+
 # An allocator of the program's own. Its realloc moves each block, and another thread has the old one at once.
 cat >"$work/own_malloc.c" <<'END'
 #include <stddef.h>
