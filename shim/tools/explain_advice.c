@@ -269,12 +269,23 @@ static bool cold_and_deep(const struct explain_run *run, char *text, size_t size
 		format_percent(share));
 }
 
+static bool is_notified(const struct explain_request *request)
+{
+	return request->notify != SIGEV_NONE;
+}
+
 static bool polls(const struct explain_run *run, char *text, size_t size)
 {
 	double each = (double)run->data.totals.polls / requests(run);
 
 	if (each < 5)
 		return false;
+	if (explain_share(&run->data, is_notified, NULL) >= 0.5)
+		return SAY(
+			"aio_error said EINPROGRESS %s times for each request, though most have a "
+			"notification. It tells which request has ended: the program need not ask "
+			"for the others.",
+			format_short(each));
 	return SAY("aio_error said EINPROGRESS %s times for each request: the program polls. "
 		   "aio_suspend, or a notification, tells when one is complete.",
 		   format_short(each));
@@ -344,7 +355,7 @@ static bool never_collected(const struct explain_run *run, char *text, size_t si
 		return false;
 	return SAY(
 		"%s of the requests were never collected by aio_return. POSIX lets a system keep "
-		"the memory of such requests, and their errors stay unseen.",
+		"the memory of such requests, and nobody knows how many bytes they transferred.",
 		format_percent(share));
 }
 

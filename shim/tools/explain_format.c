@@ -22,8 +22,10 @@ const char *format_count(double value)
 {
 	char digits[LENGTH / 2];
 	char *text = next_buffer(), *to = text;
-	int nr = snprintf(digits, sizeof(digits), "%.0f", value);
+	int nr;
 
+	snprintf(digits, sizeof(digits), "%.0f", value);
+	nr = (int)strlen(digits);
 	for (int i = 0; i < nr; i++) {
 		if (i && (nr - i) % 3 == 0)
 			*to++ = ',';

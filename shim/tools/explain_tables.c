@@ -168,7 +168,7 @@ static const char *lane_label(uint64_t key)
 const char *explain_lane_text(uint64_t lane)
 {
 	static const char *const texts[] = {
-		[0] = "glibc, cancelled, or done with another sync",
+		[0] = "cancelled, done by another sync, or served by glibc",
 		[PROBE_INLINE] = "in the call that submits",
 		[PROBE_DIRECT] = "Linux AIO, submitted by the call",
 		[PROBE_COPIER] = "a thread that copies from memory",

@@ -32,6 +32,22 @@ static void print_command(FILE *out, char *const *command)
 		fputs(" ...", out);
 }
 
+/* The beginning, as much as there is room for behind a row of the processes. */
+static void print_beginning(FILE *out, const char *command)
+{
+	char text[WIDTH - 58];
+	size_t length = strlen(command);
+
+	while (length > 0 &&
+	       command[length - 1] == ' ') /* a program may write over its arguments */
+		length--;
+	if (length < sizeof(text))
+		snprintf(text, sizeof(text), "%.*s", (int)length, command);
+	else
+		snprintf(text, sizeof(text), "%.*s ...", (int)sizeof(text) - 5, command);
+	print_plain(out, text);
+}
+
 /* Breaks lines at spaces. */
 static void print_paragraph(FILE *out, const char *bullet, const char *text)
 {
@@ -94,10 +110,10 @@ static void print_processes(FILE *out, const struct explain_data *data)
 	for (size_t i = 0; i < data->nr_processes && i < 10; i++) {
 		const struct explain_process *process = &data->processes[i];
 
-		fprintf(out, "  %8u  %14s requests  %3u threads  %-8s ", process->pid,
+		fprintf(out, "  %8u  %14s requests  %3u %-7s  %-8s ", process->pid,
 			format_count((double)process->totals.submitted), process->totals.threads,
-			process->backend);
-		print_plain(out, process->command);
+			process->totals.threads == 1 ? "thread" : "threads", process->backend);
+		print_beginning(out, process->command);
 		fputs(process->is_killed ? " (did not end by exit)\n" : "\n", out);
 	}
 }

@@ -117,6 +117,21 @@ static void make_several(void)
 	}
 }
 
+static void make_long_commands(void)
+{
+	for (unsigned pid = 500; pid < 502; pid++) {
+		struct explain_file *file = make_file(pid);
+		char name[16];
+
+		make_requests(file, make_request(), 10);
+		memset(file->command, pid == 500 ? 'x' : ' ', sizeof(file->command));
+		memcpy(file->command, "program", strlen("program"));
+		snprintf(name, sizeof(name), "%u-0", pid);
+		write_file(file, directory, name);
+		free(file);
+	}
+}
+
 static void make_odd_names(void)
 {
 	struct explain_file *file = make_file(100);
@@ -162,12 +177,19 @@ static const struct {
 	const char *name;
 	void (*make)(void);
 } scenarios[] = {
-	{ "cached", make_cached },   { "cold", make_cold },
-	{ "glibc", make_glibc },     { "compared", make_compared },
-	{ "one", make_one },         { "none", make_none },
-	{ "several", make_several }, { "odd-names", make_odd_names },
-	{ "bad", make_bad },         { "cut", make_cut },
-	{ "rare", make_rare },       { "sizes", make_sizes },
+	{ "cached", make_cached },
+	{ "cold", make_cold },
+	{ "glibc", make_glibc },
+	{ "compared", make_compared },
+	{ "one", make_one },
+	{ "none", make_none },
+	{ "several", make_several },
+	{ "odd-names", make_odd_names },
+	{ "bad", make_bad },
+	{ "cut", make_cut },
+	{ "rare", make_rare },
+	{ "sizes", make_sizes },
+	{ "long-commands", make_long_commands },
 };
 
 static bool make(const char *name)

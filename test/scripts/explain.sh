@@ -124,11 +124,13 @@ says "cold reads" '^1,000 requests, 3\.9 MiB, in 2 s from the first to the last:
 	'^  to completion +201 us +201 us +201 us +201 us$' '^  to collection .* 302 us +302 us +302 us +302 us$' \
 	'^   below 300 us +#+ +100 %$' '^    100 % +3\.9 MiB +/data/file$' '^  \* 100 % of the reads were cold '
 explain "$make_file" glibc
-says "what glibc does not tell" '^  none +glibc, .* +100 %$' '^  to completion +not known$'
+says "what glibc does not tell" '^  none +cancelled, .* +100 %$' '^  to completion +not known$'
 explain "$make_file" several
 says "several processes" '^780 requests, ' '^12 processes, of which these' \
-	'^ +211 +120 requests +1 threads +auto +program 211$'
+	'^ +211 +120 requests +1 thread +auto +program 211$'
 equal "ten are listed" "$(grep -c ' requests .* program 2' report)" 10
+explain "$make_file" long-commands
+says "a command that is too long or was written over" '^ +500 .* programx+ \.\.\.$' '^ +501 .* program$'
 explain "$make_file" rare
 says "one among ten thousand" '^10,001 requests' '^  write, file, buffered +<0\.1 %$' '^   below 3 ms +# +<0\.1 %'
 explain "$make_file" sizes
@@ -145,7 +147,7 @@ explain "$make_file" cut
 says "a process that was killed" '^Process 400, .*, did not end by exit$' 'a sample of 500\.$'
 explain "$make_file" odd-names
 says "a name cannot write to the terminal" "^ +100 % .* /tmp/<b>&\"'.\\?\\?\\[31m\\?.*\.dat$"
-equal "no line is wider than a page" "$(for scenario in cold several bad cut glibc; do explain "$make_file" $scenario &&
+equal "no line is wider than a page" "$(for scenario in cold several long-commands bad cut glibc; do explain "$make_file" $scenario &&
 	awk 'length > 100' report; done)" ""
 explain --compare "$make_file" compared 2>message
 check "--compare warns" grep -q -e '--compare runs the command twice' message

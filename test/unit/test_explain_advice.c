@@ -211,12 +211,18 @@ static void test_waits_one_by_one(void **state)
 
 static void test_polls(void **state)
 {
-	struct explain_file *file = mixed(make_request(), 100);
+	struct explain_sample request = make_request();
+	struct explain_file *file = mixed(request, 100);
 
 	(void)state;
 	file->rows[0].polls = 1200;
 	advise(file);
-	check_says("polls", "EINPROGRESS 12 times for each request");
+	check_says("polls", "EINPROGRESS 12 times for each request: the program polls");
+	request.notify = SIGEV_THREAD;
+	file = mixed(request, 100);
+	file->rows[0].polls = 1200;
+	advise(file);
+	check_says("polls", "12 times for each request, though most have a notification");
 	file = mixed(make_request(), 100);
 	file->rows[0].polls = 400;
 	advise(file);
