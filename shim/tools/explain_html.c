@@ -27,14 +27,15 @@ static const char head[] =
 	"  --paper: #0d1117; --line: #3d444d; --one: #4493f8; --two: #f0883e; } }\n"
 	"body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper);\n"
 	"  max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }\n"
-	"h1 { font-size: 1.3rem; overflow-wrap: anywhere; }\n"
+	"h1 { font-size: 1.3rem; }\n"
+	"h1 span { display: inline-block; max-width: 100%; overflow-wrap: anywhere; }\n"
 	"h2 { font-size: 1.05rem; margin: 2rem 0 .5rem; }\n"
 	"table { border-collapse: collapse; width: 100%; }\n"
 	"th, td { text-align: left; padding: .15rem .75rem .15rem 0; vertical-align: top;\n"
 	"  border-bottom: 1px solid var(--line); overflow-wrap: anywhere; }\n"
 	"th { color: var(--soft); font-weight: 600; }\n"
 	".n { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }\n"
-	".sub td:first-child { padding-left: 1.5rem; color: var(--soft); }\n"
+	".sub td:first-child { padding-left: .75rem; color: var(--soft); white-space: nowrap; }\n"
 	".bar { width: 160px; }\n"
 	".soft { color: var(--soft); }\n"
 	"li { margin-bottom: .4rem; }\n"
@@ -79,15 +80,17 @@ static void begin_section(FILE *out, const char *title)
 static void print_view(FILE *out, const struct explain_data *data, enum explain_view view)
 {
 	struct explain_table table;
+	double all;
 
 	explain_tabulate(data, view, &table);
 	if (table.nr == 0)
 		return;
+	all = view == EXPLAIN_BY_SIZE ? table.weight : data->weight; /* a sync has none */
 	begin_section(out, explain_view_titles[view]);
 	fputs("<table>\n", out);
 	for (size_t i = 0; i < table.nr; i++)
 		print_line(out, "", explain_label(view, table.lines[i].key), NULL,
-			   table.lines[i].weight / data->weight);
+			   table.lines[i].weight / all);
 	fputs("</table>\n", out);
 }
 
@@ -271,7 +274,7 @@ static void print_rate(FILE *out, const struct explain_run *run)
 
 static void print_figure(FILE *out, const char *title, const char *value)
 {
-	fprintf(out, "<tr><td>%s</td><td>", title);
+	fprintf(out, "<tr><td>%s</td><td class=\"n\">", title);
 	print_html(out, value);
 	fputs("</td></tr>\n", out);
 }
@@ -377,8 +380,9 @@ static void print_head(FILE *out, const struct explain_report *report)
 	fputs(head, out);
 	fputs("<h1>rtaio explain:", out);
 	for (char *const *word = report->command; *word; word++) {
-		putc(' ', out);
+		fputs(" <span>", out);
 		print_html(out, *word);
+		fputs("</span>", out);
 	}
 	fprintf(out, "</h1>\n<p>Status %d after %s. %s requests, %s", run->status,
 		format_time(1e9 * run->seconds), format_count(nr), format_bytes(run->data.bytes));

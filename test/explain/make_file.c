@@ -117,6 +117,20 @@ static void make_several(void)
 	}
 }
 
+/* As many as reads. */
+static void make_syncs(void)
+{
+	struct explain_file *file = make_file(100);
+	struct explain_sample request = make_request();
+
+	make_requests(file, request, 100);
+	request.op = OP_FSYNC;
+	request.nbytes = 0;
+	make_requests(file, request, 100);
+	write_file(file, directory, "100-0");
+	free(file);
+}
+
 static void make_long_commands(void)
 {
 	for (unsigned pid = 500; pid < 502; pid++) {
@@ -190,6 +204,7 @@ static const struct {
 	{ "rare", make_rare },
 	{ "sizes", make_sizes },
 	{ "long-commands", make_long_commands },
+	{ "syncs", make_syncs },
 };
 
 static bool make(const char *name)

@@ -183,6 +183,10 @@ explain --html=page.html "$make_file" odd-names
 says "HTML to a file leaves the other report" '^10 requests'
 check "HTML: names are escaped" grep -q -F '/tmp/&#60;b&#62;&#38;&#34;&#39;' page.html
 equal "HTML: nothing is fetched" "$(grep -c -i -e '<script' -e 'src=' -e 'href=' -e 'url(' page.html)" 0
+explain --html "$make_file" syncs
+equal "HTML: a sync has no size, as in the other report" \
+	"$(tr -d '\n' <report | grep -o '<h2>Size</h2><table><tr><td>4 KiB</td><td class="n">100 %')" \
+	'<h2>Size</h2><table><tr><td>4 KiB</td><td class="n">100 %'
 explain --html --compare "$make_file" compared 2>/dev/null
 check "HTML: the charts are there" sh -c 'grep -q "<svg viewBox" report && grep -q "Compared with glibc" report &&
 	tail -1 report | grep -q "</html>"'
