@@ -185,7 +185,7 @@ $(OBSERVERS): Makefile
 
 $(EXPLAIN): $(EXPLAIN_SRCS:%.c=$(B)/%.o) $(B)/shim/base/clock.o
 	$(say) LINK $@
-	$(Q)$(CC) $(VARIANT_FLAGS) $^ $(ATOMIC_LIBS) $(LDFLAGS) -o $@
+	$(Q)$(CC) $(VARIANT_FLAGS) $^ $(THREAD_LIBS) $(LDFLAGS) -o $@
 
 $(STATUS): $(STATUS_SRCS:%.c=$(B)/%.o) $(SHIM_OBJS)
 	$(say) LINK $@
