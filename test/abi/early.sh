@@ -17,11 +17,11 @@ library=${1:-$tree/build/librtaio.so}
 work=$(mktemp -d "${TMPDIR:-/tmp}/rtaio-early.XXXXXX") || exit 1
 trap 'rm -rf "$work"' EXIT
 
-flags=(-std=gnu11 -D_GNU_SOURCE -Wall -Wextra)
-${CC:-cc} "${flags[@]}" -fPIC -shared -o "$work/libearly.so" "$tree/test/abi/early.c" || exit 1
-${CC:-cc} "${flags[@]}" -o "$work/plain" "$tree/test/abi/early_main.c" || exit 1
+flags=(-std=gnu11 -D_GNU_SOURCE -Wall -Wextra -I"$tree/test/support")
+${CC:-cc} "${flags[@]}" -fPIC -shared -o "$work/libearly.so" "$tree/test/abi/early.c" -lrt || exit 1
+${CC:-cc} "${flags[@]}" -o "$work/plain" "$tree/test/abi/early_main.c" -lrt -ldl || exit 1
 ${CC:-cc} "${flags[@]}" -o "$work/linked" "$tree/test/abi/early_main.c" -Wl,--no-as-needed \
-	-L"$work" -learly -Wl,-rpath,"$work" || exit 1
+	-L"$work" -learly -Wl,-rpath,"$work" -lrt -ldl || exit 1
 
 # run function program preload...
 run() {

@@ -14,6 +14,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "older_libc.h"
+
 static void *do_nothing(void *arg)
 {
 	return arg;

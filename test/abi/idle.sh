@@ -17,7 +17,7 @@ library=${1:-$tree/build/librtaio.so}
 work=$(mktemp -d "${TMPDIR:-/tmp}/rtaio-idle.XXXXXX") || exit 1
 trap 'rm -rf "$work"' EXIT
 
-${CC:-cc} -std=c11 -D_GNU_SOURCE -Wall -Wextra -o "$work/idle" "$tree/test/abi/idle.c" || exit 1
+${CC:-cc} -std=c11 -D_GNU_SOURCE -Wall -Wextra -I"$tree/test/support" -o "$work/idle" "$tree/test/abi/idle.c" -lrt -lpthread || exit 1
 
 # trace name [VARIABLE=value...]: one file for each task in $work/name.*. strace is not preloaded.
 trace() {

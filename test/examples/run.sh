@@ -27,7 +27,7 @@ limit=(timeout -k 5 300)
 echo "first line" >file
 
 build_examples() {
-	$cc "${cflags[@]}" -o preload_tutorial "$examples/preload_tutorial.c" &&
+	$cc "${cflags[@]}" -o preload_tutorial "$examples/preload_tutorial.c" -lrt &&
 		$cc "${cflags[@]}" -fno-builtin -shared -fPIC -o librt.so.1 -Wl,-soname,librt.so.1 \
 			-Wl,--version-script="$examples/librt_stub.map" "$examples/librt_stub.c" &&
 		$cc "${cflags[@]}" -o old_librt "$examples/old_librt.c" ./librt.so.1 &&
@@ -132,10 +132,10 @@ all_ways() {
 		env LD_PRELOAD="$library" RTAIO_VERBOSE=1 ./preload_tutorial file
 	served "$where: program from before glibc 2.34, preloaded" "$old_output" \
 		"$launcher" --verbose ./old_librt file
-	served "$where: program from before glibc 2.34, --librt" "$old_output" \
-		"$launcher" --librt --verbose ./old_librt file
-	served "$where: program from before glibc 2.34, LD_LIBRARY_PATH by hand" "$old_output" \
-		env LD_LIBRARY_PATH="$librt_dir" RTAIO_VERBOSE=1 ./old_librt file
+	served "$where: program from before glibc 2.34, --librt" "$replaced_output" \
+		"$launcher" --librt --verbose "$replaced" file
+	served "$where: program from before glibc 2.34, LD_LIBRARY_PATH by hand" "$replaced_output" \
+		env LD_LIBRARY_PATH="$librt_dir" RTAIO_VERBOSE=1 "$replaced" file
 	equal "$where: backend glibc switches it off" "$tutorial_output" \
 		"$("${limit[@]}" "$launcher" --backend=glibc ./preload_tutorial file 2>&1)"
 }
@@ -173,6 +173,11 @@ conforms() {
 
 tutorial_output="read 11 bytes: first line"
 old_output="read 3 bytes: fir; timers work, queues work"
+# On an old system the timers and queues are in the file that is replaced. Its programs ask for that file anyway.
+replaced=./old_librt replaced_output=$old_output
+if is_glibc_before 2.34; then
+	replaced=./preload_tutorial replaced_output=$tutorial_output
+fi
 
 check "the examples build" build_examples
 unserved "without rtaio, the tutorial runs on glibc" "$tutorial_output" ./preload_tutorial file
@@ -193,12 +198,20 @@ served "linked with it" "wrote 32 bytes" env RTAIO_VERBOSE=1 ./static out
 equal "the archive shows the names of the shared library" "$(names "$inst/lib/librtaio.a")" \
 	"$(names -D "$inst/lib/librtaio.so.0")"
 for static in -static -static-pie; do
+	if is_glibc_before 2.33; then
+		skip "a program does not link with $static" "with glibc before 2.33 it does"
+		continue
+	fi
 	$cc $static -o whole "$examples/linked.c" "$inst/lib/librtaio.a" 2>message
 	equal "a program does not link with $static" "$?, $(grep -o -m 1 'librtaio_does_not_work_with_static' message)" \
 		"1, librtaio_does_not_work_with_static"
 done
 check "a library links with rtaio" build_indirect
-unserved "a program that only its library links is not served" "wrote 32 bytes" ./indirect out
+if is_glibc_before 2.34; then
+	served "a program that only its library links is served" "wrote 32 bytes" env RTAIO_VERBOSE=1 ./indirect out
+else
+	unserved "a program that only its library links is not served" "wrote 32 bytes" ./indirect out
+fi
 served "one that is linked itself is" "wrote 32 bytes" env RTAIO_VERBOSE=1 ./direct out
 if command -v cmake >/dev/null; then
 	check "a program builds with CMake" build_with_cmake

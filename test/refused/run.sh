@@ -141,7 +141,7 @@ check_named() {
 
 passed=0 nr_failed=0
 mkdir -p build/test/examples
-cc -o build/test/examples/preload_tutorial test/examples/preload_tutorial.c || exit 2
+cc -o build/test/examples/preload_tutorial test/examples/preload_tutorial.c -lrt || exit 2
 check_named io_uring io_uring
 check_named libaio libaio
 

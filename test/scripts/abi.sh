@@ -13,8 +13,8 @@ work=$(mktemp -d "${TMPDIR:-/tmp}/rtaio-abi.XXXXXX") || exit 1
 trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1
 
-if ! command -v abidw >/dev/null; then
-	skip "scripts/check-abi" "abigail-tools is not installed"
+if ! abidw --help 2>&1 | grep -q exported-interfaces-only; then
+	skip "scripts/check-abi" "abigail-tools 2 or newer is not installed"
 	finish
 	exit
 fi

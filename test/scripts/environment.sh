@@ -17,7 +17,7 @@ work=$(mktemp -d "$tree/build/tmp/environment.XXXXXX") || exit 1
 trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1
 
-${CC:-cc} -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -o reads "$tree/test/scripts/reads.c" || exit 1
+${CC:-cc} -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -o reads "$tree/test/scripts/reads.c" -lrt || exit 1
 head -c 262144 /dev/zero >file
 
 # says test pattern VARIABLE=value...: the program does its work, and stderr holds the pattern.

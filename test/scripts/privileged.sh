@@ -23,7 +23,7 @@ NOBODY=(setpriv --reuid 65534 --regid 65534 --clear-groups)
 # build program [library]: from reads.c, linked to the library.
 build() {
 	${CC:-cc} -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -o "$1" "$tree/test/scripts/reads.c" \
-		${2:+"$2" "-Wl,-rpath,$(dirname "$2")"}
+		${2:+"$2" "-Wl,-rpath,$(dirname "$2")"} -lrt
 }
 
 # is_privileged program: does the kernel tell the program so? The loader then ignores LD_DEBUG.

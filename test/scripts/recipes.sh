@@ -25,7 +25,7 @@ refuse=$tree/build/test/refused/refuse
 NOBODY=(setpriv --reuid 65534 --regid 65534 --clear-groups)
 SERVED='serving POSIX AIO'
 
-${CC:-cc} -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -o reads "$tree/test/scripts/reads.c" || exit 1
+${CC:-cc} -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -o reads "$tree/test/scripts/reads.c" -lrt || exit 1
 head -c 262144 /dev/zero >file
 
 # recipe title: the text of the first example below that title of rtaio(7).
@@ -75,8 +75,8 @@ int main(int argc, char **argv)
 }
 EOT
 echo 'int main(void) { return 0; }' >nothing.c
-${CC:-cc} -o loads loads.c
-${CC:-cc} -shared -fPIC -o plugin.so uses.c
+${CC:-cc} -o loads loads.c -ldl
+${CC:-cc} -shared -fPIC -o plugin.so uses.c -lrt
 ${CC:-cc} -shared -fPIC -o linked.so uses.c "$library"
 rtaio=$tree/scripts/rtaio
 serves "a plugin" "$rtaio" ./loads ./plugin.so
@@ -97,14 +97,14 @@ else
 	skip "a child of musl starts without LD_PRELOAD alone" "musl-gcc (package musl-tools) is not installed"
 fi
 for sanitizer in address thread undefined; do
-	if ${CC:-cc} -fsanitize=$sanitizer -D_GNU_SOURCE -o sanitized "$tree/test/scripts/reads.c" 2>/dev/null &&
+	if ${CC:-cc} -fsanitize=$sanitizer -D_GNU_SOURCE -o sanitized "$tree/test/scripts/reads.c" -lrt 2>/dev/null &&
 		ASAN_OPTIONS=detect_leaks=0 ./sanitized file; then
 		serves "-fsanitize=$sanitizer" env ASAN_OPTIONS=detect_leaks=0 "$rtaio" ./sanitized file
 	else
 		skip "-fsanitize=$sanitizer" "the compiler has none that works here"
 	fi
 done
-${CC:-cc} -pg -D_GNU_SOURCE -o profiled "$tree/test/scripts/reads.c" && serves "gprof" "$rtaio" ./profiled file
+${CC:-cc} -pg -D_GNU_SOURCE -o profiled "$tree/test/scripts/reads.c" -lrt && serves "gprof" "$rtaio" ./profiled file
 check "gprof has its profile" [ -s gmon.out ]
 if perf stat -o /dev/null true 2>/dev/null; then
 	serves "perf" perf stat -o /dev/null "$rtaio" ./reads file

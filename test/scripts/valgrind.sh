@@ -57,7 +57,7 @@ check "memcheck finds nothing in closes amid requests" \
 	is_clean transparency/test_close_many '*stream_requests_survive_a_range_that_ends_with_theirs'
 check "memcheck finds nothing in requests of a plugin" is_clean transparency/test_dlopen '*plugin*'
 
-${CC:-cc} -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -o "$work/reads" "$tree/test/scripts/reads.c" || exit 1
+${CC:-cc} -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -o "$work/reads" "$tree/test/scripts/reads.c" -lrt || exit 1
 head -c 262144 /dev/zero >"$work/file"
 says "it is said that worker threads serve" 0 \
 	'^rtaio: io_uring does not serve: .*valgrind.*worker threads' RTAIO_VERBOSE=1 RTAIO_INLINE=0

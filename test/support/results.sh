@@ -51,6 +51,11 @@ equal() {
 	fi
 }
 
+# is_glibc_before version: of two numbers.
+is_glibc_before() {
+	! printf '%s\n' "$1" "$(getconf GNU_LIBC_VERSION | cut -d' ' -f2)" | sort -C -V
+}
+
 # write_section name file: what is on standard input goes between the file's comments of that name.
 write_section() {
 	local text
