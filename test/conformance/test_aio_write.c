@@ -46,8 +46,20 @@ static void test_write_extends_the_file(void **state)
 	check_equal(file_size(fd), 1005);
 	check_equal(pread(fd, found, 8, 998), 7);
 	check_memory(found, "\0\0world", 7);
-	check_equal(write_now(fd, "far", 3, (off_t)5 << 30), 3);
-	check_equal(file_size(fd), ((off_t)5 << 30) + 3);
+	close(fd);
+}
+
+static void test_write_reaches_beyond_four_gigabytes(void **state)
+{
+	off_t offset = (off_t)5 << 30;
+	int fd = temp_file_with_holes_or_skip();
+	char found[4];
+
+	(void)state;
+	check_equal(write_now(fd, "far", 3, offset), 3);
+	check_equal(file_size(fd), offset + 3);
+	check_equal(pread(fd, found, sizeof(found), offset), 3);
+	check_memory(found, "far", 3);
 	close(fd);
 }
 
@@ -393,6 +405,7 @@ int main(void)
 	const struct CMUnitTest aio_write_tests[] = {
 		cmocka_unit_test(test_write_puts_the_data_at_the_offset),
 		cmocka_unit_test(test_write_extends_the_file),
+		cmocka_unit_test(test_write_reaches_beyond_four_gigabytes),
 		cmocka_unit_test(test_write_leaves_the_public_fields_alone),
 		cmocka_unit_test(test_write_does_not_move_the_file_position),
 		cmocka_unit_test(test_write_of_zero_bytes_changes_nothing),

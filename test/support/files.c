@@ -5,9 +5,11 @@
 #include "support.h"
 
 #include <dirent.h>
+#include <linux/magic.h>
 #include <stdatomic.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 
 static pid_t creator;
 
@@ -161,6 +163,17 @@ int direct_file_or_skip(size_t size, int extra_flags)
 
 	if (fd < 0)
 		skip_because("no O_DIRECT below build/tmp");
+	return fd;
+}
+
+int temp_file_with_holes_or_skip(void)
+{
+	int fd = temp_file(0);
+	struct statfs fs;
+
+	/* It encrypts each block, for hours where the processor is emulated. */
+	if (fstatfs(fd, &fs) == 0 && fs.f_type == ECRYPTFS_SUPER_MAGIC)
+		skip_because("ecryptfs writes the hole before a far offset");
 	return fd;
 }
 

@@ -235,6 +235,9 @@ const char *temp_path(const char *name);
 /* A new, empty, already unlinked file, open for reading and writing. */
 int temp_file(int extra_flags);
 
+/* The same; skips the test where the file system writes what lies before a far offset. */
+int temp_file_with_holes_or_skip(void);
+
 /* The same, holding size bytes of pattern_at(), its position at 0. */
 int temp_file_filled(size_t size);
 
