@@ -67,7 +67,7 @@ notices() {
 		;;
 	script)
 		make_in "$tree" all || return 2
-		(cd "$tree" && ${WRAPPER-} timeout -k 5 240 "${confined[@]}" bash "$program") >"$results" 2>&1 </dev/null && return 1
+		(cd "$tree" && ${WRAPPER-} timeout -k 5 480 "${confined[@]}" bash "$program") >"$results" 2>&1 </dev/null && return 1
 		echo "$program: $(sed -n 's/^FAIL //p' "$results" | head -n 1)"
 		;;
 	*)

@@ -62,6 +62,15 @@ static inline void await_signal(void)
 	check_equal(sigtimedwait(&set, NULL, &limit), END_SIGNAL);
 }
 
+/* What has ended lately does not count, nor does a callback that has not blocked for long. */
+static inline void outlast_patience(void)
+{
+	uint64_t begin = now_ns();
+
+	while (now_ns() - begin < 150 * UINT64_C(1000000))
+		short_pause();
+}
+
 static inline int run_case(const struct test_case *cases, size_t nr, int argc, char **argv)
 {
 	support_is_child = true; /* a check that fails ends the process */

@@ -237,6 +237,7 @@ static void reads_ahead(void)
 	char buf[8];
 
 	submit_read(&cb, fd, buf, sizeof(buf), 0);
+	outlast_patience();
 	begin_read(&pending);
 	end_read(&pending);
 }

@@ -219,15 +219,6 @@ static void never_returned(void)
 	end_read(&pending);
 }
 
-/* What has ended lately does not count, nor does a callback that has not blocked for long. */
-static void outlast_patience(void)
-{
-	uint64_t begin = now_ns();
-
-	while (now_ns() - begin < 150 * UINT64_C(1000000))
-		short_pause();
-}
-
 static void never_returned_at_exit(void)
 {
 	begin_read(&pending);
