@@ -29,6 +29,7 @@
 #include "lane/submit_ahead.h"
 #include "order/bypass.h"
 #include "request/aiocb.h"
+#include "request/completions.h"
 
 static int submit_one(struct aiocb *cb, enum request_op op)
 {
@@ -84,6 +85,8 @@ ssize_t own_aio_return(struct aiocb *cb)
 	if (aiocb_error(cb) == EINPROGRESS && process_is_ready())
 		event_ring_poll();
 	submit_ahead_note_collected(aiocb_position(cb));
+	if (completions_may_exist() && aiocb_error(cb) != EINPROGRESS)
+		completions_forget(cb);
 	return aiocb_return(cb);
 }
 

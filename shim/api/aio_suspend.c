@@ -26,8 +26,7 @@
 #include "request/aiocb.h"
 #include "request/waiter.h"
 
-#define NS_PER_S 1000000000
-#define TICK_NS  10000000u
+#define TICK_NS 10000000u
 
 struct counts {
 	int nr_pending;              /* in progress in this process */
@@ -70,31 +69,6 @@ static bool has_ended_or_left(const void *arg)
 	struct counts counts = count_entries(arg);
 
 	return counts.has_ended || counts.nr_direct < counts.nr_pending;
-}
-
-/*
- * An absolute time on CLOCK_MONOTONIC.  POSIX has no error for an odd timeout, and glibc adds
- * seconds and nanoseconds of any sign.  A negative sum is over already; one beyond the clock's
- * range never ends.
- */
-static void set_deadline(struct timespec *deadline, const struct timespec *timeout)
-{
-	long carry = timeout->tv_nsec / NS_PER_S;
-
-	clock_read(CLOCK_MONOTONIC, deadline);
-	deadline->tv_nsec += timeout->tv_nsec % NS_PER_S;
-	if (deadline->tv_nsec < 0) {
-		deadline->tv_nsec += NS_PER_S;
-		carry--;
-	} else if (deadline->tv_nsec >= NS_PER_S) {
-		deadline->tv_nsec -= NS_PER_S;
-		carry++;
-	}
-	deadline->tv_sec += carry;
-	if (__builtin_add_overflow(deadline->tv_sec, timeout->tv_sec, &deadline->tv_sec))
-		deadline->tv_sec = timeout->tv_sec < 0 ? 0 : LONG_MAX;
-	if (deadline->tv_sec < 0)
-		*deadline = (struct timespec){ 0 };
 }
 
 /* 0, -EINTR or -ETIMEDOUT. */
@@ -164,7 +138,7 @@ static int suspend(const struct entries *entries, const struct timespec *timeout
 	if (counts.has_ended || (counts.nr_pending == 0 && !counts.has_foreign))
 		return 0;
 	if (timeout)
-		set_deadline(&deadline, timeout);
+		clock_set_deadline(&deadline, timeout);
 	while (!counts.has_ended && ret == 0) {
 		ret = wait_for(&counts, entries, timeout ? &deadline : NULL);
 		counts = count_entries(entries);

@@ -27,6 +27,7 @@
 #include "base/symver.h"
 #include "dispatch/quiesce.h"
 #include "engine/engine.h"
+#include "request/eventfd.h"
 #include "request/fd_hints.h"
 
 /* In .data, whose page the loader writes to anyway: .bss would cost each program one more page. */
@@ -86,6 +87,8 @@ static void before_close(unsigned first, unsigned last)
 		return;
 	if (process_is_ready())
 		OBSERVE(closing, (int)first, (int)last);
+	if (__builtin_expect(eventfd_is_used((int)first, (int)last), 0) && is_our_table())
+		eventfd_close((int)first, (int)last);
 	if (__builtin_expect(is_any_held(first, last), 0) && is_our_table())
 		quiesce((int)first, (int)last);
 	fd_hints_drop(first, last); /* last: until now a lane may have noted a hint */
@@ -108,7 +111,8 @@ static bool closes(int old, int new, int flags)
 
 	if (old == new || (flags & ~O_CLOEXEC))
 		return false;
-	if (!process_was_used() || (!descriptor_is_held(new) && !observer))
+	if (!process_was_used() ||
+	    (!descriptor_is_held(new) && !eventfd_is_used(new, new) && !observer))
 		return true;
 	RAW_SYSCALL(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &limit);
 	if ((rlim_t) new >= limit.rlim_cur)

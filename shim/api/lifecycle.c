@@ -37,6 +37,8 @@
 #include "order/fdqueue.h"
 #include "order/filter.h"
 #include "order/in_flight.h"
+#include "request/completions.h"
+#include "request/eventfd.h"
 #include "request/notify.h"
 #include "request/request.h"
 
@@ -44,6 +46,8 @@
 static void reset_in_child(void)
 {
 	request_after_fork();
+	completions_after_fork();
+	eventfd_after_fork();
 	descriptor_after_fork();
 	filter_after_fork();
 	event_ring_after_fork();

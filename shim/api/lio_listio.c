@@ -52,6 +52,7 @@ static enum request_op op_of(int opcode)
 static void add_entry(struct list *list, struct aiocb *cb)
 {
 	enum request_op op = op_of(cb->aio_lio_opcode);
+	int ret;
 
 	if (list->keeps_silent)
 		cb->aio_sigevent.sigev_notify = SIGEV_NONE;
@@ -61,8 +62,9 @@ static void add_entry(struct list *list, struct aiocb *cb)
 		list->rejection = EINVAL;
 		return;
 	}
-	if (submit_begin(&list->submission, cb, op) < 0)
-		list->rejection = EAGAIN;
+	ret = submit_begin(&list->submission, cb, op);
+	if (ret < 0)
+		list->rejection = -ret;
 }
 
 static bool has_left_direct(const void *arg)
@@ -140,13 +142,17 @@ static int submit_and_go(struct list *list)
 /* Make the group, for LIO_NOWAIT with its notification. */
 static int open_list(struct list *list, int mode, const struct sigevent *event)
 {
+	int ret = 0;
+
 	list->process = atomic_load(&process_generation);
 	list->group = lio_group_open(mode == LIO_WAIT);
 	if (!list->group)
 		return -EAGAIN;
-	if (mode == LIO_NOWAIT && notify_prepare(&list->group->notification, event) < 0) {
+	if (mode == LIO_NOWAIT)
+		ret = notify_prepare(&list->group->notification, event);
+	if (ret < 0) {
 		lio_group_put(list->group);
-		return -EAGAIN;
+		return ret;
 	}
 	submit_open(&list->submission, list->group, !notify_is_wanted(&list->group->notification));
 	return 0;
@@ -172,9 +178,10 @@ static int submit_entries(int mode, struct aiocb *const entries[], int nent, str
 {
 	struct list list = { .keeps_silent = keeps_silent };
 	struct batch batch; /* not zeroed: it is large */
+	int ret = open_list(&list, mode, event);
 
-	if (open_list(&list, mode, event) < 0)
-		return refuse_entries(entries, nent, EAGAIN);
+	if (ret < 0)
+		return refuse_entries(entries, nent, -ret);
 	if (batch_open(&batch, nent))
 		list.submission.batch = &batch;
 	for (int i = 0; i < nent; i++) {

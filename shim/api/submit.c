@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stddef.h>
 
+#include "api/aio_waitcomplete.h"
 #include "base/config.h"
 #include "base/probes.h"
 #include "base/refusal.h"
@@ -26,12 +27,15 @@
 #include "order/bypass.h"
 #include "order/filter.h"
 #include "request/aiocb.h"
+#include "request/completions.h"
+#include "request/eventfd.h"
 #include "request/fd_hints.h"
 #include "request/fd_kind.h"
 #include "request/lio_group.h"
 #include "request/notify.h"
 #include "request/publish.h"
 #include "request/waiter.h"
+#include "rtaio.h"
 
 /* The draft of a request, on the stack of submit_begin() and not zeroed. */
 static void fill_draft(struct request *req, struct aiocb *cb, enum request_op op)
@@ -45,6 +49,8 @@ static void fill_draft(struct request *req, struct aiocb *cb, enum request_op op
 	req->done = 0;
 	req->copy_kind = FILE_UNKNOWN;
 	req->descriptor = (struct descriptor){ 0 };
+	req->completion = NULL;
+	req->notification.notify = SIGEV_NONE;
 	if (request_is_transfer(req)) {
 		req->buf = (void *)(uintptr_t)cb->aio_buf;
 		req->nbytes = cb->aio_nbytes;
@@ -110,6 +116,53 @@ static void publish_at_once(struct aiocb *cb, enum request_op op, ssize_t res, u
 	aiocb_complete_at_once(cb, op, res, position);
 }
 
+/* What programs get beyond POSIX: an eventfd, and a completion for aio_waitcomplete. */
+static bool is_for_port(const struct aiocb *cb)
+{
+	return cb->aio_sigevent.sigev_notify == SIGEV_EVENTFD || completions_are_kept();
+}
+
+/* 0 or -errno. */
+static int prepare_port(struct request *draft)
+{
+	const struct sigevent *event = &draft->cb->aio_sigevent;
+	int ret = 0;
+
+	draft->notification = (struct notification){ .notify = SIGEV_NONE };
+	if (event->sigev_notify == SIGEV_EVENTFD)
+		ret = notify_prepare(&draft->notification, event);
+	if (ret < 0)
+		return ret;
+	draft->completion = completions_make(draft->cb);
+	if (draft->completion)
+		return 0;
+	notify_discard(&draft->notification);
+	return -EAGAIN;
+}
+
+static void leave_port(struct request *req)
+{
+	completions_discard(req->completion);
+	notify_discard(&req->notification);
+}
+
+/* @draft is complete, its result is published. */
+static void announce_at_once(struct request *draft, ssize_t res)
+{
+	struct notification *notification = &draft->notification;
+
+	if (draft->completion) {
+		completions_add(draft->completion, res);
+		waiter_wake_slots(WAITER_COMPLETIONS);
+	}
+	if (notification->notify == SIGEV_EVENTFD) {
+		eventfd_signal(notification->eventfd);
+		notify_discard(notification);
+	} else if (notify_is_wanted(notification) && notify_signal(notification) < 0) {
+		notify_by_engine(notification);
+	}
+}
+
 /* The inline lane.  A request that completes here needs no record. */
 static bool complete_inline(struct request *draft, bool may_bypass,
 			    const struct submission *submission)
@@ -139,20 +192,22 @@ static bool complete_inline(struct request *draft, bool may_bypass,
 		return refuse(REFUSED_ahead);
 	if (!inline_perform(draft, kind, &res))
 		return false;
-	if (notifies)
+	if (notifies && event->sigev_notify == SIGEV_SIGNAL)
 		notify_prepare(&draft->notification, event);
 	publish_at_once(draft->cb, (enum request_op)draft->op, res, draft->position);
 	if (submission->group && res < 0)
 		lio_group_note_failure(submission->group);
-	if (notifies && notify_is_wanted(&draft->notification) &&
-	    notify_signal(&draft->notification) < 0)
-		notify_by_engine(&draft->notification);
+	if (notifies || draft->completion)
+		announce_at_once(draft, res);
 	if (submission->batch && !is_write && kind >= FILE_MEMORY)
 		batch_begin(submission->batch, draft->fd, kind);
 	return true;
 }
 
-/* A record for a request that the inline lane did not complete. */
+/*
+ * A record for a request that the inline lane did not complete.  It takes what @draft has prepared.
+ * NULL: no memory.
+ */
 static struct request *make_record(const struct request *draft)
 {
 	struct request *req = request_alloc();
@@ -169,7 +224,10 @@ static struct request *make_record(const struct request *draft)
 	req->position = draft->position;
 	req->copy_kind = draft->copy_kind;
 	req->descriptor = draft->descriptor;
-	if (notify_prepare(&req->notification, &req->cb->aio_sigevent) < 0) {
+	req->completion = draft->completion;
+	if (draft->notification.notify == SIGEV_EVENTFD) {
+		req->notification = draft->notification;
+	} else if (notify_prepare(&req->notification, &req->cb->aio_sigevent) < 0) {
 		request_free(req);
 		return NULL;
 	}
@@ -260,7 +318,7 @@ static void reject(struct request *req, int err)
 	aiocb_reject(req->cb, err, 0);
 	if (req->group)
 		lio_group_leave(req->group, true); /* not the last: the submitter still counts */
-	notify_discard(&req->notification);
+	leave_port(req);
 	/* The aiocb said EINPROGRESS for a moment: another thread may wait for it. */
 	waiter_wake_slots(waiter_wake(req, waiter_publish(req)));
 	request_free(req);
@@ -294,6 +352,8 @@ static void submit_direct(struct submission *submission)
 		aiocb_begin(req->cb, req);
 	}
 	is_taken = direct_submit(&submission->direct) < submission->nr_direct;
+	if (completions_may_exist())
+		aio_waitcomplete_note_direct();
 	submission->has_started |= is_taken;
 	submission->is_refused |= !is_taken;
 	submission->nr_direct = 0;
@@ -358,13 +418,21 @@ static void remember(struct submission *submission, const struct request *req)
 	submission->descriptor = req->descriptor;
 }
 
-/* 0, or -EAGAIN: no memory. */
+/* 0 or -errno: -EAGAIN, if there is no memory. */
 static int begin(struct submission *submission, struct aiocb *cb, enum request_op op)
 {
 	bool may_bypass = submission->may_bypass;
 	struct request draft, *req;
 
 	fill_draft(&draft, cb, op);
+	if (__builtin_expect(is_for_port(cb), 0)) {
+		int ret = prepare_port(&draft);
+
+		if (ret < 0) {
+			aiocb_reject(cb, -ret, 0);
+			return ret;
+		}
+	}
 	PROBE_SUBMIT(cb, draft.fd, op, draft.nbytes, draft.offset);
 	if (is_stream(&draft))
 		may_bypass = false;
@@ -376,6 +444,8 @@ static int begin(struct submission *submission, struct aiocb *cb, enum request_o
 	}
 	req = make_record(&draft);
 	if (!req) {
+		if (draft.completion)
+			leave_port(&draft);
 		aiocb_reject(cb, EAGAIN, 0);
 		return -EAGAIN;
 	}
@@ -438,7 +508,7 @@ int submit_begin(struct submission *submission, struct aiocb *cb, enum request_o
 	struct batch *batch = submission->batch;
 	int ret, err;
 
-	if (batch && op == OP_READ && is_silent(&cb->aio_sigevent) &&
+	if (batch && op == OP_READ && !completions_are_kept() && is_silent(&cb->aio_sigevent) &&
 	    !submit_ahead_wants_short_calls(false) && batch_add(batch, cb))
 		return 0;
 	err = end_batch(submission);
@@ -472,6 +542,9 @@ static int announce_here(struct request *group, bool is_empty, int err)
 		notify_signal_now(notification);
 		if (is_empty || is_blocked(notification->signo))
 			err = 0;
+	} else if (notification->notify == SIGEV_EVENTFD) {
+		eventfd_signal(notification->eventfd);
+		err = 0;
 	}
 	notify_discard(&group->notification);
 	lio_group_put(group);

@@ -30,7 +30,10 @@ struct submission {
 
 void submit_open(struct submission *submission, struct request *group, bool may_bypass);
 
-/* Begin the request of @cb.  0, or -EAGAIN: no memory for it, or for one before it. */
+/*
+ * Begin the request of @cb.  0; -EAGAIN: no memory for it, or for one before it; or an error of its
+ * eventfd (notify.h).
+ */
 int submit_begin(struct submission *submission, struct aiocb *cb, enum request_op op);
 
 /*

@@ -5,8 +5,11 @@
 #include "base/clock.h"
 
 #include <dlfcn.h>
+#include <limits.h>
 
 #include "base/raw_syscall.h"
+
+#define NS_PER_S 1000000000
 
 /* Ten times as slow as libc's function, which makes no system call. */
 static int ask_kernel(clockid_t id, struct timespec *now)
@@ -23,4 +26,24 @@ __attribute__((constructor)) static void find_clock(void)
 
 	if (function)
 		clock_read = (int (*)(clockid_t, struct timespec *))(uintptr_t)function;
+}
+
+void clock_set_deadline(struct timespec *deadline, const struct timespec *timeout)
+{
+	long carry = timeout->tv_nsec / NS_PER_S;
+
+	clock_read(CLOCK_MONOTONIC, deadline);
+	deadline->tv_nsec += timeout->tv_nsec % NS_PER_S;
+	if (deadline->tv_nsec < 0) {
+		deadline->tv_nsec += NS_PER_S;
+		carry--;
+	} else if (deadline->tv_nsec >= NS_PER_S) {
+		deadline->tv_nsec -= NS_PER_S;
+		carry++;
+	}
+	deadline->tv_sec += carry;
+	if (__builtin_add_overflow(deadline->tv_sec, timeout->tv_sec, &deadline->tv_sec))
+		deadline->tv_sec = timeout->tv_sec < 0 ? 0 : LONG_MAX;
+	if (deadline->tv_sec < 0)
+		*deadline = (struct timespec){ 0 };
 }

@@ -66,4 +66,11 @@ static inline uint64_t clock_left_ns(const struct timespec *deadline, uint64_t m
 	return end - now < max_ns ? end - now : max_ns;
 }
 
+/*
+ * @timeout from now on, as an absolute time on CLOCK_MONOTONIC.  POSIX has no error for an odd timeout, and glibc adds
+ * seconds and nanoseconds of any sign.  A negative sum is over already; one beyond the clock's
+ * range never ends.
+ */
+void clock_set_deadline(struct timespec *deadline, const struct timespec *timeout);
+
 #endif

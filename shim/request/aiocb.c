@@ -28,6 +28,11 @@ static uint32_t *position_of(const struct aiocb *cb)
 	return (uint32_t *)(handle_of(cb) + 1);
 }
 
+static request_handle *completion_of(const struct aiocb *cb)
+{
+	return handle_of(cb) + 2;
+}
+
 /* The values that glibc stores in aio_lio_opcode. */
 static const signed char glibc_opcode[] = {
 	[OP_READ] = LIO_READ,
@@ -99,6 +104,20 @@ struct request *aiocb_lookup(const struct aiocb *cb, request_handle handle)
 struct request *aiocb_request(const struct aiocb *cb)
 {
 	return aiocb_error(cb) == EINPROGRESS ? aiocb_lookup(cb, aiocb_handle(cb)) : NULL;
+}
+
+void aiocb_set_completion(struct aiocb *cb, struct request *completion)
+{
+	__atomic_store_n(completion_of(cb), request_handle_of(completion), __ATOMIC_RELAXED);
+}
+
+/* Garbage, and a handle that is out of date, lead to no record of @cb, or to a free one. */
+struct request *aiocb_completion(const struct aiocb *cb)
+{
+	struct request *completion =
+		aiocb_lookup(cb, __atomic_load_n(completion_of(cb), __ATOMIC_RELAXED));
+
+	return completion && request_place(completion) == PLACE_DONE ? completion : NULL;
 }
 
 bool aiocb_is_foreign(const struct aiocb *cb)

@@ -4,7 +4,7 @@
  *
  * aiocb.c is the only file that touches them.  error_code and return_value keep glibc's
  * places.  The reserved bytes hold the handle of the record, then a position
- * (submit_ahead.h).  An aiocb that was never submitted holds garbage.  So the handle is
+ * (submit_ahead.h) and the handle of its completion (completions.h).  An aiocb that was never submitted holds garbage.  So the handle is
  * trusted only if the error code says EINPROGRESS and the record names this aiocb.
  */
 #ifndef RTAIO_AIOCB_H
@@ -43,6 +43,12 @@ struct request *aiocb_lookup(const struct aiocb *cb, request_handle handle);
 
 /* The live record of an aiocb in progress, else NULL. */
 struct request *aiocb_request(const struct aiocb *cb);
+
+/* The record by which aio_waitcomplete collects the request that @cb is about to be. */
+void aiocb_set_completion(struct aiocb *cb, struct request *completion);
+
+/* The same record if it is still @cb's; else NULL. */
+struct request *aiocb_completion(const struct aiocb *cb);
 
 /* Is it in progress in another process: the parent, or one that shares it?  Garbage: false. */
 bool aiocb_is_foreign(const struct aiocb *cb);

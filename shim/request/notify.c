@@ -26,6 +26,8 @@
 #include "base/signal_mask.h"
 #include "base/stats.h"
 #include "base/thread.h"
+#include "request/eventfd.h"
+#include "rtaio.h"
 
 static struct request_list undelivered = TAILQ_HEAD_INITIALIZER(undelivered); /* engine only */
 static _Atomic unsigned nr_callbacks; /* running: the engine counts up, their threads down */
@@ -93,6 +95,11 @@ int notify_prepare(struct notification *notification, const struct sigevent *eve
 			if (!notification->attributes)
 				return -EAGAIN;
 		}
+	} else if (event->sigev_notify == SIGEV_EVENTFD) {
+		int ret = eventfd_get(event->sigev_notify_eventfd, &notification->eventfd);
+
+		if (ret < 0)
+			return ret;
 	} else {
 		return 0;
 	}
@@ -107,13 +114,17 @@ void notify_discard(struct notification *notification)
 		free(notification->attributes);
 		notification->attributes = NULL;
 	}
+	if (notification->eventfd) {
+		eventfd_put(notification->eventfd);
+		notification->eventfd = NULL;
+	}
 }
 
 bool notify_is_wanted(const struct notification *notification)
 {
 	if (notification->notify == SIGEV_SIGNAL)
 		return notification->signo != 0; /* a zeroed sigevent asks for signal 0: none */
-	return notification->notify == SIGEV_THREAD;
+	return notification->notify == SIGEV_THREAD || notification->notify == SIGEV_EVENTFD;
 }
 
 static void finish(struct request *req)
@@ -242,6 +253,11 @@ static void put_off(struct request *req)
 void notify_deliver(struct request *req)
 {
 	if (!notify_is_wanted(&req->notification)) {
+		finish(req);
+		return;
+	}
+	if (req->notification.notify == SIGEV_EVENTFD) {
+		eventfd_signal(req->notification.eventfd);
 		finish(req);
 		return;
 	}

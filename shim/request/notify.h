@@ -15,7 +15,7 @@
 
 /*
  * [submitting thread] Copy @event.  NULL and unknown kinds mean no notification, as in glibc.
- * 0, or -EAGAIN: no memory to copy the attributes.
+ * 0; -EAGAIN: no memory to copy the attributes; or an error of eventfd_get().
  */
 int notify_prepare(struct notification *notification, const struct sigevent *event);
 

@@ -8,6 +8,7 @@
 
 #include "base/probes.h"
 #include "request/aiocb.h"
+#include "request/completions.h"
 #include "request/lio_group.h"
 #include "request/waiter.h"
 
@@ -42,8 +43,10 @@ uint64_t publish_result(struct request *req, ssize_t res, enum stats_counter rea
 	publish_count((enum request_op)req->op, res, reads);
 	PROBE_COMPLETE(req->cb, res);
 	aiocb_complete(req->cb, res);
+	if (req->completion)
+		completions_add(req->completion, res);
 	request_set_place(req, PLACE_DONE);
-	return waiter_publish(req);
+	return waiter_publish(req) | (req->completion ? WAITER_COMPLETIONS : 0);
 }
 
 uint64_t publish_silent_group(struct request *group)

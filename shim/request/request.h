@@ -102,11 +102,12 @@ struct message {
 
 /* A copy of the aiocb's sigevent: the aiocb belongs to the program before the delivery. */
 struct notification {
-	int notify; /* SIGEV_NONE, SIGEV_SIGNAL or SIGEV_THREAD */
+	int notify; /* SIGEV_NONE, SIGEV_SIGNAL, SIGEV_THREAD or SIGEV_EVENTFD */
 	int signo;
 	union sigval value;
 	void (*function)(union sigval);
 	pthread_attr_t *attributes; /* owned, from malloc; NULL: the defaults */
+	struct eventfd *eventfd;    /* owned */
 };
 
 /*
@@ -130,6 +131,7 @@ struct request {
 	void *buf;
 	struct descriptor descriptor; /* flags and type of the file */
 	struct request *group;        /* list it belongs to, or NULL */
+	struct request *completion;   /* for aio_waitcomplete, or NULL: completions.h */
 	size_t done;                  /* [its holder] bytes moved by earlier submissions */
 	size_t nr_in_flight;          /* [its holder] bytes that in_flight.c counts for it */
 	int fd;
@@ -183,6 +185,9 @@ struct request {
 	struct request *cancel; /* the aio_cancel that asked the kernel, or NULL */
 	struct pin *pin;        /* holds its file, if the descriptor was closed before it began */
 	unsigned detached;      /* which queue: as fdqueue->detached */
+
+	/* --- completions only: guarded by the lock of completions.c --- */
+	uint8_t completion_state;
 
 	/* --- questions only: question.h --- */
 	request_handle target; /* aio_cancel: the request to cancel; 0: all of fd */

@@ -28,7 +28,7 @@
 
 static struct slot {
 	_Alignas(64) _Atomic uint32_t word; /* waiters set bit 0; completers clear it and add 2 */
-} slots[WAITER_SLOTS];
+} slots[WAITER_SLOTS + 1];
 
 static uint32_t slot_of_thread(void)
 {
@@ -112,6 +112,15 @@ int waiter_wait_any(const struct aiocb *const list[], int nent, const struct tim
 	if (!is_registered(list, nent, bit))
 		return 0;
 	return sleep_on(&slots[slot].word, value, deadline, can_cancel);
+}
+
+int waiter_wait_completions(bool (*is_over)(void), const struct timespec *deadline)
+{
+	struct slot *slot = &slots[WAITER_SLOTS];
+	/* Partner: wake_slot(), after the completion was added. */
+	uint32_t value = atomic_fetch_or(&slot->word, SLOT_ASLEEP) | SLOT_ASLEEP;
+
+	return is_over() ? 0 : sleep_on(&slot->word, value, deadline, true);
 }
 
 uint64_t waiter_publish(struct request *req)

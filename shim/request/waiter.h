@@ -5,8 +5,8 @@
  * There is no list and no lock: each record has a word of waiters.  Bit 63: a thread waits
  * for this request alone and sleeps on its generation.  Bit n: a thread waits for several
  * requests, this one among them, and sleeps on the futex word of wait slot n.  A thread keeps
- * its slot for life.  The first 63 threads that wait for several requests have a slot each;
- * later ones share, at the price of spurious wakes.
+ * its slot for life.  The first 62 threads that wait for several requests have a slot each;
+ * later ones share, at the price of spurious wakes.  One more slot is for aio_waitcomplete.
  *
  * Async-signal-safe.  A handler that interrupts a waiter uses the same slot, and leaves at
  * most a bit or a spurious wake behind.
@@ -20,7 +20,8 @@
 
 #include "request/request.h"
 
-#define WAITER_SLOTS 63u
+#define WAITER_SLOTS       62u
+#define WAITER_COMPLETIONS (UINT64_C(1) << 62) /* threads that wait for whatever ends */
 
 /*
  * [any thread] Sleep until the request @handle is published.  @deadline is absolute
@@ -32,6 +33,12 @@ int waiter_wait_one(request_handle handle, const struct timespec *deadline, bool
 /* [any thread] The same until a request of @list is published.  Entries may be NULL. */
 int waiter_wait_any(const struct aiocb *const list[], int nent, const struct timespec *deadline,
 		    bool can_cancel);
+
+/*
+ * [any thread] Sleep until WAITER_COMPLETIONS is woken, unless is_over() says so first.  The rest as
+ * above; a cancellation point.
+ */
+int waiter_wait_completions(bool (*is_over)(void), const struct timespec *deadline);
 
 /*
  * [completing thread] The result of @req is in its aiocb: end the generation.  Returns the
