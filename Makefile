@@ -175,8 +175,8 @@ $(B)/librtaio.a: $(B)/shim/static.o $(SHIM_OBJS) $(B)/librtaio.so.$(VERSION)
 		--wildcard --strip-unneeded-symbol='*@*' $(@:.a=-all.o) $(@:.a=.o)
 	$(Q)rm -f $@ && $(AR) rcs $@ $(@:.a=.o)
 
-$(B)/rtaio/explain.so: $(patsubst %.c,$(B)/%.o,$(wildcard shim/observers/explain*.c) shim/base/clock.c)
-$(B)/rtaio/check.so: $(patsubst %.c,$(B)/%.o,$(wildcard shim/observers/check*.c) shim/base/clock.c)
+$(B)/rtaio/explain.so: $(patsubst %.c,$(B)/%.o,$(wildcard shim/observers/explain*.c) shim/base/clock.c shim/base/iovec.c)
+$(B)/rtaio/check.so: $(patsubst %.c,$(B)/%.o,$(wildcard shim/observers/check*.c) shim/base/clock.c shim/base/iovec.c)
 $(B)/rtaio/memory.so: $(B)/shim/observers/memory.o
 $(OBSERVERS): Makefile
 	@mkdir -p $(@D)
@@ -202,7 +202,7 @@ SUPPORT_OBJS := $(SUPPORT_SRCS:%.c=$(B)/%.o)
 # Black box: not linked to the shim; the same binary runs on every implementation.
 # Architectures that are younger than glibc 2.4 have no lio_listio of before.
 OLD_LISTS := $(if $(filter aarch64 riscv64,$(ARCH)),test/abi/test_old_lio_listio.c)
-BLACK_BOX := $(patsubst %.c,$(B)/%,$(filter-out $(OLD_LISTS),$(wildcard test/conformance/test_*.c test/transparency/test_*.c test/abi/test_*.c test/stress/stress_*.c)))
+BLACK_BOX := $(patsubst %.c,$(B)/%,$(filter-out $(OLD_LISTS),$(wildcard test/conformance/test_*.c test/transparency/test_*.c test/beyond/test_*.c test/abi/test_*.c test/stress/stress_*.c)))
 # The programs of rtaio-conformance: the directory, and others that a requirement names.
 ASSERTIONS := test/conformance/ASSERTIONS.md
 CITED := $(shell grep -s -o -E 'test_[a-z_]+ *:' $(ASSERTIONS) | tr -d ' :' | sort -u)
@@ -239,7 +239,7 @@ $(B)/test/%: test/%.c $(SUPPORT_OBJS) Makefile
 $(B)/test/unit/test_pin $(B)/test/unit/test_keeper: $(patsubst %,$(B)/shim/%.o,dispatch/keeper dispatch/pin engine/helper base/busy_poll engine/inbox request/request request/perform base/descriptor)
 $(B)/test/unit/test_entry: $(patsubst %,$(B)/shim/%.o,api/entry request/aiocb request/request base/descriptor base/process)
 $(B)/test/unit/test_fdqueue: $(patsubst %,$(B)/shim/%.o,order/fdqueue order/bypass order/filter order/in_flight request/request base/descriptor)
-$(B)/test/unit/test_filter: $(patsubst %,$(B)/shim/%.o,order/filter base/descriptor)
+$(B)/test/unit/test_filter: $(patsubst %,$(B)/shim/%.o,order/filter request/vector request/request base/descriptor)
 $(B)/test/unit/test_fd_hints: $(B)/shim/request/fd_hints.o
 $(B)/test/unit/test_fd_kind: $(patsubst %,$(B)/shim/%.o,request/fd_kind request/fd_hints base/descriptor)
 $(B)/test/unit/test_submit_ahead: $(B)/shim/lane/submit_ahead.o

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * rtaio.h - functions by which a program asks about the rtaio library.
+ * rtaio.h - what the rtaio library has beyond <aio.h>.
  *
  * Programs use rtaio by <aio.h>, without this header.  A program that is linked with -lrtaio
- * may ask for the version, the backend and the counters of the library.  All functions are
- * thread-safe; rtaio_version() and rtaio_stats() are also async-signal-safe.
+ * may submit vectored requests, and ask for the version, the backend and the counters of the
+ * library.  All functions are thread-safe, and all but rtaio_backend() are also
+ * async-signal-safe.
  */
 #ifndef RTAIO_H
 #define RTAIO_H
@@ -13,11 +14,44 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 #include <time.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+/*
+ * Vectored requests, with FreeBSD's names and meaning: as aio_read() and aio_write(), but the
+ * data are in several buffers, one after the other, as with preadv() and pwritev().
+ *
+ *	cb.aio_iov = iov;   an array of struct iovec; the call copies it, so that the program may
+ *	                    change or free it as soon as the call has returned
+ *	cb.aio_iovcnt = nr; its entries, 0 to IOV_MAX; entries may be empty
+ *
+ * The block and the buffers belong to the request until it is complete.  aio_error(),
+ * aio_return(), aio_suspend(), aio_cancel(), aio_fsync() and notifications are the same for all
+ * requests.  The order among requests is that of a plain request of as many bytes.
+ *
+ * 0, or -1 with errno, and aio_error() gives the same error: EINVAL (more than IOV_MAX entries,
+ * or more than SSIZE_MAX bytes), EFAULT (the array cannot be read), ENOSYS
+ * (RTAIO_BACKEND=glibc), and the errors of aio_read().  All else, such as buffers that are not
+ * there, is the result of the request, as that of preadv() and pwritev().
+ */
+#define aio_iov    aio_buf
+#define aio_iovcnt aio_nbytes
+
+int aio_readv(struct aiocb *cb);
+int aio_writev(struct aiocb *cb);
+#ifdef __USE_LARGEFILE64
+int aio_readv64(struct aiocb64 *cb);
+int aio_writev64(struct aiocb64 *cb);
+#endif
+
+/* The same as entries of lio_listio().  Without the library, such an entry fails with EINVAL. */
+#define LIO_VECTORED 16
+#define LIO_READV    (LIO_VECTORED | LIO_READ)
+#define LIO_WRITEV   (LIO_VECTORED | LIO_WRITE)
 
 /* Version of this header: "major.minor.patch". */
 #define RTAIO_HEADER_VERSION "0.1.0"

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * aio.c - aio_read, aio_write, aio_fsync, aio_error, aio_return, aio_cancel, aio_init.
+ * aio.c - aio_read, aio_write, aio_readv, aio_writev, aio_fsync, aio_error, aio_return, aio_cancel, aio_init.
  *
  * Arguments are checked as glibc checks them.  errno is set in this folder only.  Each function
- * has its page in POSIX.1-2024, System Interfaces.
+ * has its page in POSIX.1-2024, System Interfaces, but aio_readv and aio_writev, which are FreeBSD's.
  *
  * aio_error and aio_return poll the event ring of the direct lane if the request is in progress.
  * Otherwise they make no system call.  Both are async-signal-safe.  The other functions may be called in
@@ -30,32 +30,43 @@
 #include "order/bypass.h"
 #include "request/aiocb.h"
 #include "request/completions.h"
+#include "rtaio.h"
 
-static int submit_one(struct aiocb *cb, enum request_op op)
+static int submit_one(struct aiocb *cb, enum request_op op, bool is_vectored)
 {
 	struct submission submission;
 	int ret;
 
 	submit_open(&submission, NULL, true);
-	ret = submit_begin(&submission, cb, op);
+	ret = submit_begin(&submission, cb, op, is_vectored);
 	if (ret == 0)
 		ret = submit_close(&submission);
 	return ret < 0 ? entry_fail(-ret) : 0;
 }
 
-static int submit_transfer(struct aiocb *cb, enum request_op op)
+static int submit_transfer(struct aiocb *cb, enum request_op op, bool is_vectored)
 {
-	return entry_check_priority(cb) ? submit_one(cb, op) : entry_fail(EINVAL);
+	return entry_check_priority(cb) ? submit_one(cb, op, is_vectored) : entry_fail(EINVAL);
 }
 
 int own_aio_read(struct aiocb *cb)
 {
-	return submit_transfer(cb, OP_READ);
+	return submit_transfer(cb, OP_READ, false);
 }
 
 int own_aio_write(struct aiocb *cb)
 {
-	return submit_transfer(cb, OP_WRITE);
+	return submit_transfer(cb, OP_WRITE, false);
+}
+
+int own_aio_readv(struct aiocb *cb)
+{
+	return submit_transfer(cb, OP_READ, true);
+}
+
+int own_aio_writev(struct aiocb *cb)
+{
+	return submit_transfer(cb, OP_WRITE, true);
 }
 
 int own_aio_fsync(int op, struct aiocb *cb)
@@ -64,7 +75,7 @@ int own_aio_fsync(int op, struct aiocb *cb)
 	if (RAW_SYSCALL(SYS_fcntl, cb->aio_fildes, F_GETFL) < 0)
 		return entry_fail(EBADF);
 	cb->aio_reqprio = 0; /* as glibc leaves it */
-	return submit_one(cb, op == O_SYNC ? OP_FSYNC : OP_FDATASYNC);
+	return submit_one(cb, op == O_SYNC ? OP_FSYNC : OP_FDATASYNC, false);
 }
 
 int own_aio_error(const struct aiocb *cb)
@@ -170,6 +181,29 @@ int rtaio_aio_write(struct aiocb *cb)
 	detour = calls_find_detour();
 	return detour ? detour->aio_write(cb) : own_aio_write(cb);
 }
+
+EXPORT int aio_readv(struct aiocb *cb)
+{
+	const struct aio_calls *detour;
+
+	if (!entry_enter())
+		return entry_refuse(cb, errno);
+	detour = calls_find_detour();
+	return detour ? detour->aio_readv(cb) : own_aio_readv(cb);
+}
+
+EXPORT int aio_writev(struct aiocb *cb)
+{
+	const struct aio_calls *detour;
+
+	if (!entry_enter())
+		return entry_refuse(cb, errno);
+	detour = calls_find_detour();
+	return detour ? detour->aio_writev(cb) : own_aio_writev(cb);
+}
+
+EXPORT int aio_readv64(struct aiocb64 *cb) __attribute__((alias("aio_readv")));
+EXPORT int aio_writev64(struct aiocb64 *cb) __attribute__((alias("aio_writev")));
 
 int rtaio_aio_fsync(int op, struct aiocb *cb)
 {

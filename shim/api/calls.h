@@ -15,6 +15,8 @@
 struct aio_calls {
 	int (*aio_read)(struct aiocb *cb);
 	int (*aio_write)(struct aiocb *cb);
+	int (*aio_readv)(struct aiocb *cb);
+	int (*aio_writev)(struct aiocb *cb);
 	int (*aio_fsync)(int op, struct aiocb *cb);
 	int (*aio_error)(const struct aiocb *cb);
 	ssize_t (*aio_return)(struct aiocb *cb);
@@ -29,6 +31,8 @@ struct aio_calls {
 /* What the exported functions do when there is no detour.  Only valid after entry_enter(). */
 int own_aio_read(struct aiocb *cb);
 int own_aio_write(struct aiocb *cb);
+int own_aio_readv(struct aiocb *cb);
+int own_aio_writev(struct aiocb *cb);
 int own_aio_fsync(int op, struct aiocb *cb);
 int own_aio_error(const struct aiocb *cb);
 ssize_t own_aio_return(struct aiocb *cb);

@@ -24,6 +24,7 @@
 #include "request/lio_group.h"
 #include "request/notify.h"
 #include "request/waiter.h"
+#include "rtaio.h"
 
 /* glibc's private opcodes, and a mask for the flag (128) of its 64-bit entry points. */
 enum { LIO_DSYNC = 3, LIO_SYNC = 4, LIO_KNOWN_BITS = 127 };
@@ -38,10 +39,14 @@ struct list {
 
 static enum request_op op_of(int opcode)
 {
-	if ((opcode & LIO_KNOWN_BITS) == LIO_READ)
+	switch (opcode & LIO_KNOWN_BITS) {
+	case LIO_READ:
+	case LIO_READV:
 		return OP_READ;
-	if ((opcode & LIO_KNOWN_BITS) == LIO_WRITE)
+	case LIO_WRITE:
+	case LIO_WRITEV:
 		return OP_WRITE;
+	}
 	if (opcode == LIO_DSYNC)
 		return OP_FDATASYNC;
 	if (opcode == LIO_SYNC)
@@ -62,7 +67,8 @@ static void add_entry(struct list *list, struct aiocb *cb)
 		list->rejection = EINVAL;
 		return;
 	}
-	ret = submit_begin(&list->submission, cb, op);
+	ret = submit_begin(&list->submission, cb, op,
+			   op != OP_INVALID && cb->aio_lio_opcode & LIO_VECTORED);
 	if (ret < 0)
 		list->rejection = -ret;
 }

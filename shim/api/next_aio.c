@@ -5,14 +5,25 @@
 #include "api/next_aio.h"
 
 #include <dlfcn.h>
+#include <errno.h>
 #include <stdint.h>
 
 #include "base/symver.h"
+#include "request/aiocb.h"
 
 struct aio_calls next_calls;
 
+/* libc has no vectored requests. */
+static int refuse_vector(struct aiocb *cb)
+{
+	aiocb_reject(cb, ENOSYS, -1);
+	errno = ENOSYS;
+	return -1;
+}
+
 static void find_next(void)
 {
+	next_calls.aio_readv = next_calls.aio_writev = refuse_vector;
 	next_calls.aio_read = NEXT_PROVIDER(next_calls.aio_read, "aio_read");
 	next_calls.aio_write = NEXT_PROVIDER(next_calls.aio_write, "aio_write");
 	next_calls.aio_fsync = NEXT_PROVIDER(next_calls.aio_fsync, "aio_fsync");

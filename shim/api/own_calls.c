@@ -12,6 +12,8 @@
 static const struct aio_calls own_calls = {
 	.aio_read = own_aio_read,
 	.aio_write = own_aio_write,
+	.aio_readv = own_aio_readv,
+	.aio_writev = own_aio_writev,
 	.aio_fsync = own_aio_fsync,
 	.aio_error = own_aio_error,
 	.aio_return = own_aio_return,

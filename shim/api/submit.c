@@ -13,6 +13,7 @@
 
 #include "api/aio_waitcomplete.h"
 #include "base/config.h"
+#include "base/iovec.h"
 #include "base/probes.h"
 #include "base/refusal.h"
 #include "base/raw_syscall.h"
@@ -34,12 +35,28 @@
 #include "request/lio_group.h"
 #include "request/notify.h"
 #include "request/publish.h"
+#include "request/vector.h"
 #include "request/waiter.h"
 #include "rtaio.h"
 
-/* The draft of a request, on the stack of submit_begin() and not zeroed. */
-static void fill_draft(struct request *req, struct aiocb *cb, enum request_op op)
+/* 0, or -errno.  Its buffer is a vector, and its length the number of the entries. */
+static int take_vector(struct request *req)
 {
+	ssize_t nbytes = iovec_measure(req->buf, req->nbytes);
+
+	if (nbytes < 0)
+		return (int)nbytes;
+	req->vector = VECTOR_OF_PROGRAM;
+	req->nr_entries = (uint16_t)req->nbytes;
+	req->nbytes = (size_t)nbytes;
+	return 0;
+}
+
+/* The draft of a request, on the stack of submit_begin() and not zeroed.  0, or -errno. */
+static int fill_draft(struct request *req, struct aiocb *cb, enum request_op op, bool is_vectored)
+{
+	int ret;
+
 	req->cb = cb;
 	req->op = (uint8_t)op;
 	req->fd = cb->aio_fildes;
@@ -48,6 +65,7 @@ static void fill_draft(struct request *req, struct aiocb *cb, enum request_op op
 	req->offset = 0;
 	req->done = 0;
 	req->copy_kind = FILE_UNKNOWN;
+	req->vector = VECTOR_NONE;
 	req->descriptor = (struct descriptor){ 0 };
 	req->completion = NULL;
 	req->notification.notify = SIGEV_NONE;
@@ -56,7 +74,10 @@ static void fill_draft(struct request *req, struct aiocb *cb, enum request_op op
 		req->nbytes = cb->aio_nbytes;
 		req->offset = cb->aio_offset;
 	}
+	if (is_vectored && (ret = take_vector(req)) < 0)
+		return ret;
 	req->position = submit_ahead_note_submitted(req->nbytes);
+	return 0;
 }
 
 /* The signal queue is full: the engine sends the signal later. */
@@ -108,12 +129,13 @@ static bool may_notify_at_once(const struct sigevent *event)
 						   : event->sigev_notify != SIGEV_THREAD;
 }
 
-static void publish_at_once(struct aiocb *cb, enum request_op op, ssize_t res, uint32_t position)
+static void publish_at_once(struct aiocb *cb, enum request_op op, bool is_vectored, ssize_t res,
+			    uint32_t position)
 {
 	publish_count(op, res, STATS_inline_reads);
 	SDT_ISSUE(cb, PROBE_INLINE);
 	PROBE_COMPLETE(cb, res);
-	aiocb_complete_at_once(cb, op, res, position);
+	aiocb_complete_at_once(cb, op, is_vectored, res, position);
 }
 
 /* What programs get beyond POSIX: an eventfd, and a completion for aio_waitcomplete. */
@@ -194,13 +216,22 @@ static bool complete_inline(struct request *draft, bool may_bypass,
 		return false;
 	if (notifies && event->sigev_notify == SIGEV_SIGNAL)
 		notify_prepare(&draft->notification, event);
-	publish_at_once(draft->cb, (enum request_op)draft->op, res, draft->position);
+	publish_at_once(draft->cb, (enum request_op)draft->op, draft->vector, res, draft->position);
 	if (submission->group && res < 0)
 		lio_group_note_failure(submission->group);
 	if (notifies || draft->completion)
 		announce_at_once(draft, res);
 	if (submission->batch && !is_write && kind >= FILE_MEMORY)
 		batch_begin(submission->batch, draft->fd, kind);
+	return true;
+}
+
+/* What was prepared for an eventfd goes on with the record.  False: no memory. */
+static bool take_notification(struct request *req, const struct request *draft)
+{
+	if (draft->notification.notify != SIGEV_EVENTFD)
+		return notify_prepare(&req->notification, &req->cb->aio_sigevent) == 0;
+	req->notification = draft->notification;
 	return true;
 }
 
@@ -225,9 +256,10 @@ static struct request *make_record(const struct request *draft)
 	req->copy_kind = draft->copy_kind;
 	req->descriptor = draft->descriptor;
 	req->completion = draft->completion;
-	if (draft->notification.notify == SIGEV_EVENTFD) {
-		req->notification = draft->notification;
-	} else if (notify_prepare(&req->notification, &req->cb->aio_sigevent) < 0) {
+	req->vector = draft->vector;
+	req->nr_entries = draft->nr_entries;
+	if ((req->vector && !vector_keep(req)) || !take_notification(req, draft)) {
+		vector_drop(req);
 		request_free(req);
 		return NULL;
 	}
@@ -318,6 +350,7 @@ static void reject(struct request *req, int err)
 	aiocb_reject(req->cb, err, 0);
 	if (req->group)
 		lio_group_leave(req->group, true); /* not the last: the submitter still counts */
+	vector_drop(req);
 	leave_port(req);
 	/* The aiocb said EINPROGRESS for a moment: another thread may wait for it. */
 	waiter_wake_slots(waiter_wake(req, waiter_publish(req)));
@@ -418,20 +451,19 @@ static void remember(struct submission *submission, const struct request *req)
 	submission->descriptor = req->descriptor;
 }
 
-/* 0 or -errno: -EAGAIN, if there is no memory. */
-static int begin(struct submission *submission, struct aiocb *cb, enum request_op op)
+/* 0, or -errno as submit_begin(). */
+static int begin(struct submission *submission, struct aiocb *cb, enum request_op op,
+		 bool is_vectored)
 {
 	bool may_bypass = submission->may_bypass;
 	struct request draft, *req;
+	int ret = fill_draft(&draft, cb, op, is_vectored);
 
-	fill_draft(&draft, cb, op);
-	if (__builtin_expect(is_for_port(cb), 0)) {
-		int ret = prepare_port(&draft);
-
-		if (ret < 0) {
-			aiocb_reject(cb, -ret, 0);
-			return ret;
-		}
+	if (ret == 0 && __builtin_expect(is_for_port(cb), 0))
+		ret = prepare_port(&draft);
+	if (ret < 0) {
+		aiocb_reject(cb, -ret, -1);
+		return ret;
 	}
 	PROBE_SUBMIT(cb, draft.fd, op, draft.nbytes, draft.offset);
 	if (is_stream(&draft))
@@ -470,9 +502,10 @@ static int end_entry(struct submission *submission, const struct batch_entry *en
 	struct aiocb *cb = entry->cb;
 
 	if (!has_read || !batch_has_read(entry))
-		return begin(submission, cb, OP_READ);
+		return begin(submission, cb, OP_READ, false);
 	PROBE_SUBMIT(cb, cb->aio_fildes, OP_READ, cb->aio_nbytes, cb->aio_offset);
-	publish_at_once(cb, OP_READ, entry->res, submit_ahead_note_submitted(cb->aio_nbytes));
+	publish_at_once(cb, OP_READ, false, entry->res,
+			submit_ahead_note_submitted(cb->aio_nbytes));
 	submission->has_started = true;
 	return 0;
 }
@@ -503,16 +536,18 @@ void submit_open(struct submission *submission, struct request *group, bool may_
 	TAILQ_INIT(&submission->others);
 }
 
-int submit_begin(struct submission *submission, struct aiocb *cb, enum request_op op)
+int submit_begin(struct submission *submission, struct aiocb *cb, enum request_op op,
+		 bool is_vectored)
 {
 	struct batch *batch = submission->batch;
 	int ret, err;
 
-	if (batch && op == OP_READ && !completions_are_kept() && is_silent(&cb->aio_sigevent) &&
-	    !submit_ahead_wants_short_calls(false) && batch_add(batch, cb))
+	if (batch && op == OP_READ && !is_vectored && !completions_are_kept() &&
+	    is_silent(&cb->aio_sigevent) && !submit_ahead_wants_short_calls(false) &&
+	    batch_add(batch, cb))
 		return 0;
 	err = end_batch(submission);
-	ret = begin(submission, cb, op);
+	ret = begin(submission, cb, op, is_vectored);
 	return ret < 0 ? ret : err;
 }
 

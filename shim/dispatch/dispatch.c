@@ -68,6 +68,7 @@
 #include "request/lio_group.h"
 #include "request/notify.h"
 #include "request/publish.h"
+#include "request/vector.h"
 #include "request/waiter.h"
 
 #define ROUNDS_MAX 64 /* rounds of requests that end at once, before the backend is served */

@@ -32,6 +32,7 @@
 #include "request/fd_hints.h"
 #include "request/fd_kind.h"
 #include "request/perform.h"
+#include "request/vector.h"
 
 #define LONE_COPIES_MAX 12u /* file requests in flight, beyond which the ring copies faster */
 #define ATTEMPTS_MAX    8u  /* resubmissions to the ring before a worker takes over */

@@ -103,6 +103,10 @@ static void prep_request(struct io_uring_sqe *sqe, const struct request *req)
 
 	if (req->is_polled)
 		io_uring_prep_poll_add(sqe, req->fd, POLLIN);
+	else if (req->vector && req->op == OP_READ)
+		io_uring_prep_readv(sqe, req->fd, req->buf, req->nr_entries, offset);
+	else if (req->vector)
+		io_uring_prep_writev(sqe, req->fd, req->buf, req->nr_entries, offset);
 	else if (req->op == OP_READ)
 		io_uring_prep_read(sqe, req->fd, req->buf, len, offset);
 	else /* dispatch sends no writes to streams here */

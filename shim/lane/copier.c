@@ -138,7 +138,7 @@ bool copier_wants(const struct request *req, enum file_kind kind)
 	int nr;
 
 	/* On XFS the next write would wait until the copier has read. */
-	if (req->op != OP_READ || kind == FILE_NOWAIT_COPIES)
+	if (req->op != OP_READ || req->vector || kind == FILE_NOWAIT_COPIES)
 		return false;
 	ahead = config.is_always_ahead ? UINT_MAX : submit_ahead_average();
 	if (ahead < (req->nbytes > SHORT_MAX ? AHEAD_MIN : AHEAD_MIN_SHORT) ||

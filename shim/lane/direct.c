@@ -83,7 +83,11 @@ bool direct_accepts(struct request *req)
  */
 static void prep(struct iocb *iocb, struct request *req)
 {
-	if (req->op == OP_READ)
+	if (req->vector && req->op == OP_READ)
+		io_prep_preadv(iocb, req->fd, req->buf, req->nr_entries, req->offset);
+	else if (req->vector)
+		io_prep_pwritev(iocb, req->fd, req->buf, req->nr_entries, req->offset);
+	else if (req->op == OP_READ)
 		io_prep_pread(iocb, req->fd, req->buf, req->nbytes, req->offset);
 	else
 		io_prep_pwrite(iocb, req->fd, req->buf, req->nbytes, req->offset);

@@ -33,6 +33,7 @@
 #include "request/fd_hints.h"
 #include "request/fd_kind.h"
 #include "request/perform.h"
+#include "request/vector.h"
 
 #ifndef RWF_NOSIGNAL
 #define RWF_NOSIGNAL 0x100 /* Linux 6.18 */
@@ -76,20 +77,13 @@ static void note_kind(struct request *req, enum file_kind kind)
 	fd_hints_note(req->fd, req->descriptor.flags, kind);
 }
 
-static ssize_t read_nowait(const struct request *req)
-{
-	struct iovec iov = { .iov_base = req->buf, .iov_len = req->nbytes };
-
-	return RAW_SYSCALL(SYS_preadv2, req->fd, &iov, 1, req->offset, 0L, RWF_NOWAIT);
-}
-
 /*
  * A short result is the end of the file, or of what is cached.  In the second case another lane
  * reads everything again: a write could come between two parts.
  */
 static bool read_cached(struct request *req, ssize_t *res)
 {
-	*res = read_nowait(req);
+	*res = perform_flagged(req, req->offset, RWF_NOWAIT);
 	if (*res == -EOPNOTSUPP || *res == -ESPIPE) {
 		note_kind(req, FILE_OTHER);
 		return refuse(REFUSED_file_system);
@@ -101,22 +95,9 @@ static bool read_cached(struct request *req, ssize_t *res)
 	return refuse(REFUSED_miss);
 }
 
-static ssize_t write_nowait(const struct request *req)
+static bool transfer_plain(const struct request *req, ssize_t *res)
 {
-	struct iovec iov = { .iov_base = req->buf, .iov_len = req->nbytes };
-
-	return RAW_SYSCALL(SYS_pwritev2, req->fd, &iov, 1, req->offset, 0L, RWF_NOWAIT);
-}
-
-static bool read_plain(struct request *req, ssize_t *res)
-{
-	*res = RAW_SYSCALL(SYS_pread64, req->fd, req->buf, req->nbytes, req->offset);
-	return *res >= 0 || refuse(REFUSED_error);
-}
-
-static bool write_plain(struct request *req, ssize_t *res)
-{
-	*res = RAW_SYSCALL(SYS_pwrite64, req->fd, req->buf, req->nbytes, req->offset);
+	*res = perform_at(req, req->fd);
 	return *res >= 0 || refuse(REFUSED_error);
 }
 
@@ -129,7 +110,7 @@ static bool write_cached(struct request *req, enum file_kind kind, ssize_t *res)
 {
 	ssize_t rest;
 
-	*res = write_nowait(req);
+	*res = perform_flagged(req, req->offset, RWF_NOWAIT);
 	if (*res == -EOPNOTSUPP && kind == FILE_NOWAIT_LOCAL)
 		note_kind(req, FILE_NOWAIT_READS);
 	if (*res > 0 && (size_t)*res < req->nbytes) {
@@ -210,7 +191,7 @@ static bool write_copied(struct request *req, uint64_t began, ssize_t *res)
 
 	if (is_watched)
 		sleeps = thread_switches().nr_sleeps;
-	is_done = write_plain(req, res);
+	is_done = transfer_plain(req, res);
 	ended = clock_now_ns();
 	if (ended - began < WAIT_SEEN_NS) {
 		if (is_watched)
@@ -230,7 +211,7 @@ static bool read_at_once(struct request *req, enum file_kind kind, ssize_t *res)
 	bool is_hit;
 
 	if (kind == FILE_MEMORY)
-		return read_plain(req, res);
+		return transfer_plain(req, res);
 	is_hit = read_cached(req, res);
 	fd_hints_note_read(req->fd, is_hit);
 	return is_hit;
@@ -244,7 +225,7 @@ static bool write_at_once(struct request *req, enum file_kind kind, ssize_t *res
 	if (fsize_limit_is_set(now))
 		return refuse(REFUSED_limit);
 	if (kind == FILE_MEMORY)
-		return write_plain(req, res);
+		return transfer_plain(req, res);
 	if (file_takes_nowait_writes(kind))
 		return write_cached(req, kind, res);
 	if (kind != FILE_COPIED_WRITES)
@@ -261,7 +242,8 @@ static bool is_worth_a_try(const struct request *req, enum file_kind kind)
 	if (req->op == OP_READ)
 		return kind == FILE_MEMORY || !fd_hints_expects_miss(req->fd) ||
 		       refuse(REFUSED_miss);
-	if (file_takes_nowait_writes(kind) && !request_is_in_one_page(req))
+	/* Nor is the rest of a vector, of which the file system may write a part. */
+	if (file_takes_nowait_writes(kind) && (req->vector || !request_is_in_one_page(req)))
 		return refuse(REFUSED_page);
 	if (kind == FILE_NOWAIT_READS)
 		return refuse(REFUSED_file_system);
@@ -278,7 +260,7 @@ static bool transfer_at_stream(struct request *req, ssize_t *res)
 	*res = perform_nowait(req, req->op == OP_WRITE ? RWF_NOSIGNAL : 0);
 	if (*res == -EAGAIN || *res == -EOPNOTSUPP)
 		return refuse(*res == -EAGAIN ? REFUSED_not_ready : REFUSED_file_system);
-	if (req->op == OP_READ || *res < 0 || (size_t)*res == req->nbytes)
+	if (req->op == OP_READ || *res < 0 || (size_t)*res >= req->nbytes)
 		return true;
 	request_advance(req, (size_t)*res);
 	return refuse(REFUSED_not_ready);

@@ -20,6 +20,7 @@
 #include "observers/check_report.h"
 #include "observers/check_submit.h"
 #include "observers/memory.h"
+#include "rtaio.h"
 
 /* Of the library that is preloaded to see memory that is given back (memory.c), if it is. */
 extern const struct memory_watcher *rtaio_memory_watcher
@@ -47,39 +48,69 @@ static void begin_call(struct here *here)
 
 /* ---- submission ---- */
 
-static int submit(struct aiocb *cb, const char *function, enum operation operation, int op)
+/* @next makes the program's call. */
+static int submit_transfer(struct aiocb *cb, const char *function, enum operation operation,
+			   bool is_vectored, int (*next)(struct aiocb *cb))
 {
 	struct here here;
 	int ret;
 
 	begin_call(&here);
 	submit_check_handler(function, &here);
-	submit_expect(&(struct submit_call){ function, NULL, &here }, cb, operation);
-	if (operation == OPERATION_SYNC)
-		ret = check.calls->aio_fsync(op, cb);
-	else
-		ret = (operation == OPERATION_READ ? check.calls->aio_read
-						   : check.calls->aio_write)(cb);
+	submit_expect(&(struct submit_call){ function, NULL, &here }, cb, operation, is_vectored);
+	ret = next(cb);
+	(ret == 0 ? submit_accepted : submit_refused)(cb);
+	return ret;
+}
+
+static int submit_sync(int op, struct aiocb *cb)
+{
+	struct here here;
+	int ret;
+
+	begin_call(&here);
+	submit_check_handler("aio_fsync", &here);
+	submit_expect(&(struct submit_call){ "aio_fsync", NULL, &here }, cb, OPERATION_SYNC, false);
+	ret = check.calls->aio_fsync(op, cb);
 	(ret == 0 ? submit_accepted : submit_refused)(cb);
 	return ret;
 }
 
 static int check_aio_read(struct aiocb *cb)
 {
-	return check_is_on() ? submit(cb, "aio_read", OPERATION_READ, 0)
-			     : check.calls->aio_read(cb);
+	int (*next)(struct aiocb *) = check.calls->aio_read;
+
+	return check_is_on() ? submit_transfer(cb, "aio_read", OPERATION_READ, false, next)
+			     : next(cb);
 }
 
 static int check_aio_write(struct aiocb *cb)
 {
-	return check_is_on() ? submit(cb, "aio_write", OPERATION_WRITE, 0)
-			     : check.calls->aio_write(cb);
+	int (*next)(struct aiocb *) = check.calls->aio_write;
+
+	return check_is_on() ? submit_transfer(cb, "aio_write", OPERATION_WRITE, false, next)
+			     : next(cb);
+}
+
+static int check_aio_readv(struct aiocb *cb)
+{
+	int (*next)(struct aiocb *) = check.calls->aio_readv;
+
+	return check_is_on() ? submit_transfer(cb, "aio_readv", OPERATION_READ, true, next)
+			     : next(cb);
+}
+
+static int check_aio_writev(struct aiocb *cb)
+{
+	int (*next)(struct aiocb *) = check.calls->aio_writev;
+
+	return check_is_on() ? submit_transfer(cb, "aio_writev", OPERATION_WRITE, true, next)
+			     : next(cb);
 }
 
 static int check_aio_fsync(int op, struct aiocb *cb)
 {
-	return check_is_on() ? submit(cb, "aio_fsync", OPERATION_SYNC, op)
-			     : check.calls->aio_fsync(op, cb);
+	return check_is_on() ? submit_sync(op, cb) : check.calls->aio_fsync(op, cb);
 }
 
 /* ---- results ---- */
@@ -226,14 +257,17 @@ static int check_aio_cancel(int fd, struct aiocb *cb)
 
 static bool is_request(const struct aiocb *cb)
 {
-	return cb && (cb->aio_lio_opcode == LIO_READ || cb->aio_lio_opcode == LIO_WRITE);
+	int opcode = cb ? cb->aio_lio_opcode & ~LIO_VECTORED : LIO_NOP;
+
+	return opcode == LIO_READ || opcode == LIO_WRITE;
 }
 
 static void expect_entry(const struct submit_call *call, const struct aiocb *cb)
 {
 	if (is_request(cb))
 		submit_expect(call, cb,
-			      cb->aio_lio_opcode == LIO_READ ? OPERATION_READ : OPERATION_WRITE);
+			      cb->aio_lio_opcode & LIO_WRITE ? OPERATION_WRITE : OPERATION_READ,
+			      cb->aio_lio_opcode & LIO_VECTORED);
 	else if (cb && cb->aio_lio_opcode != LIO_NOP)
 		submit_refused(cb); /* as will be this one, whose result replaces the last */
 }
@@ -389,6 +423,8 @@ static void ending(void)
 static const struct aio_calls calls = {
 	.aio_read = check_aio_read,
 	.aio_write = check_aio_write,
+	.aio_readv = check_aio_readv,
+	.aio_writev = check_aio_writev,
 	.aio_fsync = check_aio_fsync,
 	.aio_error = check_aio_error,
 	.aio_return = check_aio_return,

@@ -322,7 +322,7 @@ static enum kind find_freed(const void *address, size_t size, uint64_t nr_reques
 			continue;
 		if (overlaps(address, size, submitted->cb, sizeof(*fields)))
 			kind = KIND_freed;
-		else if (submitted->operation != OPERATION_SYNC &&
+		else if (submitted_has_buffer(submitted) &&
 			 overlaps(address, size, fields->aio_buf, fields->aio_nbytes))
 			kind = KIND_buffer_freed;
 		if (kind != KINDS_NR && flight_is_sure(record) && requests_note(record, kind, copy))

@@ -149,7 +149,7 @@ struct description describe(const struct submitted *submitted)
 	else
 		snprintf(description.text, sizeof(description.text),
 			 "%s of %zu bytes at offset %" PRId64 " of descriptor %d (aiocb %p)", verb,
-			 fields->aio_nbytes, (int64_t)fields->aio_offset, fields->aio_fildes,
+			 submitted->nbytes, (int64_t)fields->aio_offset, fields->aio_fildes,
 			 (const void *)submitted->cb);
 	return description;
 }

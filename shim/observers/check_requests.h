@@ -25,9 +25,17 @@ struct submitted {
 	const struct aiocb *cb;
 	struct aiocb fields;
 	enum operation operation;
-	bool is_entry; /* of a list, which names the operation in the aiocb */
+	bool is_vectored; /* fields.aio_buf is a vector, which may go when the call returns */
+	size_t nbytes;    /* of all its buffers */
+	bool is_entry;    /* of a list, which names the operation in the aiocb */
 	struct trace trace;
 };
+
+/* The buffers of a vector are not watched. */
+static inline bool submitted_has_buffer(const struct submitted *submitted)
+{
+	return submitted->operation != OPERATION_SYNC && !submitted->is_vectored;
+}
 
 /* The file of a request, as far as rules depend on it. */
 struct file {

@@ -9,6 +9,7 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 
+#include "base/iovec.h"
 #include "observers/check_flight.h"
 #include "observers/check_report.h"
 
@@ -48,11 +49,12 @@ static void check_offset(const struct submitted *submitted, const struct file *f
 		       "a pipe, socket or terminal has no offsets: %s", describe(submitted).text);
 }
 
-static bool have_common_bytes(const struct aiocb *one, const struct aiocb *other)
+static bool have_common_bytes(const struct submitted *one, const struct submitted *other)
 {
-	uint64_t begin = (uint64_t)one->aio_offset, other_begin = (uint64_t)other->aio_offset;
+	uint64_t begin = (uint64_t)one->fields.aio_offset;
+	uint64_t other_begin = (uint64_t)other->fields.aio_offset;
 
-	return begin - other_begin < other->aio_nbytes || other_begin - begin < one->aio_nbytes;
+	return begin - other_begin < other->nbytes || other_begin - begin < one->nbytes;
 }
 
 static bool may_write_together(const struct record *record, const struct file *file)
@@ -78,14 +80,13 @@ static void check_overlap(const struct submitted *submitted, const struct file *
 	uint64_t mask;
 
 	if (submitted->operation != OPERATION_WRITE || !file->has_ranges || file->is_append ||
-	    submitted->fields.aio_nbytes == 0)
+	    submitted->nbytes == 0)
 		return;
 	mask = requests_lock();
 	TAILQ_FOREACH(record, &requests_in_flight, in_flight)
 		if (!may_write_together(record, file) && record->submitted.cb != submitted->cb &&
-		    record->submitted.fields.aio_nbytes > 0 &&
-		    have_common_bytes(&record->submitted.fields, &submitted->fields) &&
-		    is_before(record)) {
+		    record->submitted.nbytes > 0 &&
+		    have_common_bytes(&record->submitted, submitted) && is_before(record)) {
 			other = record->submitted;
 			break;
 		}
@@ -149,6 +150,19 @@ static void check_last(const struct aiocb *cb, struct here *here)
 
 /* ---- the record ---- */
 
+/* Of a vector that is refused: 0. */
+static size_t find_length(const struct submitted *submitted)
+{
+	const struct aiocb *fields = &submitted->fields;
+	ssize_t nbytes;
+
+	if (!submitted->is_vectored)
+		return fields->aio_nbytes;
+	nbytes =
+		iovec_measure((const struct iovec *)(uintptr_t)fields->aio_buf, fields->aio_nbytes);
+	return nbytes < 0 ? 0 : (size_t)nbytes;
+}
+
 static void find_on_stack(struct on_stack *on_stack, const struct submitted *submitted,
 			  const struct submit_call *call)
 {
@@ -158,7 +172,7 @@ static void find_on_stack(struct on_stack *on_stack, const struct submitted *sub
 	on_stack->root = frames_root(frames);
 	on_stack->is_of_thread = frames_are_of_thread(frames);
 	on_stack->cb = frames_find(frames, submitted->cb);
-	if (submitted->operation != OPERATION_SYNC && submitted->fields.aio_nbytes > 0)
+	if (submitted_has_buffer(submitted) && submitted->nbytes > 0)
 		on_stack->buffer = frames_find(frames, submitted->fields.aio_buf);
 	if (call->list)
 		on_stack->list = frames_find(frames, call->list);
@@ -187,24 +201,28 @@ static void expect(const struct record *expected)
 	requests_unlock(mask);
 }
 
-void submit_expect(const struct submit_call *call, const struct aiocb *cb, enum operation operation)
+void submit_expect(const struct submit_call *call, const struct aiocb *cb, enum operation operation,
+		   bool is_vectored)
 {
 	struct record record = { .submitted = { .cb = cb,
 						.fields = *cb,
 						.operation = operation,
+						.is_vectored = is_vectored,
 						.is_entry = call->list },
 				 .is_being_submitted = true,
 				 .list = call->list };
 	const struct aiocb *fields = &record.submitted.fields;
 
 	frames_to_trace(here_frames(call->here), &record.submitted.trace);
+	record.submitted.nbytes = find_length(&record.submitted);
 	record.file = find_file(fields->aio_fildes);
 	check_last(cb, call->here);
 	if (operation != OPERATION_SYNC) {
 		check_offset(&record.submitted, &record.file, call->here);
 		check_overlap(&record.submitted, &record.file, call->here);
-		record.has_buffer = memory_is_mapped(fields->aio_buf, fields->aio_nbytes);
 	}
+	if (submitted_has_buffer(&record.submitted))
+		record.has_buffer = memory_is_mapped(fields->aio_buf, fields->aio_nbytes);
 	find_on_stack(&record.on_stack, &record.submitted, call);
 	record.number = atomic_fetch_add(&requests_nr, 1);
 	expect(&record);

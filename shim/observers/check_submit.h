@@ -17,8 +17,8 @@ struct submit_call {
 };
 
 /* Before the call: judge, and expect the request. */
-void submit_expect(const struct submit_call *call, const struct aiocb *cb,
-		   enum operation operation);
+void submit_expect(const struct submit_call *call, const struct aiocb *cb, enum operation operation,
+		   bool is_vectored);
 
 /* Behind it: the request goes on, or was refused. */
 void submit_accepted(const struct aiocb *cb);

@@ -17,6 +17,7 @@
 #include "base/raw_syscall.h"
 #include "observers/explain_map.h"
 #include "observers/explain_sample.h"
+#include "rtaio.h"
 
 #define EXPORT __attribute__((visibility("default")))
 
@@ -27,26 +28,26 @@ static bool is_glibc;
 
 /* ---- the program's calls ---- */
 
-static int do_submit(struct aiocb *cb, enum request_op op)
+static int do_submit(struct aiocb *cb, enum request_op op, bool is_vectored)
 {
 	if (op == OP_READ)
-		return calls.aio_read(cb);
+		return is_vectored ? calls.aio_readv(cb) : calls.aio_read(cb);
 	if (op == OP_WRITE)
-		return calls.aio_write(cb);
+		return is_vectored ? calls.aio_writev(cb) : calls.aio_write(cb);
 	return calls.aio_fsync(op == OP_FSYNC ? O_SYNC : O_DSYNC, cb);
 }
 
-static int submit_noted(struct aiocb *cb, enum request_op op)
+static int submit_noted(struct aiocb *cb, enum request_op op, bool is_vectored)
 {
 	uint64_t since = explain_self.submissions.last_ns, began = clock_now_ns(), ended;
-	struct explain_sample *sample = sample_begin(cb, op, began, 0);
+	struct explain_sample *sample = sample_begin(cb, op, is_vectored, began, 0);
 	int ret;
 
 	/* The kernel was asked about the file meanwhile. */
 	began = clock_now_ns();
 	if (sample)
 		sample->submitted_ns = began;
-	ret = do_submit(cb, op);
+	ret = do_submit(cb, op, is_vectored);
 	ended = clock_now_ns();
 	if (!sample)
 		return ret;
@@ -60,15 +61,15 @@ static int submit_noted(struct aiocb *cb, enum request_op op)
 	return ret;
 }
 
-static int submit(struct aiocb *cb, enum request_op op)
+static int submit(struct aiocb *cb, enum request_op op, bool is_vectored)
 {
 	int ret;
 
 	if (sampler_is_next(&explain_self.submissions)) {
-		ret = submit_noted(cb, op);
+		ret = submit_noted(cb, op, is_vectored);
 	} else {
 		sample_end_last(cb);
-		ret = do_submit(cb, op);
+		ret = do_submit(cb, op, is_vectored);
 	}
 	if (ret == 0)
 		COUNT(submitted, 1);
@@ -77,17 +78,27 @@ static int submit(struct aiocb *cb, enum request_op op)
 
 static int explain_aio_read(struct aiocb *cb)
 {
-	return submit(cb, OP_READ);
+	return submit(cb, OP_READ, false);
 }
 
 static int explain_aio_write(struct aiocb *cb)
 {
-	return submit(cb, OP_WRITE);
+	return submit(cb, OP_WRITE, false);
+}
+
+static int explain_aio_readv(struct aiocb *cb)
+{
+	return submit(cb, OP_READ, true);
+}
+
+static int explain_aio_writev(struct aiocb *cb)
+{
+	return submit(cb, OP_WRITE, true);
 }
 
 static int explain_aio_fsync(int op, struct aiocb *cb)
 {
-	return submit(cb, op == O_SYNC ? OP_FSYNC : OP_FDATASYNC);
+	return submit(cb, op == O_SYNC ? OP_FSYNC : OP_FDATASYNC, false);
 }
 
 static int explain_aio_error(const struct aiocb *cb)
@@ -158,9 +169,11 @@ struct list {
 /* Syncs of glibc's, and unknown opcodes, are counted but not noted. */
 static enum request_op op_of(const struct aiocb *cb)
 {
-	if (cb->aio_lio_opcode == LIO_READ)
+	int opcode = cb->aio_lio_opcode & ~LIO_VECTORED;
+
+	if (opcode == LIO_READ)
 		return OP_READ;
-	return cb->aio_lio_opcode == LIO_WRITE ? OP_WRITE : OP_INVALID;
+	return opcode == LIO_WRITE ? OP_WRITE : OP_INVALID;
 }
 
 static bool is_entry(const struct aiocb *cb)
@@ -174,7 +187,8 @@ static void note_entry(struct list *list, const struct aiocb *cb, enum request_o
 
 	if (op != OP_INVALID && list->nr_samples < LIST_NOTES &&
 	    sampler_is_next(&explain_self.submissions))
-		sample = sample_begin(cb, op, clock_now_ns(), list->nr_entries);
+		sample = sample_begin(cb, op, cb->aio_lio_opcode & LIO_VECTORED, clock_now_ns(),
+				      list->nr_entries);
 	else
 		sample_end_last(cb);
 	list->nr_entries++;
@@ -250,6 +264,8 @@ static int explain_lio_listio_old(int mode, struct aiocb *const entries[], int n
 static const struct aio_calls explain_calls = {
 	.aio_read = explain_aio_read,
 	.aio_write = explain_aio_write,
+	.aio_readv = explain_aio_readv,
+	.aio_writev = explain_aio_writev,
 	.aio_fsync = explain_aio_fsync,
 	.aio_error = explain_aio_error,
 	.aio_return = explain_aio_return,

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/iovec.h"
 #include "base/raw_syscall.h"
 
 /* ---- files ---- */
@@ -141,8 +142,20 @@ static uint8_t notification_of(const struct sigevent *event)
 	return (uint8_t)(is_null ? SIGEV_NONE : event->sigev_notify);
 }
 
-struct explain_sample *sample_begin(const struct aiocb *cb, enum request_op op, uint64_t now,
-				    unsigned nr_before)
+static uint64_t length_of(const struct aiocb *cb, enum request_op op, bool is_vectored)
+{
+	ssize_t nbytes;
+
+	if (op == OP_FSYNC || op == OP_FDATASYNC)
+		return 0;
+	if (!is_vectored)
+		return cb->aio_nbytes;
+	nbytes = iovec_measure((const struct iovec *)(uintptr_t)cb->aio_buf, cb->aio_nbytes);
+	return nbytes < 0 ? 0 : (uint64_t)nbytes;
+}
+
+struct explain_sample *sample_begin(const struct aiocb *cb, enum request_op op, bool is_vectored,
+				    uint64_t now, unsigned nr_before)
 {
 	uint32_t weight = sampler_draw_next(&explain_self.submissions, now);
 	unsigned at = explain_hash(cb);
@@ -157,7 +170,7 @@ struct explain_sample *sample_begin(const struct aiocb *cb, enum request_op op, 
 		.state = EXPLAIN_IN_USE,
 		.weight = weight,
 		.submitted_ns = now,
-		.nbytes = is_sync ? 0 : cb->aio_nbytes,
+		.nbytes = length_of(cb, op, is_vectored),
 		.offset = is_sync ? 0 : cb->aio_offset,
 		.op = (uint8_t)op,
 		.notify = notification_of(&cb->aio_sigevent),

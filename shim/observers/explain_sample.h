@@ -53,8 +53,8 @@ static inline void sample_end_last(const struct aiocb *cb)
  * Note @cb, which is submitted next, behind @nr_before others of its call.  NULL: the sample is full, and this
  * request does not replace another.
  */
-struct explain_sample *sample_begin(const struct aiocb *cb, enum request_op op, uint64_t now,
-				    unsigned nr_before);
+struct explain_sample *sample_begin(const struct aiocb *cb, enum request_op op, bool is_vectored,
+				    uint64_t now, unsigned nr_before);
 
 /* The call that submitted it has returned; @share_ns: its part of the time of the call. */
 void sample_note_call(struct explain_sample *sample, uint64_t share_ns);

@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "rtaio.h"
+
 #if !defined(__LP64__) || !(defined(__x86_64__) || defined(__aarch64__) || defined(__riscv))
 #error "rtaio supports 64-bit x86-64, aarch64 and riscv64 Linux only"
 #endif
@@ -33,18 +35,23 @@ static request_handle *completion_of(const struct aiocb *cb)
 	return handle_of(cb) + 2;
 }
 
-/* The values that glibc stores in aio_lio_opcode. */
-static const signed char glibc_opcode[] = {
-	[OP_READ] = LIO_READ,
-	[OP_WRITE] = LIO_WRITE,
-	[OP_FDATASYNC] = 3,
-	[OP_FSYNC] = 4,
-};
+/* What glibc stores there, so that the block fits into a list as it is. */
+static void store_opcode(struct aiocb *cb, enum request_op op, bool is_vectored)
+{
+	static const signed char opcodes[] = {
+		[OP_READ] = LIO_READ,
+		[OP_WRITE] = LIO_WRITE,
+		[OP_FDATASYNC] = 3,
+		[OP_FSYNC] = 4,
+	};
+
+	cb->aio_lio_opcode = opcodes[op] | (is_vectored ? LIO_VECTORED : 0);
+}
 
 void aiocb_begin(struct aiocb *cb, struct request *req)
 {
 	if (req->op != OP_INVALID)
-		cb->aio_lio_opcode = glibc_opcode[req->op];
+		store_opcode(cb, (enum request_op)req->op, req->vector);
 	__atomic_store_n(handle_of(cb), request_handle_of(req), __ATOMIC_RELAXED);
 	__atomic_store_n(position_of(cb), req->position, __ATOMIC_RELAXED);
 	__atomic_store_n(&cb->__return_value, 0, __ATOMIC_RELAXED);
@@ -59,11 +66,12 @@ void aiocb_complete(struct aiocb *cb, ssize_t res)
 	__atomic_store_n(&cb->__error_code, res < 0 ? (int)-res : 0, __ATOMIC_RELEASE);
 }
 
-void aiocb_complete_at_once(struct aiocb *cb, enum request_op op, ssize_t res, uint32_t position)
+void aiocb_complete_at_once(struct aiocb *cb, enum request_op op, bool is_vectored, ssize_t res,
+			    uint32_t position)
 {
 	__atomic_store_n(handle_of(cb), 0, __ATOMIC_RELAXED);
 	__atomic_store_n(position_of(cb), position, __ATOMIC_RELAXED);
-	cb->aio_lio_opcode = glibc_opcode[op];
+	store_opcode(cb, op, is_vectored);
 	aiocb_complete(cb, res);
 }
 

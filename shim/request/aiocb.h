@@ -22,7 +22,8 @@ void aiocb_begin(struct aiocb *cb, struct request *req);
 void aiocb_complete(struct aiocb *cb, ssize_t res);
 
 /* Both for a request that is complete when its submitting call returns.  It has no record. */
-void aiocb_complete_at_once(struct aiocb *cb, enum request_op op, ssize_t res, uint32_t position);
+void aiocb_complete_at_once(struct aiocb *cb, enum request_op op, bool is_vectored, ssize_t res,
+			    uint32_t position);
 
 /* The position (submit_ahead.h), 0: none; garbage if the aiocb was never submitted. */
 uint32_t aiocb_position(const struct aiocb *cb);

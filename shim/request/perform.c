@@ -15,24 +15,24 @@
 
 #include "base/raw_syscall.h"
 
-/* By the call @at, which takes an offset; where the file has no position, by @plain. */
-static ssize_t transfer(const struct request *req, int fd, long at, long plain)
+static ssize_t perform_at_stream(const struct request *req, int fd)
 {
-	ssize_t res = -ESPIPE;
+	bool is_read = req->op == OP_READ;
 
-	if (!descriptor_is_pipe_or_socket(&req->descriptor)) /* else it fails with ESPIPE */
-		res = RAW_SYSCALL(at, fd, req->buf, req->nbytes, req->offset);
-	if (res == -ESPIPE)
-		res = RAW_SYSCALL(plain, fd, req->buf, req->nbytes);
-	return res;
+	if (req->vector)
+		return RAW_SYSCALL(is_read ? SYS_readv : SYS_writev, fd, req->buf, req->nr_entries);
+	return RAW_SYSCALL(is_read ? SYS_read : SYS_write, fd, req->buf, req->nbytes);
 }
 
 static ssize_t perform_once(const struct request *req, int fd)
 {
+	ssize_t res = -ESPIPE;
+
 	if (request_is_barrier(req))
 		return RAW_SYSCALL(req->op == OP_FSYNC ? SYS_fsync : SYS_fdatasync, fd);
-	return req->op == OP_READ ? transfer(req, fd, SYS_pread64, SYS_read)
-				  : transfer(req, fd, SYS_pwrite64, SYS_write);
+	if (!descriptor_is_pipe_or_socket(&req->descriptor)) /* else it fails with ESPIPE */
+		res = perform_at(req, fd);
+	return res == -ESPIPE ? perform_at_stream(req, fd) : res;
 }
 
 ssize_t perform(const struct request *req, int fd)
@@ -86,12 +86,10 @@ bool perform_nowait_is_plain(const struct request *req)
 
 ssize_t perform_nowait(const struct request *req, int flags)
 {
-	struct iovec iov = { .iov_base = req->buf, .iov_len = req->nbytes };
-	long call = req->op == OP_WRITE ? SYS_pwritev2 : SYS_preadv2;
 	ssize_t res;
 
-	do /* Offset -1 (in two halves): a stream has no position. */
-		res = RAW_SYSCALL(call, req->fd, &iov, 1, -1L, -1L, RWF_NOWAIT | flags);
+	do /* A stream has no position. */
+		res = perform_flagged(req, -1, RWF_NOWAIT | flags);
 	while (res == -EINTR);
 	/* A sandbox may refuse this call, but not the plain ones. */
 	return res == -ENOSYS || res == -EPERM ? -EOPNOTSUPP : res;

@@ -7,6 +7,9 @@
 #ifndef RTAIO_PERFORM_H
 #define RTAIO_PERFORM_H
 
+#include <sys/uio.h>
+
+#include "base/raw_syscall.h"
 #include "request/request.h"
 
 /*
@@ -20,6 +23,30 @@
  * but -ECANCELED if the descriptor was closed meanwhile.
  */
 ssize_t perform(const struct request *req, int fd);
+
+/* A transfer by one plain call at its offset.  Bytes or -errno. */
+static inline ssize_t perform_at(const struct request *req, int fd)
+{
+	bool is_read = req->op == OP_READ;
+
+	if (req->vector)
+		return RAW_SYSCALL(is_read ? SYS_preadv : SYS_pwritev, fd, req->buf,
+				   req->nr_entries, req->offset, 0L);
+	return RAW_SYSCALL(is_read ? SYS_pread64 : SYS_pwrite64, fd, req->buf, req->nbytes,
+			   req->offset);
+}
+
+/* By preadv2 or pwritev2, at @offset with RWF_ @flags; -1: the file has no position. */
+static inline ssize_t perform_flagged(const struct request *req, off_t offset, int flags)
+{
+	struct iovec one = { .iov_base = req->buf, .iov_len = req->nbytes };
+	const struct iovec *vector = req->vector ? req->buf : &one;
+	long nr = req->vector ? req->nr_entries : 1;
+
+	/* The upper half of the offset counts only if the lower one is -1. */
+	return RAW_SYSCALL(req->op == OP_WRITE ? SYS_pwritev2 : SYS_preadv2, req->fd, vector, nr,
+			   offset, offset < 0 ? -1L : 0L, flags);
+}
 
 /*
  * A request on a stream, without waiting, with further RWF_ @flags.  Bytes or -errno.  -EAGAIN:

@@ -10,6 +10,7 @@
 #include "request/aiocb.h"
 #include "request/completions.h"
 #include "request/lio_group.h"
+#include "request/vector.h"
 #include "request/waiter.h"
 
 /* Is res the error of a connection, which the kernel reports to one call only?  EPIPE comes again. */
@@ -40,6 +41,8 @@ void publish_count(enum request_op op, ssize_t res, enum stats_counter reads)
 
 uint64_t publish_result(struct request *req, ssize_t res, enum stats_counter reads)
 {
+	if (req->vector)
+		vector_drop(req);
 	publish_count((enum request_op)req->op, res, reads);
 	PROBE_COMPLETE(req->cb, res);
 	aiocb_complete(req->cb, res);

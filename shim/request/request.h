@@ -128,7 +128,7 @@ struct request {
 	struct aiocb *cb; /* OP_GROUP: NULL */
 	size_t nbytes;
 	off_t offset;
-	void *buf;
+	void *buf;                    /* or the vector of buffers: @vector */
 	struct descriptor descriptor; /* flags and type of the file */
 	struct request *group;        /* list it belongs to, or NULL */
 	struct request *completion;   /* for aio_waitcomplete, or NULL: completions.h */
@@ -143,8 +143,10 @@ struct request {
 	bool refuses_nowait;   /* direct lane: the file refuses RWF_NOWAIT */
 	bool is_bounced;   /* came back from another lane: its queue orders it by sequence number */
 	uint8_t copy_kind; /* for the copier: enum file_kind; else FILE_UNKNOWN */
-	uint32_t position; /* position in the work of its thread: submit_ahead.h */
-	int priority;      /* scheduling priority minus aio_reqprio, as glibc orders */
+	uint8_t vector;    /* enum vector_kind: what buf points to */
+	uint16_t nr_entries; /* of the vector */
+	uint32_t position;   /* position in the work of its thread: submit_ahead.h */
+	int priority;        /* scheduling priority minus aio_reqprio, as glibc orders */
 	uint64_t submit_seq; /* order of submission, where it matters: bypass.h */
 	/* For rtaio dump: clock_coarse_ns().  It is set last: without it the record is being made. */
 	_Atomic uint64_t submitted_at;
@@ -311,15 +313,6 @@ static inline void request_release_descriptor(struct request *req)
 {
 	if (atomic_exchange(&req->is_held, false))
 		descriptor_release(req->fd);
-}
-
-/* @bytes of @req are done: from here on it is a request for the rest. */
-static inline void request_advance(struct request *req, size_t bytes)
-{
-	req->done += bytes;
-	req->buf = (char *)req->buf + bytes;
-	req->nbytes -= bytes;
-	req->offset += (off_t)bytes;
 }
 
 /*

@@ -38,6 +38,8 @@ static const struct call {
 	{ SYS_writev, "writev", true, NULL },
 	{ SYS_pread64, "pread64", true, NULL },
 	{ SYS_pwrite64, "pwrite64", true, NULL },
+	{ SYS_preadv, "preadv", true, NULL },
+	{ SYS_pwritev, "pwritev", true, NULL },
 	{ SYS_preadv2, "preadv2", true, NULL },
 	{ SYS_pwritev2, "pwritev2", true, NULL },
 	{ SYS_fsync, "fsync", true, NULL },

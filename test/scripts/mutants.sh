@@ -99,7 +99,7 @@ awk -f "$generate" "$tree"/shim/*.c "$tree"/shim/*/*.[ch] | awk -F '\t' '
 equal "each fault that may survive exists and has a reason" "$(cat "$work/stale")" ""
 
 # A test that was renamed or moved would be run no more for those that name it. Lines of program and test.
-for program in "$tree"/build/test/{conformance,transparency,abi,stress,unit}/{test,stress}_*; do
+for program in "$tree"/build/test/{conformance,transparency,beyond,abi,stress,unit}/{test,stress}_*; do
 	[[ $program == *.* || ! -x $program ]] || RTAIO_TEST_LIST=1 "$program" | sed "s/^/${program##*/} /"
 done >"$work/tests"
 

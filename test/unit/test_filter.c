@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "order/filter.h"
+#include "request/vector.h"
 #include "support.h"
 
 #define FD            3
