@@ -425,7 +425,7 @@ lint: $(LIBRARY) ## formatting, layers, exports, ABI, assertions, scripts, man p
 	cppcheck --quiet --error-exitcode=1 --std=c11 --inline-suppr \
 		--enable=warning,portability --suppress=missingIncludeSystem -Iinclude \
 		--include=/usr/include/bsd/sys/queue.h --include=/usr/include/bsd/sys/tree.h -Ishim shim
-	@for page in scripts/man/*.[17]; do \
+	@for page in scripts/man/*.[137]; do \
 		warnings=$$(LC_ALL=C.UTF-8 man --warnings -l -Tutf8 $$page 2>&1 >/dev/null); \
 		[ -z "$$warnings" ] || { echo "$$page: $$warnings"; exit 1; }; done
 
@@ -467,7 +467,7 @@ install: check-directories all $(if $(HAS_CMOCKA),install-conformance) ## to $(D
 	install -d $(call to,$(bindir)) $(call to,$(libdir)/rtaio) $(call to,$(libdir)/pkgconfig) \
 		$(call to,$(libdir)/cmake/rtaio) \
 		$(call to,$(PROGRAM_DIR)) $(call to,$(includedir)) $(call to,$(mandir)/man1) \
-		$(call to,$(mandir)/man7) $(call to,$(completiondir))
+		$(call to,$(mandir)/man3) $(call to,$(mandir)/man7) $(call to,$(completiondir))
 	$(call install_library,$(B)/librtaio.so.$(VERSION),$(libdir)/librtaio.so.$(VERSION))
 	ln -sf librtaio.so.$(VERSION) $(call to,$(libdir)/librtaio.so.$(SOVERSION))
 	ln -sf librtaio.so.$(SOVERSION) $(call to,$(libdir)/librtaio.so)
@@ -481,6 +481,8 @@ install: check-directories all $(if $(HAS_CMOCKA),install-conformance) ## to $(D
 	$(call install_text,scripts/rtaioConfig.cmake.in,644,$(libdir)/cmake/rtaio/rtaioConfig.cmake)
 	$(call install_text,scripts/rtaioConfigVersion.cmake.in,644,$(libdir)/cmake/rtaio/rtaioConfigVersion.cmake)
 	$(call install_manual,rtaio.1,man1)
+	$(call install_manual,aio_readv.3,man3)
+	$(call install_manual,aio_writev.3,man3)
 	$(call install_manual,rtaio.7,man7)
 	install -m 644 scripts/rtaio.bash-completion $(call to,$(completiondir)/rtaio)
 
@@ -502,6 +504,7 @@ uninstall: ## remove the installed files
 		$(call to,$(PROGRAM_DIR)/rtaio-dump) $(call to,$(includedir)/rtaio.h) \
 		$(call to,$(bindir)/rtaio) $(call to,$(libdir)/pkgconfig/rtaio.pc) \
 		$(call to,$(mandir)/man1/rtaio.1) $(call to,$(mandir)/man7/rtaio.7) \
+		$(call to,$(mandir)/man3/aio_readv.3) $(call to,$(mandir)/man3/aio_writev.3) \
 		$(call to,$(completiondir)/rtaio) \
 		$(call to,$(bindir)/rtaio-conformance) $(call to,$(mandir)/man1/rtaio-conformance.1)
 	rm -rf $(call to,$(CONFORMANCE_DIR)) $(call to,$(libdir)/cmake/rtaio)

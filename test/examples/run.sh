@@ -95,6 +95,11 @@ print_example_of_the_manual() {
 		"$(grep -v '^#' <<<"$lines")"
 }
 
+# The program of aio_readv(3).
+print_program_of_the_manual() {
+	sed -n '/^#include <errno.h>/,/^\.EE/p' "$inst/share/man/man3/aio_readv.3" | sed '/^\.EE/d; s/\\e/\\/g; s/\\-/-/g'
+}
+
 # A make of its own, which is no part of the make that may have started this script.
 install_to() {
 	env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS make -C "$tree" -s "$@" prefix="$inst" \
@@ -144,7 +149,7 @@ installed_files() {
 	local file missing=0
 	for file in bin/rtaio lib/librtaio.so lib/librtaio.so.0 lib/rtaio/librt.so.1 \
 		lib/librtaio.a lib/pkgconfig/rtaio.pc lib/cmake/rtaio/rtaioConfig.cmake include/rtaio.h \
-		share/man/man1/rtaio.1 share/man/man7/rtaio.7 bin/rtaio-conformance share/man/man1/rtaio-conformance.1; do
+		share/man/man1/rtaio.1 share/man/man3/aio_readv.3 share/man/man3/aio_writev.3 share/man/man7/rtaio.7 bin/rtaio-conformance share/man/man1/rtaio-conformance.1; do
 		[ -e "$inst/$file" ] || { echo "not installed: $file" && missing=1; }
 	done
 	return $missing
@@ -223,6 +228,11 @@ fi
 print_example_of_the_manual >manual.c
 check "the example of rtaio(7) builds" build_linked manual manual.c
 equal "the example of rtaio(7) runs" "$(./manual 2>&1)" "none: 0 reads"
+print_program_of_the_manual >vectored.c
+check "the example of aio_readv(3) builds" build_linked vectored vectored.c
+served "the example of aio_readv(3)" "13 bytes" env RTAIO_VERBOSE=1 ./vectored out
+equal "its data" "$(cat out 2>&1)" "header: data"
+equal "switched off, it says so" "$(env RTAIO_BACKEND=glibc ./vectored out 2>&1)" "aio_writev: Function not implemented"
 equal "pkg-config knows what to preload" \
 	"$(pkg-config --variable=preload rtaio)" \
 	"$inst/lib/librtaio.so.0"
