@@ -3,6 +3,7 @@
  * right.c - programs that use POSIX AIO as they may, though it looks like a mistake
  */
 #include "cases.h"
+#include "../support/vectors.h"
 
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -296,6 +297,52 @@ static void dup2_that_fails(void)
 	end_read(&pending);
 }
 
+/* A vector is the program's again when the call has returned; glibc has none. */
+FRAME void submit_vector(struct pending *vectored)
+{
+	char frame[4 * 4096]; /* deeper than what is called next */
+	struct iovec *vector = (struct iovec *)(void *)frame;
+
+	vector[0] = (struct iovec){ vectored->buf, 3 };
+	vector[1] = (struct iovec){ vectored->buf + 3, 5 };
+	open_pipe(vectored->fds);
+	if (has_vectors()) {
+		aiocb_init(&vectored->cb, vectored->fds[0], vector, 2, 0);
+		if (call_readv(&vectored->cb) == 0)
+			return;
+		check_equal(errno, ENOSYS);
+	}
+	submit_read(&vectored->cb, vectored->fds[0], vectored->buf, 8, 0);
+}
+
+static void vector_on_a_stack_that_is_gone(void)
+{
+	submit_vector(&pending);
+	poll_for(&pending.cb);
+	end_read(&pending);
+}
+
+static void vectors_in_a_list(void)
+{
+	struct iovec *vector =
+		mmap(NULL, page_size(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct aiocb *list[] = { &pending.cb };
+
+	check(vector != MAP_FAILED);
+	begin_read(&pending);
+	end_read(&pending);
+	open_pipe(pending.fds);
+	*vector = (struct iovec){ pending.buf, sizeof(pending.buf) };
+	aiocb_init_lio(&pending.cb, LIO_READV, pending.fds[0], vector, 1, 0);
+	if (lio_listio(LIO_NOWAIT, list, 1, NULL) < 0 || aio_error(&pending.cb) != EINPROGRESS) {
+		aio_return(&pending.cb); /* glibc refuses it */
+		return;
+	}
+	check_equal(munmap(vector, page_size()), 0);
+	poll_for(&pending.cb);
+	end_read(&pending);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct test_case cases[] = {
@@ -321,6 +368,8 @@ int main(int argc, char **argv)
 		{ "writes-side-by-side", writes_side_by_side },
 		{ "closed-after-the-end", closed_after_the_end },
 		{ "dup2-that-fails", dup2_that_fails },
+		{ "vector-on-a-stack-that-is-gone", vector_on_a_stack_that_is_gone },
+		{ "vectors-in-a-list", vectors_in_a_list },
 	};
 
 	return run_case(cases, sizeof(cases) / sizeof(cases[0]), argc, argv);
