@@ -93,8 +93,13 @@ static void insert(struct request *completion)
 /* With the lock. */
 static void list_new(void)
 {
-	struct message *message = atomic_exchange(&newest, NULL), *oldest = NULL, *next;
+	struct message *message, *oldest = NULL, *next;
 
+	if (!atomic_load(&newest))
+		return;
+	/* Partner: completions_exist(), which must not miss what is in neither place for a moment. */
+	atomic_fetch_add(&nr_listed, 1);
+	message = atomic_exchange(&newest, NULL);
 	for (; message; message = next) {
 		next = message->next;
 		message->next = oldest;
@@ -104,6 +109,7 @@ static void list_new(void)
 		next = oldest->next;
 		insert((struct request *)oldest);
 	}
+	atomic_fetch_sub(&nr_listed, 1);
 }
 
 /* With the lock. */
@@ -134,7 +140,7 @@ struct aiocb *completions_take(ssize_t *res)
 	return cb;
 }
 
-/* In this order: list_new() counts what it has taken from the stack before it lets the lock go. */
+/* In this order: list_new() raises the number before it takes the stack. */
 bool completions_exist(void)
 {
 	return atomic_load(&newest) || atomic_load(&nr_listed) > 0;

@@ -760,6 +760,57 @@ static int wakes(void)
 
 TEST_WAITCOMPLETE(test_nobody_sleeps_beside_a_complete_request, wakes, 60000)
 
+/* ---- a call finds what another one is about to sort ---- */
+
+#define NR_SORTED   5000
+#define NR_SORTINGS 20
+
+static struct aiocb sorted_cb[NR_SORTED];
+static _Atomic int nr_sortings, nr_checked; /* rounds */
+static _Atomic bool is_sorting_over;
+
+static void *collect_without_waiting(void *unused)
+{
+	for (int round = 1;; round++) {
+		while (nr_sortings < round && !is_sorting_over)
+			continue;
+		if (is_sorting_over)
+			return unused;
+		for (int i = 0; i < NR_SORTED - 1; i++) {
+			ssize_t res;
+
+			if (!collect(&res, &at_once))
+				check_failed("round %d: %d of %d were not found: %s", round,
+					     NR_SORTED - 1 - i, NR_SORTED, strerror((int)-res));
+		}
+		nr_checked = round;
+	}
+}
+
+static int sorting(void)
+{
+	uint64_t began = now_ns();
+	pthread_t thread;
+
+	check_nothing_left();
+	thread = start_thread(collect_without_waiting, NULL);
+	for (int round = 1; goes_on(round, NR_SORTINGS, began); round++) {
+		for (int i = 0; i < NR_SORTED; i++)
+			read_byte(&sorted_cb[i]);
+		for (int i = 0; i < NR_SORTED; i++)
+			eventually(aio_error(&sorted_cb[i]) == 0);
+		nr_sortings = round;
+		check_equal(aio_return(&sorted_cb[NR_SORTED - 1]), 1);
+		eventually(nr_checked == round);
+		check_nothing_left();
+	}
+	is_sorting_over = true;
+	join_thread(thread);
+	return 0;
+}
+
+TEST_WAITCOMPLETE(test_complete_request_is_found_at_any_moment, sorting, 60000)
+
 /* ---- handlers ---- */
 
 #define NR_INTERRUPTED 5000
@@ -1008,6 +1059,7 @@ int main(void)
 		cmocka_unit_test(test_hundred_thousand_requests_cost_no_more_each),
 		cmocka_unit_test(test_sixteen_threads_collect_each_request_once),
 		cmocka_unit_test(test_nobody_sleeps_beside_a_complete_request),
+		cmocka_unit_test(test_complete_request_is_found_at_any_moment),
 		cmocka_unit_test(test_handlers_collect),
 		cmocka_unit_test(test_handler_may_jump_out_of_the_wait),
 		cmocka_unit_test(test_waits_of_others_survive_cancelled_threads),
