@@ -996,7 +996,53 @@ static int child_beside_waiters(void)
 	return 0;
 }
 
+static _Atomic bool storm_is_over;
+
+static void *storm(void *unused)
+{
+	struct aiocb cbs[2];
+	ssize_t res;
+
+	while (!storm_is_over) {
+		for (int i = 0; i < 2; i++)
+			read_byte(&cbs[i]);
+		for (int i = 0; i < 2; i++)
+			check_equal(await_result(&cbs[i]), 1);
+		collect(&res, &at_once);
+	}
+	return unused;
+}
+
+/* Whatever another thread was doing: the child can collect what its parent has submitted. */
+static int fork_storm(void)
+{
+	static struct aiocb done;
+	uint64_t began = now_ns();
+	pthread_t threads[2];
+
+	read_byte(&done);
+	check_equal(await_result(&done), 1);
+	check_nothing_left();
+	for (int i = 0; i < 2; i++)
+		threads[i] = start_thread(storm, NULL);
+	for (int i = 1; goes_on(i, 300, began); i++) {
+		pid_t child = fork();
+
+		if (child == 0) {
+			check_equal(aio_return(&done), 1);
+			check_nothing_left();
+			_exit(0);
+		}
+		check_child(child);
+	}
+	storm_is_over = true;
+	for (int i = 0; i < 2; i++)
+		join_thread(threads[i]);
+	return 0;
+}
+
 TEST_WAITCOMPLETE(test_child_has_completions_of_its_own, child_beside_waiters, 20000)
+TEST_WAITCOMPLETE(test_children_collect_amid_a_storm, fork_storm, 60000)
 
 /* ---- memory ---- */
 
@@ -1065,6 +1111,7 @@ int main(void)
 		cmocka_unit_test(test_waits_of_others_survive_cancelled_threads),
 		cmocka_unit_test(test_requests_of_a_thread_that_has_ended_are_collected),
 		cmocka_unit_test(test_child_has_completions_of_its_own),
+		cmocka_unit_test(test_children_collect_amid_a_storm),
 		cmocka_unit_test(test_nothing_grows_if_aio_return_collects),
 	};
 
