@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "base/descriptor.h"
+#include "base/process.h"
 #include "base/raw_syscall.h"
 #include "base/signal_mask.h"
 
@@ -136,7 +137,8 @@ bool eventfd_is_used(int first, int last)
 	bool is_used = false;
 	uint64_t mask;
 
-	if (atomic_load(&nr_used) == 0)
+	/* In a child of a fork the lock may be held by a thread that the child does not have. */
+	if (atomic_load(&nr_used) == 0 || !process_is_ready())
 		return false;
 	mask = lock_all();
 	for (unsigned i = 0; i < nr_entries; i++)

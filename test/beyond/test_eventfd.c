@@ -631,7 +631,53 @@ static int child(void)
 	return 0;
 }
 
+static _Atomic bool storm_is_over;
+
+static void *storm(void *unused)
+{
+	struct aiocb cb;
+	char byte;
+	int event = new_eventfd(EFD_NONBLOCK), file = temp_file_filled(1);
+
+	while (!storm_is_over) {
+		read_to(&cb, event, file, &byte, 1);
+		check_equal(await_result(&cb), 1);
+	}
+	return unused;
+}
+
+/* Whatever another thread was doing: a child closes its descriptors at once. */
+static int fork_storm(void)
+{
+	pthread_t threads[2];
+	struct aiocb cb;
+	char byte;
+	int event = new_eventfd(0), fds[2];
+
+	open_pipe(fds);
+	read_to(&cb, event, fds[0], &byte, 1); /* an eventfd is in use all the time */
+	for (int i = 0; i < 2; i++)
+		threads[i] = start_thread(storm, NULL);
+	for (int i = 0; i < 300; i++) {
+		pid_t pid = fork();
+
+		if (pid == 0) {
+			close(fds[0]);
+			check_equal(dup2(fds[1], event), event);
+			_exit(0);
+		}
+		check_child(pid);
+	}
+	storm_is_over = true;
+	for (int i = 0; i < 2; i++)
+		join_thread(threads[i]);
+	write_fully(fds[1], "x", 1);
+	check_announced(&cb, event, 1);
+	return 0;
+}
+
 TEST_WAITCOMPLETE(test_child_has_eventfds_of_its_own, child, 20000)
+TEST_WAITCOMPLETE(test_children_close_amid_a_storm, fork_storm, 60000)
 
 /* ---- many ---- */
 
@@ -692,6 +738,7 @@ int main(void)
 		cmocka_unit_test(test_call_that_fails_closes_no_eventfd),
 		cmocka_unit_test(test_nothing_is_written_if_it_is_closed_meanwhile),
 		cmocka_unit_test(test_child_has_eventfds_of_its_own),
+		cmocka_unit_test(test_children_close_amid_a_storm),
 		cmocka_unit_test(test_thousand_eventfds),
 	};
 
