@@ -46,19 +46,25 @@ static void unlock_all(uint64_t mask)
 	signals_set(mask);
 }
 
-/* Add @value.  If the counter is full, it can be read already, and the write could wait. */
-static bool add(int fd, uint64_t value)
+/* With POLLERR the counter has overflowed, and any write waits. */
+static bool has_event(int fd, short events)
 {
-	struct pollfd polled = { .fd = fd, .events = POLLOUT };
+	struct pollfd polled = { .fd = fd, .events = events };
 	struct timespec zero = { 0 };
 
-	if (RAW_SYSCALL(SYS_ppoll, &polled, 1L, &zero, NULL, 0L) != 1 ||
-	    !(polled.revents & POLLOUT))
-		return false;
+	return RAW_SYSCALL(SYS_ppoll, &polled, 1L, &zero, NULL, 0L) == 1 &&
+	       (polled.revents & events) && !(polled.revents & POLLERR);
+}
+
+static bool add(int fd, uint64_t value)
+{
 	return RAW_SYSCALL(SYS_write, fd, &value, sizeof(value)) == sizeof(value);
 }
 
-/* Another file without a type refuses such a write.  The counter of an eventfd stays as it is. */
+/*
+ * Another file without a type refuses such a write.  The counter of an eventfd stays as it is, and
+ * the write does not wait, even if the counter is full.
+ */
 static int check(int fd)
 {
 	struct descriptor file = { 0 };
@@ -66,7 +72,7 @@ static int check(int fd)
 	descriptor_get_type(fd, &file);
 	if (file.err)
 		return -file.err;
-	return file.mode == 0 && add(fd, 0) ? 0 : -EINVAL;
+	return file.mode == 0 && has_event(fd, POLLIN | POLLOUT) && add(fd, 0) ? 0 : -EINVAL;
 }
 
 static struct eventfd *find(int fd)
@@ -118,7 +124,8 @@ void eventfd_signal(struct eventfd *eventfd)
 {
 	uint64_t mask = lock_all();
 
-	if (!eventfd->is_closed)
+	/* If the counter is full, it can be read already, and the write would wait. */
+	if (!eventfd->is_closed && has_event(eventfd->fd, POLLOUT))
 		add(eventfd->fd, 1);
 	unlock_all(mask);
 }

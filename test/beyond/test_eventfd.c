@@ -15,6 +15,8 @@
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
 
+#define FULL UINT64_C(0xfffffffffffffffe)
+
 static int new_eventfd(int flags)
 {
 	int fd = eventfd(0, flags | EFD_CLOEXEC);
@@ -352,6 +354,50 @@ static int event_loop(void)
 }
 
 TEST_WAITCOMPLETE(test_event_loop_collects_all, event_loop, 60000)
+
+/* ---- a counter that is full ---- */
+
+static void fill_counter(int fd)
+{
+	uint64_t value = FULL;
+
+	check_equal(write(fd, &value, sizeof(value)), sizeof(value));
+}
+
+static int full_counter(void)
+{
+	static struct aiocb cbs[3];
+	static char bytes[3];
+	int event = new_eventfd(0), fds[2], file = temp_file_filled(1);
+	const struct aiocb *cb;
+	ssize_t res;
+
+	open_pipe(fds);
+	for (int round = 0; round < 3; round++) {
+		if (round == 0)
+			fill_counter(event);
+		read_to(&cbs[0], event, fds[0], &bytes[0], 1);
+		if (round == 1)
+			fill_counter(event);
+		read_to(&cbs[1], event, file, &bytes[1], 1);
+		write_fully(fds[1], "x", 1);
+		for (int i = 0; i < 2; i++)
+			eventually(aio_error(&cbs[i]) == 0);
+		if (round < 2)
+			check(take_counter(event) == FULL);
+		else
+			await_counter(event, 2);
+		for (int i = 0; i < 2; i++) {
+			cb = collect(&res, &at_once);
+			check(cb == &cbs[0] || cb == &cbs[1]);
+			check_equal(res, 1);
+		}
+		check_nothing_left();
+	}
+	return 0;
+}
+
+TEST_WAITCOMPLETE(test_full_counter_blocks_nobody_and_loses_nothing, full_counter, 20000)
 
 /* ---- descriptors of other files ---- */
 
@@ -726,6 +772,7 @@ int main(void)
 		cmocka_unit_test(test_list_is_announced_after_its_last_entry),
 		cmocka_unit_test(test_empty_lists_are_announced_and_waits_are_not),
 		cmocka_unit_test(test_event_loop_collects_all),
+		cmocka_unit_test(test_full_counter_blocks_nobody_and_loses_nothing),
 		cmocka_unit_test(test_other_files_are_refused_and_stay_as_they_are),
 		cmocka_unit_test(test_nothing_is_written_after_close),
 		cmocka_unit_test(test_nothing_is_written_after_dup2),
