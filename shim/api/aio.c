@@ -96,8 +96,7 @@ ssize_t own_aio_return(struct aiocb *cb)
 	if (aiocb_error(cb) == EINPROGRESS && process_is_ready())
 		event_ring_poll();
 	submit_ahead_note_collected(aiocb_position(cb));
-	/* In a child of a fork the lock may be held by a thread that the child does not have. */
-	if (completions_may_exist() && aiocb_error(cb) != EINPROGRESS && process_is_ready())
+	if (completions_may_exist() && aiocb_error(cb) != EINPROGRESS)
 		completions_forget(cb);
 	return aiocb_return(cb);
 }

@@ -19,6 +19,7 @@
 #include "api/next_aio.h"
 #include "base/busy_poll.h"
 #include "base/clock.h"
+#include "base/process.h"
 #include "base/symver.h"
 #include "lane/event_ring.h"
 #include "lane/submit_ahead.h"
@@ -76,6 +77,7 @@ static int sleep_with_reaper(const struct timespec *deadline)
 /* 0 or -errno. */
 static int wait(struct aiocb **cb, ssize_t *res, const struct timespec *deadline, bool may_sleep)
 {
+	uint32_t generation = atomic_load(&process_generation);
 	int ret = may_sleep ? 0 : -EAGAIN;
 
 	for (;;) {
@@ -83,6 +85,8 @@ static int wait(struct aiocb **cb, ssize_t *res, const struct timespec *deadline
 		*cb = completions_take(res);
 		if (*cb || ret < 0)
 			return *cb ? 0 : ret;
+		if (!process_is_still(generation))
+			return -EINTR; /* a handler has forked: the child has nothing to wait for */
 		ret = bypass_has_direct() ? sleep_with_reaper(deadline)
 					  : sleep_without_reaper(deadline);
 		if (ret == -ETIMEDOUT)

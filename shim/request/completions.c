@@ -16,6 +16,7 @@
 
 #include <pthread.h>
 
+#include "base/process.h"
 #include "base/signal_mask.h"
 #include "request/aiocb.h"
 
@@ -28,12 +29,19 @@ static struct request_list listed = TAILQ_HEAD_INITIALIZER(listed); /* guarded b
 static _Atomic unsigned nr_listed;                                  /* written with the lock */
 static _Atomic(struct message *) newest;
 
-static uint64_t lock_list(void)
+/*
+ * False: this is a child of a fork that has not used AIO.  It has no completions, and a thread that
+ * it does not have may hold the lock.  A handler may have forked before signals were blocked.
+ */
+static bool lock_list(uint64_t *mask)
 {
-	uint64_t mask = signals_block(ALL_SIGNALS);
-
-	pthread_mutex_lock(&lock);
-	return mask;
+	*mask = signals_block(ALL_SIGNALS);
+	if (process_is_ready()) {
+		pthread_mutex_lock(&lock);
+		return true;
+	}
+	signals_set(*mask);
+	return false;
 }
 
 static void unlock_list(uint64_t mask)
@@ -126,9 +134,8 @@ struct aiocb *completions_take(ssize_t *res)
 	struct aiocb *cb = NULL;
 	uint64_t mask;
 
-	if (!completions_exist())
+	if (!completions_exist() || !lock_list(&mask))
 		return NULL;
-	mask = lock_list();
 	list_new();
 	completion = TAILQ_FIRST(&listed);
 	if (completion) {
@@ -149,8 +156,10 @@ bool completions_exist(void)
 void completions_forget(const struct aiocb *cb)
 {
 	struct request *completion;
-	uint64_t mask = lock_list();
+	uint64_t mask;
 
+	if (!lock_list(&mask))
+		return;
 	list_new();
 	completion = aiocb_completion(cb);
 	if (completion && completion->completion_state == LISTED)

@@ -32,12 +32,19 @@ static struct eventfd eventfds[EVENTFDS_MAX];
 static unsigned nr_entries;      /* that were used at some time */
 static _Atomic unsigned nr_used; /* read without the lock by closing threads */
 
-static uint64_t lock_all(void)
+/*
+ * False: this is a child of a fork that has not used AIO.  It has none, and a thread that it does not
+ * have may hold the lock.  A handler may have forked before signals were blocked.
+ */
+static bool lock_all(uint64_t *mask)
 {
-	uint64_t mask = signals_block(ALL_SIGNALS);
-
-	pthread_mutex_lock(&lock);
-	return mask;
+	*mask = signals_block(ALL_SIGNALS);
+	if (process_is_ready()) {
+		pthread_mutex_lock(&lock);
+		return true;
+	}
+	signals_set(*mask);
+	return false;
 }
 
 static void unlock_all(uint64_t mask)
@@ -113,17 +120,22 @@ static int get(int fd, struct eventfd **out)
 
 int eventfd_get(int fd, struct eventfd **out)
 {
-	uint64_t mask = lock_all();
-	int ret = get(fd, out);
+	uint64_t mask;
+	int ret;
 
+	if (!lock_all(&mask))
+		return -EAGAIN;
+	ret = get(fd, out);
 	unlock_all(mask);
 	return ret;
 }
 
 void eventfd_signal(struct eventfd *eventfd)
 {
-	uint64_t mask = lock_all();
+	uint64_t mask;
 
+	if (!lock_all(&mask))
+		return;
 	/* If the counter is full, it can be read already, and the write would wait. */
 	if (!eventfd->is_closed && has_event(eventfd->fd, POLLOUT))
 		add(eventfd->fd, 1);
@@ -132,8 +144,10 @@ void eventfd_signal(struct eventfd *eventfd)
 
 void eventfd_put(struct eventfd *eventfd)
 {
-	uint64_t mask = lock_all();
+	uint64_t mask;
 
+	if (!lock_all(&mask))
+		return;
 	if (--eventfd->nr_users == 0)
 		atomic_fetch_sub(&nr_used, 1);
 	unlock_all(mask);
@@ -144,10 +158,8 @@ bool eventfd_is_used(int first, int last)
 	bool is_used = false;
 	uint64_t mask;
 
-	/* In a child of a fork the lock may be held by a thread that the child does not have. */
-	if (atomic_load(&nr_used) == 0 || !process_is_ready())
+	if (atomic_load(&nr_used) == 0 || !lock_all(&mask))
 		return false;
-	mask = lock_all();
 	for (unsigned i = 0; i < nr_entries; i++)
 		is_used |= eventfds[i].nr_users > 0 && eventfds[i].fd >= first &&
 			   eventfds[i].fd <= last;
@@ -157,8 +169,10 @@ bool eventfd_is_used(int first, int last)
 
 void eventfd_close(int first, int last)
 {
-	uint64_t mask = lock_all();
+	uint64_t mask;
 
+	if (!lock_all(&mask))
+		return;
 	for (unsigned i = 0; i < nr_entries; i++)
 		eventfds[i].is_closed |= eventfds[i].fd >= first && eventfds[i].fd <= last;
 	unlock_all(mask);

@@ -1041,8 +1041,49 @@ static int fork_storm(void)
 	return 0;
 }
 
+static _Atomic pid_t forked; /* in the child 0 */
+static _Atomic int nr_forked;
+
+static void fork_in_handler(int signo)
+{
+	(void)signo;
+	forked = fork();
+	nr_forked++;
+}
+
+/* The child goes on in the wait, which ends. */
+static int fork_in_waits(void)
+{
+	struct timespec short_wait = { .tv_nsec = 2000000 };
+	uint64_t began = now_ns();
+	pthread_t threads[2];
+	ssize_t res;
+
+	check_nothing_left();
+	handle_signal(SIGALRM, fork_in_handler, 0);
+	change_mask(SIG_BLOCK, SIGALRM); /* in the other threads */
+	for (int i = 0; i < 2; i++)
+		threads[i] = start_thread(storm, NULL);
+	change_mask(SIG_UNBLOCK, SIGALRM);
+	for (int i = 1; goes_on(i, 300, began); i++) {
+		forked = -1;
+		nr_forked = 0;
+		wind_timer(200);
+		while (nr_forked == 0)
+			(void)collect(&res, &short_wait);
+		if (forked == 0)
+			_exit(collect(&res, &at_once) ? 1 : 0);
+		check_child(forked);
+	}
+	storm_is_over = true;
+	for (int i = 0; i < 2; i++)
+		join_thread(threads[i]);
+	return 0;
+}
+
 TEST_WAITCOMPLETE(test_child_has_completions_of_its_own, child_beside_waiters, 20000)
 TEST_WAITCOMPLETE(test_children_collect_amid_a_storm, fork_storm, 60000)
+TEST_WAITCOMPLETE(test_wait_ends_in_a_child_that_its_handler_forks, fork_in_waits, 60000)
 
 /* ---- memory ---- */
 
@@ -1112,6 +1153,7 @@ int main(void)
 		cmocka_unit_test(test_requests_of_a_thread_that_has_ended_are_collected),
 		cmocka_unit_test(test_child_has_completions_of_its_own),
 		cmocka_unit_test(test_children_collect_amid_a_storm),
+		cmocka_unit_test(test_wait_ends_in_a_child_that_its_handler_forks),
 		cmocka_unit_test(test_nothing_grows_if_aio_return_collects),
 	};
 
