@@ -482,7 +482,7 @@ install: check-directories all $(if $(HAS_CMOCKA),install-conformance) ## to $(D
 	$(call install_text,scripts/rtaioConfigVersion.cmake.in,644,$(libdir)/cmake/rtaio/rtaioConfigVersion.cmake)
 	$(call install_manual,rtaio.1,man1)
 	$(call install_manual,aio_readv.3,man3)
-	$(call install_manual,aio_writev.3,man3)
+	ln -sf aio_readv.3 $(call to,$(mandir)/man3/aio_writev.3)
 	$(call install_manual,rtaio.7,man7)
 	install -m 644 scripts/rtaio.bash-completion $(call to,$(completiondir)/rtaio)
 

@@ -66,6 +66,7 @@ static int fill_draft(struct request *req, struct aiocb *cb, enum request_op op,
 	req->done = 0;
 	req->copy_kind = FILE_UNKNOWN;
 	req->vector = VECTOR_NONE;
+	req->nr_entries = 0;
 	req->descriptor = (struct descriptor){ 0 };
 	req->completion = NULL;
 	req->notification.notify = SIGEV_NONE;

@@ -28,7 +28,7 @@ static bool is_readable(uintptr_t address)
 /* Each page is asked about once. */
 static bool are_readable(const struct iovec *vector, size_t nr)
 {
-	uintptr_t at = (uintptr_t)vector, end = (uintptr_t)(vector + nr);
+	uintptr_t at = (uintptr_t)vector, end = at + nr * sizeof(*vector);
 
 	do {
 		if (!is_readable(at))

@@ -49,7 +49,8 @@ bool vector_keep(struct request *req)
 
 	if (!room)
 		return false;
-	memcpy(room, req->buf, req->nr_entries * sizeof(struct iovec));
+	if (req->nr_entries > 0) /* else the program's may be a null pointer */
+		memcpy(room, req->buf, req->nr_entries * sizeof(struct iovec));
 	req->buf = room;
 	vector_advance(req, req->done);
 	return true;
