@@ -367,6 +367,22 @@ static int read_very_often(void)
 	return 0;
 }
 
+static int read_without_memory(void)
+{
+	struct pieces pieces = pieces_make(IOV_MAX, 1, false);
+	struct aiocb cb;
+	int fds[2];
+
+	open_pipe(fds);
+	read_in_turn(fds, &pieces, 3);
+	set_soft_limit(RLIMIT_AS, pages_of_process().mapped * page_size());
+	refuse_readv(&cb, fds[0], pieces.entries, pieces.nr, EAGAIN);
+	set_soft_limit(RLIMIT_AS, RLIM_INFINITY);
+	read_in_turn(fds, &pieces, 3);
+	return 0;
+}
+
+TEST_OF_VECTORS(test_vector_without_memory_is_refused, read_without_memory, 20000)
 TEST_OF_VECTORS(test_vectors_go_with_their_requests, read_very_often, 60000)
 
 /* ---- handlers ---- */
@@ -423,6 +439,7 @@ int main(void)
 		cmocka_unit_test(test_queued_vectored_read_is_cancelled),
 		cmocka_unit_test(test_vectored_read_outlives_its_descriptor),
 		cmocka_unit_test(test_fork_amid_vectored_reads),
+		cmocka_unit_test(test_vector_without_memory_is_refused),
 		cmocka_unit_test(test_vectors_go_with_their_requests),
 		cmocka_unit_test(test_handler_submits_a_vector),
 	};
