@@ -169,6 +169,13 @@ done
 
 # ---- what else hangs ----
 
+RTAIO_BACKEND=threads begin vectors
+shows "a vectored read has the bytes of all its buffers" \
+	'ms +engine +read +[0-9]+ +- +8 +with a worker, thread [0-9]+ +pipe:'
+shows "its worker is in the call for vectors" \
+	' rtaio-worker +sleeps +[0-9]+ ms +performs a read of fd [0-9]+: in readv, fd [0-9]+'
+ends "it ends when there are data"
+
 if begin served; then
 	shows "a server that does not answer" 'ms +engine +read +[0-9]+ +4096 +8 +with a worker, thread [0-9]+ +/held$'
 	shows "its worker" ' rtaio-worker +[a-z]+ +[0-9]+ ms +performs a read of fd [0-9]+: in pread64, fd [0-9]+'

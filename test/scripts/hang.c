@@ -10,6 +10,7 @@
 #include "offload.h"
 #include "served.h"
 #include "shortage.h"
+#include "vectors.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -397,6 +398,19 @@ static int hang_list(const char *unused)
 	return 0;
 }
 
+static int hang_vectors(const char *unused)
+{
+	char *buf = bufs[0];
+	struct iovec vector[] = { { buf, 3 }, { buf + 3, 5 } };
+
+	(void)unused;
+	check(has_vectors());
+	open_pipe(ends);
+	submit_readv(&cbs[0], ends[0], vector, 2, 0);
+	wait_for_end_of_input("ready");
+	return check_pipe(1);
+}
+
 static int hang_nothing(const char *unused)
 {
 	(void)unused;
@@ -437,7 +451,7 @@ static const struct {
 	{ "pipe", hang_pipe },         { "served", hang_served },     { "close", hang_close },
 	{ "frozen", hang_frozen },     { "offload", hang_offload },   { "list", hang_list },
 	{ "nothing", hang_nothing },   { "child", hang_child },       { "copier", hang_copier },
-	{ "direct", hang_direct },     { "signal", hang_signal },
+	{ "direct", hang_direct },     { "signal", hang_signal },     { "vectors", hang_vectors },
 };
 
 int main(int argc, char **argv)
