@@ -109,6 +109,7 @@ static ssize_t wait_and_collect(struct aiocb **iocbp, const struct timespec *tim
 	ret = wait(iocbp, &res, timeout ? &deadline : NULL, !is_zero);
 	if (ret < 0)
 		return entry_fail(-ret);
+	submit_ahead_note_wait();
 	return res < 0 ? entry_fail((int)-res) : res;
 }
 
