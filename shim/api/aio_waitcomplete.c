@@ -4,9 +4,10 @@
  *
  * As FreeBSD's call of that name.  Async-signal-safe, and a cancellation point.
  *
- * Events of the direct lane lie in the event ring until a thread takes them.  A thread that waits
- * here busy-polls for them, then asks the reaper to sleep at the ring: it cannot sleep there itself,
- * since a completion of another lane would not wake it.
+ * Events of the direct lane lie in the event ring until a thread takes them.  A thread that sleeps at
+ * the ring itself saves a context switch for each of them.  But completions of other lanes do not
+ * wake it.  So it sleeps there for a moment only, and not at all for a while after such a completion
+ * has come meanwhile.  Then it asks the reaper to sleep at the ring.
  */
 #include "api/aio_waitcomplete.h"
 
@@ -28,10 +29,15 @@
 #include "request/waiter.h"
 #include "rtaio.h"
 
-#define NS_PER_S 1000000000
+#define NS_PER_S   1000000000
+#define AT_RING_NS 1000000u /* most that a completion of another lane is late */
+#define MIXED_NS   10000000u
 
 /* Threads that sleep without having asked the reaper, and those that were cancelled there. */
 static _Atomic unsigned nr_without_reaper;
+
+/* Until then completions of several lanes are expected. */
+static _Atomic uint64_t mixed_until_ns;
 
 void aio_waitcomplete_note_direct(void)
 {
@@ -62,10 +68,36 @@ static int sleep_without_reaper(const struct timespec *deadline)
 	return ret;
 }
 
-static int sleep_with_reaper(const struct timespec *deadline)
+static bool has_ended(const void *unused)
 {
+	(void)unused;
+	return completions_exist();
+}
+
+/* -EBUSY: sleep elsewhere. */
+static int sleep_at_ring(const struct timespec *deadline)
+{
+	unsigned nr_elsewhere = atomic_load(&completions_nr_elsewhere);
+	uint64_t now = clock_now_ns();
+	struct timespec soon = clock_timespec(now + clock_left_ns(deadline, AT_RING_NS));
 	int ret;
 
+	if (now < atomic_load_explicit(&mixed_until_ns, memory_order_relaxed)) /* or a bit late */
+		return -EBUSY;
+	ret = event_ring_wait(has_ended, NULL, &soon, true);
+	if (atomic_load(&completions_nr_elsewhere) != nr_elsewhere)
+		atomic_store_explicit(&mixed_until_ns, now + MIXED_NS, memory_order_relaxed);
+	if (ret == -ETIMEDOUT)
+		return -EBUSY;
+	return deadline ? ret : entry_restart(ret);
+}
+
+static int sleep_for_all_lanes(const struct timespec *deadline)
+{
+	int ret = sleep_at_ring(deadline);
+
+	if (ret != -EBUSY)
+		return ret;
 	if (busy_poll(has_come, NULL, clock_left_ns(deadline, UINT64_MAX)))
 		return 0;
 	event_ring_begin_wait();
@@ -87,7 +119,7 @@ static int wait(struct aiocb **cb, ssize_t *res, const struct timespec *deadline
 			return *cb ? 0 : ret;
 		if (!process_is_still(generation))
 			return -EINTR; /* a handler has forked: the child has nothing to wait for */
-		ret = bypass_has_direct() ? sleep_with_reaper(deadline)
+		ret = bypass_has_direct() ? sleep_for_all_lanes(deadline)
 					  : sleep_without_reaper(deadline);
 		if (ret == -ETIMEDOUT)
 			ret = -EAGAIN;

@@ -175,7 +175,7 @@ static void announce_at_once(struct request *draft, ssize_t res)
 	struct notification *notification = &draft->notification;
 
 	if (draft->completion) {
-		completions_add(draft->completion, res);
+		completions_add(draft->completion, res, false);
 		waiter_wake_slots(WAITER_COMPLETIONS);
 	}
 	if (notification->notify == SIGEV_EVENTFD) {

@@ -23,6 +23,7 @@
 enum { PENDING, LISTED, FORGOTTEN }; /* request.completion_state: guarded by the lock */
 
 _Atomic bool completions_keep_all, completions_were_made;
+_Atomic unsigned completions_nr_elsewhere;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct request_list listed = TAILQ_HEAD_INITIALIZER(listed); /* guarded by lock */
@@ -77,11 +78,13 @@ void completions_discard(struct request *completion)
 		request_free(completion);
 }
 
-void completions_add(struct request *completion, ssize_t res)
+void completions_add(struct request *completion, ssize_t res, bool is_direct)
 {
 	struct message *next = atomic_load(&newest);
 
 	completion->res = res;
+	if (!is_direct)
+		atomic_fetch_add(&completions_nr_elsewhere, 1);
 	do
 		completion->message.next = next;
 	while (!atomic_compare_exchange_weak(&newest, &next, &completion->message));

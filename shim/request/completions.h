@@ -21,6 +21,7 @@
 
 extern _Atomic bool completions_keep_all; /* set for good, as the next one */
 extern _Atomic bool completions_were_made;
+extern _Atomic unsigned completions_nr_elsewhere; /* all that were not in the direct lane */
 
 /* [any thread] Is each request to have one?  A thread that does not know yet is not late. */
 static inline bool completions_are_kept(void)
@@ -43,8 +44,11 @@ struct request *completions_make(struct aiocb *cb);
 /* [submitter] The submission failed.  NULL is allowed. */
 void completions_discard(struct request *completion);
 
-/* [completing thread] The result @res is in the aiocb.  The caller wakes WAITER_COMPLETIONS next. */
-void completions_add(struct request *completion, ssize_t res);
+/*
+ * [completing thread] The result @res is in the aiocb.  @is_direct: it was in the direct lane.
+ * The caller wakes WAITER_COMPLETIONS next.
+ */
+void completions_add(struct request *completion, ssize_t res, bool is_direct);
 
 /* [any thread] The oldest one, with its result: bytes or -errno.  NULL: there is none. */
 struct aiocb *completions_take(ssize_t *res);

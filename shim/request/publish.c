@@ -47,7 +47,7 @@ uint64_t publish_result(struct request *req, ssize_t res, enum stats_counter rea
 	PROBE_COMPLETE(req->cb, res);
 	aiocb_complete(req->cb, res);
 	if (req->completion)
-		completions_add(req->completion, res);
+		completions_add(req->completion, res, request_place(req) == PLACE_DIRECT);
 	request_set_place(req, PLACE_DONE);
 	return waiter_publish(req) | (req->completion ? WAITER_COMPLETIONS : 0);
 }
