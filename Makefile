@@ -483,6 +483,8 @@ install: check-directories all $(if $(HAS_CMOCKA),install-conformance) ## to $(D
 	$(call install_manual,rtaio.1,man1)
 	$(call install_manual,aio_readv.3,man3)
 	ln -sf aio_readv.3 $(call to,$(mandir)/man3/aio_writev.3)
+	$(call install_manual,rtaio.3,man3)
+	$(call install_manual,aio_waitcomplete.3,man3)
 	$(call install_manual,rtaio.7,man7)
 	install -m 644 scripts/rtaio.bash-completion $(call to,$(completiondir)/rtaio)
 
@@ -505,6 +507,7 @@ uninstall: ## remove the installed files
 		$(call to,$(bindir)/rtaio) $(call to,$(libdir)/pkgconfig/rtaio.pc) \
 		$(call to,$(mandir)/man1/rtaio.1) $(call to,$(mandir)/man7/rtaio.7) \
 		$(call to,$(mandir)/man3/aio_readv.3) $(call to,$(mandir)/man3/aio_writev.3) \
+		$(call to,$(mandir)/man3/rtaio.3) $(call to,$(mandir)/man3/aio_waitcomplete.3) \
 		$(call to,$(completiondir)/rtaio) \
 		$(call to,$(bindir)/rtaio-conformance) $(call to,$(mandir)/man1/rtaio-conformance.1)
 	rm -rf $(call to,$(CONFORMANCE_DIR)) $(call to,$(libdir)/cmake/rtaio)

@@ -41,7 +41,7 @@ equal "all of it" "$(find 'a b' ! -type d)" ""
 mandir="$work/my manuals"
 check "so may a directory that no loader reads" make_tree install prefix="$work/own" mandir="$mandir" HAS_CMOCKA=
 check "the manuals are there" test -r "$mandir/man1/rtaio.1" -a -r "$mandir/man3/aio_readv.3" -a \
-	-r "$mandir/man3/aio_writev.3" -a -r "$mandir/man7/rtaio.7"
+	-r "$mandir/man3/aio_writev.3" -a -r "$mandir/man3/aio_waitcomplete.3" -a -r "$mandir/man7/rtaio.7"
 equal "a prefix may not" "$(make_tree install prefix="$work/p q" >message; echo $?)" 2
 check "the message says why" grep -q '^rtaio: LD_PRELOAD .* cannot name a path with a space' message
 equal "nor may it be relative" "$(make_tree install prefix=build/p >message; echo $?)" 2
