@@ -4,8 +4,8 @@
 # run.sh - the examples, each in the way it stands for, from the tree and from an installation
 #
 # Preloaded into a program that knows nothing of rtaio, linked at build time, and in place of
-# librt.so.1 for a program from before glibc 2.34. Each must do its work and must have been served
-# by rtaio, which says so on stderr when RTAIO_VERBOSE is set.
+# librt.so.1 for a program from before glibc 2.34. Some use what rtaio.h has beyond POSIX. Each must do
+# its work and must have been served by rtaio, which says so on stderr when RTAIO_VERBOSE is set.
 
 set -u
 
@@ -15,7 +15,8 @@ examples=$tree/test/examples
 . "$tree/test/support/results.sh"
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/rtaio-examples.XXXXXX") || exit 1
-trap 'rm -rf "$work"' EXIT
+server=
+trap '[ -z "$server" ] || kill "$server"; rm -rf "$work"' EXIT
 cd "$work" || exit 1
 
 inst=$work/inst
@@ -28,18 +29,30 @@ echo "first line" >file
 
 build_examples() {
 	$cc "${cflags[@]}" -o preload_tutorial "$examples/preload_tutorial.c" -lrt &&
+		$cc "${cflags[@]}" -I"$tree/include" -o poll_tutorial "$examples/poll_tutorial.c" -lrt &&
 		$cc "${cflags[@]}" -fno-builtin -shared -fPIC -o librt.so.1 -Wl,-soname,librt.so.1 \
 			-Wl,--version-script="$examples/librt_stub.map" "$examples/librt_stub.c" &&
 		$cc "${cflags[@]}" -o old_librt "$examples/old_librt.c" ./librt.so.1 &&
 		rm librt.so.1
 }
 
-# build_linked PROGRAM SOURCE
-build_linked() {
+# build_with_header PROGRAM SOURCE: the program is not linked with the library.
+build_with_header() {
+	# shellcheck disable=SC2046 # a list of words
+	$cc "${cflags[@]}" -o "$1" "$2" $(pkg-config --cflags rtaio)
+}
+
+# build_linked_as COMPILER PROGRAM SOURCE
+build_linked_as() {
 	local flags
 	flags=$(pkg-config --cflags --libs rtaio) || return 1
-	# shellcheck disable=SC2086 # a list of words
-	$cc "${cflags[@]}" -o "$1" "$2" $flags -Wl,-rpath,"$(pkg-config --variable=libdir rtaio)"
+	# shellcheck disable=SC2086 # lists of words
+	$1 -o "$2" "$3" $flags -Wl,-rpath,"$(pkg-config --variable=libdir rtaio)"
+}
+
+# build_linked PROGRAM SOURCE
+build_linked() {
+	build_linked_as "$cc ${cflags[*]}" "$@"
 }
 
 # build_static PROGRAM SOURCE: the library is in the program.
@@ -86,11 +99,68 @@ build_with_cmake() {
 			-DVERSION="$(pkg-config --modversion rtaio)" && make -C cmake/build
 }
 
-# The lines of C in rtaio(7), as the body of a program.
+# A program in C++ that calls what the header declares.
+build_cxx() {
+	cat >cxx.cc <<-'EOF' &&
+		#include <rtaio.h>
+		#include <cstdio>
+		int main()
+		{
+			struct rtaio_stats counters;
+			struct timespec zero = {};
+			struct aiocb *cb, request = {};
+			request.aio_sigevent.sigev_notify = SIGEV_EVENTFD;
+			request.aio_sigevent.sigev_notify_eventfd = -1;
+			int ret = aio_read(&request);
+			rtaio_stats(&counters, sizeof(counters));
+			std::printf("%d, %zd, %d\n", ret, aio_waitcomplete(&cb, &zero), cb == nullptr);
+			return rtaio_version() && rtaio_backend() ? 0 : 1;
+		}
+	EOF
+		build_linked_as "${CXX:-c++} -std=c++11 -pedantic -Wall -Wextra -Werror" cxx cxx.cc
+}
+
+# fetch NAME: what serve_files sends.
+fetch() {
+	local connection
+	exec {connection}<>"/dev/tcp/127.0.0.1/$port" || return
+	echo "$1" >&"$connection"
+	cat <&"$connection"
+	exec {connection}>&-
+}
+
+# Several clients at once get whole files, and one that asks for what is not there gets nothing.
+serve_many() {
+	local i pids=()
+	for i in 1 2 3 4 5; do
+		fetch large >"fetched$i" &
+		pids+=($!)
+	done
+	[ "$(fetch file)" = "first line" ] && [ -z "$(fetch nothing)" ] && [ -z "$(fetch ../file)" ] || return 1
+	wait "${pids[@]}"
+	for i in 1 2 3 4 5; do
+		cmp large "fetched$i" || return 1
+	done
+}
+
+# Sets $server and $port.
+start_server() {
+	mkfifo server_port
+	RTAIO_VERBOSE=1 "${limit[@]}" ./serve_files . >server_port 2>server_messages &
+	server=$!
+	read -r port <server_port
+}
+
+# The lines of C in a manual, from its #include on.
+print_example_of() {
+	sed -n '/^#include <rtaio.h>/,/^\.EE/p' "$inst/share/man/man${1#*.}/$1" |
+		sed '/^\.EE/d; s/\\-/-/g; s/\\e/\\/g'
+}
+
+# Those of rtaio(7) are the body of a program.
 print_example_of_the_manual() {
 	local lines
-	lines=$(sed -n '/^#include <rtaio.h>/,/^\.EE/p' "$inst/share/man/man7/rtaio.7" |
-		sed '/^\.EE/d; s/\\e/\\/g; s/\\-/-/g')
+	lines=$(print_example_of rtaio.7)
 	printf '#include <stdio.h>\n%s\nint main(void)\n{\n%s\n}\n' "$(grep '^#' <<<"$lines")" \
 		"$(grep -v '^#' <<<"$lines")"
 }
@@ -135,6 +205,8 @@ all_ways() {
 		"$launcher" --verbose ./preload_tutorial file
 	served "$where: LD_PRELOAD by hand" "$tutorial_output" \
 		env LD_PRELOAD="$library" RTAIO_VERBOSE=1 ./preload_tutorial file
+	served "$where: a program that knows rtaio if it is there" "$polled_output" \
+		"$launcher" --verbose ./poll_tutorial file
 	served "$where: program from before glibc 2.34, preloaded" "$old_output" \
 		"$launcher" --verbose ./old_librt file
 	served "$where: program from before glibc 2.34, --librt" "$replaced_output" \
@@ -149,7 +221,9 @@ installed_files() {
 	local file missing=0
 	for file in bin/rtaio lib/librtaio.so lib/librtaio.so.0 lib/rtaio/librt.so.1 \
 		lib/librtaio.a lib/pkgconfig/rtaio.pc lib/cmake/rtaio/rtaioConfig.cmake include/rtaio.h \
-		share/man/man1/rtaio.1 share/man/man3/aio_readv.3 share/man/man3/aio_writev.3 share/man/man7/rtaio.7 bin/rtaio-conformance share/man/man1/rtaio-conformance.1; do
+		share/man/man1/rtaio.1 share/man/man3/aio_readv.3 share/man/man3/aio_writev.3 \
+		share/man/man3/rtaio.3 share/man/man3/aio_waitcomplete.3 share/man/man7/rtaio.7 \
+		bin/rtaio-conformance share/man/man1/rtaio-conformance.1; do
 		[ -e "$inst/$file" ] || { echo "not installed: $file" && missing=1; }
 	done
 	return $missing
@@ -177,6 +251,7 @@ conforms() {
 }
 
 tutorial_output="read 11 bytes: first line"
+polled_output="rtaio: read 11 bytes: first line"
 old_output="read 3 bytes: fir; timers work, queues work"
 # On an old system the timers and queues are in the file that is replaced. Its programs ask for that file anyway.
 replaced=./old_librt replaced_output=$old_output
@@ -186,6 +261,7 @@ fi
 
 check "the examples build" build_examples
 unserved "without rtaio, the tutorial runs on glibc" "$tutorial_output" ./preload_tutorial file
+unserved "without rtaio, the program that polls runs on glibc" "glibc: read 11 bytes: first line" ./poll_tutorial file
 unserved "without rtaio, the old program runs on glibc" "$old_output" ./old_librt file
 all_ways tree "$tree/scripts/rtaio" "$tree/build/librtaio.so" "$tree/build/librt"
 
@@ -211,6 +287,28 @@ for static in -static -static-pie; do
 	equal "a program does not link with $static" "$?, $(grep -o -m 1 'librtaio_does_not_work_with_static' message)" \
 		"1, librtaio_does_not_work_with_static"
 done
+check "the program that polls links, too" build_linked poll_linked "$examples/poll_tutorial.c"
+served "it knows that the library is there" "$polled_output" env RTAIO_VERBOSE=1 ./poll_linked file
+check "and with the archive" build_static poll_static "$examples/poll_tutorial.c"
+served "where it knows it as well" "$polled_output" env RTAIO_VERBOSE=1 ./poll_static file
+check "the copy program links" build_linked copy_file "$examples/copy_file.c"
+head -c 3000017 /dev/urandom >large && : >empty
+served "it copies" "copied 3000017 bytes" env RTAIO_VERBOSE=1 ./copy_file large copied
+check "the copy is the same" cmp large copied
+equal "it copies an empty file" "$("${limit[@]}" ./copy_file empty copied 2>&1; wc -c <copied)" "$(printf 'copied 0 bytes\n0')"
+equal "it cannot copy a directory" "$("${limit[@]}" ./copy_file . copied 2>&1)" "copy_file: a transfer failed: Is a directory"
+check "the server links" build_linked serve_files "$examples/serve_files.c"
+start_server
+check "it serves several clients" serve_many
+kill "$server" && wait "$server" 2>/dev/null
+server=
+check "by rtaio" grep -q '^rtaio: ' server_messages
+if command -v "${CXX:-c++}" >/dev/null; then
+	check "a program in C++ links" build_cxx
+	equal "it calls what the header declares" "$(./cxx 2>&1)" "-1, -1, 1"
+else
+	skip "a program in C++ links" "there is no ${CXX:-c++}"
+fi
 check "a library links with rtaio" build_indirect
 if is_glibc_before 2.34; then
 	served "a program that only its library links is served" "wrote 32 bytes" env RTAIO_VERBOSE=1 ./indirect out
@@ -233,6 +331,16 @@ check "the example of aio_readv(3) builds" build_linked vectored vectored.c
 served "the example of aio_readv(3)" "13 bytes" env RTAIO_VERBOSE=1 ./vectored out
 equal "its data" "$(cat out 2>&1)" "header: data"
 equal "switched off, it says so" "$(env RTAIO_BACKEND=glibc ./vectored out 2>&1)" "aio_writev: Function not implemented"
+print_example_of rtaio.3 >rtaio_3.c
+check "the example of rtaio(3) builds without the library" build_with_header rtaio_3 rtaio_3.c
+unserved "it runs" "no rtaio: glibc serves POSIX AIO" ./rtaio_3
+equal "and with the library" "$("$inst/bin/rtaio" ./rtaio_3 2>&1)" \
+	"rtaio $(pkg-config --modversion rtaio), backend none: 0 reads, 0 writes"
+print_example_of aio_waitcomplete.3 >aio_waitcomplete_3.c
+check "the example of aio_waitcomplete(3) builds" build_linked aio_waitcomplete_3 aio_waitcomplete_3.c
+head -c 5000 large >short
+served "it runs" "$(printf '%s\n' "0 bytes at 12288" "0 bytes at 8192" "4096 bytes at 0" "904 bytes at 4096")" \
+	sh -c 'RTAIO_VERBOSE=1 ./aio_waitcomplete_3 short | LC_ALL=C sort'
 equal "pkg-config knows what to preload" \
 	"$(pkg-config --variable=preload rtaio)" \
 	"$inst/lib/librtaio.so.0"
