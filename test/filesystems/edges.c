@@ -73,7 +73,7 @@ static const struct edge {
 	{ "write far away", true, false, INT64_MAX - 2 * BLOCK + 1, BLOCK, 0 },
 };
 
-static unsigned char *memory; /* DEEP blocks, and one more that is not there */
+static unsigned char *memory; /* DEEP blocks, and one more that nobody may use */
 
 static void die(const char *what)
 {
@@ -151,7 +151,7 @@ static void show_edge(const char *view, int fd, const struct edge *edge)
 	show_request(&cb, edge->is_write);
 }
 
-/* The second half of the buffer is not there. */
+/* The second half of the buffer may not be used. */
 static void show_bad_buffer(const char *view, int fd, bool is_write)
 {
 	struct aiocb cb = block_at(fd, memory + (DEEP - 1) * BLOCK, 2 * BLOCK, 8 * BLOCK);
@@ -256,7 +256,8 @@ int main(int argc, char **argv)
 		return 2;
 	memory = mmap(NULL, (DEEP + 1) * BLOCK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
 		      -1, 0);
-	if (memory == MAP_FAILED || munmap(memory + DEEP * BLOCK, BLOCK) < 0)
+	/* Kept, since the kernel or the library would map something else at a free address. */
+	if (memory == MAP_FAILED || mprotect(memory + DEEP * BLOCK, BLOCK, PROT_NONE) < 0)
 		die("mmap");
 	prepare(argv[1]);
 	for (size_t i = 0; i < NR_VIEWS; i++)
