@@ -151,9 +151,9 @@ start_server() {
 	read -r port <server_port
 }
 
-# The lines of C in a manual, from its #include on.
+# print_example_of page [header]: the lines of C in a manual, from the #include of that header on.
 print_example_of() {
-	sed -n '/^#include <rtaio.h>/,/^\.EE/p' "$inst/share/man/man${1#*.}/$1" |
+	sed -n "/^#include <${2:-rtaio.h}>/,/^\.EE/p" "$inst/share/man/man${1#*.}/$1" |
 		sed '/^\.EE/d; s/\\-/-/g; s/\\e/\\/g'
 }
 
@@ -163,11 +163,6 @@ print_example_of_the_manual() {
 	lines=$(print_example_of rtaio.7)
 	printf '#include <stdio.h>\n%s\nint main(void)\n{\n%s\n}\n' "$(grep '^#' <<<"$lines")" \
 		"$(grep -v '^#' <<<"$lines")"
-}
-
-# The program of aio_readv(3).
-print_program_of_the_manual() {
-	sed -n '/^#include <errno.h>/,/^\.EE/p' "$inst/share/man/man3/aio_readv.3" | sed '/^\.EE/d; s/\\e/\\/g; s/\\-/-/g'
 }
 
 # A make of its own, which is no part of the make that may have started this script.
@@ -326,7 +321,7 @@ fi
 print_example_of_the_manual >manual.c
 check "the example of rtaio(7) builds" build_linked manual manual.c
 equal "the example of rtaio(7) runs" "$(./manual 2>&1)" "none: 0 reads"
-print_program_of_the_manual >vectored.c
+print_example_of aio_readv.3 errno.h >vectored.c
 check "the example of aio_readv(3) builds" build_linked vectored vectored.c
 served "the example of aio_readv(3)" "13 bytes" env RTAIO_VERBOSE=1 ./vectored out
 equal "its data" "$(cat out 2>&1)" "header: data"
