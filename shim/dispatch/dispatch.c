@@ -243,7 +243,8 @@ static void ring_is_done(struct request *req)
 	else
 		absorb(req);
 	/* If absorb() issued @req or its rest again, it was not cancelled. */
-	is_over = request_place(req) == PLACE_ENDED && (is_cancelled || !synced_writes_may_hold(req));
+	is_over =
+		request_place(req) == PLACE_ENDED && (is_cancelled || !synced_writes_may_hold(req));
 	if (req->cancel)
 		cancel_answer(req, is_cancelled, !is_over);
 }
