@@ -128,7 +128,6 @@ struct request {
 	struct aiocb *cb; /* OP_GROUP: NULL */
 	size_t nbytes;
 	off_t offset;
-	void *buf;                    /* or the vector of buffers: @vector */
 	struct descriptor descriptor; /* flags and type of the file */
 	struct request *group;        /* list it belongs to, or NULL */
 	struct request *completion;   /* for aio_waitcomplete, or NULL: completions.h */
@@ -148,6 +147,7 @@ struct request {
 	uint32_t position;   /* position in the work of its thread: submit_ahead.h */
 	int priority;        /* scheduling priority minus aio_reqprio, as glibc orders */
 	uint64_t submit_seq; /* order of submission, where it matters: bypass.h */
+	void *buf;           /* or the vector of buffers: @vector */
 	/* For rtaio dump: clock_coarse_ns().  It is set last: without it the record is being made. */
 	_Atomic uint64_t submitted_at;
 	struct notification notification;

@@ -322,6 +322,18 @@ static void vector_on_a_stack_that_is_gone(void)
 	end_read(&pending);
 }
 
+/* The library refuses too many entries; with glibc behind it, it refuses the call. */
+static bool vectors_are_served(void)
+{
+	struct aiocb cb;
+
+	if (!has_vectors())
+		return false;
+	aiocb_init(&cb, 0, NULL, IOV_MAX + 1, 0);
+	check(call_readv(&cb) < 0);
+	return errno != ENOSYS;
+}
+
 static void vectors_in_a_list(void)
 {
 	struct iovec *vector =
@@ -334,10 +346,9 @@ static void vectors_in_a_list(void)
 	open_pipe(pending.fds);
 	*vector = (struct iovec){ pending.buf, sizeof(pending.buf) };
 	aiocb_init_lio(&pending.cb, LIO_READV, pending.fds[0], vector, 1, 0);
-	if (lio_listio(LIO_NOWAIT, list, 1, NULL) < 0 || aio_error(&pending.cb) != EINPROGRESS) {
-		aio_return(&pending.cb); /* glibc refuses it */
+	if (!vectors_are_served())
 		return;
-	}
+	check_equal(lio_listio(LIO_NOWAIT, list, 1, NULL), 0);
 	check_equal(munmap(vector, page_size()), 0);
 	poll_for(&pending.cb);
 	end_read(&pending);

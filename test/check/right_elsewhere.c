@@ -272,14 +272,14 @@ static void main_thread_ends(void)
 
 static void *write_and_ask(void *arg)
 {
-	int fd = temp_file(0);
+	const int *fd = arg;
 	char data[8] = "data";
 
 	for (;;) {
 		struct aiocb cb;
 
-		submit_write(&cb, fd, data, sizeof(data), 0);
-		sem_post(arg);
+		submit_write(&cb, *fd, data, sizeof(data), 0);
+		sem_post(&is_submitted);
 		check_equal(await_result(&cb), sizeof(data));
 	}
 	return NULL;
@@ -288,10 +288,13 @@ static void *write_and_ask(void *arg)
 /* Another one is between the end of a write and its result. */
 static void ends_amid_use_by_threads(void)
 {
+	static int fds[4]; /* open before the directory of such files goes, at the end */
 	pthread_t threads[4];
 
 	for (int i = 0; i < 4; i++)
-		check_equal(pthread_create(&threads[i], NULL, write_and_ask, &is_submitted), 0);
+		fds[i] = temp_file(0);
+	for (int i = 0; i < 4; i++)
+		check_equal(pthread_create(&threads[i], NULL, write_and_ask, &fds[i]), 0);
 	for (int i = 0; i < 1000; i++)
 		await_semaphore(&is_submitted);
 }
