@@ -151,6 +151,7 @@ start_xrootd() {
 	port=
 	rm -rf xrootd && mkdir -p xrootd/data xrootd/admin
 	xrootd_configuration >xrootd/configuration
+	: >xrootd/log # which is looked at before the server has opened it, perhaps
 	if [ "$(id -u)" -eq 0 ]; then
 		chown -R nobody xrootd
 		user=(-R nobody)
