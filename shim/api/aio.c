@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: MIT
 /*
- * aio.c - aio_read, aio_write, aio_readv, aio_writev, aio_fsync, aio_error, aio_return, aio_cancel, aio_init.
+ * aio.c - aio_read, aio_write, aio_readv, aio_writev, aio_fsync, aio_error, aio_return, aio_cancel,
+ * aio_init.
  *
  * Arguments are checked as glibc checks them.  errno is set in this folder only.  Each function
- * has its page in POSIX.1-2024, System Interfaces, but aio_readv and aio_writev, which are FreeBSD's.
+ * has its page in POSIX.1-2024, System Interfaces, but aio_readv and aio_writev, which are
+ * FreeBSD's.
  *
  * aio_error and aio_return poll the event ring of the direct lane if the request is in progress.
- * Otherwise they make no system call.  Both are async-signal-safe.  The other functions may be called in
- * handlers as well, even in a handler that interrupted one of them: they take no lock, and they
- * block signals while they create a thread.
+ * Otherwise they make no system call.  Both are async-signal-safe.  The other functions may be
+ * called in handlers as well, even in a handler that interrupted one of them: they take no lock,
+ * and they block signals while they create a thread.
  */
 #include <aio.h>
 #include <errno.h>

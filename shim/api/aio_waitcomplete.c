@@ -4,10 +4,10 @@
  *
  * As FreeBSD's call of that name.  Async-signal-safe, and a cancellation point.
  *
- * Events of the direct lane lie in the event ring until a thread takes them.  A thread that sleeps at
- * the ring itself saves a context switch for each of them.  But completions of other lanes do not
- * wake it.  So it sleeps there for a moment only, and not at all for a while after such a completion
- * has come meanwhile.  Then it asks the reaper to sleep at the ring.
+ * Events of the direct lane lie in the event ring until a thread takes them.  A thread that sleeps
+ * at the ring itself saves a context switch for each of them.  But completions of other lanes do
+ * not wake it.  So it sleeps there for a moment only, and not at all for a while after such a
+ * completion has come meanwhile.  Then it asks the reaper to sleep at the ring.
  */
 #include "api/aio_waitcomplete.h"
 

@@ -12,11 +12,12 @@
 #include <stddef.h>
 
 #include "api/aio_waitcomplete.h"
-#include "base/config.h"
-#include "base/iovec.h"
+#include "api/draft.h"
+#include "api/submit_inline.h"
 #include "base/probes.h"
 #include "base/refusal.h"
 #include "base/raw_syscall.h"
+#include "base/signal_mask.h"
 #include "base/stats.h"
 #include "engine/engine.h"
 #include "lane/batch.h"
@@ -38,235 +39,6 @@
 #include "request/vector.h"
 #include "request/waiter.h"
 #include "rtaio.h"
-
-/* 0, or -errno.  Its buffer is a vector, and its length the number of the entries. */
-static int take_vector(struct request *req)
-{
-	ssize_t nbytes = iovec_measure(req->buf, req->nbytes);
-
-	if (nbytes < 0)
-		return (int)nbytes;
-	req->vector = VECTOR_OF_PROGRAM;
-	req->nr_entries = (uint16_t)req->nbytes;
-	req->nbytes = (size_t)nbytes;
-	return 0;
-}
-
-/* The draft of a request, on the stack of submit_begin() and not zeroed.  0, or -errno. */
-static int fill_draft(struct request *req, struct aiocb *cb, enum request_op op, bool is_vectored)
-{
-	int ret;
-
-	req->cb = cb;
-	req->op = (uint8_t)op;
-	req->fd = cb->aio_fildes;
-	req->buf = NULL;
-	req->nbytes = 0;
-	req->offset = 0;
-	req->done = 0;
-	req->copy_kind = FILE_UNKNOWN;
-	req->vector = VECTOR_NONE;
-	req->nr_entries = 0;
-	req->descriptor = (struct descriptor){ 0 };
-	req->completion = NULL;
-	req->notification.notify = SIGEV_NONE;
-	if (request_is_transfer(req)) {
-		req->buf = (void *)(uintptr_t)cb->aio_buf;
-		req->nbytes = cb->aio_nbytes;
-		req->offset = cb->aio_offset;
-	}
-	if (is_vectored && (ret = take_vector(req)) < 0)
-		return ret;
-	req->position = submit_ahead_note_submitted(req->nbytes);
-	return 0;
-}
-
-/* The signal queue is full: the engine sends the signal later. */
-static void notify_by_engine(const struct notification *notification)
-{
-	struct request *req = request_alloc();
-
-	if (!req) {
-		notify_signal_now(notification);
-		return;
-	}
-	req->op = OP_GROUP; /* no I/O, only a notification */
-	req->message.kind = MESSAGE_NOTIFY;
-	req->notification = *notification;
-	request_note_time(req);
-	request_set_place(req, PLACE_DONE);
-	if (engine_hand_over(&req->message, &req->message) < 0) {
-		notify_signal_now(notification);
-		request_free(req);
-	}
-}
-
-static bool is_blocked(int signo)
-{
-	uint64_t blocked = 0;
-
-	if (signo < 1 || signo > 64)
-		return true; /* invalid: no handler can run */
-	RAW_SYSCALL(SYS_rt_sigprocmask, SIG_BLOCK, NULL, &blocked, sizeof(blocked));
-	return blocked >> (signo - 1) & 1;
-}
-
-/* Only a request without notification may bypass the engine and complete later. */
-static bool is_silent(const struct sigevent *event)
-{
-	return event->sigev_notify == SIGEV_NONE ||
-	       (event->sigev_notify == SIGEV_SIGNAL && event->sigev_signo == 0);
-}
-
-/*
- * May the notification come before the submitting call returns?  A program that submits and then
- * sleeps until its handler has run would miss it, so the signal must come later, from another
- * thread.  A program that keeps the signal blocked takes it by sigwaitinfo or signalfd, however
- * early it came.  A callback needs a thread anyway.
- */
-static bool may_notify_at_once(const struct sigevent *event)
-{
-	return event->sigev_notify == SIGEV_SIGNAL ? is_blocked(event->sigev_signo)
-						   : event->sigev_notify != SIGEV_THREAD;
-}
-
-static void publish_at_once(struct aiocb *cb, enum request_op op, bool is_vectored, ssize_t res,
-			    uint32_t position)
-{
-	publish_count(op, res, STATS_inline_reads);
-	SDT_ISSUE(cb, PROBE_INLINE);
-	PROBE_COMPLETE(cb, res);
-	aiocb_complete_at_once(cb, op, is_vectored, res, position);
-}
-
-/* What programs get beyond POSIX: an eventfd, and a completion for aio_waitcomplete. */
-static bool is_for_port(const struct aiocb *cb)
-{
-	return cb->aio_sigevent.sigev_notify == SIGEV_EVENTFD || completions_are_kept();
-}
-
-/* 0 or -errno. */
-static int prepare_port(struct request *draft)
-{
-	const struct sigevent *event = &draft->cb->aio_sigevent;
-	int ret = 0;
-
-	draft->notification = (struct notification){ .notify = SIGEV_NONE };
-	if (event->sigev_notify == SIGEV_EVENTFD)
-		ret = notify_prepare(&draft->notification, event);
-	if (ret < 0)
-		return ret;
-	draft->completion = completions_make(draft->cb);
-	if (draft->completion)
-		return 0;
-	notify_discard(&draft->notification);
-	return -EAGAIN;
-}
-
-static void leave_port(struct request *req)
-{
-	completions_discard(req->completion);
-	notify_discard(&req->notification);
-}
-
-/* @draft is complete, its result is published. */
-static void announce_at_once(struct request *draft, ssize_t res)
-{
-	struct notification *notification = &draft->notification;
-
-	if (draft->completion) {
-		completions_add(draft->completion, res, false);
-		waiter_wake_slots(WAITER_COMPLETIONS);
-	}
-	if (notification->notify == SIGEV_EVENTFD) {
-		eventfd_signal(notification->eventfd);
-		notify_discard(notification);
-	} else if (notify_is_wanted(notification) && notify_signal(notification) < 0) {
-		notify_by_engine(notification);
-	}
-}
-
-/* The inline lane.  A request that completes here needs no record. */
-static bool complete_inline(struct request *draft, bool may_bypass,
-			    const struct submission *submission)
-{
-	const struct sigevent *event = &draft->cb->aio_sigevent;
-	bool is_write = draft->op == OP_WRITE, notifies = !is_silent(event);
-	enum file_kind kind;
-	ssize_t res;
-
-	if (is_write && submit_ahead_wants_short_calls(submit_ahead_pieces(draft->nbytes) > 1))
-		return refuse(REFUSED_ahead); /* first, since it needs no system call */
-	if (!config.inline_lane)
-		return refuse(REFUSED_switched_off);
-	if (!request_is_transfer(draft))
-		return refuse(REFUSED_sync);
-	if (notifies && !may_notify_at_once(event))
-		return refuse(REFUSED_notification);
-	if (!inline_accepts(draft, &kind))
-		return false;
-	if (may_bypass && !submission->batch && !notifies && copier_wants(draft, kind)) {
-		draft->copy_kind = (uint8_t)kind;
-		draft->descriptor.mode = S_IFREG;
-		draft->descriptor.has_type = true;
-		return refuse(REFUSED_none);
-	}
-	if (!is_write && submit_ahead_wants_short_calls(false))
-		return refuse(REFUSED_ahead);
-	if (!inline_perform(draft, kind, &res))
-		return false;
-	if (notifies && event->sigev_notify == SIGEV_SIGNAL)
-		notify_prepare(&draft->notification, event);
-	publish_at_once(draft->cb, (enum request_op)draft->op, draft->vector, res, draft->position);
-	if (submission->group && res < 0)
-		lio_group_note_failure(submission->group);
-	if (notifies || draft->completion)
-		announce_at_once(draft, res);
-	if (submission->batch && !is_write && kind >= FILE_MEMORY)
-		batch_begin(submission->batch, draft->fd, kind);
-	return true;
-}
-
-/* What was prepared for an eventfd goes on with the record.  False: no memory. */
-static bool take_notification(struct request *req, const struct request *draft)
-{
-	if (draft->notification.notify != SIGEV_EVENTFD)
-		return notify_prepare(&req->notification, &req->cb->aio_sigevent) == 0;
-	req->notification = draft->notification;
-	return true;
-}
-
-/*
- * A record for a request that the inline lane did not complete.  It takes what @draft has prepared.
- * NULL: no memory.
- */
-static struct request *make_record(const struct request *draft)
-{
-	struct request *req = request_alloc();
-
-	if (!req)
-		return NULL;
-	__atomic_store_n(&req->cb, draft->cb, __ATOMIC_RELAXED); /* partner: aiocb_lookup() */
-	req->op = draft->op;
-	req->fd = draft->fd;
-	req->buf = draft->buf;
-	req->nbytes = draft->nbytes;
-	req->offset = draft->offset;
-	req->done = draft->done;
-	req->position = draft->position;
-	req->copy_kind = draft->copy_kind;
-	req->descriptor = draft->descriptor;
-	req->completion = draft->completion;
-	req->vector = draft->vector;
-	req->nr_entries = draft->nr_entries;
-	if ((req->vector && !vector_keep(req)) || !take_notification(req, draft)) {
-		vector_drop(req);
-		request_free(req);
-		return NULL;
-	}
-	request_note_time(req);
-	return req;
-}
 
 /* True: @req bypasses the engine.  From here on other requests find it in the bypass table. */
 static bool enter_bypass(struct request *req)
@@ -310,7 +82,8 @@ static void enter_engine(struct request *req)
 
 /*
  * No lane but inline and the engine serves a stream.  The hint spares asking the others.  For a
- * request that can only wait the hint is enough: the engine asks the kernel, once for all that wait.
+ * request that can only wait the hint is enough: the engine asks the kernel, once for all that
+ * wait.
  */
 static bool is_stream(struct request *draft)
 {
@@ -352,7 +125,7 @@ static void reject(struct request *req, int err)
 	if (req->group)
 		lio_group_leave(req->group, true); /* not the last: the submitter still counts */
 	vector_drop(req);
-	leave_port(req);
+	draft_discard(req);
 	/* The aiocb said EINPROGRESS for a moment: another thread may wait for it. */
 	waiter_wake_slots(waiter_wake(req, waiter_publish(req)));
 	request_free(req);
@@ -435,8 +208,8 @@ static void add(struct submission *submission, struct request *req)
 }
 
 /*
- * Requests of a list are mostly for one file: ask the kernel about it once.  A handler may close the
- * descriptor amid the list, which drops the hint.
+ * Requests of a list are mostly for one file: ask the kernel about it once.  A handler may close
+ * the descriptor amid the list, which drops the hint.
  */
 static bool is_known(const struct submission *submission, int fd)
 {
@@ -458,10 +231,8 @@ static int begin(struct submission *submission, struct aiocb *cb, enum request_o
 {
 	bool may_bypass = submission->may_bypass;
 	struct request draft, *req;
-	int ret = fill_draft(&draft, cb, op, is_vectored);
+	int ret = draft_begin(&draft, cb, op, is_vectored);
 
-	if (ret == 0 && __builtin_expect(is_for_port(cb), 0))
-		ret = prepare_port(&draft);
 	if (ret < 0) {
 		aiocb_reject(cb, -ret, -1);
 		return ret;
@@ -471,14 +242,14 @@ static int begin(struct submission *submission, struct aiocb *cb, enum request_o
 		may_bypass = false;
 	draft.descriptor.has_flags = is_known(submission, draft.fd);
 	draft.descriptor.flags = submission->descriptor.flags;
-	if (complete_inline(&draft, may_bypass, submission)) {
+	if (submit_inline(&draft, may_bypass, submission->group, submission->batch)) {
 		submission->has_started = true;
 		return 0;
 	}
-	req = make_record(&draft);
+	req = draft_make_record(&draft);
 	if (!req) {
 		if (draft.completion)
-			leave_port(&draft);
+			draft_discard(&draft);
 		aiocb_reject(cb, EAGAIN, 0);
 		return -EAGAIN;
 	}
@@ -505,8 +276,8 @@ static int end_entry(struct submission *submission, const struct batch_entry *en
 	if (!has_read || !batch_has_read(entry))
 		return begin(submission, cb, OP_READ, false);
 	PROBE_SUBMIT(cb, cb->aio_fildes, OP_READ, cb->aio_nbytes, cb->aio_offset);
-	publish_at_once(cb, OP_READ, false, entry->res,
-			submit_ahead_note_submitted(cb->aio_nbytes));
+	submit_inline_publish(cb, OP_READ, false, entry->res,
+			      submit_ahead_note_submitted(cb->aio_nbytes));
 	submission->has_started = true;
 	return 0;
 }
@@ -544,7 +315,7 @@ int submit_begin(struct submission *submission, struct aiocb *cb, enum request_o
 	int ret, err;
 
 	if (batch && op == OP_READ && !is_vectored && !completions_are_kept() &&
-	    is_silent(&cb->aio_sigevent) && !submit_ahead_wants_short_calls(false) &&
+	    notify_is_silent(&cb->aio_sigevent) && !submit_ahead_wants_short_calls(false) &&
 	    batch_add(batch, cb))
 		return 0;
 	err = end_batch(submission);
@@ -576,7 +347,7 @@ static int announce_here(struct request *group, bool is_empty, int err)
 
 	if (notification->notify == SIGEV_SIGNAL) {
 		notify_signal_now(notification);
-		if (is_empty || is_blocked(notification->signo))
+		if (is_empty || signal_is_blocked(notification->signo))
 			err = 0;
 	} else if (notification->notify == SIGEV_EVENTFD) {
 		eventfd_signal(notification->eventfd);

@@ -31,9 +31,9 @@ struct submission {
 void submit_open(struct submission *submission, struct request *group, bool may_bypass);
 
 /*
- * Begin the request of @cb.  0, or -EAGAIN: no memory for it, or for one before it.  @is_vectored: aio_buf is a
- * vector of aio_nbytes entries.  Then there are also the errors of iovec_measure(), and with an eventfd
- * those of eventfd_get(); there is no request then.
+ * Begin the request of @cb.  0, or -EAGAIN: no memory for it, or for one before it.  @is_vectored:
+ * aio_buf is a vector of aio_nbytes entries.  Then there are also the errors of iovec_measure(),
+ * and with an eventfd those of eventfd_get(); there is no request then.
  */
 int submit_begin(struct submission *submission, struct aiocb *cb, enum request_op op,
 		 bool is_vectored);

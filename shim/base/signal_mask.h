@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * signal_mask.h - block the signals of the calling thread.
+ * signal_mask.h - the blocked signals of the calling thread.
  */
 #ifndef RTAIO_SIGNAL_MASK_H
 #define RTAIO_SIGNAL_MASK_H
 
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/raw_syscall.h"
@@ -26,6 +27,17 @@ static inline uint64_t signals_block(uint64_t which)
 
 	RAW_SYSCALL(SYS_rt_sigprocmask, SIG_SETMASK, &which, &old, sizeof(old));
 	return old;
+}
+
+/* Is @signo blocked?  No handler can run for an invalid number either. */
+static inline bool signal_is_blocked(int signo)
+{
+	uint64_t blocked = 0;
+
+	if (signo < 1 || signo > 64)
+		return true;
+	RAW_SYSCALL(SYS_rt_sigprocmask, SIG_BLOCK, NULL, &blocked, sizeof(blocked));
+	return blocked >> (signo - 1) & 1;
 }
 
 #endif

@@ -2,22 +2,20 @@
 /*
  * completions.c - requests that have ended, for aio_waitcomplete.
  *
- * Adding takes no lock: a completion is pushed to a stack, as newest.  A thread that takes, with the
- * lock, first moves what is there to the list, in the order in which it was pushed.
+ * Adding takes no lock: a completion is pushed to a stack, as newest.  A thread that takes, with
+ * the lock, first moves what is there to the list, in the order in which it was pushed.
  *
  * aio_return may come between the result and the push.  Then the completion is marked, and freed
  * when it is found in the stack.
  *
- * The lock is held for a few instructions, with all signals blocked.  So no handler waits for the
- * thread that it has interrupted.  On the other side are other threads in aio_waitcomplete and
- * aio_return.  Model: test/model/completions.pml.
+ * On the other side of the lock are other threads in aio_waitcomplete and aio_return.  Model:
+ * test/model/completions.pml.
  */
 #include "request/completions.h"
 
 #include <pthread.h>
 
-#include "base/process.h"
-#include "base/signal_mask.h"
+#include "base/signal_lock.h"
 #include "request/aiocb.h"
 
 enum { PENDING, LISTED, FORGOTTEN }; /* request.completion_state: guarded by the lock */
@@ -29,27 +27,6 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct request_list listed = TAILQ_HEAD_INITIALIZER(listed); /* guarded by lock */
 static _Atomic unsigned nr_listed;                                  /* written with the lock */
 static _Atomic(struct message *) newest;
-
-/*
- * False: this is a child of a fork that has not used AIO.  It has no completions, and a thread that
- * it does not have may hold the lock.  A handler may have forked before signals were blocked.
- */
-static bool lock_list(uint64_t *mask)
-{
-	*mask = signals_block(ALL_SIGNALS);
-	if (process_is_ready()) {
-		pthread_mutex_lock(&lock);
-		return true;
-	}
-	signals_set(*mask);
-	return false;
-}
-
-static void unlock_list(uint64_t mask)
-{
-	pthread_mutex_unlock(&lock);
-	signals_set(mask);
-}
 
 void completions_keep(void)
 {
@@ -108,7 +85,9 @@ static void list_new(void)
 
 	if (!atomic_load(&newest))
 		return;
-	/* Partner: completions_exist(), which must not miss what is in neither place for a moment. */
+	/*
+	 * Partner: completions_exist(), which must not miss what is in neither place for a moment.
+	 */
 	atomic_fetch_add(&nr_listed, 1);
 	message = atomic_exchange(&newest, NULL);
 	for (; message; message = next) {
@@ -137,7 +116,7 @@ struct aiocb *completions_take(ssize_t *res)
 	struct aiocb *cb = NULL;
 	uint64_t mask;
 
-	if (!completions_exist() || !lock_list(&mask))
+	if (!completions_exist() || !signal_lock(&lock, &mask))
 		return NULL;
 	list_new();
 	completion = TAILQ_FIRST(&listed);
@@ -146,7 +125,7 @@ struct aiocb *completions_take(ssize_t *res)
 		*res = completion->res;
 		unlist(completion);
 	}
-	unlock_list(mask);
+	signal_unlock(&lock, mask);
 	return cb;
 }
 
@@ -161,7 +140,7 @@ void completions_forget(const struct aiocb *cb)
 	struct request *completion;
 	uint64_t mask;
 
-	if (!lock_list(&mask))
+	if (!signal_lock(&lock, &mask))
 		return;
 	list_new();
 	completion = aiocb_completion(cb);
@@ -169,7 +148,7 @@ void completions_forget(const struct aiocb *cb)
 		unlist(completion);
 	else if (completion)
 		completion->completion_state = FORGOTTEN;
-	unlock_list(mask);
+	signal_unlock(&lock, mask);
 }
 
 void completions_after_fork(void)

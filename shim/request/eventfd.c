@@ -2,8 +2,8 @@
 /*
  * eventfd.c - the program's eventfds that requests are to be announced at.
  *
- * The lock is held for a few instructions and system calls that do not wait, with all signals
- * blocked.  So no handler waits for the thread that it has interrupted.
+ * The system calls that are made with the lock do not wait.  On the other side are completing, closing
+ * and submitting threads.
  */
 #include "request/eventfd.h"
 
@@ -15,9 +15,8 @@
 #include <string.h>
 
 #include "base/descriptor.h"
-#include "base/process.h"
 #include "base/raw_syscall.h"
-#include "base/signal_mask.h"
+#include "base/signal_lock.h"
 
 #define EVENTFDS_MAX 1024u
 
@@ -31,27 +30,6 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct eventfd eventfds[EVENTFDS_MAX];
 static unsigned nr_entries;      /* that were used at some time */
 static _Atomic unsigned nr_used; /* read without the lock by closing threads */
-
-/*
- * False: this is a child of a fork that has not used AIO.  It has none, and a thread that it does not
- * have may hold the lock.  A handler may have forked before signals were blocked.
- */
-static bool lock_all(uint64_t *mask)
-{
-	*mask = signals_block(ALL_SIGNALS);
-	if (process_is_ready()) {
-		pthread_mutex_lock(&lock);
-		return true;
-	}
-	signals_set(*mask);
-	return false;
-}
-
-static void unlock_all(uint64_t mask)
-{
-	pthread_mutex_unlock(&lock);
-	signals_set(mask);
-}
 
 /* With POLLERR the counter has overflowed, and any write waits. */
 static bool has_event(int fd, short events)
@@ -123,10 +101,10 @@ int eventfd_get(int fd, struct eventfd **out)
 	uint64_t mask;
 	int ret;
 
-	if (!lock_all(&mask))
+	if (!signal_lock(&lock, &mask))
 		return -EAGAIN;
 	ret = get(fd, out);
-	unlock_all(mask);
+	signal_unlock(&lock, mask);
 	return ret;
 }
 
@@ -134,23 +112,23 @@ void eventfd_signal(struct eventfd *eventfd)
 {
 	uint64_t mask;
 
-	if (!lock_all(&mask))
+	if (!signal_lock(&lock, &mask))
 		return;
 	/* If the counter is full, it can be read already, and the write would wait. */
 	if (!eventfd->is_closed && has_event(eventfd->fd, POLLOUT))
 		add(eventfd->fd, 1);
-	unlock_all(mask);
+	signal_unlock(&lock, mask);
 }
 
 void eventfd_put(struct eventfd *eventfd)
 {
 	uint64_t mask;
 
-	if (!lock_all(&mask))
+	if (!signal_lock(&lock, &mask))
 		return;
 	if (--eventfd->nr_users == 0)
 		atomic_fetch_sub(&nr_used, 1);
-	unlock_all(mask);
+	signal_unlock(&lock, mask);
 }
 
 bool eventfd_is_used(int first, int last)
@@ -158,12 +136,12 @@ bool eventfd_is_used(int first, int last)
 	bool is_used = false;
 	uint64_t mask;
 
-	if (atomic_load(&nr_used) == 0 || !lock_all(&mask))
+	if (atomic_load(&nr_used) == 0 || !signal_lock(&lock, &mask))
 		return false;
 	for (unsigned i = 0; i < nr_entries; i++)
 		is_used |= eventfds[i].nr_users > 0 && eventfds[i].fd >= first &&
 			   eventfds[i].fd <= last;
-	unlock_all(mask);
+	signal_unlock(&lock, mask);
 	return is_used;
 }
 
@@ -171,11 +149,11 @@ void eventfd_close(int first, int last)
 {
 	uint64_t mask;
 
-	if (!lock_all(&mask))
+	if (!signal_lock(&lock, &mask))
 		return;
 	for (unsigned i = 0; i < nr_entries; i++)
 		eventfds[i].is_closed |= eventfds[i].fd >= first && eventfds[i].fd <= last;
-	unlock_all(mask);
+	signal_unlock(&lock, mask);
 }
 
 void eventfd_after_fork(void)

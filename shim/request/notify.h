@@ -24,6 +24,13 @@ void notify_discard(struct notification *notification);
 
 bool notify_is_wanted(const struct notification *notification);
 
+/* Does @event ask for no notification?  Only such a request may bypass the engine and end later. */
+static inline bool notify_is_silent(const struct sigevent *event)
+{
+	return event->sigev_notify == SIGEV_NONE ||
+	       (event->sigev_notify == SIGEV_SIGNAL && event->sigev_signo == 0);
+}
+
 /* [any thread] Queue the signal; an invalid one is dropped.  -EAGAIN: the signal queue is full. */
 int notify_signal(const struct notification *notification);
 

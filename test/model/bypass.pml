@@ -35,7 +35,7 @@
  * In the other configuration aio_cancel() for a whole descriptor meets a record that
  * ends and is used again. (REUSE)
  *
- *	user			request_alloc(), make_record(), bypass_enter(),
+ *	user			request_alloc(), draft_make_record(), bypass_enter(),
  *				workers_offer(); then cancel_and_wait()
  *	worker			take(), pool_order_remove(); on_performed()
  *	canceller		bypass_next(): find(), read_handle();
