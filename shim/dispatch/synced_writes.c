@@ -24,13 +24,13 @@ static ssize_t first_error(const struct request_list *group)
 	return 0;
 }
 
-/* If the descriptor was closed amid the first call, nothing leads to the file any more. */
+/* A descriptor that was closed during the first call no longer means the file. */
 static bool may_be_repeated(const struct request *req)
 {
 	return !req->is_repeated && (req->pin || !req->queue->detached);
 }
 
-/* False: all are repeated that can be. */
+/* False: all that can be repeated have been. */
 static bool repeat_next(struct fdqueue *queue)
 {
 	struct request *req;
@@ -59,7 +59,10 @@ static bool is_explained(const struct request_list *group)
 	return false;
 }
 
-/* The call after which no error can be another write's; an error that has not come back stays. */
+/*
+ * A repeated call runs alone, so its result is its own.  But the kernel tells an error once: if no
+ * repeated call has failed, the error of the first call stays.
+ */
 static ssize_t result_of(const struct request *req, ssize_t error, bool explained)
 {
 	if (!req->is_repeated)
@@ -67,8 +70,8 @@ static ssize_t result_of(const struct request *req, ssize_t error, bool explaine
 	return explained || req->first_res >= 0 ? req->res : req->first_res;
 }
 
-/* All of the group have ended. */
-static void settle(struct fdqueue *queue)
+/* All calls of the group have returned: repeat one, or end all of its requests. */
+static void end_group(struct fdqueue *queue)
 {
 	struct request_list *group = &queue->performed;
 	struct request *req = TAILQ_FIRST(group);
@@ -80,7 +83,7 @@ static void settle(struct fdqueue *queue)
 	explained = is_explained(group);
 	while ((req = TAILQ_FIRST(group))) {
 		TAILQ_REMOVE(group, req, list_link);
-		req->is_settled = true;
+		req->has_own_res = true;
 		engine_state_end(req, result_of(req, error, explained));
 	}
 }
@@ -88,7 +91,7 @@ static void settle(struct fdqueue *queue)
 bool synced_writes_may_hold(const struct request *req)
 {
 	return req->queue && req->queue->is_file && request_is_synced_write(req) &&
-	       !req->is_withdrawn && !req->is_settled;
+	       !req->is_withdrawn && !req->has_own_res;
 }
 
 bool synced_writes_hold(struct request *req)
@@ -104,6 +107,6 @@ bool synced_writes_hold(struct request *req)
 		TAILQ_INSERT_TAIL(&queue->performed, req, list_link);
 	}
 	if (queue->nr_synced == 0)
-		settle(queue);
+		end_group(queue);
 	return !is_cancelled;
 }

@@ -112,7 +112,8 @@ struct notification {
 
 /*
  * One thread submits a request, and often another one completes it.  What a lane that bypasses the
- * engine needs for that lies in the first two cache lines, and no record shares a line with another.
+ * engine needs for that lies in the first two cache lines, and no record shares a line with
+ * another.
  */
 struct request {
 	_Alignas(CACHE_LINE) struct message message; /* first: the inbox returns pointers to it */
@@ -148,7 +149,9 @@ struct request {
 	int priority;        /* scheduling priority minus aio_reqprio, as glibc orders */
 	uint64_t submit_seq; /* order of submission, where it matters: bypass.h */
 	void *buf;           /* or the vector of buffers: @vector */
-	/* For rtaio dump: clock_coarse_ns().  It is set last: without it the record is being made. */
+	/*
+	 * For rtaio dump: clock_coarse_ns().  It is set last: without it the record is being made.
+	 */
 	_Atomic uint64_t submitted_at;
 	struct notification notification;
 
@@ -182,7 +185,7 @@ struct request {
 	bool has_stalled;  /* waited for an overlapping request */
 	bool is_file_data; /* counted in engine_state.nr_files_in_flight */
 	bool is_repeated;  /* a synced write: res is of its second call, first_res of the first */
-	bool is_settled;   /* a synced write: res is its own */
+	bool has_own_res;  /* a synced write: res is its own error or success */
 	ssize_t first_res;
 	struct request *cancel; /* the aio_cancel that asked the kernel, or NULL */
 	struct pin *pin;        /* holds its file, if the descriptor was closed before it began */
@@ -316,8 +319,8 @@ static inline void request_release_descriptor(struct request *req)
 }
 
 /*
- * Its flags must be known.  False for an append, since its offset is unknown.  4 KiB is the smallest
- * page of any kernel, so what lies in one of those lies in one page.
+ * Its flags must be known.  False for an append, since its offset is unknown.  4 KiB is the
+ * smallest page of any kernel, so what lies in one of those lies in one page.
  */
 static inline bool request_is_in_one_page(const struct request *req)
 {

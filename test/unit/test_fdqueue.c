@@ -295,7 +295,7 @@ static void perform(struct request *req)
 	TAILQ_INSERT_TAIL(&queue->performed, req, list_link);
 }
 
-static void settle(struct request *req)
+static void end_request(struct request *req)
 {
 	TAILQ_REMOVE(&queue->performed, req, list_link);
 	end(req);
@@ -317,10 +317,10 @@ static void test_synced_writes_go_in_groups(void **state)
 	perform(third);
 	check_equal(queue->nr_synced, 0);
 	check_none();
-	settle(second);
-	settle(first);
+	end_request(second);
+	end_request(first);
 	check_none();
-	settle(third);
+	end_request(third);
 	check_next(fourth);
 }
 
