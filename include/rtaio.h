@@ -103,32 +103,34 @@ void rtaio_stats(struct rtaio_stats *stats, size_t size);
 
 /*
  * Wait for any request of the process, and collect it as aio_return() does.  Each request that ends
- * goes to one call, in the order in which they end: those of lists, failed and cancelled ones as well.
+ * goes to one call, in the order in which they end: those of lists, failed and cancelled ones as
+ * well.
  *
- * Requests are kept for this function if they have SIGEV_EVENTFD, or were submitted after the process's
- * first call of it: make one with a zero timeout before anything is submitted.  From then on an aiocb
- * must live until it was collected, here or by aio_return().
+ * Requests are kept for this function if they have SIGEV_EVENTFD, or were submitted after the
+ * process's first call of it: make one with a zero timeout before anything is submitted.  From then
+ * on an aiocb must live until it was collected, here or by aio_return().
  *
  * @iocbp    receives the aiocb, or NULL if none was collected
  * @timeout  how long to wait; NULL: for ever; zero: only look
  *
- * Returns what aio_return() would: the bytes, or -1 with the error of the request in errno and its aiocb
- * in *@iocbp.  With NULL there, errno is EAGAIN (the same as EWOULDBLOCK: nothing ended in time), EINTR
- * (a signal handler), EINVAL (a bad timeout) or ENOSYS (RTAIO_BACKEND=glibc).  A thread may wait before
- * anything is submitted.  Async-signal-safe; a cancellation point.
+ * Returns what aio_return() would: the bytes, or -1 with the error of the request in errno and its
+ * aiocb in *@iocbp.  With NULL there, errno is EAGAIN (the same as EWOULDBLOCK: nothing ended in
+ * time), EINTR (a signal handler), EINVAL (a bad timeout) or ENOSYS (RTAIO_BACKEND=glibc).  A
+ * thread may wait before anything is submitted.  Async-signal-safe; a cancellation point.
  *
  * From FreeBSD's aio_waitcomplete(2).
  */
 ssize_t aio_waitcomplete(struct aiocb **iocbp, const struct timespec *timeout);
 
 /*
- * For aiocb.aio_sigevent.sigev_notify, and for that of a list: add one to the counter of the eventfd
- * aiocb.aio_sigevent.sigev_notify_eventfd when the request has ended and its result can be seen.  The
- * submission fails with EBADF or EINVAL if that is no eventfd.  Nothing is written once the descriptor
- * was closed.  With a full counter nothing is lost: read it, then collect until EAGAIN.
+ * For aiocb.aio_sigevent.sigev_notify, and for that of a list: add one to the counter of the
+ * eventfd aiocb.aio_sigevent.sigev_notify_eventfd when the request has ended and its result can be
+ * seen.  The submission fails with EBADF or EINVAL if that is no eventfd.  Nothing is written once
+ * the descriptor was closed.  With a full counter nothing is lost: read it, then collect until
+ * EAGAIN.
  *
- * glibc takes any value of sigev_notify that it does not know for SIGEV_NONE.  So ask for rtaio_version
- * first where the library may be absent.
+ * glibc takes any value of sigev_notify that it does not know for SIGEV_NONE.  So ask for
+ * rtaio_version first where the library may be absent.
  */
 #define SIGEV_EVENTFD        0x5245
 #define sigev_notify_eventfd sigev_signo

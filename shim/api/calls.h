@@ -2,8 +2,8 @@
 /*
  * calls.h - the functions of POSIX AIO as a table, and a detour that the program's calls may take.
  *
- * Three tables exist: the library's own functions, those of the next provider (next_aio.h), and those
- * of an observer (observe.h), which calls one of the other two.
+ * Three tables exist: the library's own functions, those of the next provider (next_aio.h), and
+ * those of an observer (observe.h), which calls one of the other two.
  */
 #ifndef RTAIO_CALLS_H
 #define RTAIO_CALLS_H

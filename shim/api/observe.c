@@ -22,7 +22,10 @@ static const char *const names[] = {
 	[OBSERVE_CHECK] = "check",
 };
 
-/* @folder: that of this library, with its last slash.  The librt.so.1 for old binaries has one of its own. */
+/*
+ * @folder: that of this library, with its last slash.  The librt.so.1 for old binaries has one of
+ * its own.
+ */
 static void *open_observer(const char *folder, int length, const char *name)
 {
 	static const char *const places[] = { "rtaio", "../rtaio" };

@@ -67,9 +67,9 @@ static inline uint64_t clock_left_ns(const struct timespec *deadline, uint64_t m
 }
 
 /*
- * @timeout from now on, as an absolute time on CLOCK_MONOTONIC.  POSIX has no error for an odd timeout, and glibc adds
- * seconds and nanoseconds of any sign.  A negative sum is over already; one beyond the clock's
- * range never ends.
+ * @timeout from now on, as an absolute time on CLOCK_MONOTONIC.  POSIX has no error for an odd
+ * timeout, and glibc adds seconds and nanoseconds of any sign.  A negative sum is over already; one
+ * beyond the clock's range never ends.
  */
 void clock_set_deadline(struct timespec *deadline, const struct timespec *timeout);
 

@@ -140,7 +140,10 @@ static void set_stats(const char *name, const char *value, void *out)
 		target->stats = copy_path(name, value, target->stats_path, "statistics");
 }
 
-/* The directory for the records of each process; empty: off.  RTAIO_CHECK goes first, wherever it stands. */
+/*
+ * The directory for the records of each process; empty: off.  RTAIO_CHECK goes first, wherever it
+ * stands.
+ */
 static void set_explain(const char *name, const char *value, void *out)
 {
 	struct config *target = out;

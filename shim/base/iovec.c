@@ -14,8 +14,8 @@
 #define PAGE_MIN 4096u /* no kernel has smaller pages */
 
 /*
- * The kernel reads a signal mask there.  Then it refuses the call, since there is no such operation.
- * process_vm_readv would take longer, and some sandboxes refuse it.
+ * The kernel reads a signal mask there.  Then it refuses the call, since there is no such
+ * operation. process_vm_readv would take longer, and some sandboxes refuse it.
  */
 static bool is_readable(uintptr_t address)
 {

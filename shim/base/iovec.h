@@ -10,8 +10,8 @@
 #include <sys/uio.h>
 
 /*
- * The bytes of all buffers, or -errno: -EINVAL (more than IOV_MAX entries or SSIZE_MAX bytes), -EFAULT (the
- * vector itself cannot be read).  The buffers are not looked at.  Async-signal-safe.
+ * The bytes of all buffers, or -errno: -EINVAL (more than IOV_MAX entries or SSIZE_MAX bytes),
+ * -EFAULT (the vector itself cannot be read).  The buffers are not looked at.  Async-signal-safe.
  */
 ssize_t iovec_measure(const struct iovec *vector, size_t nr);
 

@@ -2,9 +2,8 @@
 /*
  * probes.h - static probes for perf, bpftrace and SystemTap.
  *
- * A probe that is not watched is one nop.  The observer, if there is one (observer.h), sees the last two
- * as well.  Probes need <sys/sdt.h> at build time
- * (systemtap-sdt-dev).
+ * A probe that is not watched is one nop.  The observer, if there is one (observer.h), sees the
+ * last two as well.  Probes need <sys/sdt.h> at build time (systemtap-sdt-dev).
  *
  *   rtaio:submit    aiocb, descriptor, opcode (enum request_op), bytes, offset
  *   rtaio:issue     aiocb, lane (enum probe_lane)

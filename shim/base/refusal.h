@@ -2,8 +2,8 @@
 /*
  * refusal.h - why a cheaper lane did not take a request.
  *
- * A lane that refuses notes its reason in a variable of the thread.  The submitting call tells it to the
- * observer, if there is one (observer.h).
+ * A lane that refuses notes its reason in a variable of the thread.  The submitting call tells it
+ * to the observer, if there is one (observer.h).
  */
 #ifndef RTAIO_REFUSAL_H
 #define RTAIO_REFUSAL_H

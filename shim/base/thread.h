@@ -9,8 +9,8 @@
 
 /*
  * Two threads that write to one cache line wait for each other, and longer on a machine with many
- * processors.  So what every request counts lies in rows, each in lines of its own.  The first THREAD_ROWS
- * threads have a row each; later ones share, so all writes are atomic.
+ * processors.  So what every request counts lies in rows, each in lines of its own.  The first
+ * THREAD_ROWS threads have a row each; later ones share, so all writes are atomic.
  */
 #define CACHE_LINE  64u
 #define THREAD_ROWS 64u

@@ -154,7 +154,9 @@ static void begin(struct request *question)
 		cancel_one(question, req);
 }
 
-/* Were all requests that it ended published?  Later ones may keep the list from ever being empty. */
+/*
+ * Were all requests that it ended published?  Later ones may keep the list from ever being empty.
+ */
 static bool is_served(const struct request *question)
 {
 	return question->nr_pending == 0 &&

@@ -153,8 +153,8 @@ static void accept_request(struct request *req)
 /* --- complete ---------------------------------------------------------- */
 
 /*
- * The syncs that joined @sync have the same result.  If @sync was cancelled before it began, the next
- * sync is performed instead.
+ * The syncs that joined @sync have the same result.  If @sync was cancelled before it began, the
+ * next sync is performed instead.
  */
 static void answer_joined(struct request *sync, ssize_t res)
 {

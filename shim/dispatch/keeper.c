@@ -37,8 +37,8 @@ enum ask_kind { ASK_PIN, ASK_CALL };
 enum ask_state { ASK_DONE, ASK_OPEN, ASK_LATE /* the engine no longer waits */ };
 
 /*
- * Owned by the keeper until the state is ASK_DONE, then by the engine.  The engine sets ASK_OPEN and
- * ASK_LATE, the keeper ASK_DONE.
+ * Owned by the keeper until the state is ASK_DONE, then by the engine.  The engine sets ASK_OPEN
+ * and ASK_LATE, the keeper ASK_DONE.
  */
 struct ask {
 	struct message message; /* first: serve() casts it to the ask */

@@ -14,7 +14,10 @@
 
 #include "request/request.h"
 
-/* [any thread] MESSAGE_CANCEL or MESSAGE_CLOSE.  Sets *process for question_ask().  NULL: no memory. */
+/*
+ * [any thread] MESSAGE_CANCEL or MESSAGE_CLOSE.  Sets *process for question_ask().  NULL: no
+ * memory.
+ */
 struct request *question_make(enum message_kind kind, int fd, uint32_t *process);
 
 /*

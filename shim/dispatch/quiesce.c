@@ -31,16 +31,16 @@
 #define NAP_FIRST_NS 20000u /* between two questions, doubled up to NAP_LAST_NS */
 #define NAP_LAST_NS  1000000u
 /*
- * After so many questions, a quarter of a second, a call of unknown state counts as begun.  On a busy
- * processor a worker may wait for long before it makes its call.
+ * After so many questions, a quarter of a second, a call of unknown state counts as begun.  On a
+ * busy processor a worker may wait for long before it makes its call.
  */
 #define UNKNOWN_MAX 256u
 #define CLOSED_MAX  BYPASS_MAX /* each entry serves at least one request of bypass.c */
 
 /*
  * A descriptor that was closed, or is about to be, and the file that it meant.  Several threads may
- * close one descriptor, and others submit meanwhile.  So an entry serves only requests that are older
- * than itself, and those of them that no earlier entry serves.  Model: test/model/keeper.pml.
+ * close one descriptor, and others submit meanwhile.  So an entry serves only requests that are
+ * older than itself, and those of them that no earlier entry serves.  Model: test/model/keeper.pml.
  */
 struct closed {
 	int fd;

@@ -31,7 +31,9 @@ void quiesce_accept(struct request *question);
  */
 int quiesce_take_bounced(struct request *req);
 
-/* The sequence number (bypass.h) from which on requests on @fd are for the file that it means now. */
+/*
+ * The sequence number (bypass.h) from which on requests on @fd are for the file that it means now.
+ */
 uint64_t quiesce_since(int fd);
 
 /* Are there closed files that requests may need?  At each tick: drop those that none needs. */

@@ -119,7 +119,10 @@ unsigned aio_context_head(const struct aio_ring *ring)
 
 struct io_event aio_context_take(struct aio_ring *ring)
 {
-	/* Only the holder of the claim writes the head.  aio_context_is_empty() has acquired the tail. */
+	/*
+	 * Only the holder of the claim writes the head.  aio_context_is_empty() has acquired the
+	 * tail.
+	 */
 	unsigned head = atomic_load_explicit(&ring->head, memory_order_relaxed);
 	struct io_event event = ring->events[head];
 

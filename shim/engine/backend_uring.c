@@ -28,7 +28,10 @@
 #define DATA_CANCEL    UINT64_C(1) /* flag in the address of a record */
 #define KERNEL_WORKERS 1024u
 #define PRESSING_MIN   32u /* with so many prepared SQEs, enter the ring for them alone */
-/* Longest sleep, since the program may have closed our timer.  Doubled after each one without an event. */
+/*
+ * Longest sleep, since the program may have closed our timer.  Doubled after each one without an
+ * event.
+ */
 #define SLEEP_FIRST_NS 50000000u
 #define SLEEP_LAST_NS  1600000000u
 /* A second in all, before workers take over. */

@@ -2,8 +2,9 @@
 /*
  * helper.h - a thread of ours that sleeps on an inbox.
  *
- * The first message, or helper_start(), makes the thread.  It serves messages in order, and ends after config.idle_ns
- * without any.  Messages are refused if it cannot serve them, or cannot be made.
+ * The first message, or helper_start(), makes the thread.  It serves messages in order, and ends
+ * after config.idle_ns without any.  Messages are refused if it cannot serve them, or cannot be
+ * made.
  */
 #ifndef RTAIO_HELPER_H
 #define RTAIO_HELPER_H

@@ -24,9 +24,9 @@
 #define INBOX_MESSAGE  ((uintptr_t)4) /* this and above: a pointer */
 
 /*
- * The head while the receiver sleeps.  @nr is the index of the newest request that was pushed without
- * a wake, plus one; 0: none.  The word holds all that such a push depends on, so the push is right
- * even if the same word belongs to a later sleep.
+ * The head while the receiver sleeps.  @nr is the index of the newest request that was pushed
+ * without a wake, plus one; 0: none.  The word holds all that such a push depends on, so the push
+ * is right even if the same word belongs to a later sleep.
  */
 static uintptr_t asleep_word(uint32_t nr, uint32_t chain)
 {

@@ -33,7 +33,9 @@ static struct request_list *order_of(const struct request *req)
 	return &order[(unsigned)req->fd % BUCKETS];
 }
 
-/* Have all earlier requests of its descriptor begun, and does none of them keep @req from running? */
+/*
+ * Have all earlier requests of its descriptor begun, and does none of them keep @req from running?
+ */
 static bool may_begin(const struct request *req)
 {
 	const struct request *earlier = TAILQ_FIRST(order_of(req));

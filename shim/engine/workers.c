@@ -16,9 +16,9 @@
  * thread is idle submitters push nothing.
  *
  * A buffered write must wait while a thread writes to the same descriptor.  So it is left to that
- * thread in a second inbox, and nobody is woken.  A thread notes in pool.written which descriptor it
- * writes to, and drains that inbox after it has changed the word.  A submitter reads the word again after its
- * push, and asks the engine if it has changed.  Model: test/model/pool.pml.
+ * thread in a second inbox, and nobody is woken.  A thread notes in pool.written which descriptor
+ * it writes to, and drains that inbox after it has changed the word.  A submitter reads the word
+ * again after its push, and asks the engine if it has changed.  Model: test/model/pool.pml.
  */
 #include "engine/workers.h"
 
@@ -143,8 +143,8 @@ static bool is_short(void)
 }
 
 /*
- * Only the engine's tick retries to make a thread, or raises the bound.  The engine does not tick yet
- * if it saw nothing wait.
+ * Only the engine's tick retries to make a thread, or raises the bound.  The engine does not tick
+ * yet if it saw nothing wait.
  */
 static bool must_ask_engine(bool has_failed)
 {
@@ -187,7 +187,9 @@ static void stop_writing(int fd)
 	atomic_compare_exchange_strong(written_word(fd), &expected, 0);
 }
 
-/* @member runs @req next, or nothing if NULL.  Writes that were left to it are for all threads now. */
+/*
+ * @member runs @req next, or nothing if NULL.  Writes that were left to it are for all threads now.
+ */
 static void announce_written_fd(struct member *member, const struct request *req)
 {
 	int fd = req && member->is_bounded && pool_order_locks_inode(req) ? req->fd : -1;

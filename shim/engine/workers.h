@@ -19,7 +19,9 @@
  */
 bool workers_accept(const struct request *req);
 
-/* [submitter, also in handlers] Perform @req, which bypasses the engine.  False: it was not taken. */
+/*
+ * [submitter, also in handlers] Perform @req, which bypasses the engine.  False: it was not taken.
+ */
 bool workers_offer(struct request *req);
 
 /* [any thread] Does the pool have any thread? */

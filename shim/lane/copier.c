@@ -24,7 +24,10 @@
 #include "lane/submit_ahead.h"
 #include "order/bypass.h"
 
-/* Pieces that the program must be ahead of its results; more if a copy takes no longer than a hand-over. */
+/*
+ * Pieces that the program must be ahead of its results; more if a copy takes no longer than a
+ * hand-over.
+ */
 #define AHEAD_MIN       4u
 #define AHEAD_MIN_SHORT 12u
 #define SHORT_MAX       4096
@@ -43,7 +46,9 @@ static void copy(struct request *req)
 	int nr = (int)submit_ahead_pieces(req->nbytes);
 	bool is_done;
 
-	/* Partner: quiesce_bypassing(), which asks whether this thread's call has found the file. */
+	/*
+	 * Partner: quiesce_bypassing(), which asks whether this thread's call has found the file.
+	 */
 	atomic_store(&req->tid, tid);
 	/*
 	 * After this call the descriptor may mean another file.  So no second call can tell whether

@@ -21,7 +21,9 @@
 #include "request/fd_hints.h"
 #include "request/request.h"
 
-/* [submitter, also in handlers] Should the copier get @req, accepted by inline_accepts() as @kind? */
+/*
+ * [submitter, also in handlers] Should the copier get @req, accepted by inline_accepts() as @kind?
+ */
 bool copier_wants(const struct request *req, enum file_kind kind);
 
 /*

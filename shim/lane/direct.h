@@ -22,7 +22,8 @@ struct direct_events {
 	/* @req ended.  Returns the wait slots to wake (waiter.h). */
 	uint64_t (*complete)(struct request *req, ssize_t res);
 	/*
-	 * The kernel would have waited.  The engine must perform @req, before all that waits for it.
+	 * The kernel would have waited.  The engine must perform @req, before all that waits for
+	 * it.
 	 * @req stays in the bypass table until bypass_leave_range() and bypass_leave().  Returns
 	 * wait slots, too.
 	 */

@@ -28,8 +28,8 @@
  *
  * io_pgetevents gets a buffer that cannot be written, so it takes no event and only sleeps.  It
  * sets the program's signal mask atomically, so that no handler takes the event between the last
- * check of the ring and the sleep.  During the sleep a handler in the thread may poll or wait: for that
- * thread ASLEEP counts as FREE.
+ * check of the ring and the sleep.  During the sleep a handler in the thread may poll or wait: for
+ * that thread ASLEEP counts as FREE.
  *
  * A handler may jump out of the sleep, or the thread may end there.  So sleeps are bounded, and the
  * reaper takes events that have lain in the ring for some ticks.  Model: test/model/event_ring.pml.
@@ -118,7 +118,9 @@ static bool may_take(uintptr_t seen)
 static void release_claim(void)
 {
 	atomic_store(&at_ring.claim, CLAIM_FREE);
-	/* Partner: event_ring_begin_wait(), which counts the waiter before it looks at the claim. */
+	/*
+	 * Partner: event_ring_begin_wait(), which counts the waiter before it looks at the claim.
+	 */
 	reaper_call_if_wanted();
 }
 

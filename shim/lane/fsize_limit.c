@@ -14,9 +14,9 @@
 #define KNOWN_FOR_NS 20000u
 
 /*
- * The time until which the answer "no limit" may be used again.  A change stores the count of changes
- * instead: a time long past, and another value each time, so that fsize_limit_is_set() notices the
- * change.  Any thread writes.
+ * The time until which the answer "no limit" may be used again.  A change stores the count of
+ * changes instead: a time long past, and another value each time, so that fsize_limit_is_set()
+ * notices the change.  Any thread writes.
  */
 static _Atomic uint64_t unlimited_until_ns;
 static _Atomic uint64_t nr_changes;

@@ -154,8 +154,8 @@ static void note_copy(int fd, uint64_t ended_ns)
 }
 
 /*
- * Did another thread copy to the same file meanwhile?  Then this one waited for the file's lock, not
- * for the disk.  A thread that writes its pair just now gives a wrong answer once.
+ * Did another thread copy to the same file meanwhile?  Then this one waited for the file's lock,
+ * not for the disk.  A thread that writes its pair just now gives a wrong answer once.
  */
 static bool was_locked_out(int fd, uint64_t since)
 {
@@ -286,9 +286,9 @@ bool inline_perform(struct request *req, enum file_kind kind, ssize_t *res)
 }
 
 /*
- * XFS takes RWF_NOWAIT for writes, but refuses them at each new time stamp and while another write is
- * under way.  Then each further write would be refused, too.  A plain write waits for reads of the
- * descriptor that wait for the disk, so it is made only if there are none.
+ * XFS takes RWF_NOWAIT for writes, but refuses them at each new time stamp and while another write
+ * is under way.  Then each further write would be refused, too.  A plain write waits for reads of
+ * the descriptor that wait for the disk, so it is made only if there are none.
  */
 static enum file_kind kind_now(const struct request *req, enum file_kind kind, bool is_clear)
 {

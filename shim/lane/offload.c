@@ -85,7 +85,10 @@ bool offload_accepts(struct request *req)
 	fd_kind_get_type(req->fd, &req->descriptor);
 	if (req->descriptor.err || !descriptor_is_file(&req->descriptor))
 		return false;
-	/* Synced writes and syncs take errors from each other, so the engine orders them (fdqueue.h). */
+	/*
+	 * Synced writes and syncs take errors from each other, so the engine orders them
+	 * (fdqueue.h).
+	 */
 	if (req->op != OP_READ && descriptor_has_synced_writes(&req->descriptor))
 		return false;
 	return (request_is_barrier(req) ? is_alone(req) : is_transfer_to_offload(req)) &&

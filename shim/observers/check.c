@@ -2,9 +2,9 @@
 /*
  * check.c - find misuse of POSIX AIO while the program runs.
  *
- * This file takes the program's calls, and is told what happens inside.  check_submit.c has the rules for a
- * request that is submitted, check_flight.c for one in flight, this file those for results.  A rule may
- * miss a mistake, but must not blame what is right: in doubt it is silent.
+ * This file takes the program's calls, and is told what happens inside.  check_submit.c has the
+ * rules for a request that is submitted, check_flight.c for one in flight, this file those for
+ * results.  A rule may miss a mistake, but must not blame what is right: in doubt it is silent.
  */
 #include "observers/check_state.h"
 
@@ -362,7 +362,9 @@ static bool may_be_ignored(const struct submitted *submitted)
 	return submitted->operation == OPERATION_READ && !is_notified(&submitted->fields);
 }
 
-/* A failure may end a program that takes no more results then; a thread may be about to take one. */
+/*
+ * A failure may end a program that takes no more results then; a thread may be about to take one.
+ */
 #define PATIENCE_MS            100u
 #define PATIENCE_OF_THREADS_MS 1000u
 

@@ -2,8 +2,8 @@
 /*
  * check_callback.c - callbacks of SIGEV_THREAD that block for ever.
  *
- * Nobody can know "for ever": ten seconds, or one when the process ends, of which the thread sleeps at
- * the end.  One that computes is left alone.
+ * Nobody can know "for ever": ten seconds, or one when the process ends, of which the thread sleeps
+ * at the end.  One that computes is left alone.
  */
 #include "observers/check_callback.h"
 

@@ -62,7 +62,9 @@ static bool has_other_event(const struct sigevent *then, const struct sigevent *
 	}
 }
 
-/* The member that differs, or NULL.  The call itself stores the opcode, and the priority of a sync. */
+/*
+ * The member that differs, or NULL.  The call itself stores the opcode, and the priority of a sync.
+ */
 static const char *find_change(const struct submitted *submitted, const struct aiocb *now)
 {
 	const struct aiocb *then = &submitted->fields;
@@ -119,7 +121,10 @@ void flight_check_named(const struct aiocb *cb, struct here *here)
 	mask = requests_lock();
 	record = requests_find(cb);
 	if (record && record->nr_in_flight == 1 && !is_gone(record)) {
-		/* Glibc's request may end at any moment: compare first, then ask whether it is in flight. */
+		/*
+		 * Glibc's request may end at any moment: compare first, then ask whether it is in
+		 * flight.
+		 */
 		member = find_change(&record->submitted, cb);
 		has_lost = has_lost_buffer(record);
 		if ((member || has_lost) && flight_is_sure(record)) {

@@ -11,8 +11,8 @@
 #include "observers/check_requests.h"
 
 /*
- * Is @record in flight, and can the program not know that it has ended?  With glibc only its error code
- * tells, if the aiocb is still there.  With the lock.
+ * Is @record in flight, and can the program not know that it has ended?  With glibc only its error
+ * code tells, if the aiocb is still there.  With the lock.
  */
 bool flight_is_sure(const struct record *record);
 

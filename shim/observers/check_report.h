@@ -41,8 +41,8 @@ enum kind {
 void report_start(const struct observed *observed);
 
 /*
- * Report once what was found about @submitted.  @here: the frames of the misuse, or NULL and @noticed
- * says when it was noticed.  The text goes on after the kind.  Without the lock.
+ * Report once what was found about @submitted.  @here: the frames of the misuse, or NULL and
+ * @noticed says when it was noticed.  The text goes on after the kind.  Without the lock.
  */
 void report(enum kind kind, const struct submitted *submitted, const struct frames *here,
 	    const char *noticed, const char *format, ...) __attribute__((format(printf, 5, 6)));
@@ -50,7 +50,10 @@ void report(enum kind kind, const struct submitted *submitted, const struct fram
 /* The same without a request, but with the function of a callback. */
 void report_callback(const void *function, const struct submitted *submitted, unsigned long ms);
 
-/* `rtaio check` misses the summary of a process that is killed, and knows by this line that there was one. */
+/*
+ * `rtaio check` misses the summary of a process that is killed, and knows by this line that there
+ * was one.
+ */
 void report_begin(void);
 void report_summary(void);
 

@@ -2,9 +2,9 @@
 /*
  * check_requests.h - the program's requests, as far as the program knows about them.
  *
- * A record belongs to the address of an aiocb, and stays when its request has ended.  One lock guards all
- * records.  It is held with signals blocked, since a handler may use AIO, and nothing is called under
- * it that takes another lock.
+ * A record belongs to the address of an aiocb, and stays when its request has ended.  One lock
+ * guards all records.  It is held with signals blocked, since a handler may use AIO, and nothing is
+ * called under it that takes another lock.
  */
 #ifndef RTAIO_CHECK_REQUESTS_H
 #define RTAIO_CHECK_REQUESTS_H

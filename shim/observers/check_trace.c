@@ -155,8 +155,8 @@ bool frames_have(const struct frames *frames, const struct activation *activatio
 /* ---- signal handlers ---- */
 
 /*
- * A handler may call what is not async-signal-safe, unless it interrupts such a function.  These are the
- * usual ones that hold a lock, or change what the process has only once.
+ * A handler may call what is not async-signal-safe, unless it interrupts such a function.  These
+ * are the usual ones that hold a lock, or change what the process has only once.
  */
 static const char *const unsafe_functions[] = {
 	"aio_cancel",     "aio_fsync",   "aio_read", "aio_write", "aligned_alloc",  "calloc",

@@ -3,9 +3,9 @@
  * check_trace.h - the frames of the calling thread.
  *
  * The unwinder of libgcc_s gives each frame's return address and where it lies on the stack.  So a
- * frame can be recognised later: as long as its function runs, a frame with the same end and the same
- * return address is on the stack.  Frames are compared only if the whole stack was seen both times,
- * and only on the same stack: a coroutine's frames are not those of its thread.
+ * frame can be recognised later: as long as its function runs, a frame with the same end and the
+ * same return address is on the stack.  Frames are compared only if the whole stack was seen both
+ * times, and only on the same stack: a coroutine's frames are not those of its thread.
  */
 #ifndef RTAIO_CHECK_TRACE_H
 #define RTAIO_CHECK_TRACE_H

@@ -2,8 +2,9 @@
 /*
  * explain.c - the observer behind RTAIO_EXPLAIN: counts all requests, and notes a sample of them.
  *
- * `rtaio explain` reads the file that this makes (explain_file.h), while the program runs and afterwards.
- * The clock and the kernel are asked only for the sample, since that takes longer than many a request.
+ * `rtaio explain` reads the file that this makes (explain_file.h), while the program runs and
+ * afterwards. The clock and the kernel are asked only for the sample, since that takes longer than
+ * many a request.
  */
 #include <errno.h>
 #include <fcntl.h>

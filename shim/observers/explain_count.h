@@ -2,8 +2,8 @@
 /*
  * explain_count.h - counters of each thread, and which of its calls are timed.
  *
- * A thread draws the next call to time at random, so that no pattern of the program's is missed, and so far
- * ahead that this takes less than a hundredth of its time.
+ * A thread draws the next call to time at random, so that no pattern of the program's is missed,
+ * and so far ahead that this takes less than a hundredth of its time.
  */
 #ifndef RTAIO_EXPLAIN_COUNT_H
 #define RTAIO_EXPLAIN_COUNT_H
@@ -46,7 +46,10 @@ static inline unsigned explain_row(void)
 static inline void explain_add(unsigned row, _Atomic uint64_t *counter, uint64_t n)
 {
 #ifdef __x86_64__
-	/* No handler can come amid one instruction, and no lock is needed, which costs ten times as much. */
+	/*
+	 * No handler can come amid one instruction, and no lock is needed, which costs ten times as
+	 * much.
+	 */
 	if (__builtin_expect(row < EXPLAIN_ROWS - 1, 1)) {
 		__asm__("addq %1, %0" : "+m"(*counter) : "er"(n));
 		return;
@@ -70,8 +73,8 @@ uint32_t explain_draw(uint32_t limit);
 uint32_t sampler_draw_next(struct sampler *sampler, uint64_t now);
 
 /*
- * The time of all calls that a timed one stands for.  @since: when the thread timed one before, or 0.
- * They took no longer than the thread was there: one long wait is not like those before it.
+ * The time of all calls that a timed one stands for.  @since: when the thread timed one before, or
+ * 0. They took no longer than the thread was there: one long wait is not like those before it.
  */
 uint64_t sampler_estimate(uint64_t took, uint64_t weight, uint64_t since, uint64_t now);
 

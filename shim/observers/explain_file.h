@@ -2,13 +2,14 @@
 /*
  * explain_file.h - what `rtaio explain` learns from a process, as a file that both have mapped.
  *
- * Each process that uses AIO makes a file named by its pid and the number of forks since the first user
- * of AIO.  Counters are exact; what costs more is noted of a sample of the requests.  A sample stands for
- * `weight` requests.  The file is full after SAMPLES_NR samples; then each further one replaces a random
- * one, or none, so that what is left is a fair choice: multiply weights by nr_samples / SAMPLES_NR.
+ * Each process that uses AIO makes a file named by its pid and the number of forks since the first
+ * user of AIO.  Counters are exact; what costs more is noted of a sample of the requests.  A sample
+ * stands for `weight` requests.  The file is full after SAMPLES_NR samples; then each further one
+ * replaces a random one, or none, so that what is left is a fair choice: multiply weights by
+ * nr_samples / SAMPLES_NR.
  *
- * All members that threads share are written by relaxed atomic operations.  The reader tolerates a file
- * that was cut short in the middle of anything: the process may be killed.
+ * All members that threads share are written by relaxed atomic operations.  The reader tolerates a
+ * file that was cut short in the middle of anything: the process may be killed.
  */
 #ifndef RTAIO_EXPLAIN_FILE_H
 #define RTAIO_EXPLAIN_FILE_H

@@ -28,7 +28,10 @@ static int create(const char *directory)
 	return (int)fd;
 }
 
-/* All of it, since a write to a page without room would be SIGBUS; within the limit, or SIGXFSZ comes. */
+/*
+ * All of it, since a write to a page without room would be SIGBUS; within the limit, or SIGXFSZ
+ * comes.
+ */
 static long reserve(int fd)
 {
 	struct rlimit limit = { .rlim_cur = RLIM_INFINITY };

@@ -2,9 +2,9 @@
 /*
  * explain_sample.h - the requests that are noted.
  *
- * A table, hashed by the aiocb, finds those that are not collected yet.  Threads share it and the samples by
- * relaxed atomic operations, since a race costs one sample at the most.  A handler that interrupts one of
- * these functions is another such thread.
+ * A table, hashed by the aiocb, finds those that are not collected yet.  Threads share it and the
+ * samples by relaxed atomic operations, since a race costs one sample at the most.  A handler that
+ * interrupts one of these functions is another such thread.
  */
 #ifndef RTAIO_EXPLAIN_SAMPLE_H
 #define RTAIO_EXPLAIN_SAMPLE_H
@@ -40,7 +40,10 @@ static inline struct explain_sample *sample_find(const struct aiocb *cb)
 	return &explain_file->samples[atomic_load_explicit(&pending->sample, memory_order_relaxed)];
 }
 
-/* Nothing more is noted of the last request of @cb: it is collected, or the aiocb is submitted again. */
+/*
+ * Nothing more is noted of the last request of @cb: it is collected, or the aiocb is submitted
+ * again.
+ */
 void sample_end(const struct aiocb *cb);
 
 static inline void sample_end_last(const struct aiocb *cb)
@@ -50,8 +53,8 @@ static inline void sample_end_last(const struct aiocb *cb)
 }
 
 /*
- * Note @cb, which is submitted next, behind @nr_before others of its call.  NULL: the sample is full, and this
- * request does not replace another.
+ * Note @cb, which is submitted next, behind @nr_before others of its call.  NULL: the sample is
+ * full, and this request does not replace another.
  */
 struct explain_sample *sample_begin(const struct aiocb *cb, enum request_op op, bool is_vectored,
 				    uint64_t now, unsigned nr_before);

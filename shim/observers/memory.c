@@ -2,8 +2,8 @@
 /*
  * memory.c - tells the observer "check" which memory the program gives back.
  *
- * A library of its own, to be preloaded as well: only then do these functions come before libc's.  Memory
- * that libc itself gives back is not seen.
+ * A library of its own, to be preloaded as well: only then do these functions come before libc's.
+ * Memory that libc itself gives back is not seen.
  */
 #include "observers/memory.h"
 
@@ -41,7 +41,10 @@ __attribute__((constructor)) static void find_next(void)
 	next.malloc_usable_size = NEXT(malloc_usable_size);
 	next.realloc = NEXT(realloc);
 	next.free = NEXT(free);
-	/* A program's own allocator need not have this function, and libc's does not know its blocks. */
+	/*
+	 * A program's own allocator need not have this function, and libc's does not know its
+	 * blocks.
+	 */
 	if (!are_of_one_object((void *)(uintptr_t)next.free,
 			       (void *)(uintptr_t)next.malloc_usable_size))
 		next.malloc_usable_size = NULL;
@@ -63,7 +66,10 @@ EXPORT void free(void *block)
 	next.free(block);
 }
 
-/* A block that stays where it is was not given back.  Another thread may have it before this is known. */
+/*
+ * A block that stays where it is was not given back.  Another thread may have it before this is
+ * known.
+ */
 EXPORT void *realloc(void *block, size_t size)
 {
 	const struct memory_watcher *watcher = block ? rtaio_memory_watcher : NULL;

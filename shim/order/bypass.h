@@ -49,8 +49,8 @@ bool bypass_precedes(const struct request *req, uint64_t since);
 bool bypass_has_direct(void);
 
 /*
- * [any thread] Is a request of @fd with a sequence number below @before in flight here, or on its way
- * to the engine?  A snapshot.
+ * [any thread] Is a request of @fd with a sequence number below @before in flight here, or on its
+ * way to the engine?  A snapshot.
  */
 bool bypass_has_any(int fd, uint64_t before);
 

@@ -298,8 +298,8 @@ static bool is_barrier_clear(struct fdqueue *queue, struct request *req)
 }
 
 /*
- * The barriers of the same kind right behind @barrier join it.  One that a bypassing request precedes
- * does not, nor do those behind it.
+ * The barriers of the same kind right behind @barrier join it.  One that a bypassing request
+ * precedes does not, nor do those behind it.
  */
 static void join(struct fdqueue *queue, struct request *barrier)
 {

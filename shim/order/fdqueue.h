@@ -16,9 +16,9 @@
  * the whole file.  Since requests are issued in order, only one at a time is checked against
  * those in flight: O(log n), however many wait.
  *
- * Synced writes (request_is_synced_write()) are issued in groups.  A group gets writes until the first
- * of it has ended; the next group waits until all have.  None is issued while an earlier barrier is
- * outstanding.  So whose errors one may have taken is known: synced_writes.h.
+ * Synced writes (request_is_synced_write()) are issued in groups.  A group gets writes until the
+ * first of it has ended; the next group waits until all have.  None is issued while an earlier
+ * barrier is outstanding.  So whose errors one may have taken is known: synced_writes.h.
  *
  * A barrier (aio_fsync) is issued when it is the oldest outstanding request of its queue.
  * Only later barriers wait for it.  Those of its kind right behind it join it: nothing else

@@ -30,9 +30,9 @@ static const struct {
 };
 
 /*
- * Submitters raise and read, completing threads lower.  Lanes and directions are counted apart.  All
- * numbers of a descriptor that a submitter reads lie in one cache line, and those of its neighbours,
- * which other threads may use, in others.
+ * Submitters raise and read, completing threads lower.  Lanes and directions are counted apart.
+ * All numbers of a descriptor that a submitter reads lie in one cache line, and those of its
+ * neighbours, which other threads may use, in others.
  */
 struct requests {
 	_Alignas(2 * CACHE_LINE) _Atomic uint32_t nr[FILTER_NR][2][SIZE_NR];

@@ -48,9 +48,9 @@ void filter_enter(struct request *req);
 void filter_leave(struct request *req);
 
 /*
- * [engine] Two steps, around the publication of a result.  The range is free before, since a program
- * that sees the result may submit at once.  filter_depth() counts the request until afterwards, so
- * that a sync is not complete before a result that it covers is seen.
+ * [engine] Two steps, around the publication of a result.  The range is free before, since a
+ * program that sees the result may submit at once.  filter_depth() counts the request until
+ * afterwards, so that a sync is not complete before a result that it covers is seen.
  */
 void filter_leave_range(struct request *req);
 void filter_leave_number(struct request *req);

@@ -4,8 +4,9 @@
  *
  * aiocb.c is the only file that touches them.  error_code and return_value keep glibc's
  * places.  The reserved bytes hold the handle of the record, then a position
- * (submit_ahead.h) and the handle of its completion (completions.h).  An aiocb that was never submitted holds garbage.  So the handle is
- * trusted only if the error code says EINPROGRESS and the record names this aiocb.
+ * (submit_ahead.h) and the handle of its completion (completions.h).  An aiocb that was never
+ * submitted holds garbage.  So the handle is trusted only if the error code says EINPROGRESS and
+ * the record names this aiocb.
  */
 #ifndef RTAIO_AIOCB_H
 #define RTAIO_AIOCB_H

@@ -15,7 +15,9 @@
 
 struct eventfd;
 
-/* Begin to use the descriptor @fd.  0, -EBADF, -EINVAL (no eventfd) or -EAGAIN (too many of them). */
+/*
+ * Begin to use the descriptor @fd.  0, -EBADF, -EINVAL (no eventfd) or -EAGAIN (too many of them).
+ */
 int eventfd_get(int fd, struct eventfd **out);
 
 /* Add one, unless it was closed. */

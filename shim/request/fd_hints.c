@@ -8,11 +8,12 @@
  *   31..8   its flags, as fcntl(F_GETFL) gives them
  *    3..0   enum file_kind
  *
- * All accesses are relaxed.  A hint may be out of date, and a word is read as a whole.  The hook of a
- * close clears the entry.  The kernel orders that close before the open that gives the number again.
+ * All accesses are relaxed.  A hint may be out of date, and a word is read as a whole.  The hook of
+ * a close clears the entry.  The kernel orders that close before the open that gives the number
+ * again.
  *
- * Each thread counts in its row (thread.h) how often it still may use an entry before it must ask for
- * the flags again.
+ * Each thread counts in its row (thread.h) how often it still may use an entry before it must ask
+ * for the flags again.
  */
 #include "request/fd_hints.h"
 
@@ -28,7 +29,9 @@
 
 static _Atomic uint64_t remembered[FD_BUCKETS];
 
-/* How many uses are left.  A handler, or a thread that shares the row, may make it slightly wrong. */
+/*
+ * How many uses are left.  A handler, or a thread that shares the row, may make it slightly wrong.
+ */
 static struct {
 	_Alignas(CACHE_LINE) _Atomic uint8_t left[FD_BUCKETS];
 } trust[THREAD_ROWS];

@@ -24,7 +24,7 @@ enum file_kind {
 	FILE_MEMORY, /* tmpfs, hugetlbfs: waits for swap at the most */
 	FILE_NOWAIT, /* takes RWF_NOWAIT; a worker that writes to it will ask whether it is local */
 	FILE_NOWAIT_LOCAL,  /* the same, and is on a local file system */
-	FILE_NOWAIT_COPIES, /* the same; writes are copies unless reads hold the file's lock (XFS) */
+	FILE_NOWAIT_COPIES, /* the same; writes are copies unless a read holds the lock (XFS) */
 	FILE_NOWAIT_READS,  /* refuses RWF_NOWAIT for writes */
 	FILE_COPIED_WRITES, /* the same, but its buffered writes are copies */
 	FILE_DIRECT_RING, /* O_DIRECT on btrfs, which shows no device; writes are for the workers */

@@ -24,7 +24,9 @@
 #define FUSE_SUPER_MAGIC 0x65735546
 #endif
 
-/* A file system without RWF_NOWAIT refuses at once.  Others find that the file ends before BEYOND. */
+/*
+ * A file system without RWF_NOWAIT refuses at once.  Others find that the file ends before BEYOND.
+ */
 static bool refuses_nowait_reads(int fd)
 {
 	char byte;
@@ -45,7 +47,10 @@ enum file_kind fd_kind_find(int fd, bool is_read)
 		return FILE_STREAM;
 	if (!S_ISREG(found.mode) && !S_ISBLK(found.mode))
 		return FILE_OTHER;
-	/* The question is a read, which others may see.  So it is asked only when the program reads. */
+	/*
+	 * The question is a read, which others may see.  So it is asked only when the program
+	 * reads.
+	 */
 	if (is_read && refuses_nowait_reads(fd))
 		return FILE_OTHER;
 	return FILE_NOWAIT;

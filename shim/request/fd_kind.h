@@ -15,12 +15,15 @@
 
 struct request;
 
-/* [any thread] The kind of a file without O_DIRECT, which is to be read or written.  Waits for nothing. */
+/*
+ * [any thread] The kind of a file without O_DIRECT, which is to be read or written.  Waits for
+ * nothing.
+ */
 enum file_kind fd_kind_find(int fd, bool is_read);
 
 /*
- * [any thread] The type of @fd.  descriptor_get_type() asks the kernel for it by two calls.  They are
- * spared if a file with the same flags was noted for this number.
+ * [any thread] The type of @fd.  descriptor_get_type() asks the kernel for it by two calls.  They
+ * are spared if a file with the same flags was noted for this number.
  */
 void fd_kind_get_type(int fd, struct descriptor *out);
 

@@ -162,7 +162,9 @@ void notify_signal_now(const struct notification *notification)
 static void end_callback(void *generation)
 {
 #if !__GLIBC_PREREQ(2, 35)
-	/* While the thread ends, it takes signals though it has a lock that pthread_create needs. */
+	/*
+	 * While the thread ends, it takes signals though it has a lock that pthread_create needs.
+	 */
 	signals_set(ALL_BUT_LIBC);
 #endif
 	OBSERVE(callback, NULL);

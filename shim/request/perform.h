@@ -55,7 +55,9 @@ static inline ssize_t perform_flagged(const struct request *req, off_t offset, i
  */
 ssize_t perform_nowait(const struct request *req, int flags);
 
-/* Would a call that does not wait have the result of a plain one?  For sockets it asks the kernel. */
+/*
+ * Would a call that does not wait have the result of a plain one?  For sockets it asks the kernel.
+ */
 bool perform_nowait_is_plain(const struct request *req);
 
 #endif

@@ -13,7 +13,9 @@
 #include "request/vector.h"
 #include "request/waiter.h"
 
-/* Is res the error of a connection, which the kernel reports to one call only?  EPIPE comes again. */
+/*
+ * Is res the error of a connection, which the kernel reports to one call only?  EPIPE comes again.
+ */
 static bool is_reported_once(const struct request *req)
 {
 	return S_ISSOCK(req->descriptor.mode) && req->res < 0 && req->res != -EFAULT &&

@@ -31,8 +31,8 @@
 static _Atomic(struct request *) chunks[CHUNK_NR];
 static _Atomic uint64_t free_head;  /* tag << 32 | index + 1; 0 in the low half: empty */
 static _Atomic uint32_t high_water; /* records below were in use at some time */
-static _Atomic uint32_t
-	generation_min; /* least generation of records from there on, whose memory request_trim() freed */
+/* The least generation of records from there on, whose memory request_trim() freed. */
+static _Atomic uint32_t generation_min;
 
 /* Chunk k begins at index 256 * (2^k - 1). */
 static unsigned chunk_of(uint32_t index)
@@ -85,7 +85,10 @@ static struct request *pop_free(void)
 		uint64_t next = ((head >> 32) + 1u) << 32 |
 				atomic_load_explicit(&req->free_next, memory_order_relaxed);
 
-		/* If the record was taken and freed meanwhile, the tag differs and @next is not used. */
+		/*
+		 * If the record was taken and freed meanwhile, the tag differs and @next is not
+		 * used.
+		 */
 		if (atomic_compare_exchange_weak(&free_head, &head, next))
 			return req;
 	}
@@ -129,7 +132,9 @@ struct request *request_alloc(void)
 		req = take_unused();
 	if (!req)
 		return NULL;
-	/* A stale waiter may still access waiters and word: only the rest may be cleared plainly. */
+	/*
+	 * A stale waiter may still access waiters and word: only the rest may be cleared plainly.
+	 */
 	generation = request_generation(req);
 	/*
 	 * A thread that reads the new generation or a new field also sees that the record has left
@@ -197,7 +202,9 @@ static void split_spare(uint32_t end, uint32_t high)
 
 		if (request_place(req) != PLACE_SPARE)
 			continue;
-		/* Else the next trim would take one for spare that take_unused() is about to begin. */
+		/*
+		 * Else the next trim would take one for spare that take_unused() is about to begin.
+		 */
 		atomic_store(&req->place, PLACE_FREE);
 		if (index < end)
 			push_free(req);

@@ -11,8 +11,9 @@
 #include "base/raw_syscall.h"
 
 /*
- * In a second record, the vector takes the place of the members that only engine and workers use.  What any
- * thread may read in a record stays: word, place, and the time, without which rtaio dump passes it over.
+ * In a second record, the vector takes the place of the members that only engine and workers use.
+ * What any thread may read in a record stays: word, place, and the time, without which rtaio dump
+ * passes it over.
  */
 #define ENTRIES_AT      offsetof(struct request, notification)
 #define ENTRIES_IN_MAX  ((sizeof(struct request) - ENTRIES_AT) / sizeof(struct iovec))

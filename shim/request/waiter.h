@@ -35,8 +35,8 @@ int waiter_wait_any(const struct aiocb *const list[], int nent, const struct tim
 		    bool can_cancel);
 
 /*
- * [any thread] Sleep until WAITER_COMPLETIONS is woken, unless is_over() says so first.  The rest as
- * above; a cancellation point.
+ * [any thread] Sleep until WAITER_COMPLETIONS is woken, unless is_over() says so first.  The rest
+ * as above; a cancellation point.
  */
 int waiter_wait_completions(bool (*is_over)(void), const struct timespec *deadline);
 

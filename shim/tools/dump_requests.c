@@ -3,7 +3,8 @@
  * dump_requests.c - the requests that are not complete; the contract is in dump_requests.h
  *
  * Records change while they are read.  So each block of them is read twice: a record counts if
- * its generation and place are the same.  Then all that the first reading saw belongs to one request.
+ * its generation and place are the same.  Then all that the first reading saw belongs to one
+ * request.
  */
 #include "tools/dump_requests.h"
 

@@ -2,8 +2,8 @@
 /*
  * explain_advice.c - what follows from the figures, in a few sentences.
  *
- * A rule says only what its figures prove.  Rules with one theme exclude each other: the first that holds
- * speaks.
+ * A rule says only what its figures prove.  Rules with one theme exclude each other: the first that
+ * holds speaks.
  */
 #include "tools/explain_advice.h"
 

@@ -155,7 +155,10 @@ void explain_calls_close(struct explain_calls *calls, const char *directory)
 		if (read(calls->fds[i], &nr, sizeof(nr)) == sizeof(nr))
 			sum += (double)nr;
 	close_all(calls);
-	/* Between two phases of the program it says nothing about requests; a new process was not watched. */
+	/*
+	 * Between two phases of the program it says nothing about requests; a new process was not
+	 * watched.
+	 */
 	if (done <= calls->done_before || progress.nr_processes != calls->nr_processes)
 		return;
 	calls->nr += sum;

@@ -2,8 +2,9 @@
 /*
  * explain_calls.h - how many system calls a request takes.
  *
- * perf's tracepoint of system calls makes each call of the whole machine longer as long as anybody has it
- * open.  So it is open for short windows only, and the requests that were done in them are counted, too.
+ * perf's tracepoint of system calls makes each call of the whole machine longer as long as anybody
+ * has it open.  So it is open for short windows only, and the requests that were done in them are
+ * counted, too.
  */
 #ifndef RTAIO_EXPLAIN_CALLS_H
 #define RTAIO_EXPLAIN_CALLS_H

@@ -2,8 +2,8 @@
 /*
  * explain_data.c - what the processes of a command noted, added up.
  *
- * The files are read, not mapped: one that becomes shorter meanwhile must not kill the reader.  What is
- * missing at the end of a file is taken for zeros.
+ * The files are read, not mapped: one that becomes shorter meanwhile must not kill the reader.
+ * What is missing at the end of a file is taken for zeros.
  */
 #include "tools/explain_data.h"
 

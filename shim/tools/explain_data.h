@@ -91,7 +91,10 @@ struct explain_data {
 	double thread_ns; /* how long threads that use AIO were there since the first use */
 };
 
-/* Files of processes that have not ended are taken to end at @now_ns.  False: the directory cannot be read. */
+/*
+ * Files of processes that have not ended are taken to end at @now_ns.  False: the directory cannot
+ * be read.
+ */
 bool explain_data_read(struct explain_data *data, const char *directory, uint64_t now_ns);
 void explain_data_free(struct explain_data *data);
 

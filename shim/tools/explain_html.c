@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * explain_html.c - the report as one page that needs nothing else: no script, no picture from elsewhere.
+ * explain_html.c - the report as one page that needs nothing else: no script, no picture from
+ * elsewhere.
  */
 #include "tools/explain_report.h"
 

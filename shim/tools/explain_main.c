@@ -2,8 +2,8 @@
 /*
  * explain_main.c - rtaio-explain: runs a command and reports what its AIO did.
  *
- * "rtaio explain" runs this program with the variables of the command as arguments, so that it is not
- * served by the library itself.
+ * "rtaio explain" runs this program with the variables of the command as arguments, so that it is
+ * not served by the library itself.
  */
 #include <errno.h>
 #include <fcntl.h>

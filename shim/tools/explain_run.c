@@ -2,8 +2,8 @@
 /*
  * explain_run.c - runs the command, and has its processes note their requests.
  *
- * This process takes its signals one by one.  Those that ask to end are passed on to the command, whose end
- * is waited for, so that the report is written and the directory is removed.
+ * This process takes its signals one by one.  Those that ask to end are passed on to the command,
+ * whose end is waited for, so that the report is written and the directory is removed.
  */
 #include "tools/explain_run.h"
 
@@ -46,8 +46,8 @@ static bool is_blocked;
 /* ---- the directory ---- */
 
 /*
- * A command of root may give up its rights before it uses AIO.  So others may make files there, which
- * they cannot list; the reader takes them for no more than figures.
+ * A command of root may give up its rights before it uses AIO.  So others may make files there,
+ * which they cannot list; the reader takes them for no more than figures.
  */
 static void admit_others(const char *directory)
 {

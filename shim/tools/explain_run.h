@@ -26,7 +26,10 @@ struct explain_run {
 	struct explain_data data;
 };
 
-/* @more: one more assignment, or NULL.  False: it could not be run; a message says why, and the status. */
+/*
+ * @more: one more assignment, or NULL.  False: it could not be run; a message says why, and the
+ * status.
+ */
 bool explain_run(struct explain_run *run, const struct explain_how *how, char *more);
 
 #endif

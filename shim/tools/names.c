@@ -32,7 +32,9 @@ static bool is_control(const unsigned char *c)
 	return c[0] < 0x20 || c[0] == 0x7f || (c[0] == 0xc2 && c[1] < 0xa0);
 }
 
-/* May a terminal get the character at @text?  *length is that of the character, or of what is none. */
+/*
+ * May a terminal get the character at @text?  *length is that of the character, or of what is none.
+ */
 static bool is_plain(const char *text, unsigned *length)
 {
 	*length = utf8_length((const unsigned char *)text);

@@ -2,8 +2,8 @@
 /*
  * names.h - names that may have any bytes, for a terminal, JSON and HTML.
  *
- * Names of files, threads and commands come from elsewhere.  What a terminal would obey, and bytes that are
- * no UTF-8, are replaced.
+ * Names of files, threads and commands come from elsewhere.  What a terminal would obey, and bytes
+ * that are no UTF-8, are replaced.
  */
 #ifndef RTAIO_NAMES_H
 #define RTAIO_NAMES_H
