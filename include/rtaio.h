@@ -125,9 +125,9 @@ ssize_t aio_waitcomplete(struct aiocb **iocbp, const struct timespec *timeout);
 /*
  * For aiocb.aio_sigevent.sigev_notify, and for that of a list: add one to the counter of the
  * eventfd aiocb.aio_sigevent.sigev_notify_eventfd when the request has ended and its result can be
- * seen.  The submission fails with EBADF or EINVAL if that is no eventfd.  Nothing is written once
- * the descriptor was closed.  With a full counter nothing is lost: read it, then collect until
- * EAGAIN.
+ * seen.  The submission fails with EBADF or EINVAL if that is no eventfd, and with EAGAIN while
+ * requests use 1,024 others.  Nothing is written once the descriptor was closed.  With a full
+ * counter nothing is lost: read it, then collect until EAGAIN.
  *
  * glibc takes any value of sigev_notify that it does not know for SIGEV_NONE.  So ask for
  * rtaio_version first where the library may be absent.
