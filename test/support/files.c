@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <linux/magic.h>
 #include <stdatomic.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
@@ -143,6 +144,14 @@ int temp_file_filled(size_t size)
 	int fd = temp_file(0);
 
 	fill_file(fd, size);
+	return fd;
+}
+
+int memory_file(void)
+{
+	int fd = memfd_create("memory_file", MFD_CLOEXEC);
+
+	check(fd >= 0);
 	return fd;
 }
 

@@ -6,8 +6,6 @@
  */
 #include "offload.h"
 
-#include <sys/mman.h>
-
 static int run_forced(void *arg)
 {
 	int (**function)(void) = arg;
@@ -23,14 +21,6 @@ void support_check_both_ways(int (*function)(void), unsigned int deadline_ms, co
 	support_check_or_skip_child(in_child(function, deadline_ms), name, file, line);
 	support_check_or_skip_child(in_child_with(run_forced, &function, deadline_ms), name, file,
 				    line);
-}
-
-int memory_file(void)
-{
-	int fd = memfd_create("test_offload", MFD_CLOEXEC);
-
-	check(fd >= 0);
-	return fd;
 }
 
 struct play {

@@ -25,9 +25,6 @@
 void support_check_both_ways(int (*function)(void), unsigned int deadline_ms, const char *name,
 			     const char *file, int line);
 
-/* A new, empty file in memory, where nothing depends on the disk. */
-int memory_file(void);
-
 /*
  * Run this program again with "--role" @role, and return the sum of those counters,
  * with spaces between their names, at its end; -1 if none were left, as on glibc.

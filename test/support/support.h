@@ -241,6 +241,9 @@ int temp_file_with_holes_or_skip(void);
 /* The same, holding size bytes of pattern_at(), its position at 0. */
 int temp_file_filled(size_t size);
 
+/* A new, empty file in memory: nothing depends on the disk. */
+int memory_file(void);
+
 /* 4 KiB on x86-64, elsewhere up to 64 KiB. */
 static inline size_t page_size(void)
 {

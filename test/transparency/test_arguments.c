@@ -8,7 +8,6 @@
  */
 #include "transparency.h"
 
-#include <sys/mman.h>
 #include <sys/socket.h>
 
 #define SIZE 8192
@@ -19,7 +18,7 @@ static char page[SIZE] __attribute__((aligned(4096)));
 
 static int open_memory(void)
 {
-	int fd = memfd_create("rtaio", 0);
+	int fd = memory_file();
 
 	write_fully(fd, page, SIZE);
 	return fd;

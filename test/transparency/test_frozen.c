@@ -8,8 +8,6 @@
 #include "served.h"
 #include "sockets.h"
 
-#include <sys/mman.h>
-
 #define SIZE    4096
 #define NR_MANY 40
 
@@ -262,7 +260,7 @@ static void *read_next_file(void *arg)
 
 static int replace_file(void (*close_them)(void))
 {
-	int file = memfd_create("memory", 0);
+	int file = memory_file();
 
 	if (!start_held("held"))
 		return CHILD_SKIPPED;

@@ -13,7 +13,6 @@
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <semaphore.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -164,7 +163,7 @@ static int sync_often(void)
 	struct size before;
 
 	for (int j = 0; j < NR_SYNCED; j++)
-		files[j] = memfd_create("synced", MFD_CLOEXEC);
+		files[j] = memory_file();
 	do_syncs(NR_SYNCS / 20, files);
 	before = measure_at_rest();
 	do_syncs(NR_SYNCS, files);

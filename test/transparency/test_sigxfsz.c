@@ -13,7 +13,6 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <stdatomic.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -79,7 +78,7 @@ static void check_every_kind_of_file(void)
 {
 	int direct = direct_file(0, 0);
 	int file = temp_file(0);
-	int memory = memfd_create("rtaio", 0);
+	int memory = memory_file();
 
 	check_limit(file);
 	if (direct >= 0)
@@ -184,7 +183,7 @@ static int limit_taken_away(void)
 static int limit_set_after_a_write(void)
 {
 	struct rlimit none = { RLIM_INFINITY, RLIM_INFINITY };
-	int fd = memfd_create("rtaio", 0);
+	int fd = memory_file();
 	struct aiocb before, after;
 
 	handle_signal(SIGXFSZ, count_signal, 0);
@@ -254,7 +253,7 @@ static void trap_questions(void)
 static int limit_set_amid_a_question(void)
 {
 	struct rlimit none = { RLIM_INFINITY, RLIM_INFINITY };
-	int fds[] = { temp_file(0), memfd_create("rtaio", 0) };
+	int fds[] = { temp_file(0), memory_file() };
 	struct aiocb before, after;
 
 	warm_up();

@@ -9,7 +9,6 @@
 #include "held_calls.h"
 #include "offload.h"
 
-#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -240,7 +239,7 @@ static int close_beside_error(void)
 	if (!begin_held())
 		return CHILD_SKIPPED;
 	check_equal(close(fd), 0);
-	next = memfd_create("next", 0);
+	next = memory_file();
 	check_equal(next, fd);
 	fail_first();
 	check(outcome(&cbs[1]) == BLOCK || outcome(&cbs[1]) == -EIO);
