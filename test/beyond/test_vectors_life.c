@@ -266,20 +266,6 @@ static int close_amid_reads(void)
 TEST_OF_VECTORS(test_queued_vectored_read_is_cancelled, cancel_reads, 20000)
 TEST_OF_VECTORS(test_vectored_read_outlives_its_descriptor, close_amid_reads, 20000)
 
-struct pages {
-	size_t mapped, resident;
-};
-
-static struct pages pages_of_process(void)
-{
-	FILE *file = fopen("/proc/self/statm", "r");
-	struct pages pages = { 0 };
-
-	check(file && fscanf(file, "%zu %zu", &pages.mapped, &pages.resident) == 2);
-	fclose(file);
-	return pages;
-}
-
 static int read_and_write_in_child(void)
 {
 	struct pieces pieces = pieces_make(30, 10, false);
@@ -314,11 +300,11 @@ static int fork_amid_reads(void)
 	for (int i = 0; i < NR_WAITING; i++)
 		submit_readv(&cbs[i], fds[0], i % 2 ? pieces.entries : few.entries,
 			     i % 2 ? pieces.nr : few.nr, 0);
-	size = pages_of_process().mapped;
+	size = memory_in_use().mapped;
 	pid = fork();
 	check(pid >= 0);
 	if (pid == 0) {
-		check(pages_of_process().mapped <= size - bytes / page_size());
+		check(memory_in_use().mapped <= size - bytes);
 		_exit(read_and_write_in_child());
 	}
 	check_child(pid);
@@ -347,13 +333,13 @@ static void read_in_turn(int fds[2], const struct pieces *pieces, int nr_reads)
 
 static void check_steady(int fds[2], const struct pieces *pieces)
 {
-	enum { NR_READS = 5000, SLACK = 256 }; /* pages, of other threads */
+	enum { NR_READS = 5000, SLACK = 1 << 20 }; /* bytes, of other threads */
 	size_t before;
 
 	read_in_turn(fds, pieces, 100);
-	before = pages_of_process().resident;
+	before = memory_in_use().resident;
 	read_in_turn(fds, pieces, NR_READS);
-	check(pages_of_process().resident <= before + SLACK);
+	check(memory_in_use().resident <= before + SLACK);
 }
 
 static int read_very_often(void)
@@ -375,7 +361,7 @@ static int read_without_memory(void)
 
 	open_pipe(fds);
 	read_in_turn(fds, &pieces, 3);
-	set_soft_limit(RLIMIT_AS, pages_of_process().mapped * page_size());
+	set_soft_limit(RLIMIT_AS, memory_in_use().mapped);
 	refuse_readv(&cb, fds[0], pieces.entries, pieces.nr, EAGAIN);
 	set_soft_limit(RLIMIT_AS, RLIM_INFINITY);
 	read_in_turn(fds, &pieces, 3);

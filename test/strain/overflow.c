@@ -24,6 +24,7 @@
 #define NR_LATER    256  /* reads of them that begin while the others end */
 #define NR_DIRECT   1024
 #define DIRECT_SIZE 4096
+#define MAPPED_MORE (8u << 20)
 
 /* ---- what the kernel did ---- */
 
@@ -64,7 +65,7 @@ static int count_of(int counter)
 
 struct possessions {
 	int nr_fds, nr_threads;
-	unsigned long pages;
+	size_t mapped;
 };
 
 static int count_entries(const char *dir_name)
@@ -84,11 +85,9 @@ static struct possessions take_stock(void)
 	struct possessions now = {
 		.nr_fds = count_entries("/proc/self/fd"),
 		.nr_threads = (int)nr_threads(),
+		.mapped = memory_in_use().mapped,
 	};
-	FILE *file = fopen("/proc/self/statm", "re");
 
-	check(file && fscanf(file, "%lu", &now.pages) == 1);
-	fclose(file);
 	return now;
 }
 
@@ -99,10 +98,10 @@ static void check_stock(int round)
 	struct possessions now = take_stock();
 
 	if (round == 2 && (now.nr_fds > before.nr_fds || now.nr_threads > before.nr_threads + 1 ||
-			   now.pages > before.pages + 2048))
-		check_failed("%d descriptors became %d, %d threads %d, %lu pages %lu",
+			   now.mapped > before.mapped + MAPPED_MORE))
+		check_failed("%d descriptors became %d, %d threads %d, %zu bytes %zu",
 			     before.nr_fds, now.nr_fds, before.nr_threads, now.nr_threads,
-			     before.pages, now.pages);
+			     before.mapped, now.mapped);
 	before = now;
 }
 

@@ -237,6 +237,18 @@ unsigned int nr_threads(void)
 	return nr;
 }
 
+struct memory_use memory_in_use(void)
+{
+	FILE *file = fopen("/proc/self/statm", "re");
+	struct memory_use use;
+
+	check(file && fscanf(file, "%zu %zu", &use.mapped, &use.resident) == 2);
+	fclose(file);
+	use.mapped *= page_size();
+	use.resident *= page_size();
+	return use;
+}
+
 void support_await_semaphore(sem_t *sem, const char *file, int line)
 {
 	unsigned int ms = default_deadline_ms();

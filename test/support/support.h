@@ -152,6 +152,13 @@ bool thread_sleeps(pid_t tid);
 /* The number of threads of this process. */
 unsigned int nr_threads(void);
 
+/* The memory of this process, in bytes. */
+struct memory_use {
+	size_t mapped, resident;
+};
+
+struct memory_use memory_in_use(void);
+
 /* sem_wait with the default deadline; fails the test when it passes. */
 #define await_semaphore(sem) support_await_semaphore((sem), __FILE__, __LINE__)
 

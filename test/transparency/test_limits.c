@@ -106,16 +106,6 @@ static int run_without_threads(void *is_warm)
 	return 0;
 }
 
-static rlim_t address_space(void)
-{
-	FILE *statm = fopen("/proc/self/statm", "r");
-	unsigned long pages;
-
-	check(statm && fscanf(statm, "%lu", &pages) == 1);
-	fclose(statm);
-	return pages * 4096;
-}
-
 static int run_without_address_space(void *is_warm)
 {
 	struct attempt attempt;
@@ -124,7 +114,7 @@ static int run_without_address_space(void *is_warm)
 	attempt_open(&attempt);
 	if (is_warm)
 		use_aio();
-	used = address_space();
+	used = memory_in_use().mapped;
 	for (rlim_t room = 0; room < 16 << 20; room += 256 << 10) {
 		set_soft_limit(RLIMIT_AS, used + room);
 		attempt_all(&attempt);
@@ -274,7 +264,7 @@ static void check_first_attempt(int resource, rlim_t limit)
 static int first_uses_without_address_space(void)
 {
 	for (rlim_t room = 0; room < ROOM_MAX; room += ROOM_STEP)
-		check_first_attempt(RLIMIT_AS, address_space() + room);
+		check_first_attempt(RLIMIT_AS, memory_in_use().mapped + room);
 	return 0;
 }
 

@@ -7,22 +7,10 @@
 #define NR_PIPES    128
 #define NR_PER_PIPE 400
 #define NR          (NR_PIPES * NR_PER_PIPE)
-#define KEPT_MAX    (8L << 20)
+#define KEPT_MAX    (8u << 20)
 
 static struct aiocb cbs[NR];
 static char bytes[NR];
-
-/* The resident memory of the process. */
-static long resident(void)
-{
-	FILE *statm = fopen("/proc/self/statm", "r");
-	long size, pages;
-
-	check(statm != NULL);
-	check_equal(fscanf(statm, "%ld %ld", &size, &pages), 2);
-	fclose(statm);
-	return pages * sysconf(_SC_PAGESIZE);
-}
 
 static void burst(int pipes[NR_PIPES][2])
 {
@@ -39,16 +27,16 @@ static void burst(int pipes[NR_PIPES][2])
 static void check_burst(void)
 {
 	static int pipes[NR_PIPES][2];
-	long before;
+	size_t before;
 
 	memset(cbs, 0, sizeof(cbs));
 	memset(bytes, 1, sizeof(bytes));
 	for (int i = 0; i < NR_PIPES; i++)
 		open_pipe(pipes[i]);
 	for (int round = 0; round < 2; round++) {
-		before = resident();
+		before = memory_in_use().resident;
 		burst(pipes);
-		eventually(resident() < before + KEPT_MAX);
+		eventually(memory_in_use().resident < before + KEPT_MAX);
 	}
 }
 
