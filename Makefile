@@ -219,7 +219,8 @@ IMPLEMENTATIONS ?= glibc auto io_uring libaio threads
 # Programs that run without the inline lane as well: then every request takes another lane.
 WITHOUT_INLINE := $(notdir $(filter-out %/test_header,$(filter $(B)/test/conformance/% $(B)/test/stress/%,$(BLACK_BOX)))) \
 	test_close_reuse test_close_many test_cancel_deep test_offload test_offload_lone test_fork test_fork_in_callbacks test_frozen test_shared_block \
-	test_starvation test_waitcomplete test_eventfd
+	test_starvation test_waitcomplete test_waitcomplete_requests test_waitcomplete_threads test_waitcomplete_life \
+	test_eventfd test_eventfd_life
 # So many programs, or scripts, at a time: much of their time they wait.
 JOBS ?= 2
 RUN_TESTS := scripts/run-tests --library $(LIBRARY) --jobs $(JOBS)

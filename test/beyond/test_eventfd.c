@@ -1,87 +1,24 @@
 // SPDX-License-Identifier: MIT
 /*
- * test_eventfd.c - SIGEV_EVENTFD adds one to the counter of an eventfd when a request, or a list, has ended
+ * test_eventfd.c - SIGEV_EVENTFD adds one to the counter of an eventfd when a request, or a list,
+ * has ended
+ *
+ * test_eventfd_life.c is about eventfds that are closed meanwhile, and about fork.
  */
-#include "waitcomplete.h"
+#include "eventfd.h"
 
-#include <poll.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/timerfd.h>
 
 #define FULL UINT64_C(0xfffffffffffffffe)
 
-static int new_eventfd(int flags)
-{
-	int fd = eventfd(0, flags | EFD_CLOEXEC);
+/* ---- requests of each kind ---- */
 
-	check(fd >= 0);
-	return fd;
-}
-
-static void notify_by_eventfd(struct sigevent *event, int fd)
-{
-	memset(event, 0x5a, sizeof(*event));
-	event->sigev_notify = SIGEV_EVENTFD;
-	event->sigev_notify_eventfd = fd;
-}
-
-static bool can_be_read(int fd)
-{
-	struct pollfd polled = { .fd = fd, .events = POLLIN };
-
-	return poll(&polled, 1, 0) == 1;
-}
-
-/* The counter, which becomes 0; it is 0 already if nothing was added. */
-static uint64_t take_counter(int fd)
-{
-	uint64_t value = 0;
-
-	if (can_be_read(fd))
-		check_equal(read(fd, &value, sizeof(value)), sizeof(value));
-	return value;
-}
-
-static void await_counter(int fd, uint64_t expected)
-{
-	uint64_t value = 0;
-
-	eventually((value += take_counter(fd)) >= expected);
-	check_equal(value, expected);
-}
-
-/* Read @nbytes, of a file from its beginning on. */
-static int try_read(struct aiocb *cb, int eventfd, int fd, void *buf, size_t nbytes)
-{
-	aiocb_init(cb, fd, buf, nbytes, 0);
-	notify_by_eventfd(&cb->aio_sigevent, eventfd);
-	return aio_read(cb);
-}
-
-static void read_to(struct aiocb *cb, int eventfd, int fd, void *buf, size_t nbytes)
-{
-	check_equal(try_read(cb, eventfd, fd, buf, nbytes), 0);
-}
-
-/* The one that has just been submitted ends, is announced and is collected. */
-static void check_announced(const struct aiocb *cb, int eventfd, ssize_t res)
-{
-	await_counter(eventfd, 1);
-	check_equal(aio_error(cb), res < 0 ? -res : 0);
-	check_equal(collect_this(cb), res);
-	check_nothing_left();
-	check_equal(take_counter(eventfd), 0);
-}
-
-/* ---- requests of each kind; aio_waitcomplete was never called before ---- */
-
+/* The process has not called aio_waitcomplete() before its first request. */
 static int each_kind(void)
 {
 	static struct aiocb cb;
@@ -331,7 +268,7 @@ static int collect_until_empty(void)
 	return nr;
 }
 
-/* What the counter has counted can be collected. */
+/* Every request that the counter has counted can be collected. */
 static int event_loop(void)
 {
 	int event = new_eventfd(EFD_NONBLOCK), epoll = epoll_create1(EPOLL_CLOEXEC), nr = 0;
@@ -399,7 +336,7 @@ static int full_counter(void)
 
 TEST_WAITCOMPLETE(test_full_counter_blocks_nobody_and_loses_nothing, full_counter, 20000)
 
-/* ---- descriptors of other files ---- */
+/* ---- descriptors that are no eventfd ---- */
 
 static void check_refused(int fd, int err)
 {
@@ -460,272 +397,7 @@ static int other_files(void)
 
 TEST_WAITCOMPLETE(test_other_files_are_refused_and_stay_as_they_are, other_files, 20000)
 
-/* ---- an eventfd that is closed amid requests ---- */
-
-struct plan {
-	void (*replace)(int event, int file);
-};
-
-static void by_close(int event, int file)
-{
-	close(event);
-	check_equal(dup(file), event); /* the lowest one */
-}
-
-static void by_dup2(int event, int file)
-{
-	check_equal(dup2(file, event), event);
-}
-
-static void by_dup3(int event, int file)
-{
-	check_equal(dup3(file, event, O_CLOEXEC), event);
-}
-
-static void by_close_range(int event, int file)
-{
-	check_equal(close_range((unsigned int)event, (unsigned int)event, 0), 0);
-	check_equal(dup(file), event);
-}
-
-static void by_all_above(int event, int file)
-{
-	check_equal(close_range((unsigned int)event, ~0u, 0), 0);
-	check_equal(dup(file), event);
-}
-
-static void by_closefrom(int event, int file)
-{
-	closefrom(event);
-	check_equal(dup(file), event);
-}
-
-static void by_fclose(int event, int file)
-{
-	fclose(fdopen(event, "w"));
-	check_equal(dup(file), event);
-}
-
-static void check_untouched(int fd)
-{
-	struct stat info;
-
-	check_equal(fstat(fd, &info), 0);
-	check_equal(info.st_size, 0);
-	check_equal(lseek(fd, 0, SEEK_CUR), 0);
-}
-
-/* The file that takes the place of the eventfd gets nothing. */
-static int replaced(void *arg)
-{
-	static struct aiocb cbs[2], list_cb, *list[] = { &list_cb };
-	static char bytes[3];
-	const struct plan *plan = arg;
-	struct sigevent sigevent;
-	int file = temp_file(0), fds[2], event;
-
-	open_pipe(fds);
-	check(can_be_read(fds[0]) == false);
-	event = new_eventfd(0); /* the highest one */
-	for (int i = 0; i < 2; i++)
-		read_to(&cbs[i], event, fds[0], &bytes[i], 1);
-	aiocb_init_lio(&list_cb, LIO_READ, fds[0], &bytes[2], 1, 0);
-	notify_by_eventfd(&sigevent, event);
-	check_equal(lio_listio(LIO_NOWAIT, list, 1, &sigevent), 0);
-	plan->replace(event, file);
-	write_fully(fds[1], "xxx", 3);
-	check_equal(collect_this(&cbs[0]), 1);
-	check_equal(collect_this(&cbs[1]), 1);
-	check_equal(await_result(&list_cb), 1);
-	check_untouched(event);
-	/* A request afterwards, by another eventfd of the same number. */
-	close(event);
-	check_equal(new_eventfd(0), event);
-	read_to(&cbs[0], event, fds[0], &bytes[0], 1);
-	write_fully(fds[1], "x", 1);
-	check_announced(&cbs[0], event, 1);
-	return 0;
-}
-
-#define TEST_REPLACED(test, function)                                                     \
-	static void test(void **state)                                                    \
-	{                                                                                 \
-		struct plan plan = { function };                                          \
-                                                                                          \
-		(void)state;                                                              \
-		if (!find_waitcomplete())                                                 \
-			skip_because("no aio_waitcomplete here");                         \
-		support_check_or_skip_child(in_child_with(replaced, &plan, 20000), #test, \
-					    __FILE__, __LINE__);                          \
-	}
-
-TEST_REPLACED(test_nothing_is_written_after_close, by_close)
-TEST_REPLACED(test_nothing_is_written_after_dup2, by_dup2)
-TEST_REPLACED(test_nothing_is_written_after_dup3, by_dup3)
-TEST_REPLACED(test_nothing_is_written_after_close_range, by_close_range)
-TEST_REPLACED(test_nothing_is_written_after_a_range_without_end, by_all_above)
-TEST_REPLACED(test_nothing_is_written_after_closefrom, by_closefrom)
-TEST_REPLACED(test_nothing_is_written_after_fclose, by_fclose)
-
-/* What was submitted before is not announced there. */
-static int next_eventfd(void)
-{
-	static struct aiocb cbs[2];
-	static char bytes[2];
-	int event, fds[2];
-
-	open_pipe(fds);
-	event = new_eventfd(0);
-	read_to(&cbs[0], event, fds[0], &bytes[0], 1);
-	close(event);
-	check_equal(new_eventfd(0), event);
-	read_to(&cbs[1], event, fds[0], &bytes[1], 1);
-	write_fully(fds[1], "x", 1);
-	check_equal(collect_this(&cbs[0]), 1);
-	check_equal(take_counter(event), 0);
-	write_fully(fds[1], "x", 1);
-	check_announced(&cbs[1], event, 1);
-	return 0;
-}
-
-/* A call that fails closes nothing. */
-static int failed_closes(void)
-{
-	static struct aiocb cb;
-	static char byte;
-	int event = new_eventfd(0), fds[2];
-
-	open_pipe(fds);
-	read_to(&cb, event, fds[0], &byte, 1);
-	check_equal(dup2(1000000, event), -1);
-	check_equal(dup2(event, event), event);
-	check_equal(dup3(fds[0], event, 1), -1);
-	check_equal(close_range((unsigned int)event, (unsigned int)event, CLOSE_RANGE_CLOEXEC), 0);
-	write_fully(fds[1], "x", 1);
-	check_announced(&cb, event, 1);
-	return 0;
-}
-
-#define NR_CLOSES 1000
-
-static struct aiocb closing_cb;
-
-/* Another thread closes while the request ends. */
-static void *close_it(void *event)
-{
-	int file = temp_file(0);
-
-	check_equal(dup2(file, *(int *)event), *(int *)event);
-	check_untouched(*(int *)event);
-	while (aio_error(&closing_cb) == EINPROGRESS)
-		sched_yield();
-	check_equal(aio_return(&closing_cb), 1);
-	check_untouched(*(int *)event);
-	close(file);
-	return NULL;
-}
-
-static int closes_amid_ends(void)
-{
-	static char byte;
-	int fds[2];
-
-	open_pipe(fds);
-	for (int i = 0; i < NR_CLOSES; i++) {
-		int event = new_eventfd(0);
-		pthread_t thread;
-
-		read_to(&closing_cb, event, fds[0], &byte, 1);
-		thread = start_thread(close_it, &event);
-		write_fully(fds[1], "x", 1);
-		join_thread(thread);
-		check_untouched(event);
-		close(event);
-	}
-	check_nothing_left();
-	return 0;
-}
-
-TEST_WAITCOMPLETE(test_next_eventfd_of_the_number_serves, next_eventfd, 20000)
-TEST_WAITCOMPLETE(test_call_that_fails_closes_no_eventfd, failed_closes, 20000)
-TEST_WAITCOMPLETE(test_nothing_is_written_if_it_is_closed_meanwhile, closes_amid_ends, 60000)
-
-/* ---- fork ---- */
-
-static int child(void)
-{
-	static struct aiocb cb, own;
-	static char byte;
-	int event = new_eventfd(0), fds[2], file = temp_file_filled(1);
-	pid_t pid;
-
-	open_pipe(fds);
-	read_to(&cb, event, fds[0], &byte, 1);
-	pid = fork();
-	if (pid == 0) {
-		int again = new_eventfd(0);
-
-		close(event); /* the parent's stays */
-		read_to(&own, again, file, &byte, 1);
-		check_announced(&own, again, 1);
-		close(again);
-		_exit(0);
-	}
-	check_child(pid);
-	write_fully(fds[1], "x", 1);
-	check_announced(&cb, event, 1);
-	return 0;
-}
-
-static _Atomic bool storm_is_over;
-
-static void *storm(void *unused)
-{
-	struct aiocb cb;
-	char byte;
-	int event = new_eventfd(EFD_NONBLOCK), file = temp_file_filled(1);
-
-	while (!storm_is_over) {
-		read_to(&cb, event, file, &byte, 1);
-		check_equal(await_result(&cb), 1);
-	}
-	return unused;
-}
-
-/* Whatever another thread was doing: a child closes its descriptors at once. */
-static int fork_storm(void)
-{
-	pthread_t threads[2];
-	struct aiocb cb;
-	char byte;
-	int event = new_eventfd(0), fds[2];
-
-	open_pipe(fds);
-	read_to(&cb, event, fds[0], &byte, 1); /* an eventfd is in use all the time */
-	for (int i = 0; i < 2; i++)
-		threads[i] = start_thread(storm, NULL);
-	for (int i = 0; i < 300; i++) {
-		pid_t pid = fork();
-
-		if (pid == 0) {
-			close(fds[0]);
-			check_equal(dup2(fds[1], event), event);
-			_exit(0);
-		}
-		check_child(pid);
-	}
-	storm_is_over = true;
-	for (int i = 0; i < 2; i++)
-		join_thread(threads[i]);
-	write_fully(fds[1], "x", 1);
-	check_announced(&cb, event, 1);
-	return 0;
-}
-
-TEST_WAITCOMPLETE(test_child_has_eventfds_of_its_own, child, 20000)
-TEST_WAITCOMPLETE(test_children_close_amid_a_storm, fork_storm, 60000)
-
-/* ---- many ---- */
+/* ---- many eventfds ---- */
 
 #define NR_EVENTFDS 1000
 
@@ -774,18 +446,6 @@ int main(void)
 		cmocka_unit_test(test_event_loop_collects_all),
 		cmocka_unit_test(test_full_counter_blocks_nobody_and_loses_nothing),
 		cmocka_unit_test(test_other_files_are_refused_and_stay_as_they_are),
-		cmocka_unit_test(test_nothing_is_written_after_close),
-		cmocka_unit_test(test_nothing_is_written_after_dup2),
-		cmocka_unit_test(test_nothing_is_written_after_dup3),
-		cmocka_unit_test(test_nothing_is_written_after_close_range),
-		cmocka_unit_test(test_nothing_is_written_after_a_range_without_end),
-		cmocka_unit_test(test_nothing_is_written_after_closefrom),
-		cmocka_unit_test(test_nothing_is_written_after_fclose),
-		cmocka_unit_test(test_next_eventfd_of_the_number_serves),
-		cmocka_unit_test(test_call_that_fails_closes_no_eventfd),
-		cmocka_unit_test(test_nothing_is_written_if_it_is_closed_meanwhile),
-		cmocka_unit_test(test_child_has_eventfds_of_its_own),
-		cmocka_unit_test(test_children_close_amid_a_storm),
 		cmocka_unit_test(test_thousand_eventfds),
 	};
 

@@ -85,7 +85,7 @@ static int enter_test(void **state)
 	return 0;
 }
 
-/* Does the test match one of the patterns, with spaces between them?  All do where there is none. */
+/* Does the test match one of the patterns, which are separated by spaces, or is there none? */
 static bool is_wanted(const char *test, const char *patterns)
 {
 	char copy[patterns ? strlen(patterns) + 1 : 1], *rest = copy, *pattern;

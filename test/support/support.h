@@ -52,7 +52,7 @@ int support_run_tests(const char *name, const struct CMUnitTest *tests, size_t n
 /* Set in a forked child, which reports by its output and its exit status. */
 extern bool support_is_child;
 
-/* Report leaks now, where LeakSanitizer watches: it does so by itself at exit(), but not at _exit(). */
+/* Report leaks now, if LeakSanitizer is in use: it reports by itself at exit(), not at _exit(). */
 void support_check_leaks(void);
 
 #undef cmocka_run_group_tests

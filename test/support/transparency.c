@@ -10,6 +10,7 @@
 #include <grp.h>
 #include <libgen.h>
 #include <limits.h>
+#include <stdatomic.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
@@ -28,6 +29,11 @@ void check_or_skip_in_child(int (*function)(void), unsigned int deadline_ms)
 {
 	support_check_or_skip_child(in_child(function, deadline_ms), "the child", __FILE__,
 				    __LINE__);
+}
+
+bool goes_on(int round, int nr, uint64_t began)
+{
+	return round == 1 || (round <= nr && now_ns() - began < 2000000000);
 }
 
 /* ---- requests ---- */
@@ -264,6 +270,33 @@ void wind_timer(int us)
 	struct itimerval timer = { .it_value = { 0, us } };
 
 	check_equal(setitimer(ITIMER_REAL, &timer, NULL), 0);
+}
+
+static pthread_t storm_threads[2];
+static atomic_bool storm_is_over;
+
+static void *call_until_over(void *function)
+{
+	while (!storm_is_over)
+		(*(void (**)(void))function)();
+	return NULL;
+}
+
+void begin_storm(void (*function)(void))
+{
+	static void (*called)(void);
+
+	called = function;
+	storm_is_over = false;
+	for (int i = 0; i < 2; i++)
+		storm_threads[i] = start_thread(call_until_over, &called);
+}
+
+void end_storm(void)
+{
+	storm_is_over = true;
+	for (int i = 0; i < 2; i++)
+		join_thread(storm_threads[i]);
 }
 
 bool thread_has_ended(pid_t tid)

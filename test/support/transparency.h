@@ -33,7 +33,10 @@ void check_or_skip_in_child(int (*function)(void), unsigned int deadline_ms);
 void support_check_or_skip_child(struct child_result result, const char *text, const char *file,
 				 int line);
 
-/* A test which is one function run in a child with a struct plan of the program's, made from the rest. */
+/*
+ * A test which is one function run in a child.  Its argument is a struct plan, which the program
+ * defines and the further arguments of the macro initialize.
+ */
 #define TEST_WITH_PLAN(test, function, deadline_ms, ...)                                        \
 	static void test(void **state)                                                          \
 	{                                                                                       \
@@ -50,6 +53,20 @@ void support_check_or_skip_child(struct child_result result, const char *text, c
 		(void)state;                                   \
 		check_or_skip_in_child(function, deadline_ms); \
 	}
+
+/*
+ * The same, skipped unless has() returns true in the child.  If it returns false, it has printed
+ * the reason.
+ */
+#define TEST_WHERE(has, test, function, deadline_ms)           \
+	static int function##_or_skip(void)                    \
+	{                                                      \
+		return (has)() ? (function)() : CHILD_SKIPPED; \
+	}                                                      \
+	TEST_OR_SKIP(test, function##_or_skip, deadline_ms)
+
+/* Rounds that meet by chance: @nr of them, or fewer where they take more than two seconds. */
+bool goes_on(int round, int nr, uint64_t began);
 
 /* Read a byte through a pipe, with a callback on a thread of @attr, or NULL.  It may still run. */
 void read_with_callback(void (*callback)(union sigval), pthread_attr_t *attr);
@@ -78,10 +95,16 @@ void use_aio(void);
 /* A pipe read and write and one cached read, where speed matters. */
 void use_aio_briefly(void);
 
-/* For what is executed next: the library @name of the folder of the program, before all others or after them. */
+/*
+ * Add a library to LD_PRELOAD for the program that is executed next, as the first one or the last
+ * one.  @name is its name in the folder of this program.
+ */
 void preload(const char *name, bool is_first);
 
-/* The path of the program.  Valgrind answers a look at /proc/self/exe, but an execve of it would run valgrind. */
+/*
+ * The path of the program, for execve().  Under valgrind, /proc/self/exe can be read, but its
+ * execution would run valgrind.
+ */
 const char *own_program(void);
 
 /* Wait for a child with a deadline and return its wait status. */
@@ -94,6 +117,10 @@ void support_check_pid(pid_t pid, const char *file, int line);
 /* pthread_create and pthread_join, checked; joining has a deadline. */
 pthread_t start_thread(void *(*function)(void *), void *arg);
 void join_thread(pthread_t thread);
+
+/* Two threads that call @function over and over, until end_storm(). */
+void begin_storm(void (*function)(void));
+void end_storm(void);
 
 /* Has this thread of the process ended, so that it can take no signal? */
 bool thread_has_ended(pid_t tid);

@@ -18,16 +18,8 @@ extern int (*call_writev)(struct aiocb *cb);
 bool has_vectors(void);
 
 /* A test which is one function run in a child, where there are vectored requests. */
-#define TEST_OF_VECTORS(test, function, deadline_ms)                     \
-	static int function##_or_skip(void)                              \
-	{                                                                \
-		return has_vectors() ? (function)() : CHILD_SKIPPED;     \
-	}                                                                \
-	static void test(void **state)                                   \
-	{                                                                \
-		(void)state;                                             \
-		check_or_skip_in_child(function##_or_skip, deadline_ms); \
-	}
+#define TEST_OF_VECTORS(test, function, deadline_ms) \
+	TEST_WHERE(has_vectors, test, function, deadline_ms)
 
 /* Submit, and check that the call was accepted. */
 void submit_readv(struct aiocb *cb, int fd, const struct iovec *vector, size_t nr, off_t offset);
@@ -37,8 +29,8 @@ void submit_writev(struct aiocb *cb, int fd, const struct iovec *vector, size_t 
 void refuse_readv(struct aiocb *cb, int fd, const struct iovec *vector, size_t nr, int error);
 
 /*
- * @nr entries of @unit bytes and more, each behind a gap; the last bytes of an entry may be
- * apart from the next one's.  Every fifth entry is empty if @has_empty.
+ * @nr entries of one or two times @unit bytes in one piece of memory, with gaps before, between
+ * and behind them.  Every fifth entry is empty if @has_empty.
  */
 struct pieces {
 	struct iovec *entries;
@@ -50,7 +42,7 @@ struct pieces {
 struct pieces pieces_make(size_t nr, size_t unit, bool has_empty);
 void pieces_drop(struct pieces *pieces);
 
-/* The entries hold the bytes of pattern_at(@position); or nothing, as do the gaps. */
+/* Fill the entries with the pattern from @position on.  Clear the entries and the gaps. */
 void pieces_fill(const struct pieces *pieces, size_t position);
 void pieces_clear(const struct pieces *pieces);
 

@@ -5,40 +5,25 @@
  * Their completions lie in a ring at which one thread sleeps.  Others end elsewhere.
  */
 #include "frozen.h"
-#include "offload.h"
+#include "waitcomplete.h"
 
 #include <dlfcn.h>
-#include <stdatomic.h>
 
 #include "../../include/rtaio.h"
 
 #define SIZE     4096
 #define NR_READS 1000
 
-static ssize_t (*waitcomplete)(struct aiocb **iocbp, const struct timespec *timeout);
 static void (*stats)(struct rtaio_stats *stats, size_t size);
 
-static const struct timespec at_once;
-static atomic_int waiter_tid;
 static char byte;
 
-static bool is_there(void)
+static bool has_stats(void)
 {
-	waitcomplete = (ssize_t(*)(struct aiocb **,
-				   const struct timespec *))dlsym(RTLD_DEFAULT, "aio_waitcomplete");
 	stats = (void (*)(struct rtaio_stats *, size_t))dlsym(RTLD_DEFAULT, "rtaio_stats");
-	if (!waitcomplete || !stats)
-		printf("no aio_waitcomplete here");
-	return waitcomplete && stats;
-}
-
-/* From here on completions are kept. */
-static void begin(void)
-{
-	struct aiocb *none;
-
-	check_equal(waitcomplete(&none, &at_once), -1);
-	check_equal(errno, EAGAIN);
+	if (!stats)
+		printf("the implementation has no rtaio_stats");
+	return stats != NULL;
 }
 
 /* ---- one request never ends, others do ---- */
@@ -59,49 +44,37 @@ static int open_disk(void)
 /* Until Linux AIO is in use, if it ever is. */
 static void use_disk(int disk, char *data)
 {
-	struct aiocb cb, *found;
+	struct aiocb cb;
 
 	for (int i = 0; i < 100; i++) {
 		submit_read(&cb, disk, data, SIZE, 0);
-		check_equal(waitcomplete(&found, NULL), SIZE);
+		check_equal(collect_this(&cb), SIZE);
 	}
-}
-
-static void *wait_for_any(void *found)
-{
-	waiter_tid = gettid();
-	check_equal(waitcomplete(found, NULL), 1);
-	return NULL;
 }
 
 static int wait_beside_stuck_request(void)
 {
-	struct aiocb stuck, cb, *found;
-	int disk, memory = memory_file();
+	struct aiocb stuck, cb;
+	int disk;
 	char *data = direct_buffer(SIZE);
 
-	if (!is_there() || !frozen_start())
+	if (!frozen_start())
 		return CHILD_SKIPPED;
-	begin();
-	write_fully(memory, "x", 1);
+	check_nothing_left(); /* from here on completions are kept */
 	disk = open_disk();
 	use_disk(disk, data);
 	frozen_stop();
 	submit_write(&stuck, disk, data, SIZE, 0);
 	for (int i = 0; i < 3; i++) {
-		pthread_t thread;
+		struct waiter waiter;
 
-		waiter_tid = 0;
-		thread = start_thread(wait_for_any, &found);
-		eventually(waiter_tid && thread_sleeps(waiter_tid));
-		submit_read(&cb, memory, &byte, 1, 0);
-		join_thread(thread);
-		check(found == &cb);
+		begin_wait(&waiter);
+		read_byte(&cb);
+		check_equal(end_wait(&waiter, &cb), 1);
 	}
 	check_equal(aio_error(&stuck), EINPROGRESS);
 	frozen_go_on();
-	check_equal(waitcomplete(&found, NULL), SIZE);
-	check(found == &stuck);
+	check_equal(collect_this(&stuck), SIZE);
 	return 0;
 }
 
@@ -118,13 +91,18 @@ static uint64_t nr_inline(void)
 static void read_many(bool by_return)
 {
 	int memory = memory_file();
-	struct aiocb cb, *found;
+	struct aiocb cb;
+	ssize_t res;
 
 	write_fully(memory, "x", 1);
 	for (int i = 0; i < NR_READS; i++) {
 		submit_read(&cb, memory, &byte, 1, 0);
 		eventually(aio_error(&cb) != EINPROGRESS);
-		check_equal(by_return ? aio_return(&cb) : waitcomplete(&found, &at_once), 1);
+		if (by_return)
+			res = aio_return(&cb);
+		else
+			check(collect(&res, &at_once) == &cb);
+		check_equal(res, 1);
 	}
 	close(memory);
 }
@@ -134,9 +112,9 @@ static int look_only(void)
 {
 	uint64_t nr[3];
 
-	if (!is_there())
+	if (!has_stats())
 		return CHILD_SKIPPED;
-	begin();
+	check_nothing_left();
 	nr[0] = nr_inline();
 	read_many(true);
 	nr[1] = nr_inline();
@@ -146,8 +124,8 @@ static int look_only(void)
 	return 0;
 }
 
-TEST_OR_SKIP(test_request_that_hangs_does_not_hide_others, wait_beside_stuck_request, 60000)
-TEST_OR_SKIP(test_looking_for_completions_counts_as_asking, look_only, 30000)
+TEST_WAITCOMPLETE(test_request_that_hangs_does_not_hide_others, wait_beside_stuck_request, 60000)
+TEST_WAITCOMPLETE(test_looking_for_completions_counts_as_asking, look_only, 30000)
 
 int main(void)
 {
