@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: MIT
 /*
- * test_vectors.c - aio_readv and aio_writev: data, results and errors
+ * test_vectors.c - aio_readv() and aio_writev(): what they transfer
  *
- * A request with a vector does what preadv or pwritev would do at its time, on every kind of file, however
- * many buffers it has, and in its place among other requests.  test_vectors_life.c is about requests that
+ * A request with a vector does what preadv() or pwritev() would do at its time, on every kind of
+ * file, however many buffers it has, and in its place among other requests.
+ * test_vectors_arguments.c is about what is refused, test_vectors_life.c about requests that
  * outlive their call.
  */
 #include "gate.h"
 #include "vectors.h"
 
-#include <dlfcn.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 
 #define BLOCK 4096
@@ -22,15 +21,7 @@ static const size_t numbers[] = { 1, 2, 16, 17, 18, 19, 40, IOV_MAX };
 
 /* ---- files ---- */
 
-static int memory_fd(void)
-{
-	int fd = memfd_create("vectors", 0);
-
-	check(fd >= 0);
-	return fd;
-}
-
-/* With a vector to a file and back, and what a plain call finds there. */
+/* Write with a vector, compare with what pread() finds, and read back with a vector. */
 static void write_and_read(int fd, size_t nr, size_t unit, off_t offset, bool is_cold)
 {
 	struct pieces pieces = pieces_make(nr, unit, true);
@@ -52,13 +43,15 @@ static void write_and_read(int fd, size_t nr, size_t unit, off_t offset, bool is
 	pieces_drop(&pieces);
 }
 
-/* Several rounds: the first requests of a file are not served as later ones are. */
+/*
+ * Several rounds: a library may serve the first requests of a file in another way than later ones.
+ */
 static void use_file(int fd, size_t unit, bool is_cold)
 {
 	for (int round = 0; round < 3; round++)
 		for (size_t i = 0; i < NR_NUMBERS; i++)
 			write_and_read(fd, numbers[i], unit, round * BLOCK, is_cold);
-	for (size_t i = 0; i < NR_NUMBERS; i++) /* behind the end: the file grows */
+	for (size_t i = 0; i < NR_NUMBERS; i++) /* beyond the end: the file grows */
 		write_and_read(fd, numbers[i], unit, FAR * (off_t)(i + 1), is_cold);
 	close(fd);
 }
@@ -78,8 +71,8 @@ static int use_cold(void)
 
 static int use_memory(void)
 {
-	use_file(memory_fd(), 3, false);
-	use_file(memory_fd(), 1000, false);
+	use_file(memory_file(), 3, false);
+	use_file(memory_file(), 1000, false);
 	return 0;
 }
 
@@ -132,7 +125,7 @@ TEST_OF_VECTORS(test_vectored_append_goes_to_the_end, append, 20000)
 static int read_at_the_end(void)
 {
 	struct pieces pieces = pieces_make(20, 100, false);
-	int fds[] = { temp_file_filled(1234), memory_fd() };
+	int fds[] = { temp_file_filled(1234), memory_file() };
 	struct aiocb cb;
 
 	pieces_fill(&pieces, 0);
@@ -249,7 +242,7 @@ static int use_streams(void)
 	return 0;
 }
 
-/* A vector is one datagram, and one without bytes is none, as with writev. */
+/* As with writev(), a vector sends one datagram, and none if it holds no bytes. */
 static int send_datagrams(void)
 {
 	char text[8] = "abcdef", found[16];
@@ -278,197 +271,9 @@ static int send_datagrams(void)
 TEST_OF_VECTORS(test_vectors_of_streams, use_streams, 20000)
 TEST_OF_VECTORS(test_vector_is_one_datagram, send_datagrams, 20000)
 
-/* ---- arguments ---- */
-
-static int transfer_nothing(void)
-{
-	int fds[] = { temp_file_filled(100), memory_fd(), direct_file(BLOCK, 0) }, pair[2];
-	struct iovec empty[3] = { { NULL, 0 } };
-	struct aiocb cb;
-
-	open_pipe(pair);
-	for (size_t nr = 0; nr <= 3; nr++) {
-		for (int i = 0; i < 3; i++) {
-			if (fds[i] < 0)
-				continue;
-			submit_readv(&cb, fds[i], empty, nr, 0);
-			check_equal(outcome(&cb), 0);
-			submit_writev(&cb, fds[i], empty, nr, 0);
-			check_equal(outcome(&cb), 0);
-		}
-		submit_writev(&cb, pair[1], empty, nr, 0);
-		check_equal(outcome(&cb), 0);
-	}
-	submit_readv(&cb, fds[0], NULL, 0, 0); /* no vector is looked at */
-	check_equal(outcome(&cb), 0);
-	return 0;
-}
-
-static int refuse_vectors(void)
-{
-	static struct iovec many[IOV_MAX + 1];
-	struct iovec huge[] = { { many, (size_t)SSIZE_MAX }, { many, 1 } };
-	struct iovec wraps[] = { { many, SIZE_MAX }, { many, 2 } };
-	int fd = temp_file_filled(100);
-	struct aiocb cb;
-
-	refuse_readv(&cb, fd, many, IOV_MAX + 1, EINVAL);
-	refuse_readv(&cb, fd, many, (size_t)-1, EINVAL);
-	refuse_readv(&cb, fd, many, (size_t)INT_MAX + 1, EINVAL);
-	refuse_readv(&cb, fd, huge, 2, EINVAL);
-	refuse_readv(&cb, fd, wraps, 2, EINVAL);
-	submit_readv(&cb, fd, many, IOV_MAX, 0);
-	check_equal(outcome(&cb), 0);
-	return 0;
-}
-
-/* Of two pages, the second of which nobody may use. */
-static char *end_of_memory(void)
-{
-	char *pages = mmap(NULL, 2 * page_size(), PROT_READ | PROT_WRITE,
-			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	check(pages != MAP_FAILED);
-	check_equal(mprotect(pages + page_size(), page_size(), PROT_NONE), 0);
-	return pages + page_size();
-}
-
-static int refuse_absent_vectors(void)
-{
-	char *end = end_of_memory(), byte = 0;
-	struct iovec one = { &byte, 1 };
-	int fd = temp_file_filled(100);
-	struct aiocb cb;
-
-	refuse_readv(&cb, fd, NULL, 1, EFAULT);
-	refuse_readv(&cb, fd, (struct iovec *)end, 1, EFAULT);
-	refuse_readv(&cb, fd, (struct iovec *)-sizeof(one), 1, EFAULT);
-	for (int nr = 1; nr <= 3; nr++) {
-		struct iovec *vector = (struct iovec *)end - nr;
-
-		for (int i = 0; i < nr; i++)
-			vector[i] = one;
-		refuse_readv(&cb, fd, vector, (size_t)nr + 1, EFAULT);
-		refuse_readv(&cb, fd, vector, IOV_MAX, EFAULT);
-		submit_readv(&cb, fd, vector, (size_t)nr, 0);
-		check_equal(outcome(&cb), nr);
-		check_equal(byte, (char)pattern_at((size_t)nr - 1));
-	}
-	return 0;
-}
-
-/* The result is that of preadv, which has read what it could. */
-static void read_to_absent(int fd, char *buf, size_t size, char *absent)
-{
-	struct iovec vectors[][3] = {
-		{ { buf, size }, { absent, size }, { buf, size } },
-		{ { absent, size }, { buf, size }, { buf, size } },
-		{ { buf, size }, { absent - 1, size }, { buf, size } },
-		{ { buf, size }, { buf, size }, { (void *)-4096, size } },
-	};
-	struct aiocb cb;
-
-	for (int i = 0; i < 4; i++) {
-		ssize_t expected = preadv(fd, vectors[i], 3, 0);
-
-		submit_readv(&cb, fd, vectors[i], 3, 0);
-		check_equal(outcome(&cb), expected < 0 ? -errno : expected);
-	}
-}
-
-static int fail_at_buffers(void)
-{
-	char *absent = end_of_memory(), *buf = direct_buffer(BLOCK);
-	int fd = temp_file_filled(16 * BLOCK), direct = direct_file(16 * BLOCK, 0);
-	int memory = memory_fd(), fds[2];
-	struct iovec vector[] = { { buf, 4 }, { absent, 4 } };
-	struct aiocb cb;
-	char *data = direct_buffer(16 * BLOCK);
-
-	check_equal(write(memory, data, 16 * BLOCK), 16 * BLOCK);
-	for (int i = 0; i < 4; i++) {
-		read_to_absent(fd, buf, 1000, absent);
-		read_to_absent(memory, buf, 1000, absent);
-		if (direct >= 0)
-			read_to_absent(direct, buf, BLOCK, absent);
-	}
-	submit_writev(&cb, fd, vector + 1, 1, 0);
-	check_equal(outcome(&cb), -EFAULT);
-	open_pipe(fds);
-	submit_writev(&cb, fds[1], vector + 1, 1, 0);
-	check_equal(outcome(&cb), -EFAULT);
-	return 0;
-}
-
-static int fail_as_plain_calls(void)
-{
-	int fd = temp_file_filled(BLOCK), fds[2];
-	int read_only = reopen(fd, O_RDONLY), write_only = reopen(fd, O_WRONLY);
-	char buf[100];
-	struct iovec vector[] = { { buf, 50 }, { buf + 50, 50 } };
-	struct aiocb cb;
-
-	submit_readv(&cb, 12345, vector, 2, 0);
-	check_equal(outcome(&cb), -EBADF);
-	submit_readv(&cb, write_only, vector, 2, 0);
-	check_equal(outcome(&cb), -EBADF);
-	submit_writev(&cb, read_only, vector, 2, 0);
-	check_equal(outcome(&cb), -EBADF);
-	submit_readv(&cb, fd, vector, 2, -1);
-	check_equal(outcome(&cb), -EINVAL);
-	signal(SIGPIPE, SIG_IGN);
-	open_pipe(fds);
-	close(fds[0]);
-	submit_writev(&cb, fds[1], vector, 2, 0);
-	check_equal(outcome(&cb), -EPIPE);
-	aiocb_init(&cb, fd, vector, 2, 0);
-	cb.aio_reqprio = -1;
-	check(call_readv(&cb) == -1 && errno == EINVAL);
-	return 0;
-}
-
-/* An entry may be larger than any call moves; O_DIRECT may refuse buffers that are not aligned. */
-static int read_long_and_misaligned(void)
-{
-	char *buf = direct_buffer(4 * BLOCK);
-	struct iovec longer[] = { { buf, 100 }, { buf + 100, (size_t)1 << 40 } };
-	struct iovec skewed[] = { { buf, BLOCK }, { buf + BLOCK + 1, BLOCK } };
-	struct iovec partly[] = { { buf, BLOCK }, { buf + BLOCK, 100 } };
-	int fd = temp_file_filled(BLOCK), direct = direct_file(4 * BLOCK, 0);
-	struct aiocb cb;
-
-	for (int i = 0; i < 3; i++) {
-		memset(buf, 0, BLOCK);
-		submit_readv(&cb, fd, longer, 2, 0);
-		check_equal(outcome(&cb), BLOCK);
-		check_pattern(buf, 0, BLOCK);
-	}
-	for (int i = 0; i < 6 && direct >= 0; i++) {
-		struct iovec *vector = i % 2 ? skewed : partly;
-		ssize_t expected = preadv(direct, vector, 2, 0);
-
-		submit_readv(&cb, direct, vector, 2, 0);
-		check_equal(outcome(&cb), expected < 0 ? -errno : expected);
-	}
-	return 0;
-}
-
-TEST_OF_VECTORS(test_vectors_may_be_empty, transfer_nothing, 20000)
-TEST_OF_VECTORS(test_wrong_vectors_are_refused, refuse_vectors, 20000)
-TEST_OF_VECTORS(test_vectors_that_are_not_there_are_refused, refuse_absent_vectors, 20000)
-TEST_OF_VECTORS(test_buffers_that_are_not_there_fail_the_request, fail_at_buffers, 20000)
-TEST_OF_VECTORS(test_vectored_requests_fail_as_plain_calls_do, fail_as_plain_calls, 20000)
-TEST_OF_VECTORS(test_odd_lengths_are_those_of_preadv, read_long_and_misaligned, 20000)
-
 /* ---- lists ---- */
 
-static void init_entry(struct aiocb *cb, int opcode, int fd, struct iovec *vector, size_t nr,
-		       off_t offset)
-{
-	aiocb_init_lio(cb, opcode, fd, vector, nr, offset);
-}
-
-/* The opcodes stay, so that the same list can be submitted again. */
+/* The same list can be submitted again, because its opcodes stay as they are. */
 static int mix_in_a_list(void)
 {
 	struct pieces one = pieces_make(30, 100, true), other = pieces_make(3, 100, true);
@@ -477,10 +282,10 @@ static int mix_in_a_list(void)
 	struct aiocb cbs[4], *list[] = { &cbs[0], &cbs[1], NULL, &cbs[2], &cbs[3] };
 
 	pattern_fill(source, 0, one.nbytes);
-	init_entry(&cbs[0], LIO_WRITE, fd, (void *)source, one.nbytes, 0);
-	init_entry(&cbs[1], LIO_READV, fd, one.entries, one.nr, 0);
-	init_entry(&cbs[2], LIO_WRITEV, fd, other.entries, other.nr, FAR);
-	init_entry(&cbs[3], LIO_READ, fd, (void *)plain, other.nbytes, FAR);
+	aiocb_init_lio(&cbs[0], LIO_WRITE, fd, source, one.nbytes, 0);
+	aiocb_init_lio(&cbs[1], LIO_READV, fd, one.entries, one.nr, 0);
+	aiocb_init_lio(&cbs[2], LIO_WRITEV, fd, other.entries, other.nr, FAR);
+	aiocb_init_lio(&cbs[3], LIO_READ, fd, plain, other.nbytes, FAR);
 	for (int i = 0; i < 6; i++) {
 		pieces_clear(&one);
 		pieces_fill(&other, 5);
@@ -496,7 +301,7 @@ static int mix_in_a_list(void)
 	return 0;
 }
 
-/* Reads of a cached file, of which a library may make several by one call. */
+/* Reads of a cached file: a library may serve several of them by one system call. */
 static int list_many(void)
 {
 	enum { NR = 64 };
@@ -508,10 +313,9 @@ static int list_many(void)
 	for (int i = 0; i < NR; i++) {
 		pieces[i] = pieces_make(3, 1000, false);
 		if (i % 2)
-			init_entry(&cbs[i], LIO_READV, fd, pieces[i].entries, 3, i * BLOCK);
+			aiocb_init_lio(&cbs[i], LIO_READV, fd, pieces[i].entries, 3, i * BLOCK);
 		else
-			init_entry(&cbs[i], LIO_READ, fd, (void *)pieces[i].memory, BLOCK,
-				   i * BLOCK);
+			aiocb_init_lio(&cbs[i], LIO_READ, fd, pieces[i].memory, BLOCK, i * BLOCK);
 		list[i] = &cbs[i];
 	}
 	for (int round = 0; round < 100; round++) {
@@ -536,9 +340,9 @@ static int list_with_a_wrong_vector(void)
 	int fd = temp_file_filled(100);
 	struct aiocb cbs[3], *list[] = { &cbs[0], &cbs[1], &cbs[2] };
 
-	init_entry(&cbs[0], LIO_READV, fd, vector, 2, 0);
-	init_entry(&cbs[1], LIO_READV, fd, NULL, 2, 0);
-	init_entry(&cbs[2], LIO_READV, fd, vector, 2, 10);
+	aiocb_init_lio(&cbs[0], LIO_READV, fd, vector, 2, 0);
+	aiocb_init_lio(&cbs[1], LIO_READV, fd, NULL, 2, 0);
+	aiocb_init_lio(&cbs[2], LIO_READV, fd, vector, 2, 10);
 	check_equal(lio_listio(LIO_WAIT, list, 3, NULL), -1);
 	check_equal(errno, EIO);
 	check_equal(outcome(&cbs[0]), 10);
@@ -556,7 +360,7 @@ TEST_OF_VECTORS(test_wrong_vector_fails_its_entry_alone, list_with_a_wrong_vecto
 
 /* ---- order ---- */
 
-/* A write whose second buffer is not there yet is under way; what it writes last is its third one's. */
+/* The write is blocked at its second buffer.  A read must wait for the data of the third one. */
 static int read_what_is_being_written(void)
 {
 	char *last = direct_buffer(BLOCK), *before = direct_buffer(BLOCK);
@@ -565,7 +369,7 @@ static int read_what_is_being_written(void)
 	struct iovec from[3];
 	struct aiocb write_cb, read_cb, other_cb;
 	struct gate gate;
-	int fd = memory_fd();
+	int fd = memory_file();
 
 	if (!gate_make(&gate, 4 * BLOCK))
 		return CHILD_SKIPPED;
@@ -615,7 +419,7 @@ static int read_what_was_written(void)
 
 	write_and_read_at_once(temp_file(0), 300);
 	write_and_read_at_once(temp_file(0), 30000);
-	write_and_read_at_once(memory_fd(), 30000);
+	write_and_read_at_once(memory_file(), 30000);
 	if (direct >= 0)
 		write_and_read_at_once(direct, BLOCK);
 	return 0;
@@ -623,48 +427,6 @@ static int read_what_was_written(void)
 
 TEST_OF_VECTORS(test_read_waits_for_the_last_buffer_of_a_write, read_what_is_being_written, 20000)
 TEST_OF_VECTORS(test_read_behind_a_vectored_write_finds_its_data, read_what_was_written, 60000)
-
-/* ---- the rest of the interface ---- */
-
-static int use_names_with_64(void)
-{
-	int (*readv64)(struct aiocb64 *) =
-		(int (*)(struct aiocb64 *))dlsym(RTLD_DEFAULT, "aio_readv64");
-	int (*writev64)(struct aiocb64 *) =
-		(int (*)(struct aiocb64 *))dlsym(RTLD_DEFAULT, "aio_writev64");
-	char buf[] = "ab", found[3] = "";
-	struct iovec from = { buf, 2 }, to = { found, 2 };
-	struct aiocb cb;
-
-	check(readv64 && writev64);
-	aiocb_init(&cb, temp_file(0), &from, 1, 0);
-	check_equal(writev64((struct aiocb64 *)&cb), 0);
-	check_equal(outcome(&cb), 2);
-	cb.aio_iov = &to;
-	check_equal(readv64((struct aiocb64 *)&cb), 0);
-	check_equal(outcome(&cb), 2);
-	check_memory(found, buf, 2);
-	return 0;
-}
-
-/* glibc has no such requests. */
-static int stand_aside(void)
-{
-	char byte;
-	struct iovec vector = { &byte, 1 };
-	struct aiocb cb, *list[] = { &cb };
-	int fd = temp_file_filled(1);
-
-	setenv("RTAIO_BACKEND", "glibc", 1);
-	refuse_readv(&cb, fd, &vector, 1, ENOSYS);
-	check(call_writev(&cb) == -1 && errno == ENOSYS);
-	init_entry(&cb, LIO_READV, fd, &vector, 1, 0);
-	check_equal(lio_listio(LIO_WAIT, list, 1, NULL), -1);
-	return 0;
-}
-
-TEST_OF_VECTORS(test_names_with_64, use_names_with_64, 10000)
-TEST_OF_VECTORS(test_no_vectors_while_the_library_stands_aside, stand_aside, 10000)
 
 int main(void)
 {
@@ -679,19 +441,11 @@ int main(void)
 		cmocka_unit_test(test_vectored_requests_notify),
 		cmocka_unit_test(test_vectors_of_streams),
 		cmocka_unit_test(test_vector_is_one_datagram),
-		cmocka_unit_test(test_vectors_may_be_empty),
-		cmocka_unit_test(test_wrong_vectors_are_refused),
-		cmocka_unit_test(test_vectors_that_are_not_there_are_refused),
-		cmocka_unit_test(test_buffers_that_are_not_there_fail_the_request),
-		cmocka_unit_test(test_vectored_requests_fail_as_plain_calls_do),
-		cmocka_unit_test(test_odd_lengths_are_those_of_preadv),
 		cmocka_unit_test(test_list_has_plain_and_vectored_entries),
 		cmocka_unit_test(test_long_list_has_plain_and_vectored_entries),
 		cmocka_unit_test(test_wrong_vector_fails_its_entry_alone),
 		cmocka_unit_test(test_read_waits_for_the_last_buffer_of_a_write),
 		cmocka_unit_test(test_read_behind_a_vectored_write_finds_its_data),
-		cmocka_unit_test(test_names_with_64),
-		cmocka_unit_test(test_no_vectors_while_the_library_stands_aside),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,8 +2,9 @@
 /*
  * test_vectors_life.c - vectored requests that outlive the call that submits them
  *
- * The vector is the program's again when the call has returned.  Requests that wait can be cancelled, their
- * descriptors closed and the process forked, and what the library keeps of a vector goes with its request.
+ * The vector is the program's again when the call has returned.  Requests that wait can be
+ * cancelled, their descriptors closed and the process forked, and what the library keeps of a
+ * vector goes with its request.
  */
 #include "shortage.h"
 #include "vectors.h"
@@ -34,7 +35,7 @@ static struct iovec *copy_of(const struct pieces *pieces)
 	return vector;
 }
 
-/* Once overwritten, once gone. */
+/* The vector is unmapped, or its entries are overwritten. */
 static void take_back(const struct pieces *pieces, struct iovec *vector, bool is_unmapped)
 {
 	if (is_unmapped)
@@ -66,7 +67,7 @@ static int change_vector_of_reads(void)
 	return 0;
 }
 
-/* The pipe is full, so the write waits, and goes on where it was. */
+/* The pipe is full, so the write blocks, and uses the vector after it has changed. */
 static int change_vector_of_writes(void)
 {
 	for (size_t i = 0; i < 2 * NR_NUMBERS; i++) {
@@ -127,7 +128,10 @@ TEST_OF_VECTORS(test_vector_of_o_direct_may_change, change_vector_of_direct, 300
 
 /* ---- writes in parts ---- */
 
-/* A stream that has room for a part: the call goes on where a call that does not wait has stopped. */
+/*
+ * The stream has room for a part: the request goes on where an attempt that does not block has
+ * stopped.
+ */
 static void write_in_parts(int from, int to, size_t nr, size_t unit, size_t used)
 {
 	struct pieces pieces = pieces_make(nr, unit, true);
@@ -185,7 +189,7 @@ static int write_a_part(void)
 TEST_OF_VECTORS(test_vectored_write_to_a_stream_is_whole, write_to_streams_in_parts, 30000)
 TEST_OF_VECTORS(test_vectored_write_ends_in_parts_where_writev_does, write_a_part, 20000)
 
-/* No thread can be made, so a stream is tried again and again, and written in parts. */
+/* The library cannot make a thread that blocks, so it writes to the stream in several attempts. */
 static int write_without_threads(void)
 {
 	struct pieces pieces = pieces_make(50, 4001, true);
@@ -212,6 +216,16 @@ TEST_OF_VECTORS(test_vectored_write_without_threads_is_whole, write_without_thre
 
 /* ---- cancel, close, fork ---- */
 
+/* Submit two reads of a new pipe: one with few buffers, which begins, and one with many behind it. */
+static void submit_two(struct aiocb cbs[2], int fds[2], struct pieces pieces[2])
+{
+	open_pipe(fds);
+	for (int i = 0; i < 2; i++) {
+		pieces_clear(&pieces[i]);
+		submit_readv(&cbs[i], fds[0], pieces[i].entries, pieces[i].nr, 0);
+	}
+}
+
 static int cancel_reads(void)
 {
 	struct pieces pieces[2] = { pieces_make(3, 10, false), pieces_make(30, 10, false) };
@@ -219,11 +233,7 @@ static int cancel_reads(void)
 	int fds[2];
 
 	for (int i = 0; i < 100; i++) {
-		open_pipe(fds);
-		for (int j = 0; j < 2; j++) {
-			pieces_clear(&pieces[j]);
-			submit_readv(&cbs[j], fds[0], pieces[j].entries, pieces[j].nr, 0);
-		}
+		submit_two(cbs, fds, pieces);
 		check_equal(aio_cancel(fds[0], &cbs[1]), AIO_CANCELED);
 		check_cancelled(&cbs[1]);
 		write_fully(fds[1], "\0\1\2\3", 4);
@@ -235,7 +245,10 @@ static int cancel_reads(void)
 	return 0;
 }
 
-/* The one under way goes on with its file, the one behind it is cancelled; neither touches the new file. */
+/*
+ * The read under way goes on with the pipe, the queued one is cancelled, and neither reads the new
+ * file.
+ */
 static int close_amid_reads(void)
 {
 	struct pieces pieces[2] = { pieces_make(3, 10, false), pieces_make(30, 10, false) };
@@ -244,11 +257,7 @@ static int close_amid_reads(void)
 	char data[40];
 
 	for (int i = 0; i < 50; i++) {
-		open_pipe(fds);
-		for (int j = 0; j < 2; j++) {
-			pieces_clear(&pieces[j]);
-			submit_readv(&cbs[j], fds[0], pieces[j].entries, pieces[j].nr, 0);
-		}
+		submit_two(cbs, fds, pieces);
 		eventually(others_are_asleep());
 		check_equal(dup2(other_fd, fds[0]), fds[0]);
 		pattern_fill(data, 5, sizeof(data));
