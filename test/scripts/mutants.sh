@@ -98,6 +98,12 @@ awk -f "$generate" "$tree"/shim/*.c "$tree"/shim/*/*.[ch] | awk -F '\t' '
 	END { if (nr != nr_reasons) print nr " faults, " nr_reasons " reasons" }' - "$tree/test/mutants/survivors" >"$work/stale"
 equal "each fault that may survive exists and has a reason" "$(cat "$work/stale")" ""
 
+# A mutant quotes code that is there, too.
+sed -n 's/^mutant //p' "$tree"/test/mutants/*.mutants | xargs -P 2 -I '{}' awk -v mutant='{}' -v writes=no \
+	-f "$tree/scripts/apply-mutant" "$tree"/test/mutants/*.mutants "$tree"/shim/*.c "$tree"/shim/*/*.[ch] \
+	>/dev/null 2>"$work/stale"
+equal "each mutant has its place in the source" "$(cat "$work/stale")" ""
+
 # A test that was renamed or moved would be run no more for those that name it. Lines of program and test.
 for program in "$tree"/build/test/{conformance,transparency,beyond,abi,stress,unit}/{test,stress}_*; do
 	[[ $program == *.* || ! -x $program ]] || RTAIO_TEST_LIST=1 "$program" | sed "s/^/${program##*/} /"
