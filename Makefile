@@ -414,6 +414,7 @@ ANALYSER_FLAGS := -std=c11 -D_GNU_SOURCE -DNDEBUG -DRTAIO_VERSION=\"$(VERSION)\"
 .PHONY: lint
 lint: $(LIBRARY) ## formatting, layers, exports, ABI, assertions, scripts, man pages, static analysis
 	clang-format --dry-run --Werror $(C_FILES)
+	@for file in $(C_FILES); do expand $$file | awk '/^ *\/?\*/ && length > 100 { print "'$$file': " $$0 }'; done | { ! grep .; }
 	scripts/check-layers
 	scripts/model --names
 	scripts/check-exports $(LIBRARY)

@@ -2,8 +2,8 @@
 /*
  * draft.h - a request before it has a record.
  *
- * Most requests complete inside the submitting call, and never need a record.  So the call describes
- * them on its stack first, in a struct request of which only some members are set.
+ * Most requests complete inside the submitting call, and never need a record.  So the call
+ * describes them on its stack first, in a struct request of which only some members are set.
  */
 #ifndef RTAIO_DRAFT_H
 #define RTAIO_DRAFT_H

@@ -2,8 +2,8 @@
 /*
  * eventfd.c - the program's eventfds that requests are to be announced at.
  *
- * The system calls that are made with the lock do not wait.  On the other side are completing, closing
- * and submitting threads.
+ * The system calls that are made with the lock do not wait.  On the other side are completing,
+ * closing and submitting threads.
  */
 #include "request/eventfd.h"
 

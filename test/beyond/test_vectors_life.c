@@ -216,7 +216,9 @@ TEST_OF_VECTORS(test_vectored_write_without_threads_is_whole, write_without_thre
 
 /* ---- cancel, close, fork ---- */
 
-/* Submit two reads of a new pipe: one with few buffers, which begins, and one with many behind it. */
+/*
+ * Submit two reads of a new pipe: one with few buffers, which begins, and one with many behind it.
+ */
 static void submit_two(struct aiocb cbs[2], int fds[2], struct pieces pieces[2])
 {
 	open_pipe(fds);

@@ -2,14 +2,14 @@
 /*
  * counters.c - one set of gcov's counters for all processes.
  *
- * gcov writes a process's counters when it exits.  One that ends by _exit, exec or a signal writes none,
- * and a library that wrote files in the middle of a test would not be the one that is tested.  So the
- * pages with the counters are those of a file, COUNTERS, shared by all processes that load the
- * library; each count is one atomic addition to memory, which outlives the process that made it.  With
- * RTAIO_COVERAGE_DUMP in its environment a process writes them at its end as gcov does.
+ * gcov writes a process's counters when it exits.  One that ends by _exit, exec or a signal writes
+ * none, and a library that wrote files in the middle of a test would not be the one that is tested.
+ * So the pages with the counters are those of a file, COUNTERS, shared by all processes that load
+ * the library; each count is one atomic addition to memory, which outlives the process that made
+ * it.  With RTAIO_COVERAGE_DUMP in its environment a process writes them at its end as gcov does.
  *
- * Linked to what scripts/check-coverage builds, and to nothing else.  The linker brings gcov's calls
- * here (--wrap); counters.ld puts the counters together.
+ * Linked to what scripts/check-coverage builds, and to nothing else.  The linker brings gcov's
+ * calls here (--wrap); counters.ld puts the counters together.
  */
 #include <fcntl.h>
 #include <stdbool.h>

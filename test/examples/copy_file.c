@@ -2,8 +2,8 @@
 /*
  * copy_file.c - copy a file with several requests in flight, as programs for FreeBSD do it
  *
- * Each slot reads a block, writes it, and takes the next block.  aio_waitcomplete tells whose request
- * has ended.  The same source works on FreeBSD.
+ * Each slot reads a block, writes it, and takes the next block.  aio_waitcomplete tells whose
+ * request has ended.  The same source works on FreeBSD.
  *
  *	cc -o copy_file copy_file.c $(pkg-config --cflags --libs rtaio)
  *	./copy_file FROM TO

@@ -2,8 +2,8 @@
 /*
  * poll_tutorial.c - submit, work, poll, collect; with rtaio and without
  *
- * Reads a file, works meanwhile, and looks now and then whether the read has ended.  The functions of
- * rtaio are weak: the program is built without the library, and runs without it.  Then it asks
+ * Reads a file, works meanwhile, and looks now and then whether the read has ended.  The functions
+ * of rtaio are weak: the program is built without the library, and runs without it.  Then it asks
  * aio_error instead.
  *
  *	cc -o poll_tutorial poll_tutorial.c $(pkg-config --cflags rtaio)

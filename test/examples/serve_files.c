@@ -3,8 +3,8 @@
  * serve_files.c - an event loop that serves files over TCP: epoll, an eventfd, asynchronous I/O
  *
  * A client sends the name of a file and a newline, and gets the contents.  One thread serves all
- * clients, and waits for nothing but epoll.  A request that ends adds one to the eventfd.  When that is
- * readable, the loop collects until nothing is left.
+ * clients, and waits for nothing but epoll.  A request that ends adds one to the eventfd.  When
+ * that is readable, the loop collects until nothing is left.
  *
  *	cc -o serve_files serve_files.c $(pkg-config --cflags --libs rtaio)
  *	./serve_files DIRECTORY              prints the port

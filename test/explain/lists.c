@@ -2,7 +2,8 @@
 /*
  * lists.c - lists whose entries are not all reads and writes
  *
- * Usage: lists FILE: 100 lists of a read, an entry that is left out, and one with an unknown opcode.
+ * Usage: lists FILE: 100 lists of a read, an entry that is left out, and one with an unknown
+ * opcode.
  */
 #include <aio.h>
 #include <fcntl.h>

@@ -19,7 +19,10 @@ bool actors_are_idle(void);
 /* Wait until all that was handed over is done. */
 void actors_join(void);
 
-/* Make the process that BY_PROCESS stands for, where @run runs what is handed over. Without it, nothing is. */
+/*
+ * Make the process that BY_PROCESS stands for, where @run runs what is handed over. Without it,
+ * nothing is.
+ */
 void actors_fork(void (*run)(int index));
 
 /* Hand over the last, which exits, and wait for that. */

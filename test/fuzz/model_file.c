@@ -171,8 +171,8 @@ static bool has_bad_buffer(const struct record *write, const struct object *obje
 
 /*
  * Nor does ext4 clear the blocks that it took for a write by O_DIRECT whose buffer turned out to be
- * bad: a later write makes what the disk had there a part of the file. XFS does not even clear a page
- * of its cache. So it is on glibc.
+ * bad: a later write makes what the disk had there a part of the file. XFS does not even clear a
+ * page of its cache. So it is on glibc.
  */
 static bool may_be_stale(const struct object *object, int64_t position)
 {
@@ -186,8 +186,8 @@ static bool may_be_stale(const struct object *object, int64_t position)
 }
 
 /*
- * ext4 writes the rest of such a write through its cache. If another write by O_DIRECT meets the page
- * there, the kernel cannot drop it, complains in its log, and lets the next sync fail.
+ * ext4 writes the rest of such a write through its cache. If another write by O_DIRECT meets the
+ * page there, the kernel cannot drop it, complains in its log, and lets the next sync fail.
  */
 bool model_may_be_unsynced(const struct record *sync)
 {
@@ -291,8 +291,8 @@ static void judge_bytes(const struct object *object, const struct record *read,
 /* ---- the end of the file ---- */
 
 /*
- * Then nobody knows where any of them went. XFS writes two of different descriptors, by O_DIRECT, to
- * one place; on glibc as well.
+ * Then nobody knows where any of them went. XFS writes two of different descriptors, by O_DIRECT,
+ * to one place; on glibc as well.
  */
 static bool has_doubtful_append(const struct object *object)
 {

@@ -9,8 +9,8 @@
  *
  * ">" belongs to the child that the fork before it makes, "-" to the list
  * before it; t0 and t1 are other threads than the main one, handler a signal handler
- * that interrupts it, p1 the second process. Any line may be left out of a valid program: a step whose
- * descriptor or request does not exist does nothing.
+ * that interrupts it, p1 the second process. Any line may be left out of a valid program: a step
+ * whose descriptor or request does not exist does nothing.
  */
 #ifndef RTAIO_FUZZ_PROGRAM_H
 #define RTAIO_FUZZ_PROGRAM_H

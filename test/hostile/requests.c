@@ -100,7 +100,10 @@ static void take_block(struct input *input, struct aiocb *cb)
 	cb->aio_fildes = kind < 224 ? fds[kind % NR_FDS] : (int)take(input, 4);
 	cb->aio_buf = take_buffer(input);
 	cb->aio_nbytes = take_number(input);
-	/* The kernel may use all of a buffer: with O_DIRECT a hole is read beyond the end of its file. */
+	/*
+	 * The kernel may use all of a buffer: with O_DIRECT a hole is read beyond the end of its
+	 * file.
+	 */
 	if (cb->aio_buf == bytes || cb->aio_buf == bytes + 1)
 		cb->aio_nbytes %= NR_BYTES - NR_GUARDS;
 	cb->aio_offset = (off_t)take_number(input);

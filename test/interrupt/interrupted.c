@@ -4,8 +4,9 @@
  *
  *   interrupted step|storm TIMES [OBJECT]
  *
- * Ends when TIMES signals have been handled: at single instructions of the library (or of the object
- * whose path has OBJECT in it), or at random moments.  The last line is "N passed, N failed, N skipped".
+ * Ends when TIMES signals have been handled: at single instructions of the library (or of the
+ * object whose path has OBJECT in it), or at random moments.  The last line is "N passed, N failed,
+ * N skipped".
  */
 #include "program.h"
 

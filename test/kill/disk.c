@@ -38,7 +38,10 @@ static unsigned char *is_unflushed; /* sector by sector */
 static bool is_off;
 static bool is_lying; /* it answers to a flush and does not make one */
 
-/* Any number is a name of the disk, each of a file of its own: the kernel keeps pages of the old ones. */
+/*
+ * Any number is a name of the disk, each of a file of its own: the kernel keeps pages of the old
+ * ones.
+ */
 static struct fuse_attr attributes_of(uint64_t node)
 {
 	bool is_root = node == FUSE_ROOT_ID;

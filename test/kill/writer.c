@@ -311,7 +311,10 @@ static bool check_slots(int fd, enum writer_file file, struct writer_ledger *in,
 	return true;
 }
 
-/* Records in their order, each once; behind the last that is promised anything of them may be missing. */
+/*
+ * Records in their order, each once; behind the last that is promised anything of them may be
+ * missing.
+ */
 static bool check_appended(int fd, struct writer_ledger *in, bool has_lost_disk)
 {
 	int least = has_lost_disk ? in->nr_durable : in->nr_complete;

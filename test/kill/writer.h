@@ -22,11 +22,16 @@
 enum writer_file { WRITER_BUFFERED, WRITER_DIRECT, WRITER_DSYNC, WRITER_APPEND, WRITER_FILES };
 
 struct writer_ledger {
-	/* Of a slot: the version that was submitted last, the last that is complete, the last that is on the disk. */
+	/*
+	 * Of a slot: the version that was submitted last, the last that is complete, the last that
+	 * is on the disk.
+	 */
 	_Atomic int issued[WRITER_FILES][WRITER_SLOTS];
 	_Atomic int complete[WRITER_FILES][WRITER_SLOTS];
 	_Atomic int durable[WRITER_FILES][WRITER_SLOTS];
-	/* Records: how many were submitted; of those before these all are complete, or on the disk. */
+	/*
+	 * Records: how many were submitted; of those before these all are complete, or on the disk.
+	 */
 	_Atomic int nr_issued, nr_complete, nr_durable;
 	_Atomic long long nr_writes, nr_syncs;
 	_Atomic bool is_wrong;

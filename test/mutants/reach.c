@@ -5,7 +5,8 @@
  * gcc's -fsanitize-coverage=trace-pc calls the function below at the begin of each block.  It marks
  * the block in a table with a byte for each byte of code, by the address that the call returns to.
  * The table is the file REACHED, shared by all processes that load the library, so that those count
- * which end by _exit or a signal.  scripts/check-generated reads it and knows which test reaches what.
+ * which end by _exit or a signal.  scripts/check-generated reads it and knows which test reaches
+ * what.
  */
 #include <fcntl.h>
 #include <stdbool.h>

@@ -4,7 +4,8 @@
  *
  * Each waits in aio_suspend, without a look at aio_error that would take its end.
  * With a second argument it throws its environment away first, executes itself anew with one that
- * has names without values, lets a child of vfork leave now and then, or reads through the page cache.
+ * has names without values, lets a child of vfork leave now and then, or reads through the page
+ * cache.
  */
 #include <aio.h>
 #include <errno.h>

@@ -200,8 +200,8 @@ static bool is_served(enum target target)
 }
 
 /*
- * No byte is zero: that is what the page cache has for bytes that did not come.  The kernel reads on
- * there, too, where an answer to an O_DIRECT read is short.
+ * No byte is zero: that is what the page cache has for bytes that did not come.  The kernel reads
+ * on there, too, where an answer to an O_DIRECT read is short.
  */
 static void fill(unsigned char *buf, size_t size)
 {
@@ -297,7 +297,10 @@ static void check_write(enum target target, const struct op *op, const unsigned 
 				now[i]);
 }
 
-/* FUSE makes EIO of a short answer to an O_DIRECT write, with glibc as well.  The bytes may be there. */
+/*
+ * FUSE makes EIO of a short answer to an O_DIRECT write, with glibc as well.  The bytes may be
+ * there.
+ */
 static bool may_fail(enum target target, const struct op *op)
 {
 	return target == O_DIRECTLY && is_write(op);
@@ -378,7 +381,9 @@ static void limit_file_size(rlim_t size)
 	check_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
 }
 
-/* A file on disk ends early, or may be written up to some byte; its last byte is there again after. */
+/*
+ * A file on disk ends early, or may be written up to some byte; its last byte is there again after.
+ */
 static void do_batch(enum target target)
 {
 	static unsigned char before[SIZE];

@@ -12,7 +12,9 @@
 /* More requests end at once than the ring has room for; how many completions found none. */
 int try_completions(unsigned int seed);
 
-/* More requests are submitted than the ring of Linux AIO has room for; how many calls it refused. */
+/*
+ * More requests are submitted than the ring of Linux AIO has room for; how many calls it refused.
+ */
 int try_events(unsigned int seed);
 
 /* Transfers end early, at any byte; how many did. */

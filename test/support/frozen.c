@@ -42,7 +42,10 @@ int frozen_attach(const char *image, char device[32])
 
 	if (control < 0)
 		return -1;
-	/* Two programs that open the same free one wait for each other in the kernel, for ever if need be. */
+	/*
+	 * Two programs that open the same free one wait for each other in the kernel, for ever if
+	 * need be.
+	 */
 	eventually(flock(control, LOCK_EX | LOCK_NB) == 0);
 	config.fd = (unsigned int)open(image, O_RDWR | O_CLOEXEC);
 	eventually((fd = configure_free(control, &config, device)) >= 0 || errno != EBUSY);
@@ -51,7 +54,10 @@ int frozen_attach(const char *image, char device[32])
 	return fd;
 }
 
-/* In memory, so that a busy disk does not make the tests slow: an fsync there may take many seconds. */
+/*
+ * In memory, so that a busy disk does not make the tests slow: an fsync there may take many
+ * seconds.
+ */
 static int make_image(char image[32], const char *type)
 {
 	char command[128];

@@ -2,8 +2,8 @@
 /*
  * frozen.h - files on a disk that can be stopped
  *
- * A file system of its own on a loop device, ext4 or another type.  While it is frozen, as for a snapshot,
- * a thread that writes to it sleeps, and no signal reaches it.
+ * A file system of its own on a loop device, ext4 or another type.  While it is frozen, as for a
+ * snapshot, a thread that writes to it sleeps, and no signal reaches it.
  */
 #ifndef RTAIO_TEST_FROZEN_H
 #define RTAIO_TEST_FROZEN_H

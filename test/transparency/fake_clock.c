@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * fake_clock.c - a library for preloading that lets the program live in another time, for test_clock
+ * fake_clock.c - a library for preloading that lets the program live in another time, for
+ * test_clock
  *
  * As libfaketime it replaces functions of libc, among them the clock that the
  * kernel's own waits go by, and the number of the process.  FAKE_CLOCK says what

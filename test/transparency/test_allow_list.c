@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * test_allow_list.c - AIO in a process that a seccomp filter ends at any system call but those of a list
+ * test_allow_list.c - AIO in a process that a seccomp filter ends at any system call but those of a
+ * list
  *
  * The list is what glibc's AIO needs and what rtaio(7) says that RTAIO_BACKEND=threads
  * needs beyond that; the manual has the same list.  This program runs itself with that

@@ -2,8 +2,8 @@
 /*
  * test_close_together.c - two threads close one descriptor
  *
- * A close may have to wait, and then looks again.  Meanwhile another thread may have put another file
- * in the place of what it closes: requests for that are not those that it waits for.
+ * A close may have to wait, and then looks again.  Meanwhile another thread may have put another
+ * file in the place of what it closes: requests for that are not those that it waits for.
  */
 #include "blocked.h"
 #include "held_calls.h"
@@ -47,7 +47,10 @@ static void *close_two(void *arg)
 	return NULL;
 }
 
-/* A close that waits looks, and sleeps before it looks again.  It stays asleep until it is let go on. */
+/*
+ * A close that waits looks, and sleeps before it looks again.  It stays asleep until it is let go
+ * on.
+ */
 static void await_nap(void)
 {
 	eventually(held_calls_has_one() || atomic_load(&is_closed));
@@ -91,7 +94,8 @@ static bool block_two_at(struct blocked *blocked, struct aiocb *behind, int fd, 
 
 /*
  * The first thread closes two descriptors, and has to wait for the second one.  Meanwhile another
- * thread puts a file in the place of the first one, and writes to it.  Then the first thread looks again.
+ * thread puts a file in the place of the first one, and writes to it.  Then the first thread looks
+ * again.
  */
 static int close_beside_a_close(void)
 {

@@ -2,8 +2,8 @@
 /*
  * test_close_unseen.c - a close that cannot see whether a worker has begun its call
  *
- * The library looks by a thread with a descriptor table of its own.  Here a filter refuses that table.
- * The worker is about to write to the file that is being closed.
+ * The library looks by a thread with a descriptor table of its own.  Here a filter refuses that
+ * table. The worker is about to write to the file that is being closed.
  */
 #include "blocked.h"
 #include "held_calls.h"

@@ -2,9 +2,9 @@
 /*
  * test_device_end.c - requests at the end of a block device
  *
- * A transfer that reaches beyond the end is short, as a plain call's is; from the end on a read gives
- * nothing and a write fails.  What the kernel's queues call a short transfer may as well be a part of
- * one that has to go on, and the length of a device is not what fstat says.
+ * A transfer that reaches beyond the end is short, as a plain call's is; from the end on a read
+ * gives nothing and a write fails.  What the kernel's queues call a short transfer may as well be a
+ * part of one that has to go on, and the length of a device is not what fstat says.
  */
 #include "frozen.h"
 

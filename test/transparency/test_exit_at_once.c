@@ -2,7 +2,8 @@
 /*
  * test_exit_at_once.c - several threads that end the process at the same moment
  *
- * The statistics that the user has asked for are written once, and whole, whichever thread comes first.
+ * The statistics that the user has asked for are written once, and whole, whichever thread comes
+ * first.
  */
 #include "transparency.h"
 

@@ -223,8 +223,8 @@ static void check_close_under_read(void)
 }
 
 /*
- * A process that has a copy of the descriptors waits for the server when it closes them.  These calls
- * do not, and none of their requests gets lost.
+ * A process that has a copy of the descriptors waits for the server when it closes them.  These
+ * calls do not, and none of their requests gets lost.
  */
 static int close_beside_what_cannot_be(void)
 {

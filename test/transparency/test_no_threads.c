@@ -234,7 +234,9 @@ static int read_in_shortage(enum use use)
 #define NR_AHEAD   64
 #define BLOCK      4096
 
-/* More than fits at once: each piece waits for room. What is accepted arrives whole and in order. */
+/*
+ * More than fits at once: each piece waits for room. What is accepted arrives whole and in order.
+ */
 static void write_to(int fds[2])
 {
 	char *data = malloc(LONG_WRITE), *arrived = malloc(LONG_WRITE);

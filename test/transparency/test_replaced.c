@@ -187,7 +187,9 @@ static int files_with_one_inode_number(void)
 	struct gate gate;
 	ssize_t res;
 
-	/* Read at the first use of AIO: a read of memory that is not there would wait in the call. */
+	/*
+	 * Read at the first use of AIO: a read of memory that is not there would wait in the call.
+	 */
 	setenv("RTAIO_INLINE", "0", 1);
 	setenv("RTAIO_OFFLOAD", "0", 1);
 	if (!have_one_inode_number(fd, other)) {

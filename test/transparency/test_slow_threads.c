@@ -39,7 +39,9 @@ static void *run_later(void *arg)
 	return held->run(held->arg);
 }
 
-/* In place of libc's, also for a library that is preloaded: the thread is there, but does not run. */
+/*
+ * In place of libc's, also for a library that is preloaded: the thread is there, but does not run.
+ */
 int pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*run)(void *), void *arg)
 {
 	create_fn *create = (create_fn *)(uintptr_t)dlsym(RTLD_NEXT, "pthread_create");

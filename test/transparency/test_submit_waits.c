@@ -344,7 +344,10 @@ static int read_a_device_that_has_stopped(void)
 	fd = device_with_short_queue_over(image);
 	if (fd < 0)
 		return CHILD_SKIPPED;
-	/* At the end nobody asks the device.  What the library finds out about the file, it has then. */
+	/*
+	 * At the end nobody asks the device.  What the library finds out about the file, it has
+	 * then.
+	 */
 	for (int i = 0; i < NR; i++) {
 		submit_read(&stopped_cbs[0], fd, buf, SIZE, SERVED_SIZE);
 		check_equal(outcome(&stopped_cbs[0]), 0);

@@ -243,7 +243,9 @@ static void sync_before(struct gate *result, struct aiocb *write, ssize_t expect
 	check_equal(outcome(&first), 0);
 }
 
-/* A write that is done, and whose result waits for @result.  NULL: this machine does not allow it. */
+/*
+ * A write that is done, and whose result waits for @result.  NULL: this machine does not allow it.
+ */
 static struct aiocb *finish_write(struct gate *result)
 {
 	struct aiocb *write = direct_buffer(PAGE);

@@ -22,7 +22,9 @@
 static struct aiocb cbs[NR_WRITES], sync_cb;
 static char buf[BLOCK];
 
-/* ---- a disk that fails: a loop device, whose image has a hole in a file system without room ---- */
+/*
+ * ---- a disk that fails: a loop device, whose image has a hole in a file system without room ----
+ */
 
 static void make_image(int dir)
 {

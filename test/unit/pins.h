@@ -98,7 +98,9 @@ static inline int tear_down(void **state)
 	return 0;
 }
 
-/* Ask the kernel, not the library: a fault of the library must not look like a limit of the kernel. */
+/*
+ * Ask the kernel, not the library: a fault of the library must not look like a limit of the kernel.
+ */
 static inline bool can_take_over(void)
 {
 	int pidfd = (int)syscall(SYS_pidfd_open, getpid(), 0);
