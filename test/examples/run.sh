@@ -347,6 +347,8 @@ equal "tree and installation have one version" "$("$inst/bin/rtaio" --version)" 
 	"$("$tree/scripts/rtaio" --version)"
 check "a library that serves nothing can be built" build_useless
 conforms "the installed conformance run passes on every implementation" 0 '^threads  *[1-9][0-9]*  *0  *0  *0  *0$' --all
+conforms "its programs find the calls beyond POSIX" 0 '^auto  *1  *0  *0  *0  *0$' \
+	--filter=waitcomplete-16 --implementation=auto
 conforms "it tests the library of anybody" 0 '^librtaio.so.0  *[1-9][0-9]*  *0  *0  *0  *0$' \
 	--implementation preload "$inst/lib/librtaio.so.0"
 conforms "it sees that a library does not serve" 1 '^useless.so  *0  *0  *0  *0  *[1-9]' \

@@ -52,6 +52,10 @@ finds "a test of another program" 'read-03: test_two runs no "test_first"' \
 finds "a program that does not exist" 'read-03: no test program "test_three"' \
 	"$first" "$second" "read-03 | shall | the third | test_three: test_first"
 finds "a conformance test that nobody cites" 'test_one: test_second proves nothing' "$first"
+mkdir "$work/test/beyond"
+printf '\tcmocka_unit_test(%s),\n' test_call >"$work/test/beyond/test_three.c"
+finds "a test of a call beyond POSIX that nobody cites" 'test_three: test_call proves nothing' "$first" "$second"
+rm -r "$work/test/beyond"
 finds "an id used twice" 'read-01: used twice' "$first" "$second" "$first"
 finds "a promise without test and gap" 'read-03: neither a test nor a gap' \
 	"$first" "$second" "read-03 | shall | the third | "

@@ -1,0 +1,530 @@
+// SPDX-License-Identifier: MIT
+/*
+ * test_freebsd.c - what FreeBSD's manual says of aio_waitcomplete, aio_readv, aio_writev and lio_listio
+ *
+ * Its statements that the other programs here do not ask for, and where rtaio has decided otherwise.  Most of
+ * them are about calls that meet: a vectored request that is collected, or announced at an eventfd.
+ */
+#include "../../include/rtaio.h"
+
+/* Here, before all other headers: that one brings in what a program needs. */
+static void announce_at(struct aiocb *cb, int eventfd)
+{
+	cb->aio_sigevent.sigev_notify = SIGEV_EVENTFD;
+	cb->aio_sigevent.sigev_notify_eventfd = eventfd;
+}
+
+static void set_vector(struct aiocb *cb, struct iovec *vector, size_t nr)
+{
+	cb->aio_iov = vector;
+	cb->aio_iovcnt = nr;
+}
+
+typedef int vectored_fn(struct aiocb *cb);
+typedef ssize_t collecting_fn(struct aiocb **iocbp, const struct timespec *timeout);
+
+_Static_assert(_Generic(&aio_readv, vectored_fn * : 1, default : 0), "aio_readv");
+_Static_assert(_Generic(&aio_writev, vectored_fn * : 1, default : 0), "aio_writev");
+_Static_assert(_Generic(&aio_waitcomplete, collecting_fn * : 1, default : 0), "aio_waitcomplete");
+
+#include "gate.h"
+#include "vectors.h"
+#include "waitcomplete.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/eventfd.h>
+#include <sys/stat.h>
+
+#define BLOCK 4096
+
+static off_t size_of(int fd)
+{
+	struct stat info;
+
+	check_equal(fstat(fd, &info), 0);
+	return info.st_size;
+}
+
+/* ---- aio_waitcomplete ---- */
+
+static _Atomic bool is_wait_over;
+
+/* With a timeout that nobody reaches. */
+static void *wait_for_long(void *res)
+{
+	static const struct timespec long_time = { .tv_sec = 1000 };
+
+	check(collect(res, &long_time) == NULL);
+	is_wait_over = true;
+	return NULL;
+}
+
+static bool is_over_after_signal(pthread_t thread)
+{
+	if (!is_wait_over)
+		pthread_kill(thread, SIGUSR1);
+	return is_wait_over;
+}
+
+/* The first signals may come before the wait. */
+static int interrupt_timed_wait(void)
+{
+	pthread_t thread;
+	ssize_t res;
+
+	catch_signal(SIGUSR1, SA_RESTART);
+	thread = start_thread(wait_for_long, &res);
+	eventually(is_over_after_signal(thread));
+	join_thread(thread);
+	check_equal(res, -EINTR);
+	return 0;
+}
+
+/* aio_return of a block that was collected takes no other request. */
+static int ask_again(void)
+{
+	static struct aiocb good, bad, other;
+	static char bytes[3];
+	int fd = temp_file_filled(1);
+
+	check_nothing_left();
+	submit_read(&good, fd, &bytes[0], 1, 0);
+	check_equal(collect_this(&good), 1);
+	submit_read(&bad, -1, &bytes[1], 1, 0);
+	check_equal(collect_this(&bad), -EBADF);
+	submit_read(&other, fd, &bytes[2], 1, 0);
+	check_equal(await(&other), 0);
+	for (int i = 0; i < 3; i++) {
+		check_equal(aio_error(&good), 0);
+		check_equal(aio_return(&good), 1);
+		check_equal(aio_error(&bad), EBADF);
+		check_equal(aio_return(&bad), -1);
+	}
+	check_equal(collect_this(&other), 1);
+	check_nothing_left();
+	return 0;
+}
+
+static int stand_aside(void)
+{
+	ssize_t res;
+
+	setenv("RTAIO_BACKEND", "glibc", 1);
+	check(collect(&res, &at_once) == NULL);
+	check_equal(res, -ENOSYS);
+	return 0;
+}
+
+TEST_WAITCOMPLETE(test_restarting_handler_ends_a_wait_with_a_timeout, interrupt_timed_wait, 20000)
+TEST_WAITCOMPLETE(test_collected_request_still_tells_its_result, ask_again, 20000)
+TEST_WAITCOMPLETE(test_no_collection_while_the_library_stands_aside, stand_aside, 10000)
+
+/* ---- SIGEV_EVENTFD ---- */
+
+static void init_entry(struct aiocb *cb, int fd, const char *text, int eventfd)
+{
+	aiocb_init_lio(cb, LIO_WRITE, fd, (void *)(uintptr_t)text, strlen(text), 0);
+	cb->aio_sigevent.sigev_notify = SIGEV_NONE;
+	if (eventfd >= 0)
+		announce_at(cb, eventfd);
+}
+
+/* No descriptor has the number of the second one's eventfd. */
+static int refuse_entry(void)
+{
+	static struct aiocb cbs[3], *list[] = { &cbs[0], &cbs[1], &cbs[2] };
+	int event = eventfd(0, EFD_CLOEXEC), fds[2];
+	char found[4];
+
+	for (int is_waiting = 0; is_waiting < 2; is_waiting++) {
+		open_pipe(fds);
+		init_entry(&cbs[0], fds[1], "ab", event);
+		init_entry(&cbs[1], fds[1], "xx", 1000000);
+		init_entry(&cbs[2], fds[1], "cd", -1);
+		errno = 0;
+		check_equal(lio_listio(is_waiting ? LIO_WAIT : LIO_NOWAIT, list, 3, NULL), -1);
+		check_equal(errno, is_waiting ? EIO : EBADF);
+		check_equal(aio_error(&cbs[1]), EBADF);
+		check_equal(outcome(&cbs[0]), 2);
+		check_equal(outcome(&cbs[2]), 2);
+		read_fully(fds[0], found, 4);
+		check_memory(found, "abcd", 4);
+		close(fds[1]);
+		check_equal(read(fds[0], found, 1), 0);
+		close(fds[0]);
+	}
+	return 0;
+}
+
+static int refuse_list(void)
+{
+	static struct aiocb cbs[2], *list[] = { &cbs[0], &cbs[1] };
+	struct sigevent event = { .sigev_notify = SIGEV_EVENTFD };
+	int fd = temp_file(0), fds[2];
+	char byte;
+
+	check_nothing_left();
+	open_pipe(fds);
+	event.sigev_notify_eventfd = fd;
+	init_entry(&cbs[0], fds[1], "ab", -1);
+	init_entry(&cbs[1], fd, "cd", -1);
+	errno = 0;
+	check_equal(lio_listio(LIO_NOWAIT, list, 2, &event), -1);
+	check_equal(errno, EINVAL);
+	check_nothing_left();
+	close(fds[1]);
+	check_equal(read(fds[0], &byte, 1), 0);
+	check_equal(size_of(fd), 0);
+	return 0;
+}
+
+#define NR_EVENTFDS 1024
+
+/* The last one has its turn when another one is not in use any more. */
+static int use_too_many(void)
+{
+	static struct aiocb cbs[NR_EVENTFDS + 1];
+	static char bytes[NR_EVENTFDS + 1];
+	struct rlimit limit;
+	int fds[2];
+
+	check_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	if (limit.rlim_max < NR_EVENTFDS + 100) {
+		printf("at most %llu descriptors here", (unsigned long long)limit.rlim_max);
+		return CHILD_SKIPPED;
+	}
+	set_soft_limit(RLIMIT_NOFILE, NR_EVENTFDS + 100);
+	open_pipe(fds);
+	for (int i = 0; i <= NR_EVENTFDS; i++) {
+		aiocb_init(&cbs[i], fds[0], &bytes[i], 1, 0);
+		announce_at(&cbs[i], eventfd(0, EFD_CLOEXEC));
+		errno = 0;
+		check_equal(aio_read(&cbs[i]), i < NR_EVENTFDS ? 0 : -1);
+	}
+	check_equal(errno, EAGAIN);
+	write_fully(fds[1], "x", 1);
+	check_equal(collect_this(&cbs[0]), 1);
+	eventually(aio_read(&cbs[NR_EVENTFDS]) == 0);
+	return 0;
+}
+
+TEST_WAITCOMPLETE(test_refused_eventfd_of_an_entry_leaves_the_others, refuse_entry, 20000)
+TEST_WAITCOMPLETE(test_refused_eventfd_of_a_list_begins_nothing, refuse_list, 20000)
+TEST_WAITCOMPLETE(test_too_many_eventfds_are_refused, use_too_many, 20000)
+
+/* ---- aio_readv and aio_writev, collected and announced ---- */
+
+static void check_counted(int eventfd)
+{
+	uint64_t value = 0;
+
+	check_equal(read(eventfd, &value, sizeof(value)), sizeof(value));
+	check_equal(value, 1);
+}
+
+static int collect_vectors(void)
+{
+	struct pieces pieces = pieces_make(30, 100, true);
+	struct iovec absent = { (void *)1, 1 };
+	static struct aiocb cb, *list[] = { &cb };
+	int fd = temp_file(0), event = eventfd(0, EFD_CLOEXEC);
+
+	if (!has_vectors())
+		return CHILD_SKIPPED;
+	check_nothing_left();
+	pieces_fill(&pieces, 3);
+	submit_writev(&cb, fd, pieces.entries, pieces.nr, 0);
+	check_equal(collect_this(&cb), pieces.nbytes);
+	pieces_clear(&pieces);
+	aiocb_init(&cb, fd, pieces.entries, pieces.nr, 0);
+	announce_at(&cb, event);
+	check_equal(call_readv(&cb), 0);
+	check_counted(event);
+	check_equal(collect_this(&cb), pieces.nbytes);
+	pieces_check(&pieces, 3, pieces.nbytes);
+	aiocb_init_lio(&cb, LIO_READV, fd, pieces.entries, pieces.nr, 0);
+	check_equal(lio_listio(LIO_NOWAIT, list, 1, NULL), 0);
+	check_equal(collect_this(&cb), pieces.nbytes);
+	submit_readv(&cb, fd, &absent, 1, 0);
+	check_equal(collect_this(&cb), -EFAULT);
+	check_nothing_left();
+	return 0;
+}
+
+TEST_WAITCOMPLETE(test_vectored_requests_are_collected_and_announced, collect_vectors, 20000)
+
+/* ---- aio_readv and aio_writev ---- */
+
+#define NR_APPENDS 100
+
+/* Plain and vectored ones in turn, all of them in flight at once. */
+static int append(void)
+{
+	static struct aiocb cbs[NR_APPENDS];
+	static char text[NR_APPENDS][10];
+	static struct iovec vectors[NR_APPENDS][2];
+	char found[10 * NR_APPENDS];
+	int fd = temp_file(O_APPEND);
+
+	for (int i = 0; i < NR_APPENDS; i++) {
+		pattern_fill(text[i], (size_t)i * 10, 10);
+		vectors[i][0] = (struct iovec){ text[i], 3 };
+		vectors[i][1] = (struct iovec){ text[i] + 3, 7 };
+		if (i % 2)
+			submit_write(&cbs[i], fd, text[i], 10, 0);
+		else
+			submit_writev(&cbs[i], fd, vectors[i], 2, 0);
+	}
+	for (int i = 0; i < NR_APPENDS; i++)
+		check_equal(outcome(&cbs[i]), 10);
+	check_equal(pread(fd, found, sizeof(found), 0), sizeof(found));
+	check_pattern(found, 0, sizeof(found));
+	check_equal(size_of(fd), sizeof(found));
+	return 0;
+}
+
+/* The opcode is the library's to set, as with glibc. */
+static void check_public_members(const struct aiocb *cb, const struct aiocb *before)
+{
+	check_equal(cb->aio_fildes, before->aio_fildes);
+	check_equal(cb->aio_reqprio, before->aio_reqprio);
+	check(cb->aio_iov == before->aio_iov);
+	check_equal(cb->aio_iovcnt, before->aio_iovcnt);
+	check_equal(cb->aio_offset, before->aio_offset);
+	check_memory(&cb->aio_sigevent, &before->aio_sigevent, sizeof(cb->aio_sigevent));
+}
+
+/* Also when it was refused, and while it waits. */
+static int compare_blocks(void)
+{
+	struct pieces pieces = pieces_make(30, 10, false);
+	struct aiocb cb, before;
+	int fds[2];
+
+	open_pipe(fds);
+	aiocb_init(&cb, fds[0], pieces.entries, IOV_MAX + 1, 123);
+	before = cb;
+	check_equal(call_readv(&cb), -1);
+	check_public_members(&cb, &before);
+	cb.aio_iovcnt = before.aio_iovcnt = pieces.nr;
+	check_equal(call_readv(&cb), 0);
+	eventually(others_are_asleep());
+	check_public_members(&cb, &before);
+	write_fully(fds[1], "x", 1);
+	check_equal(outcome(&cb), 1);
+	check_public_members(&cb, &before);
+	cb.aio_fildes = before.aio_fildes = fds[1];
+	check_equal(call_writev(&cb), 0);
+	check_equal(outcome(&cb), pieces.nbytes);
+	check_public_members(&cb, &before);
+	return 0;
+}
+
+/* Nothing is transferred, and the error is that of preadv and pwritev. */
+static int use_largest_offsets(void)
+{
+	static const off_t offsets[] = { LLONG_MAX, LLONG_MAX - 5, -1, LLONG_MIN };
+	char bytes[10];
+	struct iovec vector[] = { { bytes, 5 }, { bytes + 5, 5 } };
+	int fd = temp_file_filled(100);
+	struct aiocb cb;
+
+	set_soft_limit(RLIMIT_FSIZE, RLIM_INFINITY);
+	for (size_t i = 0; i < sizeof(offsets) / sizeof(*offsets); i++) {
+		ssize_t expected = preadv(fd, vector, 2, offsets[i]);
+
+		expected = expected < 0 ? -errno : expected;
+		check(expected <= 0);
+		submit_readv(&cb, fd, vector, 2, offsets[i]);
+		check_equal(outcome(&cb), expected);
+		check_equal(pwritev(fd, vector, 2, offsets[i]), -1);
+		expected = -errno;
+		submit_writev(&cb, fd, vector, 2, offsets[i]);
+		check_equal(outcome(&cb), expected);
+	}
+	check_equal(size_of(fd), 100);
+	return 0;
+}
+
+static void refuse_writev(int fd, struct iovec *vector, size_t nr, int err)
+{
+	struct aiocb cb;
+
+	aiocb_init(&cb, fd, vector, nr, 0);
+	errno = 0;
+	check_equal(call_writev(&cb), -1);
+	check_equal(errno, err);
+	check_equal(aio_error(&cb), err);
+}
+
+static int refuse_writes(void)
+{
+	char byte = 'x';
+	struct iovec good = { &byte, 1 }, huge[] = { { &byte, SSIZE_MAX }, { &byte, 1 } };
+	int fd = temp_file(0);
+	struct aiocb cb;
+
+	refuse_writev(fd, NULL, 1, EFAULT);
+	refuse_writev(fd, (struct iovec *)-sizeof(good), 1, EFAULT);
+	refuse_writev(fd, huge, 2, EINVAL);
+	refuse_writev(fd, &good, IOV_MAX + 1, EINVAL);
+	check_equal(size_of(fd), 0);
+	submit_writev(&cb, fd, &good, 1, 0);
+	check_equal(outcome(&cb), 1);
+	return 0;
+}
+
+/* The second buffer of the write is not there yet, so it goes on, and the sync waits. */
+static int sync_behind_a_write(void)
+{
+	char *first = direct_buffer(BLOCK);
+	struct iovec from[2];
+	struct aiocb write_cb, sync_cb;
+	struct gate gate;
+	int fd = temp_file(0);
+
+	if (!gate_make(&gate, BLOCK))
+		return CHILD_SKIPPED;
+	from[0] = (struct iovec){ first, BLOCK };
+	from[1] = (struct iovec){ gate.memory, gate.size };
+	aiocb_init(&write_cb, fd, from, 2, 0);
+	notify_by_signal(&write_cb.aio_sigevent, SIGUSR1, 0); /* not inside the call */
+	catch_signal(SIGUSR1, SA_RESTART);
+	check_equal(call_writev(&write_cb), 0);
+	gate_await(&gate);
+	aiocb_init(&sync_cb, fd, NULL, 0, 0);
+	check_equal(aio_fsync(O_SYNC, &sync_cb), 0);
+	eventually(others_are_asleep());
+	check_equal(aio_error(&sync_cb), EINPROGRESS);
+	gate_open(&gate, 'g');
+	check_equal(outcome(&write_cb), BLOCK + gate.size);
+	check_equal(outcome(&sync_cb), 0);
+	return 0;
+}
+
+TEST_OF_VECTORS(test_plain_and_vectored_appends_keep_their_order, append, 20000)
+TEST_OF_VECTORS(test_vectored_request_leaves_its_block_alone, compare_blocks, 20000)
+TEST_OF_VECTORS(test_largest_offsets_are_those_of_preadv, use_largest_offsets, 20000)
+TEST_OF_VECTORS(test_wrong_vectors_of_a_write_are_refused, refuse_writes, 20000)
+TEST_OF_VECTORS(test_fsync_waits_for_a_vectored_write, sync_behind_a_write, 20000)
+
+/* ---- LIO_READV and LIO_WRITEV ---- */
+
+/* The list is announced once, after its last entry; entries without a request do not count. */
+static int announce_list(void)
+{
+	static struct aiocb cbs[3], *list[] = { &cbs[0], NULL, &cbs[1], &cbs[2] };
+	struct pieces pieces[2] = { pieces_make(3, 10, false), pieces_make(30, 10, false) };
+	struct sigevent event;
+	siginfo_t info;
+	sigset_t set;
+	int fds[2][2];
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
+	change_mask(SIG_BLOCK, SIGUSR1);
+	notify_by_signal(&event, SIGUSR1, 5);
+	for (int i = 0; i < 2; i++) {
+		open_pipe(fds[i]);
+		aiocb_init_lio(&cbs[i], LIO_READV, fds[i][0], pieces[i].entries, pieces[i].nr, 0);
+	}
+	aiocb_init_lio(&cbs[2], LIO_NOP, -1, NULL, 0, 0);
+	check_equal(lio_listio(LIO_NOWAIT, list, 4, &event), 0);
+	write_fully(fds[1][1], "x", 1);
+	check_equal(outcome(&cbs[1]), 1);
+	check(!is_pending(SIGUSR1));
+	write_fully(fds[0][1], "xy", 2);
+	check_equal(outcome(&cbs[0]), 2);
+	eventually(is_pending(SIGUSR1));
+	check_equal(sigwaitinfo(&set, &info), SIGUSR1);
+	check_equal(info.si_value.sival_int, 5);
+	check(!is_pending(SIGUSR1));
+	return 0;
+}
+
+/* One fails when it is carried out. */
+static int list_a_failure(void)
+{
+	struct aiocb cbs[3], *list[] = { &cbs[0], &cbs[1], &cbs[2] };
+	char bytes[4] = "abcd";
+	struct iovec halves[] = { { bytes, 2 }, { bytes + 2, 2 } };
+	int fd = temp_file(0);
+
+	aiocb_init_lio(&cbs[0], LIO_WRITEV, fd, halves, 2, 0);
+	aiocb_init_lio(&cbs[1], LIO_WRITEV, reopen(fd, O_RDONLY), halves, 2, 4);
+	aiocb_init_lio(&cbs[2], LIO_WRITEV, fd, halves, 2, 8);
+	check_equal(lio_listio(LIO_WAIT, list, 3, NULL), -1);
+	check_equal(errno, EIO);
+	check_equal(aio_error(&cbs[0]), 0);
+	check_equal(aio_error(&cbs[1]), EBADF);
+	check_equal(aio_return(&cbs[1]), -1);
+	check_equal(aio_error(&cbs[2]), 0);
+	check_equal(size_of(fd), 12);
+	return 0;
+}
+
+TEST_OF_VECTORS(test_list_of_vectors_is_announced_once, announce_list, 20000)
+TEST_OF_VECTORS(test_failed_vector_of_a_list_gives_eio, list_a_failure, 20000)
+
+/* ---- the header ---- */
+
+static int use_header_alone(void)
+{
+	struct iovec vector[2];
+	struct aiocb cb;
+
+	set_vector(&cb, vector, 2);
+	announce_at(&cb, 5);
+	check(cb.aio_buf == (volatile void *)vector);
+	check_equal(cb.aio_nbytes, 2);
+	check_equal(cb.aio_sigevent.sigev_notify_eventfd, 5);
+	return 0;
+}
+
+static bool are_distinct(const int *values, size_t nr)
+{
+	for (size_t i = 0; i < nr; i++)
+		for (size_t j = 0; j < i; j++)
+			if (values[i] == values[j])
+				return false;
+	return true;
+}
+
+static int compare_constants(void)
+{
+	static const int opcodes[] = { LIO_READ, LIO_WRITE, LIO_NOP, LIO_READV, LIO_WRITEV };
+	static const int kinds[] = { SIGEV_NONE, SIGEV_SIGNAL, SIGEV_THREAD, SIGEV_THREAD_ID,
+				     SIGEV_EVENTFD };
+
+	check(are_distinct(opcodes, sizeof(opcodes) / sizeof(*opcodes)));
+	check(are_distinct(kinds, sizeof(kinds) / sizeof(*kinds)));
+	return 0;
+}
+
+TEST_OF_VECTORS(test_header_alone_is_enough_for_a_program, use_header_alone, 10000)
+TEST_OF_VECTORS(test_constants_differ_from_those_of_libc, compare_constants, 10000)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_restarting_handler_ends_a_wait_with_a_timeout),
+		cmocka_unit_test(test_collected_request_still_tells_its_result),
+		cmocka_unit_test(test_no_collection_while_the_library_stands_aside),
+		cmocka_unit_test(test_refused_eventfd_of_an_entry_leaves_the_others),
+		cmocka_unit_test(test_refused_eventfd_of_a_list_begins_nothing),
+		cmocka_unit_test(test_too_many_eventfds_are_refused),
+		cmocka_unit_test(test_vectored_requests_are_collected_and_announced),
+		cmocka_unit_test(test_plain_and_vectored_appends_keep_their_order),
+		cmocka_unit_test(test_vectored_request_leaves_its_block_alone),
+		cmocka_unit_test(test_largest_offsets_are_those_of_preadv),
+		cmocka_unit_test(test_wrong_vectors_of_a_write_are_refused),
+		cmocka_unit_test(test_fsync_waits_for_a_vectored_write),
+		cmocka_unit_test(test_list_of_vectors_is_announced_once),
+		cmocka_unit_test(test_failed_vector_of_a_list_gives_eio),
+		cmocka_unit_test(test_header_alone_is_enough_for_a_program),
+		cmocka_unit_test(test_constants_differ_from_those_of_libc),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
