@@ -20,6 +20,8 @@ long=$(printf 'word%02d ' $(seq 60))
 long=${long% }
 name=test_of_a_name_that_is_longer_than_a_telephone_is_wide_and_has_no_space_at_which_a_line_could_end
 cat >assertions <<EOF
+## What is required
+
 ### First things
 
 | id | kind | promise | proof |
@@ -35,6 +37,16 @@ cat >assertions <<EOF
 |---|---|---|---|
 | second-01 | shall | Some machines cannot | test_two: test_skips, test_passes |
 | second-02 | shall | This one fails | test_two: test_fails |
+
+## What is beyond | it
+
+### Third things
+
+| id | kind | promise | proof |
+|---|---|---|---|
+| third-01 | own | A call that glibc does not have | test_four: test_call |
+| third-02 | own | What else it does | test_four: test_call, test_other_call |
+| third-03 | other | A call that nobody has | gap: it is not there |
 EOF
 cat >differences <<EOF
 glibc test_one test_defect the reason of the defect
@@ -50,6 +62,10 @@ for implementation in glibc auto io_uring libaio threads; do
 		"$implementation" test_two pass test_passes '' \
 		"$implementation" test_two "$([ $implementation = libaio ] && echo fail || echo pass)" test_fails 'first line\037second line' \
 		"$implementation" test_three pass test_of_no_requirement ''
+	for test in test_call test_other_call; do
+		printf '%s\t%s\t%s\t%s\t%s\n' "$implementation" test_four \
+			"$([ $implementation = glibc ] && echo skip || echo pass)" "$test" 'skipped: no such call'
+	done
 done | sed 's/\\037/\x1f/' >results
 cut -f2,4 results | sort -u >tests
 printf 'kernel\tLinux of a long name %s\n' "$long" >facts
@@ -69,7 +85,7 @@ report() {
 
 report text >short
 equal "the counts come last" "$(tail -n 6 short | awk '{ print $1, $2 }' | tr '\n' ' ')" \
-	"pass skipped glibc 4 auto 35 io_uring 5 libaio 4 threads 4 "
+	"pass skipped glibc 4 auto 37 io_uring 7 libaio 6 threads 6 "
 report text -v all=1 >full
 check "no text is cut" [ "$(tr -s ' \n' ' ' <full | grep -c -F "first-01: $long")" = 1 ]
 check "lines are short all the same" [ "$(awk '!/Linux/ && length > 100' full | wc -l)" = 0 ]
@@ -77,9 +93,27 @@ flat=$(tr -s ' \n' ' ' <full)
 for reason in "- glibc defect: the reason of the defect" \
 	"- threads differs: the reason of the difference (1 of 2 tests)" \
 	"- libaio FAIL: first line second line" "skipped: no such device (1 of 2 tests)" \
-	"gaps: no test asks for these first-04: Nobody asks - a permission"; do
+	"gaps: no test asks for these first-04: Nobody asks - a permission" \
+	"third-02: What else it does - glibc skipped: no such call"; do
 	check "told is: $reason" grep -q -F -e "$reason" <<<"$flat"
 done
+flat=$(tr -s ' \n' ' ' <short)
+for text in "Third things skipped pass pass pass pass third-01, third-02 - glibc skipped: no such call test_" \
+	"second-01: Some machines cannot - glibc, auto, io_uring, libaio, threads skipped: no such device (1 of" \
+	"What is beyond | it 3 rows, 1 of them a gap: glibc 2 skipped; auto 2 pass; io_uring 2 pass;"; do
+	check "told in short: $text" grep -q -F -e "$text" <<<"$flat"
+done
+report markdown >table
+one="3 pass, 1 differs, 1 skipped" four="4 pass, 1 skipped"
+equal "each part of the list has a row of counts" "$(sed -n '/^|/p' table)" \
+	"| | glibc | auto | io_uring | libaio | threads |
+|---|---|---|---|---|---|
+| What is required | $one | $four | $four | 3 pass, 1 skipped, 1 FAIL | $one |
+| What is beyond \\| it | 2 skipped | 2 pass | 2 pass | 2 pass | 2 pass |
+| Further tests | 1 pass | 31 pass | 1 pass | 1 pass | 1 pass |"
+equal "glibc does not differ where it has no call" "$(grep -o 'glibc differs in .*' table)" "glibc differs in first-02."
+check "the page counts the parts" grep -q -F \
+	'<dt>What is beyond | it</dt><dd>3 rows, 1 of them a gap: glibc 2 skipped; auto 2 pass;' <(report html)
 
 # chosen pattern: the tests, without their common beginning.
 chosen() {
@@ -89,12 +123,13 @@ equal "an id chooses its tests" "$(chosen second-01)" "skips passes "
 equal "so does a pattern of ids" "$(chosen 'first-0[12]'; chosen 'First-0?')" \
 	"passes defect differs ${name#test_} "
 equal "a section does" "$(chosen 'Second things')" "skips passes fails "
+equal "a part does" "$(chosen 'What is beyond*')" "call other_call "
 equal "a section of tests that no requirement names does" \
 	"$(report select -v filter='test_three, further tests')" "test_three	test_of_no_requirement"
 equal "a test is chosen in each program that has it" "$(report select -v filter='test_passes' | tr '\n\t' '  ')" \
 	"test_one test_passes test_two test_passes "
 equal "a gap is told" "$(report select -v filter=first-04)" "	first-04: a permission"
-equal "what is not there chooses nothing" "$(chosen third-01)" ""
+equal "what is not there chooses nothing" "$(chosen fourth-01)" ""
 equal "only the rows that were chosen are reported" \
 	"$(report text -v all=1 -v filter=second-02 | grep -c -E '(first|second)-0')" 1
 
@@ -120,6 +155,9 @@ if [ -x "$tree/build/test/conformance/test_header" ]; then
 		' <aio.h>, limits and options pass header-01: .* glibc 9 0 0 0 0 1 $' \
 		--filter='<aio.h>, limits and options'
 	says "a test that is not there" 2 "^rtaio-conformance: no test matches 'nonsense' $" --filter=nonsense
+	says "what glibc does not have is skipped" 0 \
+		' skipped waitcomplete-05: .* - glibc skipped: no aio_waitcomplete here .* glibc 0 1 0 0 0 $' \
+		--filter=waitcomplete-05
 	says "a gap" 2 "no test matches 'header-05', it is a gap: header-05: a permission" --filter=header-05
 else
 	skip "the filter of rtaio-conformance" "the tests have not been built"
@@ -182,12 +220,12 @@ function look(frame) {
 	check(name + 'reasons are in parts', [...doc.querySelectorAll('.reasons h2')].map(h => h.textContent).join() ===
 		'Failures,Deliberate differences,Defects of glibc,Skipped,Gaps');
 	const cases = [['second-01', '', 'second-01 second-01'], ['reason of the DEFECT', '', 'first-02 first-02'],
-		['nonsense', '', ''], ['', 'differs', 'first-03 first-03'], ['', 'gap', 'first-04 first-04']];
+		['nonsense', '', ''], ['', 'differs', 'first-03 first-03'], ['', 'gap', 'first-04 third-03 first-04 third-03']];
 	for (const [word, kind, wanted] of cases) {
 		const seen = filter_by(doc, word, kind);
 		check(name + 'the filter ' + (word || kind), seen === wanted, seen);
 	}
-	check(name + 'the number of rows is told', doc.getElementById('count').textContent.startsWith('1 of '));
+	check(name + 'the number of rows is told', doc.getElementById('count').textContent.startsWith('2 of '));
 }
 onload = () => {
 	try {
