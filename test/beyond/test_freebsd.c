@@ -325,7 +325,7 @@ static int compare_blocks(void)
 static int use_largest_offsets(void)
 {
 	static const off_t offsets[] = { LLONG_MAX, LLONG_MAX - 5, -1, LLONG_MIN };
-	char bytes[10];
+	char bytes[10] = "";
 	struct iovec vector[] = { { bytes, 5 }, { bytes + 5, 5 } };
 	int fd = temp_file_filled(100);
 	struct aiocb cb;

@@ -136,7 +136,7 @@ static int fail_as_plain_calls(void)
 {
 	int fd = temp_file_filled(BLOCK), fds[2];
 	int read_only = reopen(fd, O_RDONLY), write_only = reopen(fd, O_WRONLY);
-	char buf[100];
+	char buf[100] = "";
 	struct iovec vector[] = { { buf, 50 }, { buf + 50, 50 } };
 	struct aiocb cb;
 
