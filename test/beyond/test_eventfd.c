@@ -11,7 +11,6 @@
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/timerfd.h>
 
 #define FULL UINT64_C(0xfffffffffffffffe)
@@ -369,14 +368,12 @@ static void check_stream_refused(int fds[2])
 static int other_files(void)
 {
 	static const struct itimerspec soon = { .it_value = { .tv_nsec = 1 } };
-	struct stat info;
 	int fds[2], file = temp_file(0), timer = timerfd_create(CLOCK_MONOTONIC, 0), epoll;
 
 	check_refused(-1, EBADF);
 	check_refused(1000000, EBADF);
 	check_refused(file, EINVAL);
-	check_equal(fstat(file, &info), 0);
-	check_equal(info.st_size, 0);
+	check_equal(file_size(file), 0);
 	open_pipe(fds);
 	check_stream_refused(fds);
 	open_socketpair(fds, SOCK_STREAM);

@@ -6,7 +6,6 @@
 #include "eventfd.h"
 
 #include <sys/eventfd.h>
-#include <sys/stat.h>
 
 /* ---- an eventfd that is closed amid requests ---- */
 
@@ -56,10 +55,7 @@ static void by_fclose(int event, int file)
 
 static void check_untouched(int fd)
 {
-	struct stat info;
-
-	check_equal(fstat(fd, &info), 0);
-	check_equal(info.st_size, 0);
+	check_equal(file_size(fd), 0);
 	check_equal(lseek(fd, 0, SEEK_CUR), 0);
 }
 

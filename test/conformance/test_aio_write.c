@@ -10,11 +10,6 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 
-static off_t file_size(int fd)
-{
-	return lseek(fd, 0, SEEK_END);
-}
-
 /* ---- regular files ---- */
 
 static void test_write_puts_the_data_at_the_offset(void **state)

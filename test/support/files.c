@@ -147,6 +147,14 @@ int temp_file_filled(size_t size)
 	return fd;
 }
 
+off_t file_size(int fd)
+{
+	struct stat info;
+
+	check_equal(fstat(fd, &info), 0);
+	return info.st_size;
+}
+
 int memory_file(void)
 {
 	int fd = memfd_create("memory_file", MFD_CLOEXEC);

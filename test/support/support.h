@@ -248,6 +248,9 @@ int temp_file_with_holes_or_skip(void);
 /* The same, holding size bytes of pattern_at(), its position at 0. */
 int temp_file_filled(size_t size);
 
+/* The size of the file @fd in bytes. */
+off_t file_size(int fd);
+
 /* A new, empty file in memory: nothing depends on the disk. */
 int memory_file(void);
 

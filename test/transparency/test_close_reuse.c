@@ -13,7 +13,6 @@
 
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 
 #define NR_REQUESTS 8
@@ -103,10 +102,8 @@ static int other_file(void)
 static void check_other_file(int other)
 {
 	char *buf = malloc(OTHER_SIZE);
-	struct stat st;
 
-	check_equal(fstat(other, &st), 0);
-	check_equal(st.st_size, OTHER_SIZE);
+	check_equal(file_size(other), OTHER_SIZE);
 	check_equal(pread(other, buf, OTHER_SIZE, 0), OTHER_SIZE);
 	check_pattern(buf, 0, OTHER_SIZE);
 	free(buf);
