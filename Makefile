@@ -59,6 +59,8 @@ endif
 BASE_FLAGS := -std=c11 -D_GNU_SOURCE $(WARNINGS) -MMD -MP $(VARIANT_FLAGS)
 # Static probes, where the header is: systemtap-sdt-dev.
 SDT_FLAGS := $(shell $(CC) -E -include sys/sdt.h -x c /dev/null >/dev/null 2>&1 && echo -DRTAIO_HAS_SDT)
+# What a target needs for itself, whatever flags the user gives.
+OWN_FLAGS :=
 SHIM_FLAGS := $(BASE_FLAGS) $(SDT_FLAGS) -DRTAIO_VERSION='"$(VERSION)"' -Iinclude -Ishim -include shim/base/bind_now.h -fvisibility=hidden \
 	-fasynchronous-unwind-tables $(if $(VARIANT),,-DNDEBUG)
 TEST_FLAGS := $(BASE_FLAGS) -Itest/support
@@ -130,15 +132,15 @@ $(B)/test-deps-found: | $(B)/deps-found
 $(B)/shim/%.o: shim/%.c Makefile | $(B)/deps-found
 	@mkdir -p $(@D)
 	$(say) CC $<
-	$(Q)$(CC) $(SHIM_FLAGS) $(URING_CFLAGS) $(CFLAGS) $(CPPFLAGS) -fPIC -c $< -o $@
+	$(Q)$(CC) $(SHIM_FLAGS) $(URING_CFLAGS) $(CFLAGS) $(CPPFLAGS) $(OWN_FLAGS) -fPIC -c $< -o $@
 
 # ThreadSanitizer calls these before it is ready itself.
 ifeq ($(VARIANT),tsan)
-$(B)/shim/api/setrlimit.o $(B)/shim/api/close.o $(B)/shim/lane/fsize_limit.o: CPPFLAGS += -fno-sanitize=thread
+$(B)/shim/api/setrlimit.o $(B)/shim/api/close.o $(B)/shim/lane/fsize_limit.o: OWN_FLAGS = -fno-sanitize=thread
 endif
 
 # Its assembler text names a variable, which link-time optimization would move away.
-$(B)/shim/api/dump_root.o: CPPFLAGS += -fno-lto
+$(B)/shim/api/dump_root.o: OWN_FLAGS = -fno-lto
 
 $(B)/librtaio.so.$(VERSION): $(SHIM_OBJS) shim/api/librtaio-$(ARCH).map Makefile
 	$(say) LINK $@
@@ -220,7 +222,7 @@ IMPLEMENTATIONS ?= glibc auto io_uring libaio threads
 WITHOUT_INLINE := $(notdir $(filter-out %/test_header,$(filter $(B)/test/conformance/% $(B)/test/stress/%,$(BLACK_BOX)))) \
 	test_close_reuse test_close_many test_cancel_deep test_offload test_offload_lone test_fork test_fork_in_callbacks test_frozen test_shared_block \
 	test_starvation test_waitcomplete test_waitcomplete_requests test_waitcomplete_threads test_waitcomplete_life \
-	test_eventfd test_eventfd_life
+	test_eventfd test_eventfd_life test_freebsd test_freebsd_vectors
 # So many programs, or scripts, at a time: much of their time they wait.
 JOBS ?= 2
 RUN_TESTS := scripts/run-tests --library $(LIBRARY) --jobs $(JOBS)
@@ -254,11 +256,11 @@ $(B)/test/unit/test_waiter: $(patsubst %,$(B)/shim/%.o,request/waiter request/re
 $(B)/test/unit/test_explain_data: $(patsubst %,$(B)/shim/tools/%.o,explain_data explain_tables explain_format)
 $(B)/test/unit/test_explain_advice: $(patsubst %,$(B)/shim/tools/%.o,explain_advice explain_report explain_data explain_tables explain_format)
 # They write files of the library's version.
-$(B)/test/unit/test_explain_data $(B)/test/unit/test_explain_advice: private CPPFLAGS += -DRTAIO_VERSION='"$(VERSION)"'
+$(B)/test/unit/test_explain_data $(B)/test/unit/test_explain_advice: private OWN_FLAGS = -DRTAIO_VERSION='"$(VERSION)"'
 $(UNIT_TESTS): $(B)/test/unit/%: test/unit/%.c $(SUPPORT_OBJS) $(UNIT_BASE:%=$(B)/shim/%.o) Makefile
 	@mkdir -p $(@D)
 	$(say) TEST $<
-	$(Q)$(CC) $(TEST_FLAGS) -Ishim $(CFLAGS) $(CPPFLAGS) $< $(filter %.o,$^) $(LDFLAGS) -o $@ -lcmocka -lrt -lutil $(THREAD_LIBS)
+	$(Q)$(CC) $(TEST_FLAGS) -Ishim $(CFLAGS) $(CPPFLAGS) $(OWN_FLAGS) $< $(filter %.o,$^) $(LDFLAGS) -o $@ -lcmocka -lrt -lutil $(THREAD_LIBS)
 
 $(B)/test/refused/refuse $(B)/test/filesystems/edges: $(B)/test/%: test/%.c
 	@mkdir -p $(@D)
