@@ -136,7 +136,8 @@ static int failed_closes(void)
 	check_equal(dup2(1000000, event), -1);
 	check_equal(dup2(event, event), event);
 	check_equal(dup3(fds[0], event, 1), -1);
-	check_equal(close_range((unsigned int)event, (unsigned int)event, CLOSE_RANGE_CLOEXEC), 0);
+	/* Before Linux 5.11 it is refused, which closes nothing either. */
+	close_range((unsigned int)event, (unsigned int)event, CLOSE_RANGE_CLOEXEC);
 	write_fully(fds[1], "x", 1);
 	check_announced(&cb, event, 1);
 	return 0;
