@@ -202,7 +202,7 @@ static int announce_list(void)
 static int list_a_failure(void)
 {
 	struct aiocb cbs[3], *list[] = { &cbs[0], &cbs[1], &cbs[2] };
-	char bytes[4] = "abcd";
+	char bytes[] = "abcd";
 	struct iovec halves[] = { { bytes, 2 }, { bytes + 2, 2 } };
 	int fd = temp_file(0);
 
