@@ -172,6 +172,19 @@ static void end_callback(void *generation)
 		atomic_fetch_sub(&nr_callbacks, 1);
 }
 
+#if !__GLIBC_PREREQ(2, 34)
+/*
+ * A thread that has never used malloc may free the stacks of others at its end.  Then it leaks the
+ * memory that malloc keeps for a thread.
+ */
+static void use_malloc(void)
+{
+	void *volatile memory = malloc(1);
+
+	free(memory);
+}
+#endif
+
 static void *run_callback(void *arg)
 {
 	struct request *req = arg;
@@ -182,6 +195,9 @@ static void *run_callback(void *arg)
 	request_free(req);
 	stats_inc(notify_callbacks);
 	thread_begin_callback();
+#if !__GLIBC_PREREQ(2, 34)
+	use_malloc();
+#endif
 	pthread_cleanup_push(end_callback, (void *)generation);
 	OBSERVE(callback, function);
 	signals_set(0);
