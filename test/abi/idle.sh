@@ -41,7 +41,8 @@ calls() {
 		else
 			cat "$file"
 		fi | sed -E -e "s/^/task $task: /" -e 's/0x[0-9a-f]+/ADDRESS/g' \
-			-e 's/getrandom..[^"]*"/getrandom(BYTES/' -e 's/\b[0-9]{2,}\b/NUMBER/g' |
+			-e 's/getrandom..[^"]*"/getrandom(BYTES/' -e 's/\b[0-9]{2,}\b/NUMBER/g' \
+			-e 's/parent_tid=\[[0-9]\]/parent_tid=[NUMBER]/' |
 			grep -v -E 'SIGCHLD|: (futex|restart_syscall)\('
 		task=$((task + 1))
 	done < <(find "$work" -name "$1.*" | sort -t. -k2 -n)

@@ -156,7 +156,7 @@ if [ -x "$tree/build/test/conformance/test_header" ]; then
 		--filter='<aio.h>, limits and options'
 	says "a test that is not there" 2 "^rtaio-conformance: no test matches 'nonsense' $" --filter=nonsense
 	says "what glibc does not have is skipped" 0 \
-		' skipped waitcomplete-05: .* - glibc skipped: no aio_waitcomplete here .* glibc 0 1 0 0 0 $' \
+		' skipped waitcomplete-05: .* - glibc skipped: the implementation has no aio_waitcomplete .* glibc 0 1 0 0 0 $' \
 		--filter=waitcomplete-05
 	says "a gap" 2 "no test matches 'header-05', it is a gap: header-05: a permission" --filter=header-05
 else
