@@ -78,7 +78,8 @@ static int replaced(void *arg)
 	aiocb_init_lio(&list_cb, LIO_READ, fds[0], &bytes[2], 1, 0);
 	notify_by_eventfd(&sigevent, event);
 	check_equal(lio_listio(LIO_NOWAIT, list, 1, &sigevent), 0);
-	eventually(others_are_asleep()); /* before Linux 6.5 a ring has a descriptor while it is made */
+	/* Before Linux 6.5 a ring has a descriptor while it is made. */
+	eventually(others_are_asleep());
 	plan->replace(event, file);
 	write_fully(fds[1], "xxx", 3);
 	check_equal(collect_this(&cbs[0]), 1);
