@@ -107,6 +107,7 @@ static int count_ended_sleeps(int fd, const struct sigevent *event)
 		nr_ended += !has_come_inside && nanosleep(&sleep, NULL) < 0 && errno == EINTR;
 		eventually(has_handled);
 		await(&current);
+		aio_return(&current);
 	}
 	return nr_ended;
 }
