@@ -402,15 +402,10 @@ static int many(void)
 {
 	static struct aiocb cbs[NR_EVENTFDS];
 	static char bytes[NR_EVENTFDS], data[NR_EVENTFDS];
-	struct rlimit limit;
 	int events[NR_EVENTFDS], fds[2];
 
-	check_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
-	if (limit.rlim_max < NR_EVENTFDS + 100) {
-		printf("at most %llu descriptors here", (unsigned long long)limit.rlim_max);
+	if (!allow_descriptors(NR_EVENTFDS + 100))
 		return CHILD_SKIPPED;
-	}
-	set_soft_limit(RLIMIT_NOFILE, NR_EVENTFDS + 100);
 	open_pipe(fds);
 	for (int round = 0; round < 3; round++) {
 		for (int i = 0; i < NR_EVENTFDS; i++) {

@@ -138,7 +138,7 @@ TEST_WAITCOMPLETE(test_handler_may_jump_out_of_the_wait, jumps, 60000)
 
 /* ---- fork ---- */
 
-static int child_beside_waiters(void)
+static int child_of_waiters(void)
 {
 	static struct aiocb done, cb;
 	struct waiter waiter;
@@ -247,7 +247,7 @@ static int fork_in_waits(void)
 	return 0;
 }
 
-TEST_WAITCOMPLETE(test_child_has_completions_of_its_own, child_beside_waiters, 20000)
+TEST_WAITCOMPLETE(test_child_has_completions_of_its_own, child_of_waiters, 20000)
 TEST_WAITCOMPLETE(test_children_collect_amid_a_storm, fork_storm, 60000)
 TEST_WAITCOMPLETE(test_wait_ends_in_a_child_that_its_handler_forks, fork_in_waits, 60000)
 

@@ -382,3 +382,16 @@ void set_soft_limit(int resource, rlim_t value)
 	limit.rlim_cur = value;
 	check_equal(setrlimit(resource, &limit), 0);
 }
+
+bool allow_descriptors(rlim_t nr)
+{
+	struct rlimit limit;
+
+	check_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	if (limit.rlim_max < nr) {
+		printf("at most %llu descriptors here", (unsigned long long)limit.rlim_max);
+		return false;
+	}
+	set_soft_limit(RLIMIT_NOFILE, nr);
+	return true;
+}

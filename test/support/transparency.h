@@ -155,6 +155,9 @@ void handle_signal(int signo, void (*handler)(int signo), int flags);
 /* As setrlimit, of the soft limit alone. */
 void set_soft_limit(int resource, rlim_t value);
 
+/* From here on @nr descriptors are allowed.  False, with a message: the hard limit is lower. */
+bool allow_descriptors(rlim_t nr);
+
 /* Give up root, if held, for good: become a user id which nothing else uses. */
 void become_nobody(void);
 

@@ -9,7 +9,6 @@
 #include "transparency.h"
 
 #include <sched.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 
 #define NR_REQUESTS 4
@@ -75,12 +74,8 @@ static int give_close_range_an_inverted_range(void)
 /* The fd was opened before the limit was lowered. */
 static int dup_above_the_limit(int (*dup_to)(int old, int new))
 {
-	struct rlimit limit;
-
 	queue_reads();
-	check_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
-	limit.rlim_cur = (rlim_t)stream[0];
-	check_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	set_soft_limit(RLIMIT_NOFILE, (rlim_t)stream[0]);
 	check_equal(dup_to(0, stream[0]), -1);
 	check_equal(errno, EBADF);
 	check_reads_go_on();

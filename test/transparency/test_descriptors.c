@@ -11,7 +11,6 @@
 
 #include <dirent.h>
 #include <stdatomic.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 
 #define NR_DESCRIPTORS 65536
@@ -271,11 +270,7 @@ TEST_IN_CHILD(test_aio_survives_dup2_over_every_descriptor, dup2_over_everything
 
 static void take_all_descriptors(void)
 {
-	struct rlimit limit;
-
-	check_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
-	limit.rlim_cur = 64;
-	check_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	set_soft_limit(RLIMIT_NOFILE, 64);
 	while (dup(STDIN_FILENO) >= 0)
 		;
 	check_equal(errno, EMFILE);
