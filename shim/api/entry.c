@@ -9,6 +9,7 @@
 
 #include "base/process.h"
 #include "base/raw_syscall.h"
+#include "base/signal_mask.h"
 #include "request/aiocb.h"
 
 #define PRIO_DELTA_MAX 20 /* sysconf(_SC_AIO_PRIO_DELTA_MAX) */
@@ -56,7 +57,7 @@ int entry_restart(int ret)
 	/* If a handler forked and this is the child, it has no request to wait for. */
 	if (ret != -EINTR || !process_is_ready())
 		return ret;
-	RAW_SYSCALL(SYS_rt_sigprocmask, SIG_BLOCK, NULL, &blocked, KERNEL_SIGSET_BYTES);
+	blocked = signals_blocked();
 	for (int signo = 1; signo <= SIGNAL_MAX; signo++) {
 		struct kernel_sigaction action = { .handler = SIG_DFL };
 

@@ -29,15 +29,18 @@ static inline uint64_t signals_block(uint64_t which)
 	return old;
 }
 
-/* Is @signo blocked?  No handler can run for an invalid number either. */
-static inline bool signal_is_blocked(int signo)
+static inline uint64_t signals_blocked(void)
 {
 	uint64_t blocked = 0;
 
-	if (signo < 1 || signo > 64)
-		return true;
 	RAW_SYSCALL(SYS_rt_sigprocmask, SIG_BLOCK, NULL, &blocked, sizeof(blocked));
-	return blocked >> (signo - 1) & 1;
+	return blocked;
+}
+
+/* Is @signo blocked?  If there is no such signal, no handler can run either. */
+static inline bool signal_is_blocked(int signo)
+{
+	return signo < 1 || signo > 64 || (signals_blocked() >> (signo - 1) & 1);
 }
 
 #endif
