@@ -15,7 +15,7 @@
 #include "request/vector.h"
 #include "rtaio.h"
 
-/* 0, or -errno.  Its buffer is a vector, and its length the number of the entries. */
+/* @req->buf is a vector, and @req->nbytes the number of its entries.  0, or -errno. */
 static int take_vector(struct request *req)
 {
 	ssize_t nbytes = iovec_measure(req->buf, req->nbytes);

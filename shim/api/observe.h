@@ -2,8 +2,8 @@
 /*
  * observe.h - load an observer, and let it take the program's calls.
  *
- * RTAIO_EXPLAIN and RTAIO_CHECK ask for one.  It lies in the folder "rtaio" beside the library, and
- * exports one variable, a struct observer named rtaio_observer.  It is loaded with the library,
+ * RTAIO_EXPLAIN and RTAIO_CHECK ask for one.  It lies in the folder "rtaio" next to the library,
+ * and exports one variable, a struct observer named rtaio_observer.  It is loaded with the library,
  * since dlopen must not be called in a handler, where the first use of AIO may be.
  */
 #ifndef RTAIO_OBSERVE_H

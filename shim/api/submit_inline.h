@@ -16,8 +16,8 @@ struct batch;
 
 /*
  * True: the inline lane has completed @draft, and its result is published and announced.  False:
- * another lane must take it.  @may_bypass: it may be the copier.  @group, @batch: of the list that
- * the request belongs to, or NULL.
+ * another lane must take it.  @may_bypass: the copier may take it.  @group, @batch: of the list
+ * that the request belongs to, or NULL.
  */
 bool submit_inline(struct request *draft, bool may_bypass, struct request *group,
 		   struct batch *batch);

@@ -16,9 +16,9 @@
 #include "base/signal_mask.h"
 
 /*
- * Sets *mask for signal_unlock().  False: this is a child of a fork that has not used AIO.  A
- * thread that it does not have may hold the lock, and what the lock guards is the parent's.  A
- * handler may have forked before signals were blocked.
+ * Sets *mask for signal_unlock().  False: this is a child of a fork that has not used AIO yet.
+ * What the lock guards is the parent's, and a thread of the parent may have held it at the fork.
+ * The question comes after signals are blocked, since a handler may fork before.
  */
 static inline bool signal_lock(pthread_mutex_t *lock, uint64_t *mask)
 {

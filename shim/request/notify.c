@@ -175,7 +175,8 @@ static void end_callback(void *generation)
 #if !__GLIBC_PREREQ(2, 34)
 /*
  * A thread that has never used malloc may free the stacks of others at its end.  Then it leaks the
- * memory that malloc keeps for a thread.
+ * memory that malloc keeps for a thread.  Other threads of the library must not use malloc: a
+ * handler that has interrupted it may wait for them.
  */
 static void use_malloc(void)
 {
