@@ -447,8 +447,9 @@ SUBSTITUTE = sed -e 's|@VERSION@|$(VERSION)|g' -e 's|@SOVERSION@|$(SOVERSION)|g'
 # The manuals can be read in the tree, so that they name the directories that are the default.
 SUBSTITUTE_MANUAL = $(SUBSTITUTE) -e 's|/usr/local/libexec/rtaio|$(PROGRAM_DIR)|g' -e 's|/usr/local/lib/|$(libdir)/|g'
 
-# $(call to,path): where it is put, as a word of the shell.
-to = '$(DESTDIR)$(1)'
+# $(call quoted,text): a word of the shell.  $(call to,path): where it is put, as such a word.
+quoted = '$(subst ','\'',$(1))'
+to = $(call quoted,$(DESTDIR)$(1))
 # $(call install_text,source,mode,path) and the same for a manual.  Modes do not depend on the umask.
 install_text = $(SUBSTITUTE) $(1) | install -m $(2) /dev/stdin $(call to,$(3))
 # $(call install_library,source,path): a program that starts meanwhile finds the old one or the new one, whole.
@@ -461,10 +462,10 @@ HAS_CMOCKA := $(shell $(CC) $(CPPFLAGS) -E -include stdarg.h -include stddef.h -
 
 .PHONY: check-directories
 check-directories:
-	@case '$(prefix)$(libdir)$(includedir)' in *[[:space:]:]*) echo "rtaio: LD_PRELOAD and pkg-config cannot name" \
+	@case $(call quoted,$(prefix)$(libdir)$(includedir)) in *[[:space:]:]*) echo "rtaio: LD_PRELOAD and pkg-config cannot name" \
 		"a path with a space or a colon: choose another prefix, libdir or includedir" >&2; exit 1;; esac
-	@for directory in '$(bindir)' '$(libdir)' '$(libexecdir)' '$(includedir)' '$(mandir)'; do case "$$directory" in \
-		[!/]*|*[\&\|\\]*) echo "rtaio: not an absolute path, or with & or | or \\ in it: $$directory" >&2; exit 1;; esac; done
+	@for directory in $(foreach name,bindir libdir libexecdir includedir mandir,$(call quoted,$($(name)))); do case "$$directory" in \
+		[!/]*|*[\&\|\\\'\"]*) echo "rtaio: not an absolute path, or with & or | or \\ or a quote in it: $$directory" >&2; exit 1;; esac; done
 
 .PHONY: install
 install: check-directories all $(if $(HAS_CMOCKA),install-conformance) ## to $(DESTDIR)$(prefix)

@@ -33,11 +33,12 @@ check "with LIBDIR, too" make_tree install PREFIX="$work/libdir" LIBDIR="$work/l
 check "the library is there" test -e libdir/lib64/librtaio.so.0
 equal "the launcher knows" "$(libdir/bin/rtaio --library-path)" "$work/libdir/lib64/librtaio.so.0"
 
-check "DESTDIR may have a space" make_tree install DESTDIR="$work/a b" prefix=/usr
-equal "it holds the same" "$(files_of 'a b/usr')" "$(files_of plain)"
-equal "nothing names it" "$(grep -rlI -F -e "$work" "a b")" ""
-check "uninstall takes it away" make_tree uninstall DESTDIR="$work/a b" prefix=/usr
-equal "all of it" "$(find 'a b' ! -type d)" ""
+staged="a b's \"c\""
+check "DESTDIR may have spaces and quotes" make_tree install DESTDIR="$work/$staged" prefix=/usr
+equal "it holds the same" "$(files_of "$staged/usr")" "$(files_of plain)"
+equal "nothing names it" "$(grep -rlI -F -e "$work" "$staged")" ""
+check "uninstall takes it away" make_tree uninstall DESTDIR="$work/$staged" prefix=/usr
+equal "all of it" "$(find "$staged" ! -type d)" ""
 mandir="$work/my manuals"
 check "so may a directory that no loader reads" make_tree install prefix="$work/own" mandir="$mandir" HAS_CMOCKA=
 check "the manuals are there" test -r "$mandir/man1/rtaio.1" -a -r "$mandir/man3/aio_readv.3" -a \
@@ -48,6 +49,10 @@ equal "nor may it be relative" "$(make_tree install prefix=build/p >message; ech
 check "the message says so" grep -q '^rtaio: not an absolute path, .*: build/p/bin$' message
 equal "nor have what sed replaces" "$(make_tree install prefix="$work/p&q" >message; echo $?)" 2
 check "the message names it" grep -q '^rtaio: .* with & .*/p&q/bin$' message
+for quote in "'" '"'; do
+	equal "nor $quote" "$(make_tree install prefix="$work/p${quote}q" >message; echo $?)" 2
+	check "the message names $quote, too" grep -q "^rtaio: .* quote in it: .*/p${quote}q/bin\$" message
+done
 equal "nothing was installed" "$(ls -d p* 2>&1)" plain
 
 check "a umask is no obstacle" sh -c "umask 077; mkdir umask; cd '$tree' &&
