@@ -14,7 +14,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -25,6 +27,7 @@
 #include "engine/uring_setup.h"
 
 #define CAP_SYS_ADMIN_BIT 21
+#define FIRST_USER_NS     0xeffffffdu /* PROC_USER_INIT_INO of the kernel */
 #define READ_TIMEOUT_S    5
 
 #define CALL(caller, name)                \
@@ -93,8 +96,8 @@ long long sysctl_value(const char *path, long long absent)
 	return value;
 }
 
-/* A number of /proc/self/status, or 0. */
-static unsigned long long own_status(const char *name, int base)
+/* Those in effect, as bits. */
+static unsigned long long own_capabilities(void)
 {
 	FILE *file = fopen("/proc/self/status", "re");
 	unsigned long long value = 0;
@@ -103,10 +106,20 @@ static unsigned long long own_status(const char *name, int base)
 	if (!file)
 		return 0;
 	while (fgets(line, sizeof(line), file))
-		if (strncmp(line, name, strlen(name)) == 0)
-			value = strtoull(line + strlen(name), NULL, base);
+		if (sscanf(line, "CapEff: %llx", &value) == 1)
+			break;
 	fclose(file);
 	return value;
+}
+
+/* The sysctl does not care for capabilities in another user namespace than the machine's. */
+static bool is_administrator(void)
+{
+	struct stat ns;
+
+	if (stat("/proc/self/ns/user", &ns) == 0 && ns.st_ino != FIRST_USER_NS)
+		return false;
+	return own_capabilities() & 1u << CAP_SYS_ADMIN_BIT;
 }
 
 static bool is_in_group(long long group)
@@ -126,11 +139,19 @@ bool sysctl_forbids_ring(void)
 
 	if (disabled != 1)
 		return disabled == 2;
-	return !(own_status("CapEff:", 16) & 1u << CAP_SYS_ADMIN_BIT) &&
-	       !is_in_group(sysctl_value(URING_GROUP, -1));
+	return !is_administrator() && !is_in_group(sysctl_value(URING_GROUP, -1));
 }
 
 /* ---- asking the kernel ---- */
+
+/* A filter that refuses the question, or kills, is one.  EINVAL: the kernel has no filters. */
+static struct answer ask_filter(void)
+{
+	long ret = RAW_SYSCALL(SYS_prctl, PR_GET_SECCOMP);
+
+	found->has_filter = ret != 0 && ret != -EINVAL;
+	return (struct answer){ true, 0 };
+}
 
 static struct answer ask_io_uring(void)
 {
@@ -231,7 +252,8 @@ const struct found *status_ask(void)
 	found = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (found == MAP_FAILED)
 		return NULL;
-	found->has_filter = own_status("Seccomp:", 10) != 0;
+	found->has_filter = true;
+	ask(&all, ask_filter);
 	ask(&found->uring, ask_io_uring);
 	ask(&found->unlocked, ask_unlocked);
 	ask(&found->libaio, ask_libaio);

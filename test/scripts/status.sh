@@ -216,8 +216,19 @@ if "${with_proc[@]}" '' true 2>/dev/null; then
 	else
 		skip "nobody but root" "no other user may enter the tree"
 	fi
+	# shellcheck disable=SC2016 # the other shell expands it
+	without_proc=(unshare -m sh -c 'mount -t tmpfs none /proc && exec "$@"' sh)
+	ends "without /proc a filter is seen, too" 0 \
+		', behind a seccomp filter io_uring .*: a seccomp filter .*libaio +no [^:]*: a seccomp filter forbids it ' \
+		"${without_proc[@]}" "$refuse" io_uring libaio --
 	proc "a kernel without Linux AIO" 'libaio +no +Function not implemented: the kernel, .*CONFIG_AIO' \
 		'' "$refuse" libaio=ENOSYS --
+	if "${with_proc[@]}" '' unshare -r true 2>/dev/null; then
+		proc "root of a user namespace is not that root" ': sysctl .*io_uring_disabled is 1, so that root alone ' \
+			'kernel/io_uring_disabled=1 kernel/io_uring_group=-1' unshare -r "${by_sysctl[@]}"
+	else
+		skip "root of a user namespace is not that root" "no user namespaces here"
+	fi
 	proc "how many contexts are left" 'Linux AIO: 30 of fs.aio-max-nr 70 left' 'fs/aio-nr=40 fs/aio-max-nr=70' env
 else
 	skip "who refuses" "no mount namespaces here"
