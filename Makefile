@@ -445,7 +445,7 @@ CONFORMANCE_DIR := $(PROGRAM_DIR)/conformance
 SUBSTITUTE = sed -e 's|@VERSION@|$(VERSION)|g' -e 's|@SOVERSION@|$(SOVERSION)|g' \
 	-e 's|@PREFIX@|$(prefix)|g' -e 's|@LIBDIR@|$(libdir)|g' -e 's|@LIBEXECDIR@|$(PROGRAM_DIR)|g' -e 's|@INCLUDEDIR@|$(includedir)|g'
 # The manuals can be read in the tree, so that they name the directories that are the default.
-SUBSTITUTE_MANUAL = $(SUBSTITUTE) -e 's|/usr/local/libexec/rtaio|$(PROGRAM_DIR)|g' -e 's|/usr/local/lib/|$(libdir)/|g'
+SUBSTITUTE_MANUAL = $(SUBSTITUTE) -e 's|/usr/local/libexec/rtaio|$(PROGRAM_DIR)|g' -e 's|/usr/local/bin/|$(bindir)/|g' -e 's|/usr/local/lib/|$(libdir)/|g'
 
 # $(call quoted,text): a word of the shell.  $(call to,path): where it is put, as such a word.
 quoted = '$(subst ','\'',$(1))'

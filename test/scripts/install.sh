@@ -34,6 +34,9 @@ check "the library is there" test -e libdir/lib64/librtaio.so.0
 equal "the launcher knows" "$(libdir/bin/rtaio --library-path)" "$work/libdir/lib64/librtaio.so.0"
 
 staged="a b's \"c\""
+equal "the manuals name the files where they are" \
+	"$(grep -rhoE '[^ =]*/(bin/rtaio|lib/librtaio\.so\.0|libexec/rtaio)\b' plain/share/man | sort -u)" \
+	"$(printf '%s\n' "$work"/plain/{bin/rtaio,lib/librtaio.so.0,libexec/rtaio})"
 check "DESTDIR may have spaces and quotes" make_tree install DESTDIR="$work/$staged" prefix=/usr
 equal "it holds the same" "$(files_of "$staged/usr")" "$(files_of plain)"
 equal "nothing names it" "$(grep -rlI -F -e "$work" "$staged")" ""
