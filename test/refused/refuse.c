@@ -9,7 +9,7 @@
  * that asks, if the ERROR is kill.  The environment, a
  * preload among it, is the command's: this program does no AIO.
  *
- * sandboxes.sh has the interfaces that well-known sandboxes refuse.
+ * run.sh has the interfaces that well-known sandboxes refuse.
  */
 #include <errno.h>
 #include <linux/filter.h>
