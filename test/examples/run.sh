@@ -99,6 +99,35 @@ build_with_cmake() {
 			-DVERSION="$(pkg-config --modversion rtaio)" && make -C cmake/build
 }
 
+# Prints the requests for a version that find_package answers wrongly; CMake knows ranges since 3.19.
+try_versions() {
+	mkdir -p versions && cat >versions/CMakeLists.txt <<-'EOF' &&
+		cmake_minimum_required(VERSION 3.13)
+		project(versions C)
+		string(REPLACE "." ";" part ${VERSION})
+		list(GET part 0 major)
+		list(GET part 1 minor)
+		math(EXPR later "${minor} + 1")
+		set(good 0.0.1 ${major}.${minor} ${VERSION})
+		set(bad ${VERSION}.1 ${major}.${later} 99)
+		if(NOT CMAKE_VERSION VERSION_LESS 3.19)
+			list(APPEND good 0.0.1...${VERSION} ${VERSION}...<99)
+			list(APPEND bad 0.0.1...<${VERSION} 0.0.1...0.0.2 ${major}.${later}...99)
+		endif()
+		foreach(kind good bad)
+			foreach(version ${${kind}})
+				unset(rtaio_DIR CACHE)
+				find_package(rtaio ${version} QUIET)
+				if((rtaio_FOUND AND "${kind}" STREQUAL "bad") OR (NOT rtaio_FOUND AND "${kind}" STREQUAL "good"))
+					message("wrong: ${version}")
+				endif()
+			endforeach()
+		endforeach()
+	EOF
+		CC=$cc cmake -S versions -B versions/build -DCMAKE_PREFIX_PATH="$inst" \
+			-DVERSION="$(pkg-config --modversion rtaio)" 2>&1 | grep -e '^wrong' -e Error
+}
+
 # A program in C++ that calls what the header declares.
 build_cxx() {
 	cat >cxx.cc <<-'EOF' &&
@@ -313,6 +342,7 @@ fi
 served "one that is linked itself is" "wrote 32 bytes" env RTAIO_VERBOSE=1 ./direct out
 if command -v cmake >/dev/null; then
 	check "a program builds with CMake" build_with_cmake
+	equal "CMake finds the versions that fit" "$(try_versions)" ""
 	served "CMake, the shared library" "wrote 32 bytes" env RTAIO_VERBOSE=1 cmake/build/with_rtaio out
 	served "CMake, the archive" "wrote 32 bytes" env RTAIO_VERBOSE=1 cmake/build/with_static out
 else
