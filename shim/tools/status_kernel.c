@@ -53,6 +53,7 @@ const struct status_call status_calls[] = {
 	CALL(BY_ALL, ioprio_get),
 	CALL(BY_ALL, ioprio_set),
 	CALL(BY_ALL, kill),
+	CALL(BY_ALL, madvise),
 	CALL(BY_ALL, ppoll),
 	CALL(BY_ALL, prctl),
 	CALL(BY_ALL, preadv),
@@ -215,6 +216,7 @@ static struct answer ask_libaio(void)
 
 /*
  * A call that gets through fails by its arguments, if at all.  No process has the largest number.
+ * A filter may allow other advice than ours.
  * Valgrind would look into the arguments itself.
  */
 static struct answer ask_calls(void)
@@ -222,10 +224,11 @@ static struct answer ask_calls(void)
 	while (found->nr_called < NR_CALLS) {
 		size_t i = found->nr_called++;
 		long first = status_calls[i].nr == SYS_kill ? INT_MAX : -1;
+		long third = status_calls[i].nr == SYS_madvise ? MADV_WIPEONFORK : -1;
 		long ret = 0;
 
 		if (!valgrind_is_here())
-			ret = RAW_SYSCALL(status_calls[i].nr, first, -1L, -1L, -1L, -1L, -1L);
+			ret = RAW_SYSCALL(status_calls[i].nr, first, -1L, third, -1L, -1L, -1L);
 
 		found->calls[i] = (struct answer){ true, ret < 0 && ret > -4096 ? (int)-ret : 0 };
 	}

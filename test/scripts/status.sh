@@ -89,6 +89,8 @@ ends "Linux AIO is really waited for" 1 'killed here.*libaio +no +a .* kills.*ki
 	"$refuse" io_getevents=kill --
 ends "a call that every backend needs" 1 'killed here.*killed +what rtaio needs: statx +remedy: allow' \
 	env RTAIO_BACKEND=threads "$refuse" statx=kill --
+ends "the advice by which it notices a fork" 1 'killed here.*killed +what rtaio needs: madvise +remedy: allow' \
+	"$refuse" wipeonfork=kill --
 ends "but not glibc" 0 '^As asked: .*killed +what rtaio needs: statx ' env RTAIO_BACKEND=glibc "$refuse" statx=kill --
 equal "without a child a refusal is told, too" \
 	"$(env RTAIO_BACKEND=libaio "$refuse" libaio clone=EAGAIN -- "$tree/build/rtaio-status" | head -1)" \
