@@ -19,10 +19,12 @@
 #include <sys/prctl.h>
 
 #include "base/clock.h"
+#include "base/descriptor.h"
 #include "base/futex.h"
 #include "base/number.h"
 #include "base/raw_syscall.h"
 #include "base/valgrind.h"
+#include "engine/engine.h"
 #include "engine/helper.h"
 
 #define ANSWER_NS            100000000u
@@ -83,28 +85,46 @@ static int take_over_by(int pidfd, int fd)
 }
 
 /* The pidfd of a process gives the table of its main thread.  If that has ended: ESRCH. */
-static int take_over(const struct ask *ask)
+static int take_over(pid_t tid, int program_fd)
 {
 	int fd, pidfd;
 
 	if (is_filtered())
 		return -EPERM;
-	fd = own_pidfd < 0 ? own_pidfd : take_over_by(own_pidfd, ask->fd);
+	fd = own_pidfd < 0 ? own_pidfd : take_over_by(own_pidfd, program_fd);
 	if (fd != -ESRCH)
 		return fd;
-	pidfd = (int)RAW_SYSCALL(SYS_pidfd_open, ask->tid, PIDFD_THREAD_);
-	fd = take_over_by(pidfd, ask->fd); /* EBADF if the kernel has no such pidfd */
+	pidfd = (int)RAW_SYSCALL(SYS_pidfd_open, tid, PIDFD_THREAD_);
+	fd = take_over_by(pidfd, program_fd); /* EBADF if the kernel has no such pidfd */
 	RAW_SYSCALL(SYS_close, pidfd);
 	return fd;
 }
 
+/*
+ * Before Linux 6.7 a timer wakes the engine (inbox.c).  So the pins' threads need it, under its
+ * number.  The program may have put a file there, which stays out.
+ */
+static void take_over_timer(pid_t tid)
+{
+	int timer = atomic_load(&engine_inbox.wake_timer);
+	int fd = timer < 0 ? -EBADF : take_over(tid, timer);
+
+	if (fd < 0 || fd == timer)
+		return;
+	if (descriptor_is_own(fd) &&
+	    (descriptor_is_own(timer) || RAW_SYSCALL(SYS_fcntl, timer, F_GETFD) < 0))
+		RAW_SYSCALL(SYS_dup3, fd, timer, O_CLOEXEC);
+	RAW_SYSCALL(SYS_close, fd);
+}
+
 static struct pin *make_pin(const struct ask *ask)
 {
-	int fd = take_over(ask);
+	int fd = take_over(ask->tid, ask->fd);
 	struct pin *pin;
 
 	if (fd < 0)
 		return NULL;
+	take_over_timer(ask->tid);
 	pin = pin_make(fd, false);
 	if (!pin)
 		RAW_SYSCALL(SYS_close, fd);

@@ -31,6 +31,39 @@ void check_or_skip_in_child(int (*function)(void), unsigned int deadline_ms)
 				    __LINE__);
 }
 
+struct with_rings {
+	int (*function)(void);
+	unsigned int deadline_ms;
+};
+
+static int run_with_rings(void *arg)
+{
+	static const char *const masks[] = { "0x1f", "0x0f", "0x0e", "0x00" };
+	const struct with_rings *with = arg;
+	struct child_result result;
+
+	/* On a busy machine the end of a process with a context of Linux AIO takes long. */
+	choose_default_deadline(30000);
+	for (size_t i = 0; i < sizeof(masks) / sizeof(*masks); i++) {
+		setenv("RTAIO_TEST_URING", masks[i], 1);
+		result = in_child(with->function, with->deadline_ms);
+		if (result.end != CHILD_EXITED || result.code != 0) {
+			printf("%sRTAIO_TEST_URING=%s: %s\n", result.output, masks[i],
+			       describe_child(&result));
+			return result.end == CHILD_EXITED ? result.code : 1;
+		}
+	}
+	return 0;
+}
+
+void check_with_rings(int (*function)(void), unsigned int deadline_ms)
+{
+	struct with_rings with = { function, deadline_ms };
+
+	support_check_or_skip_child(in_child_with(run_with_rings, &with, 4 * deadline_ms),
+				    "the child", __FILE__, __LINE__);
+}
+
 bool goes_on(int round, int nr, uint64_t began)
 {
 	return round == 1 || (round <= nr && now_ns() - began < 2000000000);

@@ -430,6 +430,27 @@ static int use_descriptor_reused_by_a_pipe(void)
 	return 0;
 }
 
+static int close_under_queued_writes(void)
+{
+	struct aiocb cbs[4 * NR_REQUESTS], blocked;
+	int fd = temp_file(0), fds[2];
+	char *data = direct_buffer(BLOCK_SIZE), byte;
+
+	open_pipe(fds);
+	submit_read(&blocked, fds[0], &byte, 1, 0);
+	for (int i = 0; i < 4; i++)
+		submit_writes(cbs + (ptrdiff_t)i * NR_REQUESTS, fd, data, 'a');
+	check_equal(close(fd), 0);
+	for (int i = 0; i < 4 * NR_REQUESTS; i++)
+		outcome(&cbs[i]);
+	write_fully(fds[1], "x", 1);
+	check_equal(outcome(&blocked), 1);
+	return 0;
+}
+
+/* Where the end of each was noticed by chance only, they took 40 seconds. */
+TEST_WITH_RINGS(test_queued_writes_of_a_closed_file_are_not_late, close_under_queued_writes, 15000)
+
 TEST_IN_CHILD(test_file_on_a_reused_descriptor_is_usable_at_once, use_reused_descriptor, 30000)
 TEST_IN_CHILD(test_pipe_on_a_reused_descriptor_is_usable_at_once, use_descriptor_reused_by_a_pipe,
 	      30000)
@@ -454,6 +475,7 @@ int main(void)
 		cmocka_unit_test(test_stream_requests_survive_close_without_a_descriptor),
 		cmocka_unit_test(test_file_requests_survive_close_without_a_descriptor),
 		cmocka_unit_test(test_files_on_one_descriptor_keep_their_writes),
+		cmocka_unit_test(test_queued_writes_of_a_closed_file_are_not_late),
 		cmocka_unit_test(test_file_on_a_reused_descriptor_is_usable_at_once),
 		cmocka_unit_test(test_pipe_on_a_reused_descriptor_is_usable_at_once),
 	};

@@ -277,37 +277,8 @@ static int first_uses_with_few_threads(void)
 	return 0;
 }
 
-/* With the rings that Linux 6.7, 6.1 and 5.10 have. */
-static int run_with_rings(void *function)
-{
-	const char *const masks[] = { "0x1f", "0x0e", "0x00" };
-
-	/* On a busy machine the end of a process with a context of Linux AIO takes long. */
-	choose_default_deadline(30000);
-	for (size_t i = 0; i < sizeof(masks) / sizeof(*masks); i++) {
-		setenv("RTAIO_TEST_URING", masks[i], 1);
-		check_in_child(*(int (**)(void))function, 40000);
-	}
-	return 0;
-}
-
-static void check_with_rings(int (*function)(void))
-{
-	support_check_child(in_child_with(run_with_rings, &function, 120000), "the child", __FILE__,
-			    __LINE__);
-}
-
-static void test_each_first_use_without_address_space(void **state)
-{
-	(void)state;
-	check_with_rings(first_uses_without_address_space);
-}
-
-static void test_each_first_use_with_few_threads(void **state)
-{
-	(void)state;
-	check_with_rings(first_uses_with_few_threads);
-}
+TEST_WITH_RINGS(test_each_first_use_without_address_space, first_uses_without_address_space, 40000)
+TEST_WITH_RINGS(test_each_first_use_with_few_threads, first_uses_with_few_threads, 40000)
 
 static int run_without_locked_memory(void)
 {

@@ -23,9 +23,6 @@
 #define NR_ROUNDS  20
 #define ROUND_NS   25000000 /* far more than a read takes, and less than any timeout */
 
-/* RTAIO_TEST_URING: as Linux 6.7, 6.5, 6.1 and 5.10. */
-static const char *const all_masks[] = { "0x1f", "0x0f", "0x0e", "0x00" };
-
 static bool was_open[NR_NUMBERS], is_foreign[NR_NUMBERS]; /* by the program, or not */
 
 static bool is_open(int fd)
@@ -297,43 +294,14 @@ static int rings_are_left_alone(void)
 	return 0;
 }
 
-static int run_masked(void *arg)
-{
-	int (*function)(void) = *(int (**)(void))arg;
-	struct child_result result;
-
-	for (size_t i = 0; i < sizeof(all_masks) / sizeof(*all_masks); i++) {
-		setenv("RTAIO_TEST_URING", all_masks[i], 1);
-		result = in_child(function, 30000);
-		if (result.end != CHILD_EXITED || result.code != 0) {
-			printf("%sRTAIO_TEST_URING=%s: %s\n", result.output, all_masks[i],
-			       describe_child(&result));
-			return result.end == CHILD_EXITED ? result.code : 1;
-		}
-	}
-	return 0;
-}
-
-static void check_masked(int (*function)(void), const char *text)
-{
-	support_check_or_skip_child(in_child_with(run_masked, &function, 120000), text, __FILE__,
-				    __LINE__);
-}
-
-#define TEST_MASKED(test, function)                \
-	static void test(void **state)             \
-	{                                          \
-		(void)state;                       \
-		check_masked(function, #function); \
-	}
-
-TEST_MASKED(test_files_in_place_of_descriptors_stay_open, files_stay_open)
-TEST_MASKED(test_files_of_closed_descriptors_are_not_mistaken, files_of_closed_descriptors)
+TEST_WITH_RINGS(test_files_in_place_of_descriptors_stay_open, files_stay_open, 30000)
+TEST_WITH_RINGS(test_files_of_closed_descriptors_are_not_mistaken, files_of_closed_descriptors,
+		30000)
 TEST_OR_SKIP(test_file_with_the_same_inode_number_is_not_mistaken, files_with_one_inode_number,
 	     30000)
-TEST_MASKED(test_reads_are_as_fast_when_descriptors_were_closed, reads_stay_fast)
-TEST_MASKED(test_timers_in_place_of_descriptors_are_left_alone, timers_are_left_alone)
-TEST_MASKED(test_rings_in_place_of_descriptors_are_left_alone, rings_are_left_alone)
+TEST_WITH_RINGS(test_reads_are_as_fast_when_descriptors_were_closed, reads_stay_fast, 30000)
+TEST_WITH_RINGS(test_timers_in_place_of_descriptors_are_left_alone, timers_are_left_alone, 30000)
+TEST_WITH_RINGS(test_rings_in_place_of_descriptors_are_left_alone, rings_are_left_alone, 30000)
 
 int main(void)
 {

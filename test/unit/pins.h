@@ -16,6 +16,7 @@
 #include "base/config.h"
 #include "base/valgrind.h"
 #include "dispatch/keeper.h"
+#include "engine/engine.h"
 #include "engine/workers.h"
 
 #define SHORT_NS 20000000u    /* idle time of helpers that are to leave */
@@ -24,6 +25,9 @@
 #define PATIENCE_MS 2000 /* with the keeper */
 
 static sem_t executed;
+
+/* In the place of engine.c. */
+struct inbox engine_inbox = INBOX_INIT;
 
 /* In the place of workers.c. */
 void workers_report(struct request *req)
