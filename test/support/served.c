@@ -230,6 +230,14 @@ static void serve_command(int control_fd)
 
 /* ---- its start ---- */
 
+bool served_may_close(void)
+{
+	if (has_kernel(5, 16))
+		return true;
+	printf("close() asks the server before Linux 5.16\n");
+	return false;
+}
+
 bool served_start(void)
 {
 	control = fuse_start(&device, &root_dir, answer, serve_command);

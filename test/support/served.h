@@ -8,7 +8,7 @@
  * until served_release(), but for syncs of those with "synced" in their name.
  * The attributes of files with "secret" in their name are told no earlier.  A read of
  * a file with "short" in it gives half.  Files have no page cache unless their name
- * has "cached" in it, and close() asks nobody unless it has "flushed".
+ * has "cached" in it, and close() asks nobody unless it has "flushed" (Linux 5.16).
  */
 #ifndef RTAIO_TEST_SERVED_H
 #define RTAIO_TEST_SERVED_H
@@ -22,6 +22,12 @@
  * False: the machine cannot have it, and the reason is printed.
  */
 bool served_start(void);
+
+/*
+ * False: before Linux 5.16 close() asks the server of each file, and waits for what it holds.  The
+ * reason is printed.
+ */
+bool served_may_close(void);
 
 int served_open(const char *name, int flags);
 

@@ -83,6 +83,8 @@ static int meet(void *arg)
 {
 	const struct meeting *meeting = arg;
 
+	if (meeting->call != cancel_it && !served_may_close())
+		return CHILD_SKIPPED;
 	if (!start_held(meeting->name))
 		return CHILD_SKIPPED;
 	meeting->hang();
@@ -133,7 +135,7 @@ static void hang_in_many(void)
 /* The requests are released in the end, since a search for leaks waits for threads that hang. */
 static int close_under_many(void)
 {
-	if (!start_held("held-cached"))
+	if (!served_may_close() || !start_held("held-cached"))
 		return CHILD_SKIPPED;
 	hang_in_many();
 	join_thread(start_thread(close_it, NULL));
@@ -230,7 +232,7 @@ static int close_beside_what_cannot_be(void)
 {
 	int first, second;
 
-	if (!served_start())
+	if (!served_may_close() || !served_start())
 		return CHILD_SKIPPED;
 	served_open("held-flushed", O_RDWR);
 	first = hang_in_overlapping("held-1", overlapping[0]);

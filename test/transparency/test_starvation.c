@@ -183,7 +183,7 @@ static int close_with_sync(void)
 {
 	int fd;
 
-	if (!served_start())
+	if (!served_may_close() || !served_start())
 		return CHILD_SKIPPED;
 	fd = hang_with_sync();
 	join_thread(start_thread(close_fd, &fd));
