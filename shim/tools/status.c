@@ -177,6 +177,22 @@ static void show(const char *name, const struct answer *answer, enum caller call
 	show_calls("                 killed: ", caller, is_killed);
 }
 
+static void show_threads(void)
+{
+	if (!found->threads.is_there)
+		puts("threads    no    a seccomp filter kills the process that makes one\n"
+		     "                 remedy: allow clone and clone3");
+	else if (found->threads.err)
+		show_refusal("threads", found->threads.err,
+			     (struct uring_refusal){ "no thread can be made here",
+						     "raise ulimit -u and the cgroup's pids.max; a "
+						     "seccomp filter must allow clone" });
+	else
+		printf("threads    yes   at most %u for files, and one for each stream that "
+		       "blocks\n",
+		       config.threads_max);
+}
+
 /* Without these the library does less, but it cannot survive a kill. */
 static void show_other_calls(void)
 {
@@ -214,7 +230,7 @@ static bool show_summary(bool wants_ring, bool wants_direct)
 	bool lacks =
 		(wants_ring && !serves(&found->uring)) || (wants_direct && !serves(&found->libaio));
 	bool would_die = (wants_ring && !found->uring.is_there) ||
-			 (wants_direct && !found->libaio.is_there) ||
+			 (wants_direct && !found->libaio.is_there) || !found->threads.is_there ||
 			 (config.backend != BACKEND_GLIBC && is_any_killed(BY_ALL));
 	bool would_fail =
 		config.backend == BACKEND_INVALID || (lacks && config.backend != BACKEND_AUTO);
@@ -223,7 +239,8 @@ static bool show_summary(bool wants_ring, bool wants_direct)
 	     : would_fail ? "Not well: what RTAIO_BACKEND asks for cannot serve here; "
 			    "asynchronous I/O would fail with ENOSYS."
 	     : config.backend == BACKEND_GLIBC ? "As asked: rtaio is switched off, glibc serves."
-	     : lacks ? "It works, but more slowly than it could: see the remedy below."
+	     : lacks || found->threads.err
+		     ? "It works, but more slowly than it could: see the remedy below."
 		     : "All is well.");
 	return !would_die && !would_fail;
 }
@@ -266,8 +283,7 @@ int main(void)
 	       kernel.machine, found->has_filter ? ", behind a seccomp filter" : "");
 	show("io_uring", &found->uring, BY_RING, show_io_uring);
 	show("libaio", &found->libaio, BY_LIBAIO, show_libaio);
-	printf("threads    yes   at most %u for files, and one for each stream that blocks\n",
-	       config.threads_max);
+	show_threads();
 	show_other_calls();
 	show_limits();
 	if (is_well && config.backend != BACKEND_GLIBC)

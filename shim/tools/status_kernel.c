@@ -2,14 +2,15 @@
 /*
  * status_kernel.c - the contract is in status_kernel.h
  *
- * It tries the real thing: it makes a ring, and it reads by Linux AIO, each in a child.  Another
- * child makes each system call of the library with arguments that are wrong, which shows what a
+ * It tries the real thing: it makes a ring, reads by Linux AIO and makes a thread, each in a child.
+ * Another child makes each system call of the library with arguments that are wrong, which shows what a
  * seccomp filter refuses, and at which calls it kills.
  */
 #include "tools/status_kernel.h"
 
 #include <errno.h>
 #include <limits.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -214,6 +215,21 @@ static struct answer ask_libaio(void)
 	return (struct answer){ true, -ret };
 }
 
+static void *leave_at_once(void *arg)
+{
+	return arg;
+}
+
+static struct answer ask_threads(void)
+{
+	pthread_t thread;
+	int err = pthread_create(&thread, NULL, leave_at_once, NULL);
+
+	if (err == 0)
+		pthread_join(thread, NULL);
+	return (struct answer){ true, err };
+}
+
 /*
  * A call that gets through fails by its arguments, if at all.  No process has the largest number.
  * A filter may allow other advice than ours.
@@ -260,6 +276,7 @@ const struct found *status_ask(void)
 	ask(&found->uring, ask_io_uring);
 	ask(&found->unlocked, ask_unlocked);
 	ask(&found->libaio, ask_libaio);
+	ask(&found->threads, ask_threads);
 	while (found->nr_called < NR_CALLS)
 		ask(&all, ask_calls);
 	return found;

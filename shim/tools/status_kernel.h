@@ -35,7 +35,7 @@ struct found {
 	struct answer {
 		bool is_there;
 		int err; /* 0: it serves */
-	} uring, libaio, unlocked;
+	} uring, libaio, unlocked, threads;
 	uint32_t features; /* of the ring */
 	uint32_t nr_entries;
 	size_t nr_called;      /* of the calls; one may have been the end of a child */
