@@ -243,12 +243,21 @@ static void sync_before(struct gate *result, struct aiocb *write, ssize_t expect
 	check_equal(outcome(&first), 0);
 }
 
+/* Alone in its page. */
+static struct aiocb *lone_block(void)
+{
+	void *block = NULL;
+
+	check_equal(posix_memalign(&block, page_size(), page_size()), 0);
+	return block;
+}
+
 /*
  * A write that is done, and whose result waits for @result.  NULL: this machine does not allow it.
  */
 static struct aiocb *finish_write(struct gate *result)
 {
-	struct aiocb *write = direct_buffer(PAGE);
+	struct aiocb *write = lone_block();
 	struct gate data;
 
 	if (!gate_make(&data, LONG_SIZE))
@@ -257,7 +266,7 @@ static struct aiocb *finish_write(struct gate *result)
 	notify_by_signal(&write->aio_sigevent, SIGURG, 1); /* ignored by default */
 	check_equal(aio_write(write), 0);
 	gate_await(&data);
-	if (!gate_forbid_writes(result, write, PAGE))
+	if (!gate_forbid_writes(result, write, page_size()))
 		return NULL;
 	gate_open(&data, 'g');
 	gate_await(result);
@@ -278,7 +287,7 @@ static int sync_beside_result(void)
 /* The thread that would tell the result of the second write still tells that of the first. */
 static int sync_beside_direct_result(void)
 {
-	struct aiocb *before, *write = direct_buffer(PAGE);
+	struct aiocb *before, *write = lone_block();
 	struct gate result_before, result;
 
 	if (!prepare() || !(before = finish_write(&result_before)))
@@ -289,7 +298,7 @@ static int sync_beside_direct_result(void)
 	aiocb_init(write, fd, direct_buffer(PAGE), PAGE, 0);
 	notify_by_signal(&write->aio_sigevent, SIGURG, 1);
 	check_equal(aio_write(write), 0);
-	if (!gate_forbid_writes(&result, write, PAGE))
+	if (!gate_forbid_writes(&result, write, page_size()))
 		return CHILD_SKIPPED;
 	gate_allow_writes(&result_before);
 	check_equal(outcome(before), LONG_SIZE);

@@ -13,14 +13,15 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
-#define BLOCK       4096
-#define NR_WRITES   8
-#define DISK_BLOCKS 64
-#define HOLE        37 /* this block cannot be written */
-#define NR_ROUNDS   25
+#define PAGE       ((off_t)page_size()) /* what fails together */
+#define PAGE_MAX   65536
+#define NR_WRITES  8
+#define DISK_PAGES 64
+#define HOLE       37 /* this page cannot be written */
+#define NR_ROUNDS  25
 
 static struct aiocb cbs[NR_WRITES], sync_cb;
-static char buf[BLOCK];
+static char buf[PAGE_MAX];
 
 /*
  * ---- a disk that fails: a loop device, whose image has a hole in a file system without room ----
@@ -32,11 +33,11 @@ static void make_image(int dir)
 	int rest = openat(dir, "rest", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 
 	check(image >= 0 && rest >= 0);
-	check_equal(ftruncate(image, DISK_BLOCKS * BLOCK), 0);
-	for (off_t i = 0; i < DISK_BLOCKS; i++)
+	check_equal(ftruncate(image, DISK_PAGES * PAGE), 0);
+	for (off_t i = 0; i < DISK_PAGES; i++)
 		if (i != HOLE)
-			check_equal(pwrite(image, buf, BLOCK, i * BLOCK), BLOCK);
-	while (write(rest, buf, BLOCK) > 0)
+			check_equal(pwrite(image, buf, PAGE, i * PAGE), PAGE);
+	while (write(rest, buf, PAGE) > 0)
 		continue;
 	check_equal(errno, ENOSPC);
 	close(image);
@@ -51,7 +52,7 @@ static int mount_small(void)
 
 	snprintf(dir, sizeof(dir), "%s/small.%d", temp_dir(), (int)getpid());
 	check_equal(mkdir(dir, 0700), 0);
-	if (mount("none", dir, "tmpfs", 0, "size=1m") == 0) {
+	if (mount("none", dir, "tmpfs", 0, "size=8m") == 0) {
 		fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		check_equal(umount2(dir, MNT_DETACH), 0);
 	}
@@ -80,7 +81,7 @@ static int make_disk(char device[32])
 static void submit_writes(int fd, int bad)
 {
 	for (int i = 0; i < NR_WRITES; i++)
-		submit_write(&cbs[i], fd, buf, BLOCK, (HOLE + (i - bad) * 2) * BLOCK);
+		submit_write(&cbs[i], fd, buf, PAGE, (HOLE + (i - bad) * 2) * PAGE);
 }
 
 /* -1: none goes to the hole. */
@@ -127,10 +128,10 @@ static int sync_beside_writes(void)
 	fd = open(device, O_RDWR | O_CLOEXEC | O_DSYNC);
 	check(fd >= 0);
 	for (int round = 0; round < NR_ROUNDS; round++) {
-		check_equal(pwrite(loop, buf, BLOCK, HOLE * BLOCK), BLOCK);
+		check_equal(pwrite(loop, buf, PAGE, HOLE * PAGE), PAGE);
 		aiocb_init(&sync_cb, fd, NULL, 0, 0);
 		check_equal(aio_fsync(O_SYNC, &sync_cb), 0);
-		submit_writes(fd, HOLE / 2); /* they go to the first blocks */
+		submit_writes(fd, HOLE / 2); /* they go to the first pages */
 		check(outcome(&sync_cb) < 0);
 		check_writes(-1);
 	}
