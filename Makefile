@@ -166,6 +166,7 @@ RELOCATABLE = -r -nostdlib $(if $(findstring clang,$(shell $(CC) --version)),$(i
 	-fuse-ld=%,$(LDFLAGS))),-flinker-output=nolto-rel)
 
 # One object, in which only what the library exports is global, under the default versions' names.
+# A program may have a close or dup3 of its own, as with the shared library: those names are weak.
 $(B)/librtaio.a: $(B)/shim/static.o $(SHIM_OBJS) $(B)/librtaio.so.$(VERSION)
 	$(say) AR $@
 	$(Q)$(CC) $(RELOCATABLE) $(CFLAGS) -o $(@:.a=-all.o) \
@@ -173,8 +174,9 @@ $(B)/librtaio.a: $(B)/shim/static.o $(SHIM_OBJS) $(B)/librtaio.so.$(VERSION)
 	$(Q)$(NM) -D --defined-only --with-symbol-versions $(B)/librtaio.so.$(VERSION) | \
 		sed -n 's/^[0-9a-f]* [^A] \(\(.*\)@@.*\)/\1 \2/p' >$(@:.a=.names)
 	$(Q)cut -d' ' -f2 $(@:.a=.names) >$(@:.a=.global)
+	$(Q)grep -v -e '^aio_' -e '^lio_' -e '^rtaio_' $(@:.a=.global) >$(@:.a=.weak)
 	$(Q)$(OBJCOPY) --redefine-syms=$(@:.a=.names) --keep-global-symbols=$(@:.a=.global) \
-		--wildcard --strip-unneeded-symbol='*@*' $(@:.a=-all.o) $(@:.a=.o)
+		--weaken-symbols=$(@:.a=.weak) --wildcard --strip-unneeded-symbol='*@*' $(@:.a=-all.o) $(@:.a=.o)
 	$(Q)rm -f $@ && $(AR) rcs $@ $(@:.a=.o)
 
 $(B)/rtaio/explain.so: $(patsubst %.c,$(B)/%.o,$(wildcard shim/observers/explain*.c) shim/base/clock.c shim/base/iovec.c)

@@ -68,6 +68,12 @@ build_pkg_config_static() {
 		-lpthread -ldl
 }
 
+# The same with a dup3 of the program's own.
+build_static_replacing() {
+	{ cat "$examples/linked.c" && echo 'int dup3(int a, int b, int c) { return a + b + c; }'; } >replacing.c &&
+		build_static "$1" replacing.c
+}
+
 # What links with the archive sees the names of the shared library, and no other.
 names() {
 	nm "$@" --defined-only | sed -n 's/^[0-9a-f]* [A-MO-Z] //p' | grep -v -e '^GLIBC_' -e '^RTAIO_' |
@@ -298,6 +304,8 @@ equal "the linked program's data" "$(cat out 2>&1)" "$(printf '0..............\n
 check "a program links with the archive" build_static static "$examples/linked.c"
 served "linked with the archive" "wrote 32 bytes" env RTAIO_VERBOSE=1 ./static out
 equal "it takes no shared library" "$(ldd static | grep -c librtaio)" 0
+check "a program with a function that the archive has links, too" build_static_replacing replacing
+served "it runs" "wrote 32 bytes" env RTAIO_VERBOSE=1 ./replacing out
 check "a program links with what pkg-config --static says" build_pkg_config_static static "$examples/linked.c"
 served "linked with it" "wrote 32 bytes" env RTAIO_VERBOSE=1 ./static out
 equal "the archive shows the names of the shared library" "$(names "$inst/lib/librtaio.a")" \
