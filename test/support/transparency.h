@@ -55,8 +55,8 @@ void support_check_or_skip_child(struct child_result result, const char *text, c
 	}
 
 /*
- * The same in a child for each of the rings that Linux 6.7, 6.5, 6.1 and 5.10 have.  The deadline is
- * that of each child.
+ * The same in a child for each of the rings that Linux 6.7, 6.5, 6.1 and 5.10 have.  The deadline
+ * is that of each child.
  */
 void check_with_rings(int (*function)(void), unsigned int deadline_ms);
 
