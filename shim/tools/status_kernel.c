@@ -3,8 +3,8 @@
  * status_kernel.c - the contract is in status_kernel.h
  *
  * It tries the real thing: it makes a ring, reads by Linux AIO and makes a thread, each in a child.
- * Another child makes each system call of the library with arguments that are wrong, which shows what a
- * seccomp filter refuses, and at which calls it kills.
+ * Another child makes each system call of the library with arguments that are wrong.  That shows
+ * what a seccomp filter refuses, and at which calls it kills.
  */
 #include "tools/status_kernel.h"
 
