@@ -8,7 +8,8 @@
  * until served_release(), but for syncs of those with "synced" in their name.
  * The attributes of files with "secret" in their name are told no earlier.  A read of
  * a file with "short" in it gives half.  Files have no page cache unless their name
- * has "cached" in it, and close() asks nobody unless it has "flushed" (Linux 5.16).
+ * has "cached" in it, and the server keeps no close() waiting unless it has
+ * "flushed".
  */
 #ifndef RTAIO_TEST_SERVED_H
 #define RTAIO_TEST_SERVED_H
@@ -24,8 +25,8 @@
 bool served_start(void);
 
 /*
- * False: before Linux 5.16 close() asks the server of each file, and waits for what it holds.  The
- * reason is printed.
+ * May a file be closed that has a write or a sync that is held?  Before Linux 5.16 close() waits for
+ * them.  False: the reason is printed.
  */
 bool served_may_close(void);
 
