@@ -39,7 +39,6 @@
 	X(tid, tid)                    \
 	X(members, members)            \
 	X(queue, queue)                \
-	X(is_polled, is_polled)        \
 	X(cancel, cancel)              \
 	X(pin, pin)                    \
 	X(target, target)              \

@@ -217,8 +217,6 @@ static void absorb(struct request *req)
 
 	if (res == -EINTR || res == -EAGAIN || res == -ECANCELED) {
 		issue_again(req);
-	} else if (req->is_polled && res >= 0) {
-		issue_to_worker_again(req); /* there is something to read */
 	} else if ((res == -EINVAL || res == -EOPNOTSUPP) && req->done == 0) {
 		/* Perhaps only the ring cannot do it: the plain call decides. */
 		issue_to_worker_again(req);

@@ -121,14 +121,12 @@ static bool is_nonblocking(struct request *req)
 
 /*
  * A write must be one plain call.  The ring would go on after a partial write and hide an error
- * from the program, and the write could be cancelled halfway.
+ * from the program, and the write could be cancelled halfway.  Where NOWAIT is refused, as by a
+ * pipe before Linux 6.5, the ring would read in a kernel thread, perhaps trying for ever.
  */
-static bool is_for_worker(struct request *req, ssize_t res)
+static bool is_for_worker(const struct request *req, ssize_t res)
 {
-	if (req->op == OP_WRITE || has_timeout(req))
-		return true;
-	return res == -EOPNOTSUPP &&
-	       (is_nonblocking(req) || !descriptor_is_pipe_or_socket(&req->descriptor));
+	return req->op == OP_WRITE || has_timeout(req) || res == -EOPNOTSUPP;
 }
 
 /*
@@ -147,12 +145,6 @@ static void issue_without_waiting(struct request *req)
 	}
 	if (res > 0)
 		request_advance(req, (size_t)res);
-	/*
-	 * Before Linux 6.5 a pipe refuses NOWAIT, and the ring would read in a kernel thread,
-	 * perhaps trying for ever.  So the ring only polls.
-	 */
-	req->is_polled = res == -EOPNOTSUPP && S_ISFIFO(req->descriptor.mode) &&
-			 (req->descriptor.flags & O_ACCMODE) != O_WRONLY;
 	if (is_for_worker(req, res))
 		issue_to_worker(req);
 	else

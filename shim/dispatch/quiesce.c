@@ -244,8 +244,6 @@ static void quiesce_stream(struct request *question, struct request *req)
 		quiesce_waiting(question, req);
 	else if (request_place(req) == PLACE_WORKERS)
 		quiesce_running(question, req);
-	else if (request_place(req) == PLACE_RING && req->is_polled)
-		quiesce_returning(question, req);
 	else
 		request_release_descriptor(req); /* the ring holds the file */
 }

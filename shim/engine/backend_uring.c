@@ -104,9 +104,7 @@ static void prep_request(struct io_uring_sqe *sqe, const struct request *req)
 	/* Some streams refuse an offset, and none uses it. */
 	uint64_t offset = descriptor_is_file(&req->descriptor) ? (uint64_t)req->offset : 0;
 
-	if (req->is_polled)
-		io_uring_prep_poll_add(sqe, req->fd, POLLIN);
-	else if (req->vector && req->op == OP_READ)
+	if (req->vector && req->op == OP_READ)
 		io_uring_prep_readv(sqe, req->fd, req->buf, req->nr_entries, offset);
 	else if (req->vector)
 		io_uring_prep_writev(sqe, req->fd, req->buf, req->nr_entries, offset);

@@ -181,7 +181,6 @@ struct request {
 	bool has_cqe;      /* the transfer's CQE was reaped */
 	bool is_withdrawn; /* taken out of its queue's order to be cancelled */
 	bool has_joined;   /* a sync: takes the result of an earlier one */
-	bool is_polled;    /* the ring only polls its descriptor; a worker reads */
 	bool has_stalled;  /* waited for an overlapping request */
 	bool is_file_data; /* counted in engine_state.nr_files_in_flight */
 	bool is_repeated;  /* a synced write: res is of its second call, first_res of the first */

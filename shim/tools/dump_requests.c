@@ -48,7 +48,7 @@ static struct dumped values_of(const struct library *library, const unsigned cha
 		VALUE(done),    VALUE(queue),  VALUE(submitted_at), VALUE(cancel),
 		VALUE(pin),     VALUE(target), VALUE(mode),         VALUE(tid),
 		VALUE(members), VALUE(fd),     VALUE(signo),        VALUE(last_fd),
-		VALUE(op),      VALUE(place),  VALUE(copy_kind),    VALUE(is_polled),
+		VALUE(op),      VALUE(place),  VALUE(copy_kind),
 	};
 #undef VALUE
 }

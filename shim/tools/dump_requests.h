@@ -29,7 +29,7 @@ struct dumped {
 	uint32_t thread; /* the same as others see it */
 	int fd, last_fd, signo;
 	uint8_t op, place, copy_kind;
-	bool is_closed, is_polled, is_thread; /* is_thread: SIGEV_THREAD */
+	bool is_closed, is_thread; /* is_thread: SIGEV_THREAD */
 };
 
 struct requests {

@@ -59,9 +59,8 @@ const char *words_place(const struct dumped *dumped)
 	case PLACE_QUEUE:
 		return "waits in the queue of its descriptor";
 	case PLACE_RING:
-		return dumped->cancel      ? "in the kernel, io_uring, being cancelled"
-		       : dumped->is_polled ? "in the kernel, io_uring, until data come"
-					   : "in the kernel, io_uring";
+		return dumped->cancel ? "in the kernel, io_uring, being cancelled"
+				      : "in the kernel, io_uring";
 	case PLACE_WORKERS:
 		if (dumped->pin)
 			return "with the thread of its closed file";
