@@ -25,8 +25,8 @@
 bool served_start(void);
 
 /*
- * May a file be closed that has a write or a sync that is held?  Before Linux 5.16 close() waits for
- * them.  False: the reason is printed.
+ * May a file be closed of which a write or a sync is held?  Before Linux 5.16 close() waits for
+ * those.  False: the reason is printed.
  */
 bool served_may_close(void);
 
