@@ -12,7 +12,8 @@ cd "$(dirname "$0")/../.." || exit 2
 
 programs=(test_aio_read test_aio_read_streams test_aio_write test_aio_write_streams test_aio_cancel
 	test_aio_cancel_queued test_ordering test_overlaps test_eintr test_own_transfers test_submitter_exit
-	test_fork test_fork_in_callbacks)
+	test_fork test_fork_in_callbacks test_close_reuse test_close_many test_close_together test_cancel_deep
+	stress_close)
 failed=0
 
 # kernel, mask of the features it has
