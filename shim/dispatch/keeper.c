@@ -101,8 +101,8 @@ static int take_over(pid_t tid, int program_fd)
 }
 
 /*
- * Before Linux 6.7 a timer wakes the engine (inbox.c).  So the pins' threads need it, under its
- * number.  The program may have put a file there, which stays out.
+ * Before Linux 6.7 a timer wakes the engine (inbox.c).  So the pins' threads need it, with the same
+ * number.  The program may have closed it: a file that has the number now is not taken over.
  */
 static void take_over_timer(pid_t tid)
 {

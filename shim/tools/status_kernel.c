@@ -232,8 +232,7 @@ static struct answer ask_threads(void)
 
 /*
  * A call that gets through fails by its arguments, if at all.  No process has the largest number.
- * A filter may allow other advice than ours.
- * Valgrind would look into the arguments itself.
+ * A filter may allow other advice than ours.  Valgrind would look into the arguments itself.
  */
 static struct answer ask_calls(void)
 {
