@@ -184,14 +184,11 @@ static void exit_with_value(union sigval value)
 	exit(value.sival_int);
 }
 
-/* Runs when the main thread is gone: completes the request it left. */
-static void *complete_after_main(void *arg)
+static void wait_for_end_of_main_thread(void)
 {
-	pid_t main_tid = getpid();
 	char path[64], stat[512] = "";
 
-	(void)arg;
-	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", (int)main_tid);
+	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", (int)getpid());
 	do {
 		FILE *file = fopen(path, "r");
 
@@ -199,9 +196,16 @@ static void *complete_after_main(void *arg)
 		fclose(file);
 		short_pause();
 	} while (!strstr(stat, ") Z "));
+}
+
+/* Completes the request that the main thread left. */
+static void *complete_after_main(void *arg)
+{
+	(void)arg;
+	wait_for_end_of_main_thread();
 	write_fully(fds[1], "x", 1);
-	for (;;)
-		pause();
+	pause();
+	return NULL;
 }
 
 static int main_thread_exits_before_callback(void)
@@ -216,11 +220,27 @@ static int main_thread_exits_before_callback(void)
 	pthread_exit(NULL);
 }
 
+static void *exit_after_main(void *arg)
+{
+	(void)arg;
+	wait_for_end_of_main_thread();
+	exit(7);
+}
+
+static int main_thread_exits_without_requests(void)
+{
+	start_thread(exit_after_main, NULL);
+	pthread_exit(NULL);
+}
+
 static void test_callback_can_exit_after_the_main_thread_ended(void **state)
 {
-	struct child_result result = in_child(main_thread_exits_before_callback, 15000);
+	struct child_result result = in_child(main_thread_exits_without_requests, 15000);
 
 	(void)state;
+	if (!strcmp(describe_child(&result), "exited with status 0"))
+		skip_because("the kernel forgets the status when the main thread has ended");
+	result = in_child(main_thread_exits_before_callback, 15000);
 	assert_string_equal(describe_child(&result), "exited with status 7");
 }
 
