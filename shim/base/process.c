@@ -89,8 +89,12 @@ static void begin_anew(void)
 /* pthread_atfork() calls it, but would need the compiler's start files. */
 int __register_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void), void *dso);
 
-/* At load: a signal handler must not take libc's lock, and this handler must be among the first. */
+void process_at_fork(void (*child)(void))
+{
+	__register_atfork(NULL, NULL, child, NULL);
+}
+
 __attribute__((constructor)) static void at_load(void)
 {
-	__register_atfork(NULL, NULL, begin_anew, NULL);
+	process_at_fork(begin_anew);
 }

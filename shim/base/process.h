@@ -38,6 +38,12 @@ extern _Atomic int process_pid;
  */
 int process_start(void (*start)(bool is_child));
 
+/*
+ * [constructor] Call @child in each child of fork().  Not later: a signal handler must not take
+ * libc's lock, and these handlers must be among the first.
+ */
+void process_at_fork(void (*child)(void));
+
 /* Has this process started AIO? */
 static inline bool process_is_ready(void)
 {

@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 #include <sys/mman.h>
 
+#include "base/process.h"
 #include "base/raw_syscall.h"
 #include "base/tsan.h"
 #include "base/valgrind.h"
@@ -42,6 +43,7 @@ struct aio_ring {
 
 static _Atomic(struct aio_ring *) context; /* NULL: none yet; its address is the context's id */
 static _Atomic bool is_refused;            /* for good, by the kernel or seccomp */
+static size_t ring_bytes;                  /* a child cannot ask its parent's ring */
 
 int aio_context_probe(void)
 {
@@ -65,9 +67,13 @@ int aio_context_open(void)
 		io_destroy(ring);
 		ret = -ENOSYS;
 	}
-	if (ret == 0)
+	if (ret == 0) {
+		ring_bytes = sizeof(*ring) + ring->nr * sizeof(struct io_event);
+		/* As Linux 7.2 does by itself: no child has a copy of the mapping. */
+		RAW_SYSCALL(SYS_madvise, ring, ring_bytes, MADV_DONTFORK);
 		atomic_store(&context, ring);
-	else if (ret == -EPERM || ret == -ENOSYS || ret == -EOPNOTSUPP)
+	}
+	if (ret == -EPERM || ret == -ENOSYS || ret == -EOPNOTSUPP)
 		aio_context_refuse();
 	return ret;
 }
@@ -148,22 +154,36 @@ bool aio_context_shows(ssize_t res)
 }
 
 /*
- * The child inherits a mapping of the parent's ring.  A handler may have forked in the midst of a
- * call that uses the ring; in the child that call must find an empty ring, not unmapped memory.
+ * In a child of fork().  A handler may have forked amid a call that reads the ring.  In the child
+ * that call must find an empty ring, not unmapped memory.  Nothing of the program's is replaced: a
+ * kernel that does not know the flag maps elsewhere.
  */
+static void map_empty_ring(void)
+{
+	static struct aio_ring *empty;
+	static size_t empty_bytes;
+	struct aio_ring *parents = aio_context();
+	long at;
+
+	if (!parents || parents == empty)
+		return;
+	if (empty) /* the grandparent's */
+		RAW_SYSCALL(SYS_munmap, empty, empty_bytes);
+	at = RAW_SYSCALL(SYS_mmap, parents, ring_bytes, PROT_READ,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+	empty = at == (long)parents ? parents : NULL;
+	empty_bytes = ring_bytes;
+	if (!empty && !raw_is_error(at))
+		RAW_SYSCALL(SYS_munmap, at, ring_bytes);
+}
+
+__attribute__((constructor)) static void at_load(void)
+{
+	process_at_fork(map_empty_ring);
+}
+
 void aio_context_after_fork(void)
 {
-	static struct aio_ring *parents;
-	static size_t parents_size;
-
-	if (parents) /* the grandparent's */
-		RAW_SYSCALL(SYS_munmap, parents, parents_size);
-	parents = aio_context();
-	if (parents) {
-		parents_size = sizeof(*parents) + parents->nr * sizeof(struct io_event);
-		RAW_SYSCALL(SYS_mmap, parents, parents_size, PROT_READ | PROT_WRITE,
-			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
-	}
 	atomic_store(&context, NULL);
 	atomic_store(&is_refused, false);
 }

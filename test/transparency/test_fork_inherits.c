@@ -10,6 +10,8 @@
 #include "transparency.h"
 
 #include <dirent.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 /* ---- descriptors ---- */
@@ -123,6 +125,92 @@ static int find_rings(void)
 }
 
 TEST_OR_SKIP(test_child_has_no_ring_of_its_parent, find_rings, 30000)
+
+struct ring {
+	char *begin;
+	size_t size;
+};
+
+/* The ring of Linux AIO. */
+static bool find_aio_ring(struct ring *ring)
+{
+	FILE *maps = fopen("/proc/self/maps", "r");
+	char line[512];
+	bool found = false;
+	unsigned long begin, end;
+
+	check(maps != NULL);
+	while (!found && fgets(line, sizeof(line), maps))
+		found = strstr(line, "[aio]") && sscanf(line, "%lx-%lx", &begin, &end) == 2;
+	fclose(maps);
+	if (found)
+		*ring = (struct ring){ (char *)begin, end - begin };
+	return found;
+}
+
+/* A ring of which the kernel gives no copy to a child, as Linux 7.2 does by itself. */
+static bool use_private_ring(struct ring *ring)
+{
+	if (!use_rings() || !find_aio_ring(ring)) {
+		printf("Linux AIO is not used here");
+		return false;
+	}
+	check_equal(madvise(ring->begin, ring->size, MADV_DONTFORK), 0);
+	return true;
+}
+
+/* The grandchild's parent has a ring of its own. */
+static int use_without_copy(void)
+{
+	struct ring ring;
+	pid_t pid;
+
+	if (!use_private_ring(&ring))
+		return CHILD_SKIPPED;
+	pid = fork();
+	if (!pid) {
+		/* A handler that forks may have interrupted a call that reads it. */
+		check_equal(*(volatile char *)ring.begin, 0);
+		use_rings();
+		pid = fork();
+		if (!pid) {
+			use_rings();
+			_exit(0);
+		}
+	}
+	check_child(pid);
+	use_rings();
+	return 0;
+}
+
+TEST_OR_SKIP(test_children_use_aio_without_a_copy_of_the_ring, use_without_copy, 30000)
+
+/* Where the ring was in its parent, a child has something of its own. */
+static int use_the_place_of_the_ring(void)
+{
+	struct ring ring;
+	pid_t pid;
+
+	if (!use_private_ring(&ring))
+		return CHILD_SKIPPED;
+	pid = (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0); /* calls no handlers of fork() */
+	if (!pid) {
+		uint32_t *words = mmap(ring.begin, ring.size, PROT_READ | PROT_WRITE,
+				       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+
+		check((char *)words == ring.begin);
+		for (size_t i = 0; i < ring.size / sizeof(*words); i++)
+			words[i] = 1;
+		use_rings();
+		for (size_t i = 0; i < ring.size / sizeof(*words); i++)
+			check_equal(words[i], 1);
+		_exit(0);
+	}
+	check_child(pid);
+	return 0;
+}
+
+TEST_OR_SKIP(test_child_keeps_what_it_maps_where_the_ring_was, use_the_place_of_the_ring, 30000)
 
 /* ---- generations ---- */
 
@@ -285,6 +373,8 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_child_has_the_descriptors_of_the_program),
 		cmocka_unit_test(test_child_has_no_ring_of_its_parent),
+		cmocka_unit_test(test_children_use_aio_without_a_copy_of_the_ring),
+		cmocka_unit_test(test_child_keeps_what_it_maps_where_the_ring_was),
 		cmocka_unit_test(test_generations_do_not_grow),
 		cmocka_unit_test(test_statistics_of_a_child_begin_at_zero),
 	};
