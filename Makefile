@@ -333,7 +333,7 @@ SHELL_TESTS := test/faults/found.sh test/scripts/launcher.sh test/scripts/enviro
 	test/scripts/completion.sh test/scripts/status.sh test/scripts/explain.sh test/scripts/dump.sh test/scripts/recipes.sh \
 	test/scripts/conformance.sh \
 	test/scripts/valgrind.sh test/scripts/assertions.sh test/scripts/differences.sh test/scripts/layers.sh \
-	test/scripts/check.sh test/scripts/run_tests.sh test/scripts/coverage.sh test/scripts/mutants.sh \
+	test/scripts/check.sh test/scripts/sections.sh test/scripts/run_tests.sh test/scripts/coverage.sh test/scripts/mutants.sh \
 	test/abi/preload_old.sh test/abi/idle.sh test/abi/early.sh test/examples/run.sh test/fuzz/processes.sh test/scripts/install.sh test/scripts/abi.sh
 # Longer ones, with real programs, sanitizers and the models; the longest first.
 SYSTEM_TESTS := test/programs/fio.sh scripts/check-sanitizers test/mutants/sample.sh "scripts/model --quick" "scripts/check-faults --quick" "scripts/check-kill --times 5" "scripts/check-interrupts --steps 1500 --storm 20000 --jobs 1" "scripts/check-stress --seconds 3 --on auto --thousands 100 stress_mixed" "scripts/check-hostile --seconds 5 --on auto" test/programs/stress-ng.sh test/refused/old_kernels.sh test/programs/others.sh

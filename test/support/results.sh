@@ -67,6 +67,36 @@ write_section() {
 		$0 == begin { inside = 1; print text }' "$2" >"$2.new" && cat "$2.new" >"$2" && rm -f "$2.new"
 }
 
+# list_other_rows columns table: the rows on standard input that the table does not replace, if the
+# header is the same. The first columns name a row.
+list_other_rows() {
+	awk -F' *[|] *' -v columns="$1" '
+		function name_of_row(  i, name) {
+			for (i = 2; i < 2 + columns; i++)
+				name = name "|" $i
+			return name
+		}
+		FNR == 1 { header[NR == FNR] = $0 }
+		FNR <= 2 { next }
+		NR == FNR { is_replaced[name_of_row()] = 1; next }
+		header[0] == header[1] && !(name_of_row() in is_replaced)' <(grep '^|' <<<"$2") -
+}
+
+# update_section name file columns: what is on standard input goes between the file's comments of
+# that name, and keeps the rows of the table there that have other names, in order of version.
+update_section() {
+	local text
+	text=$(cat) || return
+	{
+		grep '^|' <<<"$text" | head -n 2
+		{
+			grep '^|' <<<"$text" | tail -n +3
+			sed -n "/^<!-- $1 -->\$/,/^<!-- \/$1 -->\$/ { /^|/p }" "$2" | list_other_rows "$3" "$text"
+		} | sort -t'|' -k2,2V -k3,3n -k4,4
+		grep -v '^|' <<<"$text"
+	} | write_section "$1" "$2"
+}
+
 # To be called last: its status is the script's.
 finish() {
 	echo
