@@ -79,6 +79,10 @@ needs() {
 mpi() {
 	local name=$1 suffix=$2 packages=$3 problem run=("mpirun.$2")
 	needs "$name" "mpicc.$suffix" "$packages" || return
+	if ! "mpicc.$suffix" -E -include mpi.h -x c /dev/null >/dev/null 2>&1; then
+		skip "$name" "mpi.h is not there: apt install $packages"
+		return
+	fi
 	problem=$(build "mpi_$suffix" "mpicc.$suffix" -std=c11 -O2 -Wall -Wextra -o "mpi_$suffix" \
 		"$programs/mpi_file.c") || { fail "$name: it can be built" "$problem" && return; }
 	same_as_glibc "$name" mpi_data "./mpi_$suffix" "$work/mpi_data"
