@@ -128,6 +128,10 @@ $(B)/test-deps-found: | $(B)/deps-found
 	@$(call need,cmocka.h is missing$(comma) which the tests take: install libcmocka-dev,cmocka.h,-lcmocka)
 	@touch $@
 
+$(B)/seccomp-found: | $(B)/deps-found
+	@$(call need,seccomp.h is missing$(comma) which the sandboxes of the tests take: install libseccomp-dev,seccomp.h,-lseccomp)
+	@touch $@
+
 # The object depends on the Makefile, too: flags are part of the result.
 $(B)/shim/%.o: shim/%.c Makefile | $(B)/deps-found
 	@mkdir -p $(@D)
@@ -267,7 +271,9 @@ $(UNIT_TESTS): $(B)/test/unit/%: test/unit/%.c $(SUPPORT_OBJS) $(UNIT_BASE:%=$(B
 $(B)/test/refused/refuse $(B)/test/filesystems/edges: $(B)/test/%: test/%.c
 	@mkdir -p $(@D)
 	$(say) TEST $<
-	$(Q)$(CC) $(TEST_FLAGS) $(CFLAGS) $(CPPFLAGS) $< $(LDFLAGS) -o $@ -lrt $(THREAD_LIBS)
+	$(Q)$(CC) $(TEST_FLAGS) $(CFLAGS) $(CPPFLAGS) $< $(LDFLAGS) -o $@ $(OWN_LIBS) -lrt $(THREAD_LIBS)
+$(B)/test/refused/refuse: private OWN_LIBS = -lseccomp
+$(B)/test/refused/refuse: | $(B)/seccomp-found
 
 # Its functions come before libc's for every library.
 $(B)/test/transparency/test_own_names: private CFLAGS += -rdynamic

@@ -26,7 +26,7 @@ root_packages=(libcmocka0 kmod procps iproute2 e2fsprogs fio
 [ "$architecture" = amd64 ] || root_packages=(libcmocka0 kmod procps iproute2 e2fsprogs)
 # The packages that the library and its tests are built with, and run with under qemu-user.
 sysroot_packages=(libc6 libc6-dev linux-libc-dev libcrypt1 libgcc-s1 libcmocka0 libcmocka-dev liburing2
-	liburing-dev libaio-dev libbsd-dev)
+	liburing-dev libaio-dev libbsd-dev libseccomp2 libseccomp-dev)
 
 # To read and to write all of a root takes its owner.
 as_root() {

@@ -4,126 +4,137 @@
  *
  *   refuse INTERFACE[=ERROR]... -- command [argument]...
  *
- * An INTERFACE is one of the table below.  A seccomp filter answers EPERM, as
- * container profiles do, or another ERROR, as ENOSYS; or it kills the process
- * that asks, if the ERROR is kill.  The environment, a
- * preload among it, is the command's: this program does no AIO.
+ * An INTERFACE is one of the table below, or the name of a system call.  A
+ * seccomp filter answers EPERM, as container profiles do, or another ERROR, as
+ * ENOSYS; or it kills the process that asks, if the ERROR is kill.  The
+ * environment, a preload among it, is the command's: this program does no AIO.
  *
- * run.sh has the interfaces that well-known sandboxes refuse.
+ * sandboxes.sh has what well-known sandboxes refuse.
  */
 #include <errno.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
-#include <stddef.h>
+#include <sched.h>
+#include <seccomp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "older_libc.h"
 
+#define MAX_CALLS 4
+
+/* Several calls that are refused together. */
 static const struct {
 	const char *name;
-	int calls[4];
+	const char *calls[MAX_CALLS];
 } interfaces[] = {
-	{ "io_uring", { SYS_io_uring_setup, SYS_io_uring_enter, SYS_io_uring_register, -1 } },
-	{ "io_uring_setup", { SYS_io_uring_setup, -1, -1, -1 } },
-	{ "io_uring_enter", { SYS_io_uring_enter, -1, -1, -1 } },
-	{ "io_uring_register", { SYS_io_uring_register, -1, -1, -1 } },
-	{ "libaio", { SYS_io_setup, SYS_io_submit, SYS_io_getevents, SYS_io_pgetevents } },
-	{ "io_setup", { SYS_io_setup, -1, -1, -1 } },
-	{ "io_submit", { SYS_io_submit, -1, -1, -1 } },
-	{ "io_getevents", { SYS_io_getevents, SYS_io_pgetevents, -1, -1 } },
-	{ "pidfd", { SYS_pidfd_open, SYS_pidfd_getfd, SYS_kcmp, -1 } },
-	{ "pidfd_getfd", { SYS_pidfd_getfd, -1, -1, -1 } },
-	{ "kcmp", { SYS_kcmp, -1, -1, -1 } },
-	{ "clone", { SYS_clone, SYS_clone3, -1, -1 } },
-	{ "clone3", { SYS_clone3, -1, -1, -1 } },
-	{ "process_vm_readv", { SYS_process_vm_readv, -1, -1, -1 } },
-	{ "statx", { SYS_statx, -1, -1, -1 } }, /* which old profiles do not know */
-	{ "preadv", { SYS_preadv, -1, -1, -1 } },
-	{ "nowait", { SYS_preadv2, SYS_pwritev2, -1, -1 } }, /* which alone take RWF_NOWAIT */
-	{ "wipeonfork", { SYS_madvise, -1, -1, -1 } },       /* only with MADV_WIPEONFORK */
+	{ "io_uring", { "io_uring_setup", "io_uring_enter", "io_uring_register" } },
+	{ "libaio", { "io_setup", "io_submit", "io_getevents", "io_pgetevents" } },
+	{ "getevents", { "io_getevents", "io_pgetevents" } },
+	{ "pidfd", { "pidfd_open", "pidfd_getfd", "kcmp" } },
+	{ "threads", { "clone", "clone3" } },
+	{ "nowait", { "preadv2", "pwritev2" } }, /* which alone take RWF_NOWAIT */
 };
 
-static struct sock_filter filter[128] = {
-	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+/* A call that is refused when its argument of this number has these bits. */
+static const struct {
+	const char *name;
+	const char *call;
+	unsigned int argument;
+	scmp_datum_t mask;
+	scmp_datum_t value;
+} conditions[] = {
+	{ "wipeonfork", "madvise", 2, ~(scmp_datum_t)0, MADV_WIPEONFORK },
+	{ "namespaces", "clone", 0, CLONE_NEWNS, CLONE_NEWNS },
+	{ "namespaces", "clone", 0, CLONE_NEWCGROUP, CLONE_NEWCGROUP },
+	{ "namespaces", "clone", 0, CLONE_NEWUTS, CLONE_NEWUTS },
+	{ "namespaces", "clone", 0, CLONE_NEWIPC, CLONE_NEWIPC },
+	{ "namespaces", "clone", 0, CLONE_NEWUSER, CLONE_NEWUSER },
+	{ "namespaces", "clone", 0, CLONE_NEWPID, CLONE_NEWPID },
+	{ "namespaces", "clone", 0, CLONE_NEWNET, CLONE_NEWNET },
 };
-static unsigned short filter_len = 1;
 
-static void add(struct sock_filter statement)
-{
-	filter[filter_len++] = statement;
-}
+static scmp_filter_ctx filter;
 
-#define NO_ANSWER 0xffffffffu
-
-/* What the filter returns; EPERM where no error is given. */
-static unsigned int answer_named(const char *name)
+/* What the filter returns; EPERM where no error is given, SCMP_ACT_ALLOW for an unknown one. */
+static uint32_t action_named(const char *name)
 {
 	if (!name)
-		return SECCOMP_RET_ERRNO | EPERM;
+		return SCMP_ACT_ERRNO(EPERM);
 	if (strcmp(name, "kill") == 0)
-		return SECCOMP_RET_KILL_PROCESS;
+		return SCMP_ACT_KILL_PROCESS;
 	for (int err = 1; err < 200; err++) {
 		const char *known = strerrorname_np(err);
 
 		if (known && strcmp(name, known) == 0)
-			return SECCOMP_RET_ERRNO | (unsigned int)err;
+			return SCMP_ACT_ERRNO((uint32_t)err);
 	}
-	return NO_ANSWER;
+	return SCMP_ACT_ALLOW;
 }
 
-/* Of madvise only one advice: the others are allowed. */
-static void allow_other_advice(void)
+/* @call is refused always, or if @nr_conditions is 1, when @condition holds. */
+static int refuse_call(const char *call, uint32_t action, unsigned int nr_conditions,
+		       const struct scmp_arg_cmp *condition)
 {
-	add((struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_madvise, 0, 4));
-	add((struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
-					 offsetof(struct seccomp_data, args[2])));
-	add((struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, MADV_WIPEONFORK, 1, 0));
-	add((struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));
-	add((struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
-					 offsetof(struct seccomp_data, nr)));
+	int nr = seccomp_syscall_resolve_name(call);
+	int err;
+
+	if (nr == __NR_SCMP_ERROR) {
+		fprintf(stderr, "refuse: unknown interface %s\n", call);
+		return -1;
+	}
+	err = seccomp_rule_add_array(filter, action, nr, nr_conditions, condition);
+	if (err < 0)
+		fprintf(stderr, "refuse: %s: %s\n", call, strerror(-err));
+	return err;
 }
 
-static void refuse_calls(const int calls[4], unsigned int answer)
+static int refuse_interface(const char *name, uint32_t action)
 {
-	if (calls[0] == SYS_madvise)
-		allow_other_advice();
-	for (int i = 0; i < 4 && calls[i] >= 0; i++) {
-		add((struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned int)calls[i],
-						 0, 1));
-		add((struct sock_filter)BPF_STMT(BPF_RET | BPF_K, answer));
+	int nr_refused = 0;
+
+	for (size_t i = 0; i < sizeof(interfaces) / sizeof(interfaces[0]); i++)
+		for (int j = 0; j < MAX_CALLS && interfaces[i].calls[j]; j++) {
+			if (strcmp(name, interfaces[i].name) != 0)
+				continue;
+			if (refuse_call(interfaces[i].calls[j], action, 0, NULL) < 0)
+				return -1;
+			nr_refused++;
+		}
+	for (size_t i = 0; i < sizeof(conditions) / sizeof(conditions[0]); i++) {
+		if (strcmp(name, conditions[i].name) != 0)
+			continue;
+		if (refuse_call(conditions[i].call, action, 1,
+				&SCMP_CMP(conditions[i].argument, SCMP_CMP_MASKED_EQ,
+					  conditions[i].mask, conditions[i].value)) < 0)
+			return -1;
+		nr_refused++;
 	}
+	return nr_refused > 0 ? 0 : refuse_call(name, action, 0, NULL);
 }
 
 /* @argument is INTERFACE[=ERROR], and is cut in two. */
 static int refuse(char *argument)
 {
 	char *name = strsep(&argument, "=");
-	unsigned int answer = answer_named(argument);
+	uint32_t action = action_named(argument);
 
-	if (answer == NO_ANSWER) {
+	if (action == SCMP_ACT_ALLOW) {
 		fprintf(stderr, "refuse: %s is not the name of an error\n", argument);
 		return -1;
 	}
-	for (size_t i = 0; i < sizeof(interfaces) / sizeof(interfaces[0]); i++) {
-		if (strcmp(name, interfaces[i].name) != 0)
-			continue;
-		refuse_calls(interfaces[i].calls, answer);
-		return 0;
-	}
-	fprintf(stderr, "refuse: unknown interface %s\n", name);
-	return -1;
+	return refuse_interface(name, action);
 }
 
 int main(int argc, char **argv)
 {
-	struct sock_fprog program = { .filter = filter };
-	int i;
+	int i, err;
 
+	filter = seccomp_init(SCMP_ACT_ALLOW);
+	if (!filter) {
+		fprintf(stderr, "refuse: libseccomp cannot make a filter\n");
+		return 2;
+	}
 	for (i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
 		if (refuse(argv[i]) < 0)
 			return 2;
@@ -131,11 +142,9 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: refuse INTERFACE[=ERROR]... -- command [argument]...\n");
 		return 2;
 	}
-	add((struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));
-	program.len = filter_len;
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
-	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0) {
-		perror("refuse: seccomp");
+	err = seccomp_load(filter);
+	if (err < 0) {
+		fprintf(stderr, "refuse: seccomp: %s\n", strerror(-err));
 		return 2;
 	}
 	execvp(argv[i + 1], argv + i + 1);

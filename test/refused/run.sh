@@ -11,6 +11,8 @@
 
 set -u
 cd "$(dirname "$0")/../.." || exit 2
+# shellcheck source=test/refused/sandboxes.sh
+. test/refused/sandboxes.sh
 
 refuse=$PWD/build/test/refused/refuse
 programs=(test_aio_read test_aio_read_streams test_aio_write test_aio_write_streams test_aio_cancel
@@ -34,22 +36,15 @@ run() {
 	"$@" || failed=1
 }
 
-# Of Docker's and containerd's default profile (moby 25, containerd 2.0), what programs with AIO call. A list
-# of calls that are allowed answers ENOSYS for clone3, so that libc takes clone, whose flags it can see.
-docker="io_uring kcmp pidfd_getfd clone3=ENOSYS"
 run "Docker's default profile" \
-	env WRAPPER="$refuse $docker --" "${run_tests[@]}" --implementation auto \
+	env WRAPPER="$refuse ${docker[*]} --" "${run_tests[@]}" --implementation auto \
 	"${programs[@]}" "${beside[@]}"
-# gVisor has neither interface as it must be, and no RWF_NOWAIT.
-gvisor="io_setup=ENOSYS io_uring_setup=ENOSYS wipeonfork=EINVAL nowait=EOPNOTSUPP"
 run "what gVisor answers" \
-	env WRAPPER="$refuse $gvisor --" "${run_tests[@]}" --implementation auto "${conformance[@]}"
-# SystemCallFilter=@system-service has all but this (status.sh holds that against systemd), and kills.
-system_service="pidfd_getfd=kill"
+	env WRAPPER="$refuse ${gvisor[*]} --" "${run_tests[@]}" --implementation auto "${conformance[@]}"
 run "SystemCallFilter=@system-service" \
-	env WRAPPER="$refuse $system_service --" "${run_tests[@]}" --implementation auto "${conformance[@]}"
+	env WRAPPER="$refuse ${system_service[*]} --" "${run_tests[@]}" --implementation auto "${conformance[@]}"
 run "a filter that kills who asks for io_uring or Linux AIO" \
-	env WRAPPER="$refuse io_uring=kill libaio=kill $system_service --" "${run_tests[@]}" \
+	env WRAPPER="$refuse io_uring=kill libaio=kill ${system_service[*]} --" "${run_tests[@]}" \
 	--implementation threads "${conformance[@]}"
 for refused in io_uring libaio "io_uring libaio"; do
 	run "seccomp refuses $refused" \
@@ -57,7 +52,7 @@ for refused in io_uring libaio "io_uring libaio"; do
 done
 
 # A context is given, but not what it takes to use it.
-for refused in io_submit io_submit=ENOSYS io_submit=EOPNOTSUPP io_getevents io_getevents=ENOSYS; do
+for refused in io_submit io_submit=ENOSYS io_submit=EOPNOTSUPP getevents getevents=ENOSYS; do
 	run "seccomp refuses $refused" \
 		env WRAPPER="$refuse $refused --" "${run_tests[@]}" --implementation auto --implementation libaio "${many[@]}"
 done

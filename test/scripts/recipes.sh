@@ -22,6 +22,8 @@ export LC_ALL=C
 
 library=$tree/build/librtaio.so
 refuse=$tree/build/test/refused/refuse
+# shellcheck source=test/refused/sandboxes.sh
+. "$tree/test/refused/sandboxes.sh"
 NOBODY=(setpriv --reuid 65534 --regid 65534 --clear-groups)
 SERVED='serving POSIX AIO'
 
@@ -141,7 +143,7 @@ if command -v systemd-analyze >/dev/null; then
 else
 	skip "systemd takes the unit" "systemd-analyze is not installed"
 fi
-check "a service is served" env -i "${variables[@]}" "$refuse" pidfd_getfd=kill -- ./reads file
+check "a service is served" env -i "${variables[@]}" "$refuse" "${system_service[@]}" -- ./reads file
 check "its counters are appended when it ends" grep -q '^rtaio: statistics of process .*: 65 requests' rtaio.stats
 
 # ---- MPI ----
@@ -228,7 +230,7 @@ cp -a root image
 # In namespaces of its own, with the filter of Docker's default profile.
 # shellcheck disable=SC2016 # the other shell expands it
 isolated=(unshare -m -p -f -i -u sh -c 'mount -t proc proc "$0"/proc && exec "$@"')
-contained=("${isolated[@]}" image "$refuse" io_uring kcmp pidfd_getfd clone3=ENOSYS -- chroot image)
+contained=("${isolated[@]}" image "$refuse" "${docker[@]}" -- chroot image)
 variable=$(sed -n 's/^ENV //p' "$tree/scripts/man/rtaio.7")
 serves "a container is served" "${contained[@]}" env -i RTAIO_VERBOSE=1 "$variable" /bin/reads /tmp/file
 serves_not "without the variable it is not" "${contained[@]}" env -i RTAIO_VERBOSE=1 /bin/reads /tmp/file

@@ -13,6 +13,8 @@ tree=$(cd "$(dirname "$0")/../.." && pwd)
 . "$tree/test/support/results.sh"
 
 refuse=$tree/build/test/refused/refuse
+# shellcheck source=test/refused/sandboxes.sh
+. "$tree/test/refused/sandboxes.sh"
 
 # ends test status pattern command...: of "rtaio --status" run by the command.
 ends() {
@@ -81,12 +83,12 @@ ends "a filter that kills is survived" 1 \
 	'^Not well: .*would be killed here.*io_uring +no +a seccomp filter kills .*RTAIO_BACKEND=threads.*libaio +yes' \
 	"$refuse" io_uring=kill --
 equal "without a child it asks itself" \
-	"$("$refuse" clone=EAGAIN -- "$tree/build/rtaio-status" | grep -e ^io_uring -e ^libaio)" \
+	"$("$refuse" threads=EAGAIN -- "$tree/build/rtaio-status" | grep -e ^io_uring -e ^libaio)" \
 	"$("$tree/build/rtaio-status" | grep -e ^io_uring -e ^libaio)"
 ends "the call that is killed is named" 1 'killed here.*libaio +no +a seccomp filter kills.*killed: io_submit +threads' \
 	"$refuse" io_submit=kill --
 ends "Linux AIO is really waited for" 1 'killed here.*libaio +no +a .* kills.*killed: io_pgetevents +threads' \
-	"$refuse" io_getevents=kill --
+	"$refuse" getevents=kill --
 ends "a call that every backend needs" 1 'killed here.*killed +what rtaio needs: statx +remedy: allow' \
 	env RTAIO_BACKEND=threads "$refuse" statx=kill --
 ends "the advice by which it notices a fork" 1 'killed here.*killed +what rtaio needs: madvise +remedy: allow' \
@@ -97,7 +99,7 @@ ends "a thread that is refused" 0 '^It works, but .*threads +no +Operation not p
 	"$refuse" clone3 --
 ends "but not glibc" 0 '^As asked: .*killed +what rtaio needs: statx ' env RTAIO_BACKEND=glibc "$refuse" statx=kill --
 equal "without a child a refusal is told, too" \
-	"$(env RTAIO_BACKEND=libaio "$refuse" libaio clone=EAGAIN -- "$tree/build/rtaio-status" | head -1)" \
+	"$(env RTAIO_BACKEND=libaio "$refuse" libaio threads=EAGAIN -- "$tree/build/rtaio-status" | head -1)" \
 	"Not well: what RTAIO_BACKEND asks for cannot serve here; asynchronous I/O would fail with ENOSYS."
 ends "libaio does not ask for io_uring" 0 '^All is well.*io_uring +no +a seccomp filter kills.*RTAIO_BACKEND=libaio: ' \
 	env RTAIO_BACKEND=libaio "$refuse" io_uring=kill --
@@ -118,12 +120,12 @@ equal "--status tries what the manual lists" \
 		sed -n 's/^.BR \([a-z0-9_]*\) (2).*/\1/p' | sort -u | tr '\n' ' ')"
 ends "what Docker's default profile refuses" 0 \
 	'^It works, but .*refused: io_uring_setup, io_uring_enter, io_uring_register .*refused +what .* without: kcmp ' \
-	"$refuse" io_uring kcmp pidfd_getfd clone3=ENOSYS --
+	"$refuse" "${docker[@]}" --
 ends "what gVisor has not" 0 \
 	'^It works, but .*refused: io_uring_setup .*refused: io_setup .*refused +what .* without: preadv2, pwritev2 ' \
-	"$refuse" io_setup=ENOSYS io_uring_setup=ENOSYS wipeonfork=EINVAL nowait=EOPNOTSUPP --
+	"$refuse" "${gvisor[@]}" --
 equal "SystemCallFilter=@system-service kills at nothing" \
-	"$("$refuse" pidfd_getfd=kill -- "$tree/build/rtaio-status" | grep -e '^[A-Z].*[.]$' -e killed)" \
+	"$("$refuse" "${system_service[@]}" -- "$tree/build/rtaio-status" | grep -e '^[A-Z].*[.]$' -e killed)" \
 	"$("$tree/build/rtaio-status" | head -1)"
 # The calls of SystemCallFilter=@system-service, with those of the sets in it.
 system_service() {
