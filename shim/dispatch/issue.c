@@ -121,12 +121,15 @@ static bool is_nonblocking(struct request *req)
 
 /*
  * A write must be one plain call.  The ring would go on after a partial write and hide an error
- * from the program, and the write could be cancelled halfway.  Where NOWAIT is refused, as by a
- * pipe before Linux 6.5, the ring would read in a kernel thread, perhaps trying for ever.
+ * from the program, and the write could be cancelled halfway.  Where NOWAIT is refused, as by
+ * pipes and sockets before Linux 6.5, the ring polls a socket; anything else it would read in a
+ * kernel thread, perhaps trying for ever.
  */
-static bool is_for_worker(const struct request *req, ssize_t res)
+static bool is_for_worker(struct request *req, ssize_t res)
 {
-	return req->op == OP_WRITE || has_timeout(req) || res == -EOPNOTSUPP;
+	if (req->op == OP_WRITE || has_timeout(req))
+		return true;
+	return res == -EOPNOTSUPP && (!S_ISSOCK(req->descriptor.mode) || is_nonblocking(req));
 }
 
 /*

@@ -68,6 +68,12 @@ for refused in nowait nowait=ENOSYS; do
 		test_no_threads test_no_threads_events
 done
 
+# As pipes and sockets do before Linux 6.5.
+run "preadv2 and pwritev2 cannot help waiting" \
+	env WRAPPER="$refuse nowait=EOPNOTSUPP --" "${run_tests[@]}" --implementation auto \
+	test_aio_read_streams test_aio_write_streams test_aio_cancel test_aio_cancel_queued test_stream_writes \
+	test_close_streams test_no_threads
+
 for refused in statx statx=ENOSYS; do
 	run "seccomp refuses $refused" \
 		env WRAPPER="$refuse $refused --" "${run_tests[@]}" --implementation auto \
