@@ -252,6 +252,19 @@ static size_t resident_bytes(void)
 	return kib << 10;
 }
 
+bool is_emulated(void)
+{
+	FILE *file = fopen("/proc/cpuinfo", "r");
+	char line[512];
+	bool found = false;
+
+	while (file && !found && fgets(line, sizeof(line), file))
+		found = strstr(line, "QEMU TCG");
+	if (file)
+		fclose(file);
+	return found;
+}
+
 struct memory_use memory_in_use(void)
 {
 	FILE *file = fopen("/proc/self/statm", "re");

@@ -152,6 +152,9 @@ bool thread_sleeps(pid_t tid);
 /* The number of threads of this process. */
 unsigned int nr_threads(void);
 
+/* By qemu: the processor stops at any time, and its times are not those of a real one. */
+bool is_emulated(void);
+
 /* The memory of this process, in bytes. */
 struct memory_use {
 	size_t mapped, resident;

@@ -116,20 +116,6 @@ static long measure(const char *kind, bool is_plain)
 	return us;
 }
 
-/* By qemu: its processor time is not that of a real machine. */
-static bool is_emulated(void)
-{
-	FILE *file = fopen("/proc/cpuinfo", "r");
-	char line[512];
-	bool found = false;
-
-	while (file && !found && fgets(line, sizeof(line), file))
-		found = strstr(line, "QEMU TCG");
-	if (file)
-		fclose(file);
-	return found;
-}
-
 static int compare(void *kind)
 {
 	const char *backend = getenv("RTAIO_BACKEND");
