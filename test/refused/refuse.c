@@ -36,7 +36,7 @@ static const struct {
 	{ "nowait", { "preadv2", "pwritev2" } }, /* which alone take RWF_NOWAIT */
 };
 
-/* A call that is refused when its argument of this number has these bits. */
+/* A call that is refused when its argument of this number, under the mask, is the value. */
 static const struct {
 	const char *name;
 	const char *call;

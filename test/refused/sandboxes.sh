@@ -6,8 +6,9 @@
 # To be sourced.
 
 # The default profile of Docker (moby 25) and containerd (2.0), for a container with the usual
-# capabilities: all that is not in its list of allowed calls, as far as libseccomp 2.5.1 knows it.
-# ENOSYS for clone3 makes libc take clone, whose flags the filter can see.
+# capabilities, refuses all calls that it does not list. These are the ones that kernels still have
+# and that libseccomp 2.5.1 knows. It also refuses some arguments of personality and socket, which
+# are not played here. ENOSYS for clone3 makes libc take clone, whose flags the filter can see.
 docker=(
 	io_uring kcmp pidfd_getfd process_madvise userfaultfd perf_event_open bpf clone3=ENOSYS namespaces
 	unshare setns mount umount2 pivot_root fsopen fsconfig fsmount fspick move_mount open_tree

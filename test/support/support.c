@@ -237,6 +237,19 @@ unsigned int nr_threads(void)
 	return nr;
 }
 
+bool is_emulated(void)
+{
+	FILE *file = fopen("/proc/cpuinfo", "r");
+	char line[512];
+	bool found = false;
+
+	while (file && !found && fgets(line, sizeof(line), file))
+		found = strstr(line, "QEMU TCG");
+	if (file)
+		fclose(file);
+	return found;
+}
+
 /* From the page tables: before Linux 6.2 statm leaves out up to 63 pages of each thread. */
 static size_t resident_bytes(void)
 {
@@ -250,19 +263,6 @@ static size_t resident_bytes(void)
 	fclose(file);
 	check(kib > 0);
 	return kib << 10;
-}
-
-bool is_emulated(void)
-{
-	FILE *file = fopen("/proc/cpuinfo", "r");
-	char line[512];
-	bool found = false;
-
-	while (file && !found && fgets(line, sizeof(line), file))
-		found = strstr(line, "QEMU TCG");
-	if (file)
-		fclose(file);
-	return found;
 }
 
 struct memory_use memory_in_use(void)
