@@ -47,14 +47,25 @@ static struct message *list_of(uintptr_t value)
 	return value >= INBOX_MESSAGE ? (struct message *)value : NULL;
 }
 
+static void wake_sleepers(struct inbox *inbox)
+{
+	/* Partner: end_sleep() of workers.c.  A receiver that has a bit will look for messages. */
+	uint32_t sleepers = atomic_load(&inbox->sleepers);
+
+	/* Wake all: the futex wait of a ring closed just now may still be queued here. */
+	if (!sleepers)
+		futex_wake(&inbox->wake_word, INT_MAX);
+	else
+		futex_wake_as(&inbox->wake_word, sleepers & -sleepers);
+}
+
 void inbox_wake(struct inbox *inbox)
 {
 	int timer;
 
 	stats_inc(engine_wakes);
 	atomic_fetch_add(&inbox->wake_word, 1);
-	/* Wake all: the futex wait of a ring closed just now may still be queued here. */
-	futex_wake(&inbox->wake_word, inbox->wakes_one ? 1 : INT_MAX);
+	wake_sleepers(inbox);
 	timer = atomic_load(&inbox->wake_timer);
 	if (descriptor_is_own(timer)) {
 		const struct itimerspec at_once = { .it_value = { .tv_nsec = 1 } };

@@ -28,10 +28,15 @@ struct inbox {
 	 * io_uring has no futex operation (before 6.7).  Negative: none.
 	 */
 	_Atomic int wake_timer;
-	bool wakes_one; /* each wake wakes one of several receivers */
+	/*
+	 * Several receivers: SLEEPER_LAST, and a bit for each that sleeps, as far as there are
+	 * bits.  The lowest is woken.  So the others are idle for long, and may end.
+	 */
+	_Atomic uint32_t sleepers;
 	uint32_t chain; /* [receiver] that its next sleep names, or 0 */
 };
 
+#define SLEEPER_LAST (1u << 31)
 #define INBOX_CLOSED ((uintptr_t)2)
 #define INBOX_INIT                                      \
 	{                                               \

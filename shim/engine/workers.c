@@ -64,6 +64,7 @@ static struct {
 /* One for each thread, on its stack. */
 struct member {
 	uint32_t wake_value; /* of the inbox, when the thread last became idle */
+	uint32_t sleeper;    /* its bit there, since then */
 	pid_t tid;
 	int written;     /* guarded by the lock: its descriptor in pool.written, or -1 */
 	bool is_bounded; /* guarded by the lock: it runs a bounded request */
@@ -206,6 +207,22 @@ static void announce_written_fd(struct member *member, const struct request *req
 	drain();
 }
 
+/* The lowest bit that is free, so that the same few threads are woken. */
+static void begin_sleep(struct member *member)
+{
+	uint32_t is_free = ~atomic_load(&pool.inbox.sleepers);
+
+	member->sleeper = is_free ? is_free & -is_free : SLEEPER_LAST;
+	atomic_fetch_or(&pool.inbox.sleepers, member->sleeper);
+}
+
+/* Before the inbox is drained.  Partner: inbox_wake(), after a push. */
+static void end_sleep(const struct member *member)
+{
+	if (member->sleeper != SLEEPER_LAST)
+		atomic_fetch_and(&pool.inbox.sleepers, ~member->sleeper);
+}
+
 /* False: there is something to take. */
 static bool become_idle(struct member *member)
 {
@@ -216,6 +233,7 @@ static bool become_idle(struct member *member)
 	if (!inbox_is_asleep(&pool.inbox) && !inbox_fall_asleep(&pool.inbox, &unused))
 		return false;
 	pool.nr_idle++;
+	begin_sleep(member);
 	return true;
 }
 
@@ -253,11 +271,12 @@ static struct request *exchange(struct member *member, struct request *done)
 static bool wait_for_work(struct member *member)
 {
 	struct timespec deadline = clock_in_ns(atomic_load(&config.idle_ns));
-	bool is_over =
-		futex_wait(&pool.inbox.wake_word, member->wake_value, &deadline) == -ETIMEDOUT;
+	bool is_over = futex_wait_as(&pool.inbox.wake_word, member->wake_value, &deadline,
+				     member->sleeper) == -ETIMEDOUT;
 
 	pthread_mutex_lock(&pool.lock);
 	pool.nr_idle--;
+	end_sleep(member);
 	drain();
 	if (is_over && first_takeable())
 		is_over = false;
@@ -443,7 +462,7 @@ void workers_start(void (*offloaded)(struct request *req))
 	pool.growth = 1;
 	pthread_mutex_init(&pool.lock, NULL);
 	inbox_after_fork(&pool.inbox);
-	pool.inbox.wakes_one = true;
+	atomic_store(&pool.inbox.sleepers, SLEEPER_LAST);
 	inbox_open(&pool.writes);
 	pool_order_start();
 }

@@ -8,6 +8,7 @@
  *	thread			worker()
  *	  exchange:		exchange(), become_idle()
  *	  wait:			wait_for_work()
+ *	  sleepers:		begin_sleep(), end_sleep(); wake_one: wake_sleepers()
  *	engine			workers_submit(), workers_withdraw();
  *				pool_order_take_back(); workers_provide(): workers_tick()
  *	drain, take		drain(), take()
@@ -22,6 +23,9 @@
  *	ASLEEP: replace it, wake one	take all there is in the inbox
  *	else: to the engine		nothing: read the wake word; ASLEEP, or make it
  *					    so; unlock, sleep on the word
+ *
+ * A wake is for one thread of those that have said that they sleep. It may not sleep yet,
+ * or have been woken already: it looks into the inbox later in any case.
  *
  * While a thread is idle the inbox stays asleep, and only then. A thread that has
  * slept for long checks once more, with the lock, before it leaves, and the last one
@@ -62,6 +66,7 @@ bool is_written;
 bool is_foreign;		/* and one for another descriptor, whose thread is blocked */
 bool is_bumped[NR_THREADS];	/* the wake word differs from what the thread has read */
 bool is_asleep[NR_THREADS];	/* on that futex */
+bool sleeps[NR_THREADS];	/* its bit of inbox.sleepers */
 
 bool is_locked;
 byte queued;			/* in the pool's lists */
@@ -94,9 +99,9 @@ inline wake_one()
 {
 	atomic { is_bumped[0] = true; is_bumped[1] = true };
 	if
-	:: atomic { is_asleep[0] -> is_asleep[0] = false }
-	:: atomic { is_asleep[1] -> is_asleep[1] = false }
-	:: atomic { !is_asleep[0] && !is_asleep[1] -> skip }
+	:: sleeps[0] -> is_asleep[0] = false
+	:: sleeps[1] -> is_asleep[1] = false
+	:: atomic { !sleeps[0] && !sleeps[1] -> skip }
 	fi
 }
 
@@ -270,6 +275,7 @@ exchange:
 			:: else -> goto again
 			fi
 		};
+		sleeps[t] = true;
 		announce_written_fd();
 		provide_thread();
 		atomic {
@@ -302,7 +308,13 @@ end_sleep:
 		nr_timeouts--; is_asleep[t] = false; is_over = true }
 	fi;
 	atomic { LOCK; nr_idle-- };
+#ifdef BROKEN_STILL_A_SLEEPER
 	drain();
+	sleeps[t] = false;
+#else
+	sleeps[t] = false;
+	drain();
+#endif
 	atomic {
 #ifndef BROKEN_NO_LAST_LOOK
 		is_over = is_over && !queued;

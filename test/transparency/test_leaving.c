@@ -71,6 +71,40 @@ static int sync_behind_direct_reads(void)
 
 TEST_OR_SKIP(test_threads_leave_after_a_sync_behind_direct_reads, sync_behind_direct_reads, 30000)
 
+static unsigned int threads_after_a_read(const int fds[2])
+{
+	struct aiocb cb;
+	char byte;
+
+	submit_read(&cb, fds[0], &byte, 1, 0);
+	write_fully(fds[1], "x", 1);
+	check_equal(outcome(&cb), 1);
+	return nr_threads();
+}
+
+/* Each read that blocks may take a thread.  What comes afterwards needs one at a time. */
+static int read_on_after_a_burst(void)
+{
+	enum { NR = 16, FEW = 4 };
+	struct aiocb cbs[NR];
+	int fds[NR][2];
+	char byte;
+
+	for (int i = 0; i < NR; i++) {
+		open_pipe(fds[i]);
+		submit_read(&cbs[i], fds[i][0], &byte, 1, 0);
+	}
+	short_pause();
+	for (int i = 0; i < NR; i++)
+		write_fully(fds[i][1], "x", 1);
+	for (int i = 0; i < NR; i++)
+		check_equal(outcome(&cbs[i]), 1);
+	eventually(threads_after_a_read(fds[0]) <= FEW);
+	return 0;
+}
+
+TEST_IN_CHILD(test_threads_of_a_burst_leave_while_others_work, read_on_after_a_burst, 30000)
+
 /* They have an hour; a time of 0 gives none. */
 static int stay_for_an_hour(void)
 {
@@ -155,6 +189,7 @@ int main(void)
 		cmocka_unit_test(test_threads_leave_after_the_idle_time),
 		cmocka_unit_test(test_threads_of_a_child_leave_while_its_parent_waits),
 		cmocka_unit_test(test_threads_leave_after_a_sync_behind_direct_reads),
+		cmocka_unit_test(test_threads_of_a_burst_leave_while_others_work),
 		cmocka_unit_test(test_idle_time_of_zero_changes_nothing),
 		cmocka_unit_test(test_process_ends_soon_after_its_main_thread),
 	};
