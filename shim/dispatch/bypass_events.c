@@ -70,7 +70,10 @@ static uint64_t bounce(struct request *req)
 	req->is_bounced = true;
 	request_set_place(req, PLACE_SUBMITTER);
 	ret = engine_hand_over(&req->message, &req->message);
-	return ret < 0 ? complete(req, ret, STATS_engine_reads) : 0;
+	if (ret == 0)
+		return 0;
+	req->res = ret;
+	return complete(req, publish_final_result(req), STATS_engine_reads);
 }
 
 static void on_copied(struct request *req, bool is_done)

@@ -27,6 +27,7 @@
 #include "order/filter.h"
 #include "order/in_flight.h"
 #include "request/fd_hints.h"
+#include "request/vector.h"
 
 #define BYTES_MAX (1u << 20)
 #define SLOW_NS   20000u  /* a longer submission may have slept, and is a costly one */
@@ -215,6 +216,24 @@ size_t direct_submit(struct request_list *list)
 	return nr_left;
 }
 
+/*
+ * Does a plain call go on where this one ended?  With RWF_NOWAIT a transfer may end at an extent
+ * (XFS before Linux 5.11, Btrfs before 5.18).  If another thread has switched O_DIRECT off, a read
+ * ends at what is not in memory.
+ */
+static bool is_cut_short(const struct request *req, ssize_t res)
+{
+	if (res < 0 || (size_t)res >= req->nbytes)
+		return false;
+	return req->op == OP_WRITE || !descriptor_ends_at(req->fd, req->offset + res);
+}
+
+static uint64_t give_back(struct request *req)
+{
+	stats_inc(fallbacks);
+	return events->bounce(req);
+}
+
 static uint64_t on_event(void *data, ssize_t res)
 {
 	struct request *req = data;
@@ -226,9 +245,13 @@ static uint64_t on_event(void *data, ssize_t res)
 		note_refusal(req);
 	if (res == -EAGAIN)
 		fd_hints_note_refused(fd_hints_class(req));
-	if (res == -EAGAIN || res == -EINTR || res == -EOPNOTSUPP) {
-		stats_inc(fallbacks);
-		return events->bounce(req);
+	if (res == -EAGAIN || res == -EINTR || res == -EOPNOTSUPP)
+		return give_back(req);
+	if (is_cut_short(req, res)) {
+		/* Repeat a read as a whole: a write could come between two parts. */
+		if (req->op == OP_WRITE)
+			request_advance(req, (size_t)res);
+		return give_back(req);
 	}
 	return events->complete(req, res);
 }

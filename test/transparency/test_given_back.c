@@ -275,6 +275,68 @@ static int submit_in_sandbox(void)
 
 TEST_OR_SKIP(test_refused_entries_keep_their_order, submit_in_sandbox, 30000)
 
+/* ---- the program switches O_DIRECT off between the choice of a lane and the call ---- */
+
+static atomic_bool is_over;
+
+static void *switch_direct_mode(void *unused)
+{
+	for (int i = 0; !atomic_load(&is_over); i++)
+		check_equal(fcntl(direct, F_SETFL, i % 2 ? O_DIRECT : 0), 0);
+	return unused;
+}
+
+/* The first block is in memory, and the others are not. */
+static int read_amid_switches(void)
+{
+	enum { SIZE = NR_BLOCKS * BLOCK };
+	pthread_t thread;
+
+	if (!open_files())
+		return CHILD_SKIPPED;
+	check_equal(posix_fadvise(buffered, 0, 0, POSIX_FADV_RANDOM), 0);
+	thread = start_thread(switch_direct_mode, NULL);
+	for (int round = 0; round < 1000; round++) {
+		evict(buffered);
+		check_equal(pread(buffered, buf, BLOCK, 0), BLOCK);
+		submit_read(&cbs[0], direct, buf, SIZE, 0);
+		check_equal(outcome(&cbs[0]), SIZE);
+		check_pattern(buf, 0, SIZE);
+	}
+	atomic_store(&is_over, true);
+	join_thread(thread);
+	return 0;
+}
+
+TEST_OR_SKIP(test_reads_are_whole_while_direct_mode_is_switched, read_amid_switches, 60000)
+
+/* The descriptor means a longer file by then. */
+static int read_short_before_close(void)
+{
+	enum { SHORT = BLOCK + 1000 };
+	int longer = direct_file(NR_BLOCKS * BLOCK, 0);
+
+	if (longer < 0 || !open_files())
+		return CHILD_SKIPPED;
+	check_equal(ftruncate(buffered, SHORT), 0);
+	for (int round = 0; round < 200; round++) {
+		int fd = reopen(direct, O_RDONLY | O_DIRECT);
+
+		/* It may be needed to see what kind of file it is. */
+		submit_read(&cbs[0], fd, buf, BLOCK, 0);
+		check_equal(outcome(&cbs[0]), BLOCK);
+		submit_read(&cbs[0], fd, buf, 2 * BLOCK, 0);
+		check_equal(dup2(longer, fd), fd);
+		check_equal(outcome(&cbs[0]), SHORT);
+		check_pattern(buf, 0, SHORT);
+		close(fd);
+	}
+	return 0;
+}
+
+TEST_OR_SKIP(test_short_read_stays_short_where_its_descriptor_is_reused, read_short_before_close,
+	     60000)
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -282,6 +344,8 @@ int main(void)
 		cmocka_unit_test(test_read_that_comes_back_reaches_its_file),
 		cmocka_unit_test(test_list_ends_when_entries_come_back_without_threads),
 		cmocka_unit_test(test_refused_entries_keep_their_order),
+		cmocka_unit_test(test_reads_are_whole_while_direct_mode_is_switched),
+		cmocka_unit_test(test_short_read_stays_short_where_its_descriptor_is_reused),
 	};
 
 	return cmocka_run_group_tests_name("given_back", tests, NULL, NULL);
