@@ -210,9 +210,9 @@ static void announce_written_fd(struct member *member, const struct request *req
 /* The lowest bit that is free, so that the same few threads are woken. */
 static void begin_sleep(struct member *member)
 {
-	uint32_t is_free = ~atomic_load(&pool.inbox.sleepers);
+	uint32_t unused = ~atomic_load(&pool.inbox.sleepers);
 
-	member->sleeper = is_free ? is_free & -is_free : SLEEPER_LAST;
+	member->sleeper = unused ? unused & -unused : SLEEPER_LAST;
 	atomic_fetch_or(&pool.inbox.sleepers, member->sleeper);
 }
 
