@@ -277,25 +277,21 @@ TEST_OR_SKIP(test_refused_entries_keep_their_order, submit_in_sandbox, 30000)
 
 /* ---- the program switches O_DIRECT off between the choice of a lane and the call ---- */
 
-static atomic_bool is_over;
-
-static void *switch_direct_mode(void *unused)
+static void switch_direct_mode(void)
 {
-	for (int i = 0; !atomic_load(&is_over); i++)
-		check_equal(fcntl(direct, F_SETFL, i % 2 ? O_DIRECT : 0), 0);
-	return unused;
+	check_equal(fcntl(direct, F_SETFL, 0), 0);
+	check_equal(fcntl(direct, F_SETFL, O_DIRECT), 0);
 }
 
 /* The first block is in memory, and the others are not. */
 static int read_amid_switches(void)
 {
 	enum { SIZE = NR_BLOCKS * BLOCK };
-	pthread_t thread;
 
 	if (!open_files())
 		return CHILD_SKIPPED;
 	check_equal(posix_fadvise(buffered, 0, 0, POSIX_FADV_RANDOM), 0);
-	thread = start_thread(switch_direct_mode, NULL);
+	begin_storm(switch_direct_mode);
 	for (int round = 0; round < 1000; round++) {
 		evict(buffered);
 		check_equal(pread(buffered, buf, BLOCK, 0), BLOCK);
@@ -303,8 +299,7 @@ static int read_amid_switches(void)
 		check_equal(outcome(&cbs[0]), SIZE);
 		check_pattern(buf, 0, SIZE);
 	}
-	atomic_store(&is_over, true);
-	join_thread(thread);
+	end_storm();
 	return 0;
 }
 

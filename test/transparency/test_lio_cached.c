@@ -289,34 +289,29 @@ static int read_beside_a_handler(void)
 	return 0;
 }
 
-static atomic_bool is_over;
-
-static void *switch_direct_mode(void *fd)
+static void switch_direct_mode(void)
 {
-	for (int i = 0; !atomic_load(&is_over); i++)
-		check_equal(fcntl(*(int *)fd, F_SETFL, i % 2 ? O_DIRECT : 0), 0);
-	return NULL;
+	check_equal(fcntl(direct_fd, F_SETFL, 0), 0);
+	check_equal(fcntl(direct_fd, F_SETFL, O_DIRECT), 0);
 }
 
 /* What was to be copied from memory is read from the disk. */
 static int read_beside_a_switch(void)
 {
-	int fd = direct_file(FILE_SIZE, 0);
-	pthread_t thread;
 	struct reads reads;
 
-	if (fd < 0)
+	direct_fd = direct_file(FILE_SIZE, 0);
+	if (direct_fd < 0)
 		return CHILD_SKIPPED;
 	reads_open(&reads, 9);
-	thread = start_thread(switch_direct_mode, &fd);
+	begin_storm(switch_direct_mode);
 	for (int round = 0; round < 30 * ROUNDS; round++) {
 		for (int i = 0; i < NR; i++)
-			read_block(&reads, i, fd, BLOCK,
+			read_block(&reads, i, direct_fd, BLOCK,
 				   (off_t)any(&reads, FILE_SIZE / BLOCK) * BLOCK);
 		do_list(&reads, NR, round % 2 ? LIO_WAIT : LIO_NOWAIT);
 	}
-	atomic_store(&is_over, true);
-	join_thread(thread);
+	end_storm();
 	return 0;
 }
 
