@@ -29,8 +29,9 @@ struct inbox {
 	 */
 	_Atomic int wake_timer;
 	/*
-	 * Several receivers: SLEEPER_LAST, and a bit for each that sleeps, as far as there are
-	 * bits.  The lowest is woken.  So the others are idle for long, and may end.
+	 * 0: there is one receiver.  Else SLEEPER_LAST, and one bit of each of 31 receivers that
+	 * sleep; further ones sleep as SLEEPER_LAST.  A push wakes the lowest bit, so the others
+	 * stay idle and may end.
 	 */
 	_Atomic uint32_t sleepers;
 	uint32_t chain; /* [receiver] that its next sleep names, or 0 */

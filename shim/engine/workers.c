@@ -216,7 +216,7 @@ static void begin_sleep(struct member *member)
 	atomic_fetch_or(&pool.inbox.sleepers, member->sleeper);
 }
 
-/* Before the inbox is drained.  Partner: inbox_wake(), after a push. */
+/* The caller drains the inbox afterwards.  Partner: wake_sleepers(), after a push. */
 static void end_sleep(const struct member *member)
 {
 	if (member->sleeper != SLEEPER_LAST)

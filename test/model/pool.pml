@@ -24,8 +24,8 @@
  *	else: to the engine		nothing: read the wake word; ASLEEP, or make it
  *					    so; unlock, sleep on the word
  *
- * A wake is for one thread of those that have said that they sleep. It may not sleep yet,
- * or have been woken already: it looks into the inbox later in any case.
+ * A wake goes to one of the threads whose bit says that they sleep. That thread may not
+ * sleep yet, or may have been woken already. In each case it looks into the inbox later.
  *
  * While a thread is idle the inbox stays asleep, and only then. A thread that has
  * slept for long checks once more, with the lock, before it leaves, and the last one
