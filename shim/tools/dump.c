@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/number.h"
 #include "tools/dump_show.h"
 #include "tools/fail.h"
 #include "tools/image_core.h"
@@ -50,7 +51,7 @@ static struct image *open_image(const char *name)
 	if (strspn(name, "0123456789") != strlen(name) || name[0] == '\0')
 		return image_of_core(name);
 	errno = 0;
-	pid = strtol(name, &end, 10);
+	pid = number_strtol(name, &end, 10);
 	if (errno || pid > INT_MAX || pid == 0)
 		fail("there is no process %s", name);
 	return image_of_process((pid_t)pid);

@@ -11,6 +11,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/number.h"
 #include "request/request.h"
 #include "tools/fail.h"
 #include "tools/image_process.h"
@@ -105,7 +106,7 @@ static void read_call(const struct image *image, struct dumped_thread *thread)
 
 	snprintf(name, sizeof(name), "task/%d/syscall", (int)thread->tid);
 	if (proc_read(image->pid, name, line, sizeof(line)) > 0 &&
-	    sscanf(line, "%ld %llx", &nr, &argument) == 2 && nr >= 0)
+	    number_sscanf(line, "%ld %llx", &nr, &argument) == 2 && nr >= 0)
 		describe_call(thread, nr, argument);
 	snprintf(name, sizeof(name), "task/%d/wchan", (int)thread->tid);
 	if (proc_read(image->pid, name, line, sizeof(line)) > 0 && strcmp(line, "0") != 0)
@@ -122,8 +123,8 @@ static bool read_stat(const struct image *image, struct dumped_thread *thread)
 	if (proc_read(image->pid, name, line, sizeof(line)) <= 0)
 		return false;
 	at = strrchr(line, ')');
-	if (!at || sscanf(at, ") %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu",
-			  &thread->state, &user, &system) != 3)
+	if (!at || number_sscanf(at, ") %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu",
+				 &thread->state, &user, &system) != 3)
 		return false;
 	thread->cpu_ms = (user + system) * 1000 / (uint64_t)sysconf(_SC_CLK_TCK);
 	return true;
@@ -193,7 +194,7 @@ static void read_threads(const struct image *image, struct requests *requests,
 	dir = opendir(path);
 	while (dir && (entry = readdir(dir)))
 		if (entry->d_name[0] != '.')
-			read_thread(image, requests, (pid_t)strtol(entry->d_name, NULL, 10),
+			read_thread(image, requests, (pid_t)number_strtol(entry->d_name, NULL, 10),
 				    threads);
 	if (dir)
 		closedir(dir);

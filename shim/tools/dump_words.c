@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/config.h"
+#include "base/number.h"
 #include "request/request.h"
 #include "tools/image_process.h"
 
@@ -153,7 +154,7 @@ static void file_system_of(const struct image *image, const struct dumped *dumpe
 	snprintf(path, sizeof(path), "/proc/%d/mountinfo", (int)image->pid);
 	mounts = fopen(path, "re");
 	while (mounts && !type[0] && getline(&line, &line_size, mounts) > 0) {
-		id = strtol(line, NULL, 10);
+		id = number_strtol(line, NULL, 10);
 		at = strstr(line, " - ");
 		if (id == mount && at)
 			snprintf(type, size, "%.*s", (int)strcspn(at + 3, " "), at + 3);

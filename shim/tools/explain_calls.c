@@ -14,6 +14,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/number.h"
+
 static void give_up(struct explain_calls *calls, const char *why)
 {
 	snprintf(calls->why, sizeof(calls->why), "%s", why);
@@ -35,7 +37,7 @@ static uint64_t find_tracepoint(struct explain_calls *calls)
 		is_forbidden |= !file && (errno == EACCES || errno == EPERM);
 		if (!file)
 			continue;
-		if (fscanf(file, "%llu", &id) != 1)
+		if (number_fscanf(file, "%llu", &id) != 1)
 			id = 0;
 		fclose(file);
 	}
@@ -94,7 +96,8 @@ static void open_process(struct explain_calls *calls, uint64_t tracepoint, uint3
 		return;
 	while ((entry = readdir(dir)) != NULL)
 		if (entry->d_name[0] != '.')
-			open_thread(calls, tracepoint, (pid_t)strtol(entry->d_name, NULL, 10));
+			open_thread(calls, tracepoint,
+				    (pid_t)number_strtol(entry->d_name, NULL, 10));
 	closedir(dir);
 }
 

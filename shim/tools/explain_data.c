@@ -14,6 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/number.h"
 #include "base/probes.h"
 #include "base/refusal.h"
 #include "request/request.h"
@@ -236,8 +237,8 @@ static void name_file_systems(struct explain_data *data)
 	while (mounts && fgets(line, sizeof(line), mounts)) {
 		const char *rest = strstr(line, " - ");
 
-		if (rest && sscanf(line, "%*u %*u %u:%u", &major, &minor) == 2 &&
-		    sscanf(rest, " - %31s", type) == 1)
+		if (rest && number_sscanf(line, "%*u %*u %u:%u", &major, &minor) == 2 &&
+		    number_sscanf(rest, " - %31s", type) == 1)
 			name_file_system(data, (uint64_t)major << 32 | minor, type);
 	}
 	if (mounts)

@@ -13,6 +13,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "base/number.h"
 #include "tools/fail.h"
 
 static ssize_t file_read(const char *path, char *buf, size_t size)
@@ -100,8 +101,8 @@ static void read_mappings(struct image *image)
 		int at = 0;
 
 		line[strcspn(line, "\n")] = '\0';
-		if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %*4s %" SCNx64 " %*s %*u %n",
-			   &mapping.start, &mapping.end, &mapping.offset, &at) < 3 ||
+		if (number_sscanf(line, "%" SCNx64 "-%" SCNx64 " %*4s %" SCNx64 " %*s %*u %n",
+				  &mapping.start, &mapping.end, &mapping.offset, &at) < 3 ||
 		    at == 0)
 			continue;
 		mapping.path = text_of(line + at);
@@ -124,7 +125,7 @@ long status_field(const char *status, const char *name, long absent)
 	if (!at)
 		return absent;
 	for (at += strlen(name);; at = end) {
-		long next = strtol(at, &end, 10);
+		long next = number_strtol(at, &end, 10);
 
 		if (end == at || memchr(at, '\n', (size_t)(end - at)))
 			return value;
@@ -163,7 +164,7 @@ struct image *image_of_process(pid_t pid)
 
 	if (read_status(pid, status, sizeof(status)) <= 0)
 		fail("there is no process %d", (int)pid);
-	sscanf(status, "Name:\t%31[^\n]", name);
+	number_sscanf(status, "Name:\t%31[^\n]", name);
 	image->file = -1;
 	image->read = process_read;
 	image->pid = (pid_t)status_field(status, "\nTgid:", pid);

@@ -22,6 +22,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/number.h"
 #include "base/raw_syscall.h"
 #include "base/valgrind.h"
 #include "engine/aio_context.h"
@@ -92,7 +93,7 @@ long long sysctl_value(const char *path, long long absent)
 
 	if (!file)
 		return absent;
-	if (fscanf(file, "%lld", &value) != 1)
+	if (number_fscanf(file, "%lld", &value) != 1)
 		value = absent;
 	fclose(file);
 	return value;
@@ -108,7 +109,7 @@ static unsigned long long own_capabilities(void)
 	if (!file)
 		return 0;
 	while (fgets(line, sizeof(line), file))
-		if (sscanf(line, "CapEff: %llx", &value) == 1)
+		if (number_sscanf(line, "CapEff: %llx", &value) == 1)
 			break;
 	fclose(file);
 	return value;
