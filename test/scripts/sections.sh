@@ -71,10 +71,25 @@ equal "the rest of the document stays" "$(grep -v new "$document" | sed '/^<!-- 
 After."
 
 make_document '| kernel | CPUs | glibc |'
-print_table | update_section kernels "$document" 2
-section_is "rows with other columns go" "| 5.10 | 2 | new |
-| 6.1 | 2 | new |
-| 6.12 | 1 | new |
+cp "$document" "$work/before"
+if print_table | update_section kernels "$document" 2 2>"$work/error"; then
+	fail "rows with other columns are not lost" "status 0"
+else
+	equal "rows with other columns are not lost" "$(cat "$document")" "$(cat "$work/before")"
+	equal "and they are named" "$(cat "$work/error")" "not replaced, but has other columns: | 5.10 | 1 | old |
+not replaced, but has other columns: | 6.12 | 2 | old |"
+fi
+
+print_whole_table() {
+	print_table | sed -e '/6.1 /d' -e 's/| 6.12 | 1 |/| 6.12 | 2 |/'
+	echo "| 5.10 | 1 | new |"
+}
+
+make_document '| kernel | CPUs | glibc |'
+print_whole_table | update_section kernels "$document" 2
+section_is "if all rows are replaced, the columns can change" "| 5.10 | 1 | new |
+| 5.10 | 2 | new |
+| 6.12 | 2 | new |
 
 New text."
 

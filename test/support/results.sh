@@ -67,8 +67,8 @@ write_section() {
 		$0 == begin { inside = 1; print text }' "$2" >"$2.new" && cat "$2.new" >"$2" && rm -f "$2.new"
 }
 
-# list_other_rows columns table: the rows on standard input that the table does not replace, if the
-# header is the same. The first columns name a row.
+# list_other_rows columns table: the rows on standard input that the table does not replace. The first
+# columns name a row. Rows with other columns cannot stay: then it fails, and names them.
 list_other_rows() {
 	awk -F' *[|] *' -v columns="$1" '
 		function name_of_row(  i, name) {
@@ -79,22 +79,37 @@ list_other_rows() {
 		FNR == 1 { header[NR == FNR] = $0 }
 		FNR <= 2 { next }
 		NR == FNR { is_replaced[name_of_row()] = 1; next }
-		header[0] == header[1] && !(name_of_row() in is_replaced)' <(grep '^|' <<<"$2") -
+		name_of_row() in is_replaced { next }
+		header[0] == header[1] { print; next }
+		{ print "not replaced, but has other columns: " $0 >"/dev/stderr"; failed = 1 }
+		END { exit failed }' <(grep '^|' <<<"$2") -
 }
 
 # update_section name file columns: what is on standard input goes between the file's comments of
 # that name, and keeps the rows of the table there that have other names, in order of version.
 update_section() {
-	local text
+	local text others
 	text=$(cat) || return
+	others=$(sed -n "/^<!-- $1 -->\$/,/^<!-- \/$1 -->\$/ { /^|/p }" "$2" | list_other_rows "$3" "$text") || return
 	{
 		grep '^|' <<<"$text" | head -n 2
 		{
 			grep '^|' <<<"$text" | tail -n +3
-			sed -n "/^<!-- $1 -->\$/,/^<!-- \/$1 -->\$/ { /^|/p }" "$2" | list_other_rows "$3" "$text"
+			[ -z "$others" ] || echo "$others"
 		} | sort -t'|' -k2,2V -k3,3n -k4,4
 		grep -v '^|' <<<"$text"
 	} | write_section "$1" "$2"
+}
+
+# sum_results FILE: passed/failed/skipped, of the lines that scripts end with.
+sum_results() {
+	awk '/^[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$/ { passed += $1; failed += $3; skipped += $5 }
+		END { if (NR) printf "%d/%d/%d", passed, failed, skipped }' "$1"
+}
+
+# print_origin [commit]: the last cells of a row.
+print_origin() {
+	echo "${1:-$(git describe --always --dirty 2>/dev/null)} | $(date -u +%Y-%m-%d)"
 }
 
 # To be called last: its status is the script's.
