@@ -50,7 +50,10 @@ triplet=$(dpkg -L "librtaio0:$architecture" | sed -n 's:^/usr/lib/\(.*\)/librtai
 library=/usr/lib/$triplet/librtaio.so.0
 check "the library is where the loader looks" test -e "$library"
 equal "the launcher names it" "$(rtaio --library-path)" "$library"
-check "the launcher has a manual" test -r /usr/share/man/man1/rtaio.1.gz -o ! -e /usr/share/man/man1
+for file in man/man1/rtaio.1 man/man3/{aio_readv,aio_writev,aio_waitcomplete,rtaio}.3 man/man7/rtaio.7; do
+	check "there is $file" grep -q "/$file" <<<"$(cat /var/lib/dpkg/info/{rtaio,librtaio-dev}*.list)"
+done
+check "bash completes its options" test -r /usr/share/bash-completion/completions/rtaio
 
 start=(rtaio --verbose)
 conformance=(rtaio-conformance --all)
