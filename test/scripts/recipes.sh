@@ -254,4 +254,7 @@ fi
 printf '/usr/local/lib/missing.so\n' >root/etc/ld.so.preload
 check "a file that is missing is reported, and no more" grep -q 'missing.so.*cannot be preloaded.*: ignored' \
 	<<<"$(chroot root /bin/reads /tmp/file 2>&1)"
+head -c 8192 "$library" >root/usr/local/lib/half.so
+printf '/usr/local/lib/half.so\n' >root/etc/ld.so.preload
+check "a damaged one stops every program" [ "$(chroot root /bin/id -u 2>/dev/null; echo $?)" != $'0\n0' ]
 finish
