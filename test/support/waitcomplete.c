@@ -82,6 +82,8 @@ static void *wait_once(void *arg)
 
 void begin_wait(struct waiter *waiter)
 {
+	/* Requests are kept from the first call on, and the thread must not sleep in first use. */
+	check_nothing_left();
 	waiter->tid = 0;
 	waiter->thread = start_thread(wait_once, waiter);
 	eventually(waiter->tid != 0 && thread_sleeps(waiter->tid));

@@ -33,7 +33,7 @@ void check_nothing_left(void);
 /* Submit a read of one byte of a file that is cached.  Its result is 1. */
 void read_byte(struct aiocb *cb);
 
-/* A thread that collects one; begin_wait() returns when it sleeps. */
+/* A thread that collects one; begin_wait() returns when it sleeps.  Nothing may be left. */
 struct waiter {
 	pthread_t thread;
 	_Atomic pid_t tid;
