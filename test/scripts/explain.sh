@@ -229,7 +229,7 @@ ${CC:-cc} -D_GNU_SOURCE -o lists "$tree/test/explain/lists.c" -lrt || exit 1
 explain --json=counts ./lists data
 check "each entry of a list is counted, but not those left out" \
 	grep -q '"submitted": 200, "completed": 200, "collected": 200' counts
-${CC:-cc} -D_GNU_SOURCE -o vectors "$tree/test/explain/vectors.c" || exit 1
+${CC:-cc} -D_GNU_SOURCE -o vectors "$tree/test/explain/vectors.c" -lrt -ldl || exit 1
 explain ./vectors data
 says "a vectored request counts with the bytes of all its buffers" '^64 requests, 188 KiB, ' ' 2 KiB to 4 KiB +100 %'
 for backend in auto io_uring libaio threads glibc; do

@@ -50,12 +50,16 @@ says() {
 	fi
 }
 
-for program in test_lio_listio test_lio_wait test_lio_notification test_sigevent test_signal_handlers; do
-	check "memcheck finds nothing in $program" is_clean conformance/$program
-done
-check "memcheck finds nothing in closes amid requests" \
-	is_clean transparency/test_close_many '*stream_requests_survive_a_range_that_ends_with_theirs'
-check "memcheck finds nothing in requests of a plugin" is_clean transparency/test_dlopen '*plugin*'
+if ! printf 'valgrind-3.19\n%s\n' "$(valgrind --version)" | sort -C -V; then
+	skip "memcheck finds nothing" "valgrind before 3.19 has something to say about system calls that it does not know"
+else
+	for program in test_lio_listio test_lio_wait test_lio_notification test_sigevent test_signal_handlers; do
+		check "memcheck finds nothing in $program" is_clean conformance/$program
+	done
+	check "memcheck finds nothing in closes amid requests" \
+		is_clean transparency/test_close_many '*stream_requests_survive_a_range_that_ends_with_theirs'
+	check "memcheck finds nothing in requests of a plugin" is_clean transparency/test_dlopen '*plugin*'
+fi
 
 ${CC:-cc} -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -o "$work/reads" "$tree/test/scripts/reads.c" -lrt || exit 1
 head -c 262144 /dev/zero >"$work/file"
