@@ -2,8 +2,8 @@
 /*
  * number.h - numbers from text.
  *
- * From glibc 2.38 on, <stdlib.h> and <stdio.h> give these functions other symbols with _GNU_SOURCE,
- * and library and tools would need that glibc.  These are the old symbols.
+ * From glibc 2.38 on, <stdlib.h> and <stdio.h> give these functions other symbols with _GNU_SOURCE.
+ * With those, the library and the tools would need that glibc.  These are the old symbols.
  */
 #ifndef RTAIO_NUMBER_H
 #define RTAIO_NUMBER_H

@@ -51,7 +51,7 @@ says() {
 }
 
 if ! printf 'valgrind-3.19\n%s\n' "$(valgrind --version)" | sort -C -V; then
-	skip "memcheck finds nothing" "valgrind before 3.19 has something to say about system calls that it does not know"
+	skip "memcheck finds nothing" "valgrind before 3.19 warns of system calls that it does not know"
 else
 	for program in test_lio_listio test_lio_wait test_lio_notification test_sigevent test_signal_handlers; do
 		check "memcheck finds nothing in $program" is_clean conformance/$program

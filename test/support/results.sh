@@ -101,8 +101,8 @@ update_section() {
 	} | write_section "$1" "$2"
 }
 
-# sum_results FILE: passed/failed/skipped, of the lines that scripts end with.
-sum_results() {
+# print_sum FILE: passed/failed/skipped, summed up over the lines that scripts end with.
+print_sum() {
 	awk '/^[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$/ { passed += $1; failed += $3; skipped += $5 }
 		END { if (NR) printf "%d/%d/%d", passed, failed, skipped }' "$1"
 }
