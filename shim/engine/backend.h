@@ -55,7 +55,13 @@ struct backend {
 	/* Has the kernel stopped serving, as after a new seccomp filter?  Optional. */
 	bool (*is_lost)(void);
 
-	/* Release everything.  Nothing is in flight.  Optional. */
+	/*
+	 * Nothing is in flight: close the inbox, then release everything.  Another engine may open
+	 * the backend meanwhile.  False: there are messages, and all stays open.
+	 */
+	bool (*end)(void);
+
+	/* Release everything at once.  Nothing is in flight.  Optional. */
 	void (*close)(void);
 };
 

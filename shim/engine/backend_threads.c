@@ -24,8 +24,14 @@ static void wait_inbox(uint32_t wake_value, uint64_t timeout_ns)
 	inbox_sleep(inbox, wake_value, timeout_ns);
 }
 
+static bool end_inbox(void)
+{
+	return inbox_close(inbox);
+}
+
 const struct backend backend_threads = {
 	.name = "threads",
 	.open = open_inbox,
 	.wait = wait_inbox,
+	.end = end_inbox,
 };

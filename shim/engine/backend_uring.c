@@ -331,12 +331,32 @@ static bool is_lost(void)
 	return has_lost;
 }
 
+static void release(struct uring *ring, int timer)
+{
+	uring_teardown(ring);
+	descriptor_close_own(timer);
+}
+
 static void close_ring(void)
 {
+	release(&uring, atomic_exchange(&inbox->wake_timer, -1));
+}
+
+/*
+ * The ring stays until no message can come: perhaps no other can be made.  Once the inbox is closed
+ * all static variables belong to the next engine.
+ */
+static bool end_ring(void)
+{
+	struct uring ended = uring;
 	int timer = atomic_exchange(&inbox->wake_timer, -1);
 
-	uring_teardown(&uring);
-	descriptor_close_own(timer);
+	if (!inbox_close(inbox)) {
+		atomic_store(&inbox->wake_timer, timer);
+		return false;
+	}
+	release(&ended, timer);
+	return true;
 }
 
 const struct backend backend_uring = {
@@ -349,5 +369,6 @@ const struct backend backend_uring = {
 	.reap = reap_ring,
 	.is_pressing = is_pressing,
 	.is_lost = is_lost,
+	.end = end_ring,
 	.close = close_ring,
 };

@@ -238,6 +238,16 @@ static bool sleep_or_end(uint64_t timeout_ns)
 	return false;
 }
 
+/* False: there are messages. */
+static bool end(void)
+{
+	atomic_store(&tid, 0); /* before another engine may start and set its own */
+	if (backend->end())
+		return true;
+	atomic_store(&tid, (pid_t)RAW_SYSCALL(SYS_gettid));
+	return false;
+}
+
 /* The loop of the engine.  True: the engine ends.  False: the ring is lost. */
 static bool serve(void)
 {
@@ -248,19 +258,8 @@ static bool serve(void)
 		is_over = sleep_or_end(client->end_batch());
 		if (engine_has_lost_ring())
 			return false;
-		if (!is_over)
-			continue;
-		/* Close the ring first: once the inbox is closed another engine may start. */
-		if (backend->close)
-			backend->close();
-		atomic_store(&tid, 0);
-		if (inbox_close(&engine_inbox))
+		if (is_over && end())
 			return true;
-		atomic_store(&tid, (pid_t)RAW_SYSCALL(SYS_gettid));
-		if (!open_backend()) {
-			refuse_all(EAGAIN);
-			return true;
-		}
 	}
 }
 

@@ -28,10 +28,10 @@
  * A list of messages is pushed by one compare-and-swap. The thread that replaces
  * ASLEEP has all signals blocked until it has woken the engine. The thread that
  * replaces CLOSED has them blocked until there is an engine, or the queued messages
- * are refused. An idle engine closes its backend, then the inbox, from EMPTY. If a
- * message was faster it opens the backend again, or refuses if it cannot. All changes
- * of the word are read-modify-writes, and a link is written before the exchange that
- * shows it, so store buffers change nothing.
+ * are refused. An idle engine closes the inbox, from EMPTY. If a message was faster it
+ * goes on, with its backend. Else it releases the backend, of which it made a copy: another
+ * engine may have opened its own. All changes of the word are read-modify-writes, and a
+ * link is written before the exchange that shows it, so store buffers change nothing.
  *
  * Without a configuration, a handler interrupts a caller. A starter waits for the result if the
  * backend was asked for by name; a record is used again. (NAMED)
@@ -509,39 +509,27 @@ end_sleep:
 	fi;
 
 over:	assert(!is_in_flight);
-#ifndef BROKEN_CLOSE_EARLY
-	d_step { nr_owners--; leave_ring() };
-#endif
 #ifdef BROKEN_CLOSE_STORE
-	head = CLOSED;
-	is_idle = false;
+	d_step { head = CLOSED; is_idle = false; nr_owners--; leave_ring() };
 	goto end;
 #endif
-	atomic {			/* inbox_close() */
+	atomic {			/* inbox_close(), in end_inbox() or end_ring() */
 		if
 		:: head == EMPTY ->
 			head = CLOSED;
 			is_idle = false;
-#ifndef BROKEN_CLOSE_EARLY
+#ifndef BROKEN_END_SHARED
+			nr_owners--;	/* what is released now is the thread's own */
+			leave_ring();
 			goto end
 #endif
-		:: else
+		:: else -> goto serve
 		fi
 	};
-#ifdef BROKEN_CLOSE_EARLY
+#ifdef BROKEN_END_SHARED
 	d_step { nr_owners--; leave_ring() };
 	goto end;
 #endif
-#ifdef NAMED
-	if
-	:: atomic { nr_refusals > 0 -> nr_refusals--; is_idle = false };
-		refuse_all();
-		goto end
-	:: true
-	fi;
-#endif
-	open_backend();
-	goto serve;
 
 lost:	do
 	:: created = SUCCESSOR -> break

@@ -291,6 +291,36 @@ static int run_without_locked_memory(void)
 
 TEST_IN_CHILD(test_aio_works_without_locked_memory, run_without_locked_memory, 30000)
 
+/*
+ * Each request comes while the threads that served the one before end.  It is accepted, so it
+ * completes, though no descriptor can be had from then on.
+ */
+static int run_without_descriptors(void)
+{
+	struct aioinit init = { .aio_threads = 20, .aio_num = 64, .aio_idle_time = -1 };
+	uint64_t began = now_ns();
+	struct rlimit before;
+	struct aiocb cb;
+	int fds[2];
+
+	aio_init(&init);
+	open_pipe(fds);
+	check_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	for (int i = 1; goes_on(i, 2000, began); i++) {
+		char got = 0;
+
+		submit_read(&cb, fds[0], &got, 1, 0);
+		set_soft_limit(RLIMIT_NOFILE, 0);
+		write_fully(fds[1], "x", 1);
+		check_equal(outcome(&cb), 1);
+		check_equal(got, 'x');
+		set_soft_limit(RLIMIT_NOFILE, before.rlim_cur);
+	}
+	return 0;
+}
+
+TEST_WITH_RINGS(test_accepted_requests_need_no_new_descriptor, run_without_descriptors, 30000)
+
 /* ---- no thread for a callback ---- */
 
 static atomic_int nr_called;
@@ -395,6 +425,7 @@ int main(void)
 		cmocka_unit_test(test_each_first_use_without_address_space),
 		cmocka_unit_test(test_each_first_use_with_few_threads),
 		cmocka_unit_test(test_aio_works_without_locked_memory),
+		cmocka_unit_test(test_accepted_requests_need_no_new_descriptor),
 		cmocka_unit_test(test_missing_threads_delay_callbacks_only),
 		cmocka_unit_test(test_aio_works_on_the_smallest_stack),
 	};
