@@ -311,6 +311,8 @@ static int fork_amid_reads(void)
 	for (int i = 0; i < NR_WAITING; i++)
 		submit_readv(&cbs[i], fds[0], i % 2 ? pieces.entries : few.entries,
 			     i % 2 ? pieces.nr : few.nr, 0);
+	/* What a thread maps when it begins would count for the child alone. */
+	eventually(others_are_asleep());
 	size = memory_in_use().mapped;
 	pid = fork();
 	check(pid >= 0);
