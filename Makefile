@@ -335,14 +335,19 @@ conformance-programs: $(CONFORMANCE)
 .PHONY: test-programs
 test-programs: all tests
 
-SHELL_TESTS := test/faults/found.sh test/scripts/launcher.sh test/scripts/environment.sh test/scripts/privileged.sh \
-	test/scripts/completion.sh test/scripts/status.sh test/scripts/explain.sh test/scripts/dump.sh test/scripts/recipes.sh \
-	test/scripts/conformance.sh \
-	test/scripts/valgrind.sh test/scripts/assertions.sh test/scripts/differences.sh test/scripts/layers.sh \
-	test/scripts/check.sh test/scripts/sections.sh test/scripts/run_tests.sh test/scripts/coverage.sh test/scripts/mutants.sh \
-	test/abi/preload_old.sh test/abi/idle.sh test/abi/early.sh test/examples/run.sh test/fuzz/processes.sh test/scripts/install.sh test/scripts/abi.sh
-# Longer ones, with real programs, sanitizers and the models; the longest first.
-SYSTEM_TESTS := test/programs/fio.sh scripts/check-sanitizers test/mutants/sample.sh "scripts/model --quick" "scripts/check-faults --quick" "scripts/check-kill --times 5" "scripts/check-interrupts --steps 1500 --storm 20000 --jobs 1" "scripts/check-stress --seconds 3 --on auto --thousands 100 stress_mixed" "scripts/check-hostile --seconds 5 --on auto" test/programs/stress-ng.sh test/refused/old_kernels.sh test/programs/others.sh
+SHELL_TESTS := test/scripts/check.sh test/scripts/dump.sh test/faults/found.sh test/scripts/launcher.sh \
+	test/scripts/environment.sh test/scripts/privileged.sh test/scripts/completion.sh test/scripts/status.sh \
+	test/scripts/explain.sh test/scripts/recipes.sh test/scripts/conformance.sh test/scripts/valgrind.sh \
+	test/scripts/assertions.sh test/scripts/differences.sh test/scripts/layers.sh test/scripts/sections.sh \
+	test/scripts/run_tests.sh test/scripts/coverage.sh test/scripts/mutants.sh test/abi/preload_old.sh test/abi/idle.sh \
+	test/abi/early.sh test/examples/run.sh test/fuzz/processes.sh test/scripts/install.sh test/scripts/abi.sh
+# Longer ones, with real programs, sanitizers and the models.  In both lists the longest are first, so that
+# none is left alone at the end.
+SYSTEM_TESTS := scripts/check-sanitizers test/refused/old_kernels.sh test/programs/fio.sh "scripts/model --quick" \
+	"scripts/check-interrupts --steps 1500 --storm 20000 --jobs 1" test/mutants/sample.sh \
+	"scripts/check-hostile --seconds 5 --on auto" "scripts/check-kill --times 5" "scripts/check-faults --quick" \
+	test/programs/stress-ng.sh "scripts/check-stress --seconds 3 --on auto --thousands 100 stress_mixed" \
+	test/programs/others.sh
 # They set sysctls of the whole machine, so that nothing else can run meanwhile.
 MACHINE_TESTS := test/refused/run.sh "scripts/check-orders --count 20 --seconds 1 --on auto"
 
@@ -352,7 +357,7 @@ check test: all tests ## all tests, on every implementation
 	$(RUN_TESTS) $(IMPLEMENTATIONS:%=--implementation %) $(TESTS) || failed=1; \
 	echo "== without the inline lane"; \
 	RTAIO_INLINE=0 $(RUN_TESTS) --implementation auto --implementation libaio $(or $(TESTS),$(WITHOUT_INLINE)) || failed=1; \
-	scripts/side-by-side $(JOBS) "scripts/fuzz --check" $(if $(QUICK),,$(SYSTEM_TESTS)) $(UNIT_TESTS:%="timeout -k 5 120 %") $(SHELL_TESTS) || failed=1; \
+	scripts/side-by-side $(JOBS) "scripts/fuzz --check" $(if $(QUICK),,$(SYSTEM_TESTS)) $(SHELL_TESTS) $(UNIT_TESTS:%="timeout -k 5 120 %") || failed=1; \
 	$(if $(QUICK),,JOBS=$(JOBS) scripts/side-by-side 1 $(MACHINE_TESTS) || failed=1;) \
 	exit $$failed
 
