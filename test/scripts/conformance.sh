@@ -140,7 +140,7 @@ if [ -x "$tree/build/test/conformance/test_header" ]; then
 	says() {
 		local test=$1 status=$2 pattern=$3 output actual
 		shift 3
-		output=$(timeout 100 "$conformance" --quiet --all --implementation=glibc "$@" 2>&1)
+		output=$(timeout 300 "$conformance" --quiet --all --implementation=glibc "$@" 2>&1)
 		actual=$?
 		if [ $actual -ne "$status" ]; then
 			fail "$test" "status $actual, expected $status: $output"

@@ -104,14 +104,14 @@ static int compare_times(const void *a, const void *b)
 }
 
 /* Most are as fast as that, or slower, and on a busy machine much slower. */
-static uint64_t low_quartile(time_fn *time_of, int fd, bool is_direct)
+static uint64_t low_decile(time_fn *time_of, int fd, bool is_direct)
 {
 	uint64_t times[NR_ROUNDS];
 
 	for (int i = 0; i < NR_ROUNDS; i++)
 		times[i] = time_of(fd, is_direct);
 	qsort(times, NR_ROUNDS, sizeof(times[0]), compare_times);
-	return times[NR_ROUNDS / 4];
+	return times[NR_ROUNDS / 10];
 }
 
 struct plan {
@@ -126,9 +126,9 @@ static int compare_with_before(void *arg)
 	uint64_t before, after;
 
 	buf = direct_buffer(LONG);
-	before = low_quartile(plan->time_of, fd, plan->is_direct);
+	before = low_decile(plan->time_of, fd, plan->is_direct);
 	make_burst();
-	after = low_quartile(plan->time_of, fd, plan->is_direct);
+	after = low_decile(plan->time_of, fd, plan->is_direct);
 	printf("# %lu ns before, %lu ns after\n", before, after);
 	/* Some memory is colder now; a look at every record takes milliseconds. */
 	check(after < 5 * before + 500000);
