@@ -153,6 +153,6 @@ count='touch $COUNTED/$$; ls $COUNTED | wc -l >>$COUNTED.counts; for i in {1..10
 mapfile -t commands < <(yes "$count" | head -n 100)
 mkdir "$work/counted"
 COUNTED=$work/counted scripts/side-by-side 2 "${commands[@]}" >/dev/null
-equal "no more commands run than were asked for" "$(sort -rn "$work/counted.counts" | head -n 1)" 2
+check "no more commands run than were asked for" test "$(sort -rn "$work/counted.counts" | head -n 1)" -le 2
 
 finish
