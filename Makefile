@@ -341,8 +341,8 @@ SHELL_TESTS := test/scripts/check.sh test/scripts/dump.sh test/faults/found.sh t
 	test/scripts/assertions.sh test/scripts/differences.sh test/scripts/layers.sh test/scripts/sections.sh \
 	test/scripts/run_tests.sh test/scripts/coverage.sh test/scripts/mutants.sh test/abi/preload_old.sh test/abi/idle.sh \
 	test/abi/early.sh test/examples/run.sh test/fuzz/processes.sh test/scripts/install.sh test/scripts/abi.sh
-# Longer ones, with real programs, sanitizers and the models.  In both lists the longest are first, so that
-# none is left alone at the end.
+# Longer ones, with real programs, sanitizers and the models.  Both lists begin with those that take longest,
+# so that none of them runs alone at the end.
 SYSTEM_TESTS := scripts/check-sanitizers test/refused/old_kernels.sh test/programs/fio.sh "scripts/model --quick" \
 	"scripts/check-interrupts --steps 1500 --storm 20000 --jobs 1" test/mutants/sample.sh \
 	"scripts/check-hostile --seconds 5 --on auto" "scripts/check-kill --times 5" "scripts/check-faults --quick" \

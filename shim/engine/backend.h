@@ -61,7 +61,7 @@ struct backend {
 	 */
 	bool (*end)(void);
 
-	/* Release everything at once.  Nothing is in flight.  Optional. */
+	/* Release everything, when another backend has taken over.  Optional. */
 	void (*close)(void);
 };
 

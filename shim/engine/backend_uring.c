@@ -343,8 +343,8 @@ static void close_ring(void)
 }
 
 /*
- * The ring stays until no message can come: perhaps no other can be made.  Once the inbox is closed
- * all static variables belong to the next engine.
+ * The kernel may refuse another ring, so this one stays until no message can come.  Once the inbox
+ * is closed, the static variables belong to the next engine.
  */
 static bool end_ring(void)
 {

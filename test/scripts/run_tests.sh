@@ -147,7 +147,7 @@ for commands in "false true true" "true true false"; do
 		"$(scripts/side-by-side 2 $commands >/dev/null; echo $?)" 1
 done
 check "commands that succeed are a success" scripts/side-by-side 2 true true true
-# Debian 11's bash waits for a job that has ended before, so that this must be asked again.
+# On Debian 11 (bash 5.1) `wait -n` also returns for a job that ended earlier.
 # shellcheck disable=SC2016 # for the shell of each command
 count='touch $COUNTED/$$; ls $COUNTED | wc -l >>$COUNTED.counts; for i in {1..1000}; do :; done; rm $COUNTED/$$'
 mapfile -t commands < <(yes "$count" | head -n 100)
