@@ -145,6 +145,10 @@ endif
 
 # Its assembler text names a variable, which link-time optimization would move away.
 $(B)/shim/api/dump_root.o: OWN_FLAGS = -fno-lto
+# So does that of shim/base/symver.h with GCC 10.
+ifneq ($(filter __clang__:8 __clang__:9 __clang__:10,$(shell echo '__clang__:__GNUC__' | $(CC) -E -P -x c -)),)
+$(patsubst %.c,$(B)/%.o,$(shell grep -l base/symver.h shim/api/*.c)): OWN_FLAGS += -fno-lto
+endif
 
 $(B)/librtaio.so.$(VERSION): $(SHIM_OBJS) shim/api/librtaio-$(ARCH).map Makefile
 	$(say) LINK $@
