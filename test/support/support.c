@@ -237,7 +237,7 @@ unsigned int nr_threads(void)
 	return nr;
 }
 
-/* By the name that qemu gives its processors, and by the implementer of arm64 that no real one has. */
+/* By the name that qemu gives its processors; on arm64 by the implementer that no real one has. */
 bool is_emulated(void)
 {
 	FILE *file = fopen("/proc/cpuinfo", "r");
