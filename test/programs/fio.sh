@@ -250,14 +250,6 @@ cross_check() {
 	rm -f "$disk"/*
 }
 
-# is_share BACKEND ROW: is it one of those that the backend runs?
-is_share() {
-	local others
-	mapfile -t others < <(printf '%s\n' "${programs_backends[@]}" | grep -vx auto)
-
-	[ -n "$programs_full" ] || [ "$1" = auto ] || [ "${others[$2 % ${#others[@]}]}" = "$1" ]
-}
-
 run_backend() {
 	local backend=$1 i name place options begin=$SECONDS
 

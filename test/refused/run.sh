@@ -19,11 +19,17 @@ programs=(test_aio_read test_aio_read_streams test_aio_write test_aio_write_stre
 	test_aio_cancel_queued test_aio_suspend test_aio_suspend_interrupted test_lio_listio test_lio_wait
 	test_lio_notification test_sigevent test_signal_handlers test_callbacks test_ordering test_overlaps
 	test_sigpipe test_sigxfsz test_fork test_fork_in_callbacks test_close_reuse)
-few=(test_aio_read test_aio_write_streams test_aio_cancel_queued test_aio_suspend test_lio_wait test_ordering)
-many=("${few[@]}")
+many=(test_aio_read test_aio_write_streams test_aio_cancel_queued test_aio_suspend test_lio_wait test_ordering)
+no_use=(io_submit getevents=ENOSYS)
+nowait=(test_aio_read_streams test_aio_cancel test_aio_cancel_queued test_close_streams test_blocking_calls
+	test_aio_write test_aio_write_streams test_ordering test_overlaps test_no_threads test_no_threads_events
+	test_aio_read)
+nowait_enosys=(test_aio_read_streams test_ordering)
 conformance=(test_aio_write test_lifecycle test_aio_cancel_queued test_ordering)
 if [ "${1-}" = --full ]; then
 	many=("${programs[@]}")
+	nowait_enosys=("${nowait[@]}")
+	no_use=(io_submit io_submit=ENOSYS io_submit=EOPNOTSUPP getevents getevents=ENOSYS)
 	mapfile -t conformance < <(basename -s .c test/conformance/test_*.c)
 fi
 mapfile -t beside < <(printf '%s\n' "${conformance[@]}" | grep -v -F -x -f <(printf '%s\n' "${programs[@]}"))
@@ -51,22 +57,21 @@ for refused in io_uring libaio "io_uring libaio"; do
 		env WRAPPER="$refuse $refused --" "${run_tests[@]}" --implementation auto "${many[@]}"
 done
 
-# A context is given, but not what it takes to use it.
-for refused in io_submit io_submit=ENOSYS io_submit=EOPNOTSUPP getevents getevents=ENOSYS; do
+# A context is given, but not what it takes to use it. Without io_uring, auto finds that out as libaio does.
+for refused in "${no_use[@]}"; do
 	run "seccomp refuses $refused" \
-		env WRAPPER="$refuse $refused --" "${run_tests[@]}" --implementation auto --implementation libaio "${many[@]}"
+		env WRAPPER="$refuse $refused --" "${run_tests[@]}" --implementation libaio "${many[@]}"
+	run "seccomp refuses io_uring and $refused" \
+		env WRAPPER="$refuse io_uring $refused --" "${run_tests[@]}" --implementation auto test_aio_read
 done
 
-for refused in nowait nowait=ENOSYS; do
-	run "seccomp refuses preadv2 and pwritev2: $refused" \
-		env WRAPPER="$refuse $refused --" "${run_tests[@]}" --implementation auto \
-		test_aio_read_streams test_aio_cancel test_aio_cancel_queued test_close_streams test_blocking_calls \
-		test_aio_write test_aio_write_streams test_ordering test_overlaps test_no_threads \
-		test_no_threads_events test_aio_read
-	run "seccomp refuses $refused, and there is no ring" \
-		env WRAPPER="$refuse $refused --" "${run_tests[@]}" --implementation threads \
-		test_no_threads test_no_threads_events
-done
+run "seccomp refuses preadv2 and pwritev2" \
+	env WRAPPER="$refuse nowait --" "${run_tests[@]}" --implementation auto "${nowait[@]}"
+run "seccomp refuses preadv2 and pwritev2: ENOSYS" \
+	env WRAPPER="$refuse nowait=ENOSYS --" "${run_tests[@]}" --implementation auto "${nowait_enosys[@]}"
+run "seccomp refuses preadv2 and pwritev2, and there is no ring" \
+	env WRAPPER="$refuse nowait --" "${run_tests[@]}" --implementation threads \
+	test_no_threads test_no_threads_events
 
 # As pipes and sockets do before Linux 6.5.
 run "preadv2 and pwritev2 cannot help waiting" \

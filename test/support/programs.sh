@@ -23,7 +23,8 @@ programs_usage() {
 Usage: ${0##*/} [--full] [--backend NAME]... [--library PATH] [--dir DIR]
   --full           everything, instead of a selection that takes seconds
   --backend NAME   auto, io_uring, libaio, threads, or glibc (nothing preloaded);
-                   may be repeated; by default all of the library's
+                   may be repeated; by default auto, which is io_uring where that can be had,
+                   libaio and threads, and with --full io_uring by name
   --library PATH   the library to preload (build/librtaio.so)
   --dir DIR        where files are written (build/tmp)
 EOF
@@ -47,7 +48,7 @@ programs_options() {
 		esac
 		shift
 	done
-	[ ${#programs_backends[@]} -gt 0 ] || programs_backends=(auto io_uring libaio threads)
+	[ ${#programs_backends[@]} -gt 0 ] || programs_backends=(auto ${programs_full:+io_uring} libaio threads)
 	if [ ! -r "$programs_library" ]; then
 		echo "${0##*/}: no $programs_library: run make" >&2
 		exit 2
@@ -103,6 +104,15 @@ was_served() {
 		return 1
 	fi
 	[ "$(nr_completed)" -gt 0 ] || { echo "the library completed no request" && return 1; }
+}
+
+# is_share BACKEND NUMBER: does it run the case of that number? Without --full auto runs all, glibc too, and each
+# goes to one of the others.
+is_share() {
+	local others
+	mapfile -t others < <(printf '%s\n' "${programs_backends[@]}" | grep -vx -e auto -e glibc)
+
+	[ -n "$programs_full" ] || [ "$1" = auto ] || [ "$1" = glibc ] || [ "${others[$2 % ${#others[@]}]}" = "$1" ]
 }
 
 # Leaves in programs_backends those that can serve here, and skips the others.
