@@ -348,13 +348,13 @@ SHELL_TESTS := test/scripts/check.sh test/scripts/dump.sh test/faults/found.sh t
 	test/abi/early.sh test/examples/run.sh test/fuzz/processes.sh test/scripts/install.sh test/scripts/abi.sh
 # Longer ones, with real programs, sanitizers and the models.  Both lists begin with those that take longest,
 # so that none of them runs alone at the end.
-SYSTEM_TESTS := scripts/check-sanitizers test/refused/old_kernels.sh test/programs/fio.sh "scripts/model --quick" \
+SYSTEM_TESTS := test/refused/run.sh scripts/check-sanitizers test/refused/old_kernels.sh test/programs/fio.sh "scripts/model --quick" \
 	"scripts/check-interrupts --on auto --on no-inline --on libaio --on threads --steps 1500 --storm 20000 --jobs 1" test/mutants/sample.sh \
 	"scripts/check-hostile --seconds 5 --on auto" "scripts/check-kill --times 5" "scripts/check-faults --quick" \
 	test/programs/stress-ng.sh "scripts/check-stress --seconds 3 --on auto --thousands 100 stress_mixed" \
 	test/programs/others.sh
 # They set sysctls of the whole machine, so that nothing else can run meanwhile.
-MACHINE_TESTS := test/refused/run.sh "scripts/check-orders --count 20 --seconds 1 --on auto"
+MACHINE_TESTS := test/refused/sysctls.sh "scripts/check-orders --count 20 --seconds 1 --on auto"
 
 .PHONY: check test
 check test: all tests ## all tests, on every implementation
