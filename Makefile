@@ -266,6 +266,7 @@ $(B)/test/unit/test_uring_refusal: $(B)/shim/engine/uring_refusal.o
 $(B)/test/unit/test_waiter: $(patsubst %,$(B)/shim/%.o,request/waiter request/request request/aiocb base/descriptor)
 $(B)/test/unit/test_explain_data: $(patsubst %,$(B)/shim/tools/%.o,explain_data explain_tables explain_format)
 $(B)/test/unit/test_explain_advice: $(patsubst %,$(B)/shim/tools/%.o,explain_advice explain_report explain_data explain_tables explain_format)
+$(B)/test/unit/test_dump_requests: $(patsubst %,$(B)/shim/%.o,tools/dump_requests tools/image request/request base/descriptor)
 # They write files of the library's version.
 $(B)/test/unit/test_explain_data $(B)/test/unit/test_explain_advice: private OWN_FLAGS = -DRTAIO_VERSION='"$(VERSION)"'
 $(UNIT_TESTS): $(B)/test/unit/%: test/unit/%.c $(SUPPORT_OBJS) $(UNIT_BASE:%=$(B)/shim/%.o) Makefile

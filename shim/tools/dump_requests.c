@@ -2,9 +2,8 @@
 /*
  * dump_requests.c - the requests that are not complete; the contract is in dump_requests.h
  *
- * Records change while they are read.  So each block of them is read twice: a record counts if
- * its generation and place are the same.  Then all that the first reading saw belongs to one
- * request.
+ * Records change while they are read, and the parts of one reading are of different moments.  So
+ * each block of them is read several times: enum reading.
  */
 #include "tools/dump_requests.h"
 
@@ -20,12 +19,21 @@
 #define NR_MAX           1000000u
 #define GENERATION(word) ((word) >> 32)
 
+/* What is taken from each reading of a record. */
+enum reading {
+	READING_BEGIN, /* its generation */
+	READING_MADE, /* the time of submission, which is set last: from here on the record is whole */
+	READING_VALUES, /* what is shown */
+	READING_END,    /* the same generation and place: the values are those of one request */
+	NR_READINGS
+};
+
 struct reader {
 	struct image *image;
 	const struct library *library;
 	struct requests *requests;
-	unsigned char *first, *second; /* a block as it was read */
-	uint64_t last_queue;           /* whose mark was read last */
+	unsigned char *readings[NR_READINGS]; /* of a block; all are one of a core file */
+	uint64_t last_queue;                  /* whose mark was read last */
 	bool is_last_closed;
 };
 
@@ -111,26 +119,32 @@ static void add(struct requests *requests, struct dumped dumped)
 	requests->nr_of[dumped.what]++;
 }
 
-static void take(struct reader *reader, uint32_t index, const unsigned char *first,
-		 const unsigned char *second)
+static void take(struct reader *reader, uint32_t first, uint32_t nr_th)
 {
 	const struct library *library = reader->library;
-	struct dumped dumped = values_of(library, first);
+	const unsigned char *record[NR_READINGS];
 	struct requests *requests = reader->requests;
+	struct dumped dumped;
 
+	for (int i = 0; i < NR_READINGS; i++)
+		record[i] = reader->readings[i] + (size_t)nr_th * library->records.record_size;
+	dumped = values_of(library, record[READING_VALUES]);
 	/* A core file has no clock: the last submission tells how late it is. */
 	if (reader->image->is_core && dumped.submitted_at > requests->now)
 		requests->now = dumped.submitted_at;
-	if (!dumped.submitted_at ||
-	    (!is_live(dumped.place) && !is_notification(library, first, &dumped)) ||
-	    GENERATION(dumped.word) != GENERATION(member(library, second, DUMP_word)) ||
-	    dumped.place != member(library, second, DUMP_place))
+	if (!member(library, record[READING_MADE], DUMP_submitted_at) ||
+	    (!is_live(dumped.place) &&
+	     !is_notification(library, record[READING_VALUES], &dumped)) ||
+	    GENERATION(member(library, record[READING_BEGIN], DUMP_word)) !=
+		    GENERATION(member(library, record[READING_END], DUMP_word)) ||
+	    dumped.place != member(library, record[READING_END], DUMP_place))
 		return;
-	dumped.handle = GENERATION(dumped.word) << 32 | (index + 1u);
-	dumped.what = what_of(&dumped, member(library, first, DUMP_kind));
+	dumped.handle = GENERATION(dumped.word) << 32 | (first + nr_th + 1u);
+	dumped.what = what_of(&dumped, member(library, record[READING_VALUES], DUMP_kind));
 	dumped.thread = dumped.tid;
-	dumped.is_thread = member(library, first, DUMP_notify) == SIGEV_THREAD;
-	dumped.is_closed = is_closed(reader, &dumped, member(library, first, DUMP_detached_at));
+	dumped.is_thread = member(library, record[READING_VALUES], DUMP_notify) == SIGEV_THREAD;
+	dumped.is_closed = is_closed(reader, &dumped,
+				     member(library, record[READING_VALUES], DUMP_detached_at));
 	add(requests, dumped);
 }
 
@@ -139,29 +153,27 @@ static bool has_any(const struct reader *reader, uint32_t nr)
 	const struct dump_records *records = &reader->library->records;
 
 	for (uint32_t i = 0; i < nr; i++)
-		if (member(reader->library, reader->first + (size_t)i * records->record_size,
+		if (member(reader->library,
+			   reader->readings[READING_BEGIN] + (size_t)i * records->record_size,
 			   DUMP_place) != PLACE_FREE)
 			return true;
 	return reader->image->is_core;
 }
 
 /* False: there is no memory, so neither is there behind it. */
-static bool read_block(struct reader *reader, uint64_t address, uint32_t index, uint32_t nr)
+static bool read_block(struct reader *reader, uint64_t address, uint32_t first, uint32_t nr)
 {
-	size_t size = reader->library->records.record_size, bytes = nr * size;
-	const unsigned char *second = reader->first;
+	size_t bytes = (size_t)nr * reader->library->records.record_size;
 
-	if (!image_read(reader->image, address, reader->first, bytes))
+	if (!image_read(reader->image, address, reader->readings[READING_BEGIN], bytes))
 		return false;
 	if (!has_any(reader, nr))
 		return true;
-	if (!reader->image->is_core) {
-		second = reader->second;
-		if (!image_read(reader->image, address, reader->second, bytes))
+	for (int i = READING_MADE; i < NR_READINGS && !reader->image->is_core; i++)
+		if (!image_read(reader->image, address, reader->readings[i], bytes))
 			return false;
-	}
 	for (uint32_t i = 0; i < nr; i++)
-		take(reader, index + i, reader->first + i * size, second + i * size);
+		take(reader, first, i);
 	return true;
 }
 
@@ -209,8 +221,8 @@ struct requests *dump_requests(struct image *image, const struct library *librar
 	struct timespec now;
 	uint32_t high = 0;
 
-	reader.first = make(bytes, 1);
-	reader.second = make(bytes, 1);
+	for (int i = 0; i < NR_READINGS; i++)
+		reader.readings[i] = i && image->is_core ? reader.readings[0] : make(bytes, 1);
 	if (!image_read(image, (uintptr_t)library->records.high_water, &high, sizeof(high)))
 		fail("%s: the requests are not there", image->title);
 	read_chunks(&reader, high);
