@@ -164,7 +164,7 @@ if command -v jq >/dev/null; then
 	equal "JSON: a name with any bytes" "$(jq -r '.run.files[0].path' report)" \
 		$'/tmp/<b>&"\'\\\n\e[31m\xef\xbf\xbd\xc3\xa9.dat'
 	equal "JSON: the figures" "$(jq -c '[.format, .run.requests.submitted, .run.requests.bytes, .run.kinds[0].label,
-		.run.lanes[0].share, .run.completion.p50_ns, .run.collection.p99_ns, .glibc]' report)" \
+		.run.lanes[0].share + 0, .run.completion.p50_ns, .run.collection.p99_ns, .glibc]' report)" \
 		'[1,10,40960,"read, file, buffered",1,1000,2000,null]'
 	explain --compare --json "$make_file" compared 2>/dev/null
 	equal "JSON: both runs" "$(jq -c '[.run, .glibc | .requests.submitted, .completion.p50_ns]' report)" \
