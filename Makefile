@@ -346,7 +346,8 @@ SHELL_TESTS := test/scripts/check.sh test/scripts/dump.sh test/faults/found.sh t
 	test/scripts/explain.sh test/scripts/recipes.sh test/scripts/conformance.sh test/scripts/valgrind.sh \
 	test/scripts/assertions.sh test/scripts/differences.sh test/scripts/layers.sh test/scripts/sections.sh \
 	test/scripts/run_tests.sh test/scripts/coverage.sh test/scripts/mutants.sh test/abi/preload_old.sh test/abi/idle.sh \
-	test/abi/early.sh test/examples/run.sh test/fuzz/processes.sh test/scripts/install.sh test/scripts/abi.sh
+	test/abi/early.sh test/examples/run.sh test/fuzz/processes.sh test/scripts/install.sh \
+	test/scripts/install_missing.sh test/scripts/abi.sh
 # Longer ones, with real programs, sanitizers and the models.  Both lists begin with those that take longest,
 # so that none of them runs alone at the end.
 SYSTEM_TESTS := test/refused/run.sh scripts/check-sanitizers test/refused/old_kernels.sh test/programs/fio.sh "scripts/model --quick" \
